@@ -1,0 +1,1 @@
+"""Polymarket: catalogue (Gamma), order books (CLOB), what its wire looks like."""

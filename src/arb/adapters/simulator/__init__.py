@@ -1,0 +1,1 @@
+"""The embedded exchange, its scenarios, and paper trading."""

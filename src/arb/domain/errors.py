@@ -1,0 +1,59 @@
+"""What "could not" is called, grouped by what the caller does about it.
+
+ArbError
+├── ConfigError            say which setting and from which source; exit 2
+├── VenueError
+│   ├── Unavailable        the circuit counts it; reads are retried, the cycle goes on without the venue
+│   ├── RateLimited        carries `retry_after_seconds`
+│   └── BadVenueData       the book or market is left out; the payload is kept
+├── LedgerError            no trading without a ledger: halt
+│   └── LedgerLocked       another instance owns it
+└── InvariantBroken        a bug: halt, keep the plan open, tell someone
+
+Expected outcomes (a refused opportunity, a rejected order) are values, not exceptions.
+"""
+
+
+class ArbError(Exception):
+    """Anything this program raises on purpose."""
+
+
+class ConfigError(ArbError):
+    """A setting is unknown or unusable; the message names it, its source and the mend."""
+
+
+class VenueError(ArbError):
+    """A venue could not serve us."""
+
+
+class Unavailable(VenueError):
+    """The venue did not answer, or answered that it cannot serve now; asking later may work."""
+
+
+class RateLimited(Unavailable):
+    """The venue asked us to wait."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadVenueData(VenueError):
+    """The venue's answer is not what it promises; carries where in the payload."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.where = where
+        self.what = what
+
+
+class LedgerError(ArbError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerLocked(LedgerError):
+    """Another instance works on this ledger."""
+
+
+class InvariantBroken(ArbError):
+    """Something that cannot be true is; a bug, not a market condition."""

@@ -1,0 +1,41 @@
+"""What a venue charges the taker of a fill."""
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from arb.domain.money import ONE, Price, Shares, Usd
+
+FEE_STEP = Decimal("0.00001")
+"""Polymarket truncates each fill's fee to five decimals (21 of 21 chain fills, 2026-09)."""
+EXPONENT_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """A market's own schedule: `shares · rate · (p · (1 - p)) ^ exponent`, paid by the taker.
+
+    On top of a BUY, out of a SELL; makers pay nothing (PLATFORM.md §4).
+
+    Raises:
+        ValueError: The rate is not within [0, 1] or the exponent is not a small whole number.
+    """
+
+    rate: Decimal
+    exponent: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1:
+            raise ValueError(f"fee rate {self.rate} is not within 0..1")
+        if not 0 <= self.exponent <= EXPONENT_MAX:
+            raise ValueError(f"fee exponent {self.exponent} is not within 0..{EXPONENT_MAX}")
+
+    def taker(self, price: Price, size: Shares) -> Usd:
+        """The fee of one fill, truncated as the exchange truncates it."""
+        return Usd(self.exact(price, size).quantize(FEE_STEP, rounding=ROUND_DOWN))
+
+    def exact(self, price: Price, size: Shares) -> Decimal:
+        """The fee of one fill before truncation."""
+        return size * self.rate * (price * (ONE - price)) ** self.exponent
+
+
+FREE = FeeSchedule(Decimal(0))

@@ -1,0 +1,219 @@
+"""Markets, what is known about how they resolve together, and the universe of both."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from typing import NewType
+
+from arb.domain.fees import FeeSchedule
+from arb.domain.money import CENT, ONE, SHARE_STEP, Price, Shares, Usd
+
+VenueId = NewType("VenueId", str)
+MarketId = NewType("MarketId", str)
+EventId = NewType("EventId", str)
+
+POLYMARKET = VenueId("polymarket")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OutcomeId:
+    """The thing an order names: at Polymarket an ERC-1155 token id, elsewhere ticker and side."""
+
+    venue: VenueId
+    token: str
+
+    def __str__(self) -> str:
+        return f"{self.venue}:{self.token}"
+
+
+class Side(StrEnum):
+    """Which way a trade goes, from our point of view."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class Protocol(StrEnum):
+    """Which position system a market settles on (PLATFORM.md §0): decides how a set is cashed."""
+
+    V1 = "v1"
+    V2 = "v2"
+
+
+class Resolution(Enum):
+    """How one market can end, by what a YES share then pays."""
+
+    YES = Decimal(1)
+    NO = Decimal(0)
+    SPLIT = Decimal("0.5")
+    """Resolved 50/50: plain markets can, neg-risk questions cannot (PLATFORM.md §7.2)."""
+
+    @property
+    def yes_pays(self) -> Decimal:
+        """USD per YES share."""
+        return self.value
+
+    @property
+    def no_pays(self) -> Decimal:
+        """USD per NO share."""
+        return 1 - self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRules:
+    """What a venue accepts as a taking order in one market (PLATFORM.md §3.2)."""
+
+    tick: Price
+    """Prices are whole multiples of this, from one tick to one minus one tick."""
+    min_size: Shares
+    size_step: Shares = SHARE_STEP
+    min_value: Usd = Usd(ONE)  # noqa: RUF009  # a NewType call is free
+    """Least price times size of a marketable BUY."""
+    value_step: Usd = CENT
+    """Price times size of a marketable BUY is a whole multiple of this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """One binary question with its two outcomes and the venue's rules for trading it."""
+
+    id: MarketId
+    """The venue's condition id, padded to 32 bytes where the venue gives 31."""
+    event: EventId
+    slug: str
+    question: str
+    yes: OutcomeId
+    no: OutcomeId
+    yes_name: str = "Yes"
+    no_name: str = "No"
+    rules: OrderRules
+    fees: FeeSchedule | None
+    """`None`: the venue charges fees here and did not say which, so nothing can be proved."""
+    accepting: bool = True
+    """Open, active and taking orders."""
+    closed: bool = False
+    delay_seconds: Decimal = Decimal(0)
+    """How long a taking order waits before it is matched; anything above 0 is leg risk."""
+    neg_risk: bool = False
+    protocol: Protocol = Protocol.V1
+    closes_at: datetime | None = None
+
+    @property
+    def venue(self) -> VenueId:
+        """Where the market is listed."""
+        return self.yes.venue
+
+    def outcome(self, outcome: OutcomeId) -> str:
+        """The outcome's name as people read it: `Yes`, `No`, or a team's name."""
+        return self.yes_name if outcome == self.yes else self.no_name
+
+    def resolutions(self) -> tuple[Resolution, ...]:
+        """Every way this market can resolve on its own."""
+        if self.neg_risk:
+            return (Resolution.NO, Resolution.YES)
+        return (Resolution.NO, Resolution.SPLIT, Resolution.YES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Markets that the venue lists together, with what it says about how they belong together."""
+
+    id: EventId
+    slug: str
+    title: str
+    venue: VenueId
+    markets: tuple[MarketId, ...]
+    neg_risk: bool = False
+    augmented: bool = False
+    """New outcomes may be added (placeholders and "Other"): never exhaustive."""
+    convertible: bool = False
+    """A set of NO tokens turns into cash at once and free of charge (v1 neg-risk adapter)."""
+    missing: int = 0
+    """Markets of the event that could not be read (wrong shape, three outcomes)."""
+    closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusive:
+    """At most one of the markets resolves YES; exactly one when `complete`."""
+
+    markets: tuple[MarketId, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Implies:
+    """If `premise` resolves YES, so does `conclusion`."""
+
+    premise: MarketId
+    conclusion: MarketId
+
+    @property
+    def markets(self) -> tuple[MarketId, ...]:
+        """Both ends."""
+        return (self.premise, self.conclusion)
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Both markets resolve alike."""
+
+    left: MarketId
+    right: MarketId
+
+    @property
+    def markets(self) -> tuple[MarketId, ...]:
+        """Both sides."""
+        return (self.left, self.right)
+
+
+Relation = Exclusive | Implies | Same
+World = Mapping[MarketId, Resolution]
+"""One way that some markets can resolve together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Universe:
+    """All markets on offer, the events they come from, and the relations that a proof may trust."""
+
+    markets: Mapping[MarketId, Market]
+    events: Mapping[EventId, Event] = field(default_factory=dict)
+    relations: tuple[Relation, ...] = ()
+    _by_market: Mapping[MarketId, tuple[Relation, ...]] = field(init=False, repr=False)
+    _by_outcome: Mapping[OutcomeId, MarketId] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        index: dict[MarketId, list[Relation]] = {}
+        for relation in self.relations:
+            for market in relation.markets:
+                index.setdefault(market, []).append(relation)
+        object.__setattr__(self, "_by_market", {key: tuple(held) for key, held in index.items()})
+        outcomes: dict[OutcomeId, MarketId] = {}
+        for listed in self.markets.values():
+            outcomes[listed.yes] = outcomes[listed.no] = listed.id
+        object.__setattr__(self, "_by_outcome", outcomes)
+
+    def market_of(self, outcome: OutcomeId) -> Market:
+        """The market that an outcome belongs to.
+
+        Raises:
+            KeyError: No market on offer has this outcome.
+        """
+        return self.markets[self._by_outcome[outcome]]
+
+    def relations_among(self, markets: Iterable[MarketId]) -> tuple[Relation, ...]:
+        """The relations that bind any of the markets, each once, in a stable order."""
+        return tuple(dict.fromkeys(r for m in markets for r in self._by_market.get(m, ())))
+
+    def outcomes(self) -> Iterator[OutcomeId]:
+        """Both outcomes of every market, YES first, market by market."""
+        for market in self.markets.values():
+            yield market.yes
+            yield market.no
+
+
+def markets_of(universe: Universe, event: Event) -> Sequence[Market]:
+    """The event's markets that could be read, in the venue's order."""
+    return [universe.markets[market] for market in event.markets if market in universe.markets]

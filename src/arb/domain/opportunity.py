@@ -1,0 +1,300 @@
+"""A candidate is a claim; an opportunity is a theorem. Only `prove` makes one from the other."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import NewType
+
+from arb.domain.book import Level, OrderBook, depth, walk
+from arb.domain.market import Event, Market, MarketId, OutcomeId, Side, World
+from arb.domain.money import (
+    ONE,
+    Price,
+    Shares,
+    Usd,
+    micro_down,
+    micro_up,
+    notional,
+    text,
+    total,
+)
+from arb.domain.reason import Reason
+from arb.domain.snapshot import Snapshot
+from arb.domain.worlds import TooManyWorlds, holding, worst
+
+OpportunityId = NewType("OpportunityId", str)
+
+
+class Kind(StrEnum):
+    """What makes the profit certain."""
+
+    BINARY_COMPLEMENT = "binary_complement"
+    NEGRISK_NO = "negrisk_no"
+    NEGRISK_YES = "negrisk_yes"
+    NEGRISK_CONVERT = "negrisk_convert"
+    IMPLICATION = "implication"
+    EXCLUSIVE = "exclusive"
+    COVER = "cover"
+    PARTITION = "partition"
+    GROUP = "group"
+    CROSS_VENUE = "cross_venue"
+
+
+class Exit(StrEnum):
+    """When the cash is free again."""
+
+    NOW = "now"
+    """Merged or converted as soon as the legs are filled."""
+    RESOLUTION = "resolution"
+    """Held until the markets resolve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One trade: so many shares of one outcome at no worse than the limit price."""
+
+    outcome: OutcomeId
+    side: Side
+    limit: Price
+    size: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What a strategy proposes. Its belief in a profit counts for nothing."""
+
+    kind: Kind
+    event: Event
+    legs: tuple[Leg, ...]
+    available: Shares
+    """Shares per leg that the strategy's own rules found worth taking; information only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """An apparent edge that a strategy looked at and did not propose, with the one reason why."""
+
+    kind: Kind
+    event: Event
+    outcomes: tuple[OutcomeId, ...]
+    reason: Reason
+    detail: str = ""
+    gross_edge: Decimal | None = None
+    """USD per set before fees and rules, as the best quotes show it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenLeg:
+    """A leg with the resting orders it takes and what they cost."""
+
+    leg: Leg
+    market: Market
+    fills: tuple[Level, ...]
+    value: Usd
+    """Paid for the shares, before the fee."""
+    fee: Usd
+
+    @property
+    def outlay(self) -> Usd:
+        """What the leg takes from the account."""
+        return Usd(self.value + self.fee)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opportunity:
+    """A proven candidate with its certificate: in every possible world it pays more than it costs."""
+
+    id: OpportunityId
+    kind: Kind
+    event: Event
+    exit: Exit
+    legs: tuple[ProvenLeg, ...]
+    size: Shares
+    """Shares per leg (the smallest leg's, where they differ)."""
+    available: Shares
+    cost: Usd
+    """Paid for all legs, before fees."""
+    fees: Usd
+    payoff_worst: Usd
+    worst_world: World
+
+    @property
+    def profit(self) -> Usd:
+        """What is left in the worst possible world."""
+        return Usd(self.payoff_worst - self.outlay)
+
+    @property
+    def outlay(self) -> Usd:
+        """Cost and fees: the cash that the plan needs."""
+        return Usd(self.cost + self.fees)
+
+    @property
+    def profit_fraction(self) -> Decimal:
+        """Profit as a fraction of what is paid in all."""
+        return self.profit / self.outlay if self.outlay > 0 else Decimal(ONE)
+
+    @property
+    def markets(self) -> frozenset[MarketId]:
+        """The markets whose liquidity the legs take."""
+        return frozenset(proven.market.id for proven in self.legs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """A candidate that is no theorem, and where the proof broke."""
+
+    candidate: Candidate
+    reason: Reason
+    detail: str
+
+
+def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
+    """Work out what the legs cost at the books at hand and pay in the worst possible world.
+
+    Trusts nothing but the universe's relations, the market's own rules and the books: limits on
+    the tick grid, minimum sizes, the $1 and whole-cent rules of marketable BUYs, depth, the taker
+    fee truncated per fill, and each resting order taken at most once.
+
+    Legs buy. Selling an outcome is buying its complement against the same resting orders, so
+    nothing is lost by this form, and nothing has to be held before (SCIENCE.md §2.0).
+    """
+    proven: list[ProvenLeg] = []
+    for leg in candidate.legs:
+        result = _prove_leg(leg, snapshot)
+        if not isinstance(result, ProvenLeg):
+            return Unproven(candidate=candidate, reason=result[0], detail=result[1])
+        proven.append(result)
+    if broken := _contradiction(proven):
+        return Unproven(candidate=candidate, reason=broken[0], detail=broken[1])
+
+    bought = [(p.leg.outcome, p.leg.size) for p in proven]
+    try:
+        poorest = worst(snapshot.universe, holding(snapshot.universe, bought))
+    except TooManyWorlds as error:
+        return Unproven(candidate=candidate, reason=Reason.TOO_MANY_WORLDS, detail=str(error))
+    opportunity = Opportunity(
+        id=_identity(candidate, snapshot),
+        kind=candidate.kind,
+        event=candidate.event,
+        exit=_exit(candidate, proven, poorest.pays),
+        legs=tuple(proven),
+        size=min(p.leg.size for p in proven),
+        available=candidate.available,
+        cost=Usd(micro_up(total(p.value for p in proven))),
+        fees=total(p.fee for p in proven),
+        payoff_worst=Usd(micro_down(poorest.pays)),
+        worst_world=poorest.world,
+    )
+    if opportunity.profit <= 0:
+        return Unproven(
+            candidate=candidate,
+            reason=Reason.NOT_PROFITABLE,
+            detail=f"pays {text(opportunity.payoff_worst)} for {text(opportunity.outlay)}",
+        )
+    return opportunity
+
+
+def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
+    try:
+        market = snapshot.universe.market_of(leg.outcome)
+    except KeyError:
+        return Reason.BAD_LEGS, f"no market has outcome {leg.outcome}"
+    book = snapshot.books.get(leg.outcome)
+    broken = (
+        _listing_forbids(market) or _book_forbids(book, leg, snapshot) or _rules_forbid(market, leg)
+    )
+    if broken:
+        return broken[0], f"{market.slug}: {broken[1]}"
+    assert book is not None
+    assert market.fees is not None
+    fills = tuple(walk(book.asks, leg.size))
+    return ProvenLeg(
+        leg=leg,
+        market=market,
+        fills=fills,
+        value=total(notional(fill.price, fill.size) for fill in fills),
+        fee=total(market.fees.taker(fill.price, fill.size) for fill in fills),
+    )
+
+
+def _listing_forbids(market: Market) -> tuple[Reason, str] | None:
+    if market.closed or not market.accepting:
+        return Reason.NOT_ACCEPTING, "takes no orders"
+    if market.delay_seconds > 0:
+        return Reason.DELAYED, f"taking orders wait {text(market.delay_seconds)} s"
+    if market.fees is None:
+        return Reason.NO_FEE_SCHEDULE, "fees are charged, the schedule is unknown"
+    return None
+
+
+def _book_forbids(
+    book: OrderBook | None, leg: Leg, snapshot: Snapshot
+) -> tuple[Reason, str] | None:
+    if book is None:
+        return Reason.MISSING_BOOK, "no book"
+    age = snapshot.taken_at - book.received_at
+    if age > snapshot.book_age_max:
+        return Reason.STALE_BOOK, f"the book is {age.total_seconds():.0f} s old"
+    if leg.side is not Side.BUY:
+        return Reason.BAD_LEGS, "a leg sells; buy the complement instead"
+    deep = depth(book.asks, limit=leg.limit, side=leg.side)
+    if deep < leg.size:
+        return Reason.NOT_ENOUGH_DEPTH, f"{text(deep)} of {text(leg.size)} within the limit"
+    return None
+
+
+def _rules_forbid(market: Market, leg: Leg) -> tuple[Reason, str] | None:
+    rules = market.rules
+    if leg.limit % rules.tick or not rules.tick <= leg.limit <= ONE - rules.tick:
+        return Reason.OFF_TICK, f"{text(leg.limit)} is not on the grid of {text(rules.tick)}"
+    if leg.size < rules.min_size:
+        return Reason.BELOW_MIN_SIZE, f"{text(leg.size)} shares, at least {text(rules.min_size)}"
+    value = notional(leg.limit, leg.size)
+    if value < rules.min_value:
+        return Reason.BELOW_MIN_SIZE, f"${text(value)}, at least ${text(rules.min_value)}"
+    if leg.size % rules.size_step or value % rules.value_step:
+        return Reason.NOT_WHOLE_CENTS, f"{text(leg.size)} @ {text(leg.limit)}"
+    return None
+
+
+def _contradiction(legs: Sequence[ProvenLeg]) -> tuple[Reason, str] | None:
+    if not legs:
+        return Reason.BAD_LEGS, "no legs"
+    seen: set[OutcomeId] = set()
+    for proven in legs:
+        # Each outcome's asks are one pool, and the two outcomes' asks are different pools.
+        if proven.leg.outcome in seen:
+            return Reason.SHARED_LIQUIDITY, f"{proven.market.slug} is bought twice"
+        seen.add(proven.leg.outcome)
+    return None
+
+
+def _exit(candidate: Candidate, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
+    """Whether all that the worst world pays can be had in cash as soon as the legs are filled."""
+    size = legs[0].leg.size
+    if any(proven.leg.size != size for proven in legs):
+        return Exit.RESOLUTION
+    markets = {proven.market.id for proven in legs}
+    pairs = len(markets) == 1 and len(legs) == 2
+    if pairs and pays == size:
+        return Exit.NOW
+    convertible = candidate.event.convertible and all(
+        proven.leg.outcome == proven.market.no and proven.market.id in candidate.event.markets
+        for proven in legs
+    )
+    if convertible and pays == size * (len(legs) - 1):
+        return Exit.NOW
+    return Exit.RESOLUTION
+
+
+def _identity(candidate: Candidate, snapshot: Snapshot) -> OpportunityId:
+    legs = [f"{leg.outcome}@{text(leg.limit)}x{text(leg.size)}" for leg in candidate.legs]
+    return identity(candidate.kind, candidate.event, legs, snapshot)
+
+
+def identity(kind: Kind, event: Event, parts: Sequence[str], snapshot: Snapshot) -> OpportunityId:
+    """The id of a finding: the same content seen at the same instant has the same id."""
+    content = "|".join([kind, event.id, snapshot.taken_at.isoformat(), *parts])
+    return OpportunityId(hashlib.sha256(content.encode()).hexdigest()[:16])

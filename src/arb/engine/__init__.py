@@ -1,0 +1,1 @@
+"""The application: the order of things, with no input or output of its own."""

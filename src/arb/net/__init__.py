@@ -1,0 +1,1 @@
+"""The transport kit that adapters share: client, retries, budgets, circuit."""

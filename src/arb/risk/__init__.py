@@ -1,0 +1,1 @@
+"""Opportunity in, approved or refused out; pure."""

@@ -1,0 +1,1 @@
+"""What tests and plugin authors build their worlds with."""
