@@ -20,7 +20,7 @@ their truncation, which can only make the true profit larger, by less than 0.000
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import gcd, lcm
 
 from arb.domain.book import Level
@@ -173,7 +173,7 @@ class Basket:
             least = {rung.least[level] for rung, level in live}
             for grid in grids:
                 cuts = sorted({low, high, *(mark - 1 for mark in least if low < mark <= high)})
-                for start, stop in zip(cuts, cuts[1:], strict=False):
+                for start, stop in pairwise(cuts):
                     first, last = (start // grid + 1) * grid, stop // grid * grid
                     sizes |= {size for size in (first, last) if start < size <= stop}
         return sizes

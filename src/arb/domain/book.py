@@ -1,4 +1,4 @@
-"""Order books of one outcome token: best level first, exact, never both empty-minded and crossed."""
+"""Order books of one outcome token: best level first, exact."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class OrderBook:
 
     @property
     def crossed(self) -> bool:
-        """Whether someone bids at least what another asks, which a live engine would have matched."""
+        """Whether someone bids what another asks: a live engine would have matched them."""
         return bool(self.bids and self.asks and self.bids[0].price >= self.asks[0].price)
 
     def against(self, side: Side) -> tuple[Level, ...]:

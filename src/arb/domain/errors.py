@@ -3,7 +3,7 @@
 ArbError
 ├── ConfigError            say which setting and from which source; exit 2
 ├── VenueError
-│   ├── Unavailable        the circuit counts it; reads are retried, the cycle goes on without the venue
+│   ├── Unavailable        the circuit counts it; reads are retried, the cycle goes on without it
 │   ├── RateLimited        carries `retry_after_seconds`
 │   └── BadVenueData       the book or market is left out; the payload is kept
 ├── LedgerError            no trading without a ledger: halt

@@ -104,7 +104,7 @@ class ProvenLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opportunity:
-    """A proven candidate with its certificate: in every possible world it pays more than it costs."""
+    """A proven candidate with its certificate: it pays more than it costs in every world."""
 
     id: OpportunityId
     kind: Kind

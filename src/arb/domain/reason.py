@@ -68,7 +68,7 @@ _SENTENCES = {
     Reason.MISSING_BOOK: "a book of the set did not come",
     Reason.STALE_BOOK: "a book of the set is too old",
     Reason.MIRROR_MISMATCH: "YES and NO book of one market are not mirrors: bad data, not profit",
-    Reason.CROSSED_BOOK: "bid and ask of one book cross: the engine stands still or the data is bad",
+    Reason.CROSSED_BOOK: "bid and ask of one book cross: the engine stands still",
     Reason.NO_EDGE: "prices leave no edge",
     Reason.FEES_EXCEED_EDGE: "the taker fees exceed the edge",
     Reason.BELOW_MIN_SIZE: "the edge ends before the venue's least order",

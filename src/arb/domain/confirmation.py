@@ -1,0 +1,19 @@
+"""What the exchange itself says about a market's trading rules, against what the listing said."""
+
+from dataclasses import dataclass
+
+from arb.domain.market import MarketId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """The exchange's word on one market."""
+
+    market: MarketId
+    known: bool
+    """Whether the exchange knows the market and answered."""
+    accepting: bool = True
+    delayed: bool = False
+    """Taking orders are held back before they are matched."""
+    differences: tuple[str, ...] = ()
+    """Every rule that differs from the listing's, in words."""

@@ -1,0 +1,79 @@
+"""Orders, fills, and all that can be answered about an order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from arb.domain.market import MarketId, OutcomeId, Side
+from arb.domain.money import Price, Shares, Usd, notional
+
+PlanId = NewType("PlanId", str)
+OrderId = NewType("OrderId", str)
+
+
+class TimeInForce(StrEnum):
+    """How long an order may wait."""
+
+    FOK = "FOK"
+    """All at once or nothing."""
+    FAK = "FAK"
+    """What can be had at once; the rest is killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order; the id `plan/leg/side/attempt` is the same for the same step, restart or not."""
+
+    id: OrderId
+    outcome: OutcomeId
+    market: MarketId
+    side: Side
+    limit: Price
+    size: Shares
+    time_in_force: TimeInForce
+    expires_at: datetime
+    """When "not found" begins to mean "never placed"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """A piece of an order that was matched."""
+
+    order: OrderId
+    outcome: OutcomeId
+    market: MarketId
+    side: Side
+    price: Price
+    size: Shares
+    fee: Usd
+    shown: Shares
+    """What the book showed at this price when the fill took from it."""
+    at: datetime
+
+    @property
+    def cash(self) -> Usd:
+        """What the fill does to the account: negative when it pays."""
+        value = notional(self.price, self.size)
+        return Usd(-value - self.fee if self.side is Side.BUY else value - self.fee)
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The order's end is known. Without fills it is a refusal, and `reason` says why."""
+
+    fills: tuple[Fill, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The venue gave no clear answer: the order may or may not exist. Ask; never send again."""
+
+
+Answer = Final | Unknown
+
+
+def order_id(plan: PlanId, leg: int, side: Side, attempt: int) -> OrderId:
+    """The id of a step's order: a function of the step alone."""
+    return OrderId(f"{plan}/{leg}/{side.value}/{attempt}")

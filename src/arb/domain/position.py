@@ -1,0 +1,59 @@
+"""What an account holds, what it has promised, and what is left for the next plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from arb.domain.market import MarketId, OutcomeId
+from arb.domain.money import NO_USD, Shares, Usd
+from arb.domain.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Shares of one outcome, and what they cost that has not come back yet."""
+
+    outcome: OutcomeId
+    market: MarketId
+    shares: Shares
+    basis: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """The account as the next decision sees it. Each approval makes a smaller one."""
+
+    cash: Usd
+    """In the account, promised or not."""
+    promised: Usd = NO_USD
+    """Part of the cash that open and just-approved plans will spend."""
+    locked: Usd = NO_USD
+    """Cost of what is held to resolution."""
+    open_plans: int = 0
+    """Plans that are open or wait for their resolution."""
+    volume_today: Usd = NO_USD
+    loss_today: Usd = NO_USD
+    """Realised losses of the UTC day, as a positive number; gains do not offset them."""
+    consecutive_failures: int = 0
+    busy: frozenset[MarketId] = frozenset()
+    """Markets that an open or just-approved plan touches."""
+    positions: Mapping[OutcomeId, Position] = field(default_factory=dict)
+
+    @property
+    def free(self) -> Usd:
+        """Cash that nothing has a claim on."""
+        return Usd(self.cash - self.promised)
+
+    @property
+    def equity(self) -> Usd:
+        """Cash and the cost of what is held: what position sizes are a fraction of."""
+        return Usd(self.cash + self.locked)
+
+    def after(self, plan: Plan) -> "Portfolio":
+        """The portfolio once the plan's cash is promised and its markets are taken."""
+        return replace(
+            self,
+            promised=Usd(self.promised + plan.outlay),
+            open_plans=self.open_plans + 1,
+            volume_today=Usd(self.volume_today + plan.outlay),
+            busy=self.busy | plan.markets,
+        )

@@ -1,0 +1,112 @@
+"""What a cycle came to, and what all cycles came to."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from arb.domain.decision import Finding
+from arb.domain.halt import RiskStatus
+from arb.domain.market import MarketId
+from arb.domain.money import NO_USD, Usd
+from arb.domain.plan import ExecutionReport
+from arb.domain.reason import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataQuality:
+    """Something about the venue's data that no profit may be built on."""
+
+    market: str
+    """The market's slug."""
+    market_id: MarketId
+    problem: str
+    """`mirror_mismatch`, `crossed_book`."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that went wrong in a cycle without ending it."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funnel:
+    """How many got how far; each number counts a part of the one before it."""
+
+    events: int = 0
+    """Events with at least two readable markets or one binary market."""
+    complete: int = 0
+    """Of those: every market readable, open and accepting orders."""
+    fresh: int = 0
+    """Of those: every book there and fresh."""
+    candidates: int = 0
+    """Apparent edges looked at one by one."""
+    proved: int = 0
+    above_threshold: int = 0
+    approved: int = 0
+    filled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """What was listed against what was seen."""
+
+    markets_listed: int = 0
+    markets_unreadable: int = 0
+    books_expected: int = 0
+    books_received: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleReport:
+    """One scan cycle."""
+
+    cycle: int
+    mode: str
+    """`dry-run` or `live`."""
+    account: str
+    started_at: datetime
+    duration_ms: int
+    markets: int = 0
+    events: int = 0
+    books: int = 0
+    findings: tuple[Finding, ...] = ()
+    outcomes: tuple[tuple[str, Reason], ...] = ()
+    """For each approved opportunity's id, how it ended."""
+    data_quality: tuple[DataQuality, ...] = ()
+    data_quality_count: int = 0
+    """All of them; the list itself is bounded."""
+    plans: tuple[ExecutionReport, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    risk: RiskStatus
+    funnel: Funnel = field(default_factory=Funnel)
+    reasons: tuple[tuple[Reason, int], ...] = ()
+    """How many candidates ended for each reason."""
+    completeness: Completeness = field(default_factory=Completeness)
+    reachable: bool = True
+    """Whether the venue could be read at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The sum of an account's cycles."""
+
+    cycles: int = 0
+    opportunities: int = 0
+    trades: int = 0
+    """Plans that ended, either way."""
+    successes: int = 0
+    failures: int = 0
+    realised: Usd = NO_USD
+    locked: Usd = NO_USD
+    """Cost of what waits for its resolution."""
+    locked_profit: Usd = NO_USD
+    """Proven profit of what waits for its resolution; not realised."""
+
+    @property
+    def success_rate(self) -> Decimal | None:
+        """Successes among ended plans; `None` before the first."""
+        return Decimal(self.successes) / self.trades if self.trades else None

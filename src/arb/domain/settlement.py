@@ -1,0 +1,63 @@
+"""What turns outcome tokens into cash, as values (PLATFORM.md §7.2)."""
+
+from dataclasses import dataclass
+from typing import NewType
+
+from arb.domain.market import EventId, MarketId, OutcomeId
+from arb.domain.money import Shares, Usd
+
+OperationId = NewType("OperationId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """YES and NO of one market, in equal shares, become that many dollars now."""
+
+    market: MarketId
+    pair: tuple[OutcomeId, OutcomeId]
+    size: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convert:
+    """NO of k markets of a v1 neg-risk event become k - 1 dollars and YES of the other markets."""
+
+    event: EventId
+    gives: tuple[OutcomeId, ...]
+    receives: tuple[OutcomeId, ...]
+    size: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redeem:
+    """Shares of a resolved market become what they are worth."""
+
+    market: MarketId
+    outcome: OutcomeId
+    size: Shares
+    pays: Usd
+    """USD in all."""
+
+
+Operation = Merge | Convert | Redeem
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an operation did to the account: cash in, and shares of each outcome in or out."""
+
+    cash: Usd
+    shares: tuple[tuple[OutcomeId, Shares], ...]
+
+
+def effect(operation: Operation) -> Effect:
+    """What the operation does when it succeeds."""
+    match operation:
+        case Merge(pair=pair, size=size):
+            return Effect(Usd(size), tuple((outcome, Shares(-size)) for outcome in pair))
+        case Convert(gives=gives, receives=receives, size=size):
+            out = tuple((outcome, Shares(-size)) for outcome in gives)
+            into = tuple((outcome, size) for outcome in receives)
+            return Effect(Usd(size * (len(gives) - 1)), out + into)
+        case Redeem(outcome=outcome, size=size, pays=pays):
+            return Effect(pays, ((outcome, Shares(-size)),))

@@ -1,0 +1,230 @@
+"""Every Protocol that the engine speaks, on two screens. Adapters satisfy them by shape."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from arb.domain.book import Books
+from arb.domain.confirmation import Confirmation
+from arb.domain.decision import Finding
+from arb.domain.fact import Fact
+from arb.domain.halt import Standing
+from arb.domain.market import Market, MarketId, OutcomeId, Resolution, Universe, VenueId
+from arb.domain.money import Usd
+from arb.domain.news import News
+from arb.domain.opportunity import Candidate, Passed
+from arb.domain.order import Answer, Fill, Order, PlanId
+from arb.domain.plan import ExecutionReport, Plan
+from arb.domain.position import Portfolio, Position
+from arb.domain.reason import Reason
+from arb.domain.report import Completeness, CycleReport, Problem, Statistics
+from arb.domain.settlement import Effect, Operation, OperationId
+from arb.domain.snapshot import Snapshot
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC: for stamps."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward: for durations."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Strategy(Protocol):
+    """Finds sets of legs that might pay more than they cost."""
+
+    name: str
+
+    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Passed]:
+        """Candidates worth a proof, and apparent edges passed over with the reason why."""
+        ...
+
+
+class Catalog(Protocol):
+    """What a venue lists."""
+
+    async def universe(self) -> Universe:
+        """All open markets, cached by age.
+
+        Raises:
+            Unavailable: The listing could not be read.
+        """
+        ...
+
+    async def event(self, slug: str) -> Universe:
+        """One event and its markets, read now.
+
+        Raises:
+            Unavailable: The listing could not be read.
+            BadVenueData: There is no such event.
+        """
+        ...
+
+    async def resolutions(self, markets: Sequence[MarketId]) -> Mapping[MarketId, Resolution]:
+        """How those of the markets that have resolved did so."""
+        ...
+
+    async def confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
+        """Ask the exchange itself for the trading rules of a few markets."""
+        ...
+
+    def completeness(self) -> Completeness:
+        """What the last listing promised and what could be read of it; books are not counted."""
+        ...
+
+    def problems(self) -> Sequence[Problem]:
+        """What went wrong since the last call, without having stopped anything."""
+        ...
+
+
+class BookSource(Protocol):
+    """A venue's order books."""
+
+    async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
+        """The books of these outcomes; those that did not come are absent.
+
+        Raises:
+            Unavailable: None could be read.
+        """
+        ...
+
+    def problems(self) -> Sequence[Problem]:
+        """What went wrong since the last call, without having stopped anything."""
+        ...
+
+
+class Trading(Protocol):
+    """Sends orders. Never raises for the venue's sake: what is not clear is `Unknown`."""
+
+    venue: VenueId
+
+    async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
+        """Send the orders together; one answer each, in order."""
+        ...
+
+    async def ask(self, order: Order) -> Answer:
+        """What became of the order. Never sends."""
+        ...
+
+
+class Settlement(Protocol):
+    """Turns tokens into cash."""
+
+    async def submit(self, id_: OperationId, operation: Operation) -> Effect | str | None:
+        """Do it: the effect, a reason why it certainly did not happen, or `None` for not known."""
+        ...
+
+    async def ask(self, id_: OperationId, operation: Operation) -> Effect | str | None:
+        """What became of it. Never sends."""
+        ...
+
+
+class Ledger(Protocol):
+    """One account's memory. Every method raises `LedgerError` when it cannot keep its word."""
+
+    account: str
+
+    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
+        """Start the account with this cash if it is new; otherwise change nothing."""
+        ...
+
+    async def begin_cycle(self, at: datetime) -> int:
+        """A new cycle's number, durable, one more than the last."""
+        ...
+
+    async def record_findings(
+        self, cycle: int, findings: Sequence[Finding], snapshot: Snapshot
+    ) -> None:
+        """Keep what was looked at, with the books it was judged by."""
+        ...
+
+    async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
+        """How an approved opportunity ended."""
+        ...
+
+    async def record_cycle(self, report: CycleReport) -> None:
+        """Close the cycle with its counts."""
+        ...
+
+    async def open_plan(self, cycle: int, plan: Plan) -> None:
+        """Make the intent durable. Nothing may be sent before this returns."""
+        ...
+
+    async def append(self, plan: PlanId, facts: Sequence[Fact]) -> None:
+        """Add facts and what they do to the account, all or none."""
+        ...
+
+    async def facts(self, plan: PlanId) -> Sequence[Fact]:
+        """All facts of a plan, in order."""
+        ...
+
+    async def close_plan(self, report: ExecutionReport, at: datetime) -> None:
+        """Write down how the plan ended. Closing it again with the same report changes nothing."""
+        ...
+
+    async def open_plans(self) -> Sequence[Plan]:
+        """Plans without an end, oldest first."""
+        ...
+
+    async def locked_plans(self) -> Sequence[Plan]:
+        """Ended plans whose worth, or part of it, waits for a resolution."""
+        ...
+
+    async def holdings(self, plan: PlanId) -> Sequence[Position]:
+        """What is left of a plan's shares."""
+        ...
+
+    async def fills(self, since: datetime) -> Sequence[Fill]:
+        """The account's fills, oldest first."""
+        ...
+
+    async def portfolio(self, now: datetime) -> Portfolio:
+        """The account now; `now` says which day is today."""
+        ...
+
+    async def standing(self) -> Standing:
+        """The state of trading, and why."""
+        ...
+
+    async def set_standing(self, standing: Standing) -> None:
+        """Change the state of trading."""
+        ...
+
+    async def statistics(self) -> Statistics:
+        """The sum of all cycles of the account."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+Observer = Callable[[News], None]
+"""Listens; must not block and must not raise."""
+
+Ticker = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Calls the given tick again and again until it is told to stop, one call at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything the orchestrator works with, assembled by bootstrap."""
+
+    mode: str
+    clock: Clock
+    catalog: Catalog
+    books: BookSource
+    strategies: Sequence[Strategy]
+    trading: Mapping[VenueId, Trading]
+    settlement: Mapping[VenueId, Settlement]
+    ledger: Ledger
+    observers: Sequence[Observer] = ()
