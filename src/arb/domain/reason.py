@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NO_EDGE = "no_edge"
     FEES_EXCEED_EDGE = "fees_exceed_edge"
     BELOW_MIN_SIZE = "below_min_size"
+    TOO_MANY_LEGS = "too_many_legs"
     # What the proof says.
     BAD_LEGS = "bad_legs"
     OFF_TICK = "off_tick"
@@ -72,6 +73,7 @@ _SENTENCES = {
     Reason.NO_EDGE: "prices leave no edge",
     Reason.FEES_EXCEED_EDGE: "the taker fees exceed the edge",
     Reason.BELOW_MIN_SIZE: "the edge ends before the venue's least order",
+    Reason.TOO_MANY_LEGS: "the set has more legs than are sent together",
     Reason.BAD_LEGS: "the legs contradict themselves",
     Reason.OFF_TICK: "a limit price is not on the market's grid",
     Reason.NOT_WHOLE_CENTS: "a buying leg does not cost whole cents",

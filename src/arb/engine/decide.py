@@ -1,0 +1,117 @@
+"""Snapshot in, proven opportunities out: shared by scan, cycle, stream and backtest. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from arb.domain.decision import Finding
+from arb.domain.market import Event, Universe, markets_of
+from arb.domain.opportunity import Kind, Opportunity, Passed, Unproven, prove
+from arb.domain.reason import Reason
+from arb.domain.report import DataQuality, Funnel
+from arb.domain.snapshot import Snapshot
+from arb.ports import Strategy
+
+BAD_DATA = frozenset({Reason.MIRROR_MISMATCH, Reason.CROSSED_BOOK})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the strategies saw in a snapshot."""
+
+    opportunities: tuple[Opportunity, ...]
+    """Proven, the most profitable first."""
+    others: tuple[Passed | Unproven, ...]
+    data_quality: tuple[DataQuality, ...]
+
+
+def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
+    """Let every strategy propose, and prove what it proposes."""
+    opportunities: list[Opportunity] = []
+    others: list[Passed | Unproven] = []
+    for strategy in strategies:
+        for proposal in strategy.find(snapshot):
+            result = proposal if isinstance(proposal, Passed) else prove(proposal, snapshot)
+            if isinstance(result, Opportunity):
+                opportunities.append(result)
+            else:
+                others.append(result)
+    opportunities.sort(key=lambda opportunity: (-opportunity.profit, opportunity.id))
+    return Found(
+        opportunities=tuple(opportunities),
+        others=tuple(others),
+        data_quality=tuple(_alarms(opportunities, others, snapshot.universe)),
+    )
+
+
+def funnel(found: Found, snapshot: Snapshot) -> Funnel:
+    """How many events and candidates got how far, up to the proof."""
+    events = [event for event in snapshot.universe.events.values() if event.markets]
+    complete = [event for event in events if _is_complete(event, snapshot.universe)]
+    return Funnel(
+        events=len(events),
+        complete=len(complete),
+        fresh=sum(_is_fresh(event, snapshot) for event in complete),
+        candidates=len(found.opportunities) + len(found.others),
+        proved=len(found.opportunities),
+    )
+
+
+def count_reasons(
+    findings: Sequence[Finding], ended: Sequence[tuple[str, Reason]]
+) -> tuple[tuple[Reason, int], ...]:
+    """How many candidates ended for each reason, the most frequent first."""
+    ends = dict(ended)
+    counts = Counter(reason_of(finding, ends) for finding in findings)
+    return tuple(counts.most_common())
+
+
+def reason_of(finding: Finding, ended: dict[str, Reason]) -> Reason:
+    """The one reason that a candidate ended for."""
+    if hasattr(finding, "reason"):
+        return finding.reason
+    return ended.get(finding.opportunity.id, Reason.EXECUTION_FAILED)
+
+
+def _alarms(
+    opportunities: Sequence[Opportunity], others: Sequence[Passed | Unproven], universe: Universe
+) -> Iterable[DataQuality]:
+    for opportunity in opportunities:
+        if opportunity.kind is Kind.BINARY_COMPLEMENT:
+            market = opportunity.legs[0].market
+            yield DataQuality(
+                market=market.slug,
+                market_id=market.id,
+                problem=Reason.CROSSED_BOOK.value,
+                detail=f"{market.slug}: bid and ask cross at one instant; the engine stands still",
+            )
+    for other in others:
+        if isinstance(other, Passed) and other.reason in BAD_DATA:
+            market = next(
+                (
+                    m
+                    for m in (universe.market_of(outcome) for outcome in other.outcomes)
+                    if other.detail.startswith(f"{m.slug}:")
+                ),
+                universe.market_of(other.outcomes[0]),
+            )
+            yield DataQuality(
+                market=market.slug,
+                market_id=market.id,
+                problem=other.reason.value,
+                detail=other.detail,
+            )
+
+
+def _is_complete(event: Event, universe: Universe) -> bool:
+    return event.missing == 0 and all(
+        market.accepting and not market.closed for market in markets_of(universe, event)
+    )
+
+
+def _is_fresh(event: Event, snapshot: Snapshot) -> bool:
+    books = snapshot.books
+    return all(
+        market.yes in books and market.no in books
+        for market in markets_of(snapshot.universe, event)
+    )

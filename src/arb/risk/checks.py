@@ -1,0 +1,187 @@
+"""One small function per check: what it looks at, its verdict, and the reason it refuses with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from arb.domain.confirmation import Confirmation
+from arb.domain.halt import Standing, TradingState
+from arb.domain.market import MarketId
+from arb.domain.money import Usd, text
+from arb.domain.opportunity import Kind, Opportunity
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an opportunity is judged against."""
+
+    portfolio: Portfolio
+    limits: RiskLimits
+    standing: Standing
+    confirmations: Mapping[MarketId, Confirmation]
+    books_from: datetime
+    """When the snapshot's books were looked at."""
+    now: datetime
+    plans_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check's verdict; `reason` counts when it did not pass."""
+
+    passed: bool
+    detail: str
+    reason: Reason
+
+
+Check = Callable[[Opportunity, Context], Result]
+
+
+def profit_fraction(opportunity: Opportunity, context: Context) -> Result:
+    """The profit is worth the effort, per dollar paid."""
+    got, least = opportunity.profit_fraction, context.limits.min_profit_threshold
+    detail = f"{_percent(got)} % of what is paid, at least {_percent(least)} %"
+    return Result(got >= least, detail, Reason.BELOW_MIN_PROFIT)
+
+
+def profit_usd(opportunity: Opportunity, context: Context) -> Result:
+    """The profit is worth the effort, in dollars."""
+    got, least = opportunity.profit, context.limits.min_profit_usd
+    return Result(
+        got >= least, f"${text(got)}, at least ${text(least)}", Reason.BELOW_MIN_PROFIT_USD
+    )
+
+
+def crossed_book(opportunity: Opportunity, context: Context) -> Result:
+    """One binary market sold below a dollar is a crossed book: the engine is not matching."""
+    crossed = opportunity.kind is Kind.BINARY_COMPLEMENT
+    return Result(
+        not crossed or context.limits.trade_crossed,
+        "a resting bid and ask cross" if crossed else "not a pair of one market",
+        Reason.CROSSED_BOOK,
+    )
+
+
+def known_to_exchange(opportunity: Opportunity, context: Context) -> Result:
+    """The exchange itself has answered for every market."""
+    unknown = [
+        proven.market.slug
+        for proven in opportunity.legs
+        if not (word := context.confirmations.get(proven.market.id)) or not word.known
+    ]
+    detail = f"no answer for {', '.join(unknown)}" if unknown else "every market answered for"
+    return Result(not unknown, detail, Reason.MARKET_UNCONFIRMED)
+
+
+def accepted_now(opportunity: Opportunity, context: Context) -> Result:
+    """The exchange takes orders in every market."""
+    refusing = [w.market for w in _words(opportunity, context) if not w.accepting]
+    return Result(not refusing, f"{len(refusing)} markets take no orders", Reason.NOT_ACCEPTING)
+
+
+def not_delayed(opportunity: Opportunity, context: Context) -> Result:
+    """The exchange matches taking orders at once in every market."""
+    late = [w.market for w in _words(opportunity, context) if w.delayed]
+    return Result(not late, f"{len(late)} markets hold orders back", Reason.DELAYED)
+
+
+def same_rules(opportunity: Opportunity, context: Context) -> Result:
+    """The exchange's rules are those that the proof was made with."""
+    differences = [text_ for w in _words(opportunity, context) for text_ in w.differences]
+    detail = "; ".join(differences) or "rules as listed"
+    return Result(not differences, detail, Reason.MARKET_CHANGED)
+
+
+def outcome_free(opportunity: Opportunity, context: Context) -> Result:
+    """No open plan and no better opportunity of this cycle touches the same markets."""
+    taken = opportunity.markets & context.portfolio.busy
+    return Result(not taken, f"{len(taken)} markets are taken", Reason.OUTCOME_TAKEN)
+
+
+def not_halted(_opportunity: Opportunity, context: Context) -> Result:
+    """Trading is not halted."""
+    standing = context.standing
+    detail = f"{standing.state.value} {standing.reason}".strip()
+    return Result(standing.state is not TradingState.HALTED, detail, Reason.HALTED)
+
+
+def consecutive_failures(_opportunity: Opportunity, context: Context) -> Result:
+    """Not too many plans in a row have failed."""
+    failed, most = context.portfolio.consecutive_failures, context.limits.max_consecutive_failures
+    return Result(failed < most, f"{failed}, fewer than {most}", Reason.CONSECUTIVE_FAILURES)
+
+
+def daily_loss(_opportunity: Opportunity, context: Context) -> Result:
+    """Today's realised losses are below their limit."""
+    lost, most = context.portfolio.loss_today, context.limits.max_daily_loss
+    return Result(lost < most, f"${text(lost)}, below ${text(most)}", Reason.DAILY_LOSS)
+
+
+def open_positions(_opportunity: Opportunity, context: Context) -> Result:
+    """There is room for one more open position."""
+    held, most = context.portfolio.open_plans, context.limits.max_open_positions
+    return Result(held < most, f"{held}, fewer than {most}", Reason.OPEN_POSITIONS)
+
+
+def plans_left(_opportunity: Opportunity, context: Context) -> Result:
+    """The cycle may start one more plan."""
+    left = context.plans_left
+    return Result(left > 0, f"{left} plans left in this cycle", Reason.PLANS_PER_CYCLE)
+
+
+def fresh_data(_opportunity: Opportunity, context: Context) -> Result:
+    """The books are not too old by the time of the decision."""
+    age, most = context.now - context.books_from, context.limits.max_book_age
+    detail = f"{age.total_seconds():.1f} s, at most {most.total_seconds():.1f} s"
+    return Result(age <= most, detail, Reason.STALE_DATA)
+
+
+def position_size(opportunity: Opportunity, context: Context) -> Result:
+    """The position is not larger than allowed."""
+    return _at_most(opportunity.outlay, context.limits.max_position_size, Reason.POSITION_SIZE)
+
+
+def daily_volume(opportunity: Opportunity, context: Context) -> Result:
+    """The day's volume stays within its limit with this plan."""
+    with_it = Usd(context.portfolio.volume_today + opportunity.outlay)
+    return _at_most(with_it, context.limits.max_daily_volume, Reason.DAILY_VOLUME)
+
+
+def cash(opportunity: Opportunity, context: Context) -> Result:
+    """There is free cash for all legs and their fees."""
+    return _at_most(opportunity.outlay, context.portfolio.free, Reason.CASH)
+
+
+BEFORE_SIZING: tuple[Check, ...] = (
+    profit_fraction,
+    crossed_book,
+    known_to_exchange,
+    accepted_now,
+    not_delayed,
+    same_rules,
+    outcome_free,
+    not_halted,
+    consecutive_failures,
+    daily_loss,
+    open_positions,
+    plans_left,
+    fresh_data,
+)
+AFTER_SIZING: tuple[Check, ...] = (profit_usd, position_size, daily_volume, cash)
+
+
+def _words(opportunity: Opportunity, context: Context) -> list[Confirmation]:
+    found = (context.confirmations.get(proven.market.id) for proven in opportunity.legs)
+    return [word for word in found if word is not None]
+
+
+def _at_most(amount: Usd, most: Usd, reason: Reason) -> Result:
+    return Result(amount <= most, f"${text(amount)}, at most ${text(most)}", reason)
+
+
+def _percent(share: Decimal) -> str:
+    return f"{share * 100:.2f}"

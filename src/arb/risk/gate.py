@@ -1,0 +1,139 @@
+"""The only maker of `Approved` and `Plan`: the checks, the size, the checks on the size."""
+
+from dataclasses import replace
+
+from arb.domain.decision import Approved, Decision, Refused, Verdict
+from arb.domain.halt import TradingState
+from arb.domain.market import Exclusive, Universe
+from arb.domain.money import ZERO, Usd, text
+from arb.domain.opportunity import Exit, Opportunity
+from arb.domain.order import PlanId
+from arb.domain.plan import Plan, PlannedLeg
+from arb.domain.reason import Reason
+from arb.domain.settlement import Convert, Merge, Operation
+from arb.domain.snapshot import Snapshot
+from arb.risk.checks import AFTER_SIZING, BEFORE_SIZING, Check, Context
+from arb.sizing import SizingOptions, fraction, shrink, too_small
+
+
+def review(
+    opportunity: Opportunity, context: Context, sizing: SizingOptions, snapshot: Snapshot
+) -> Decision:
+    """Approve the opportunity in the size it deserves, or refuse it for the first reason found.
+
+    Every check is asked even after one has refused, so that all verdicts can be shown.
+    """
+    verdicts, refusal = _ask(BEFORE_SIZING, opportunity, context)
+    share = fraction(opportunity, sizing)
+    sized: Opportunity = opportunity
+    budget = position_budget(opportunity, context, sizing)
+    verdicts.append(
+        Verdict("kelly", share > 0, f"{share:.4f} of the equity, ${text(budget)} after caps")
+    )
+    if share <= 0:
+        refusal = refusal or (Reason.KELLY_ZERO, "the edge does not pay for its risk")
+    elif refusal is None:
+        result = shrink(opportunity, budget, snapshot)
+        if isinstance(result, Opportunity):
+            sized = result
+        else:
+            refusal = too_small(result)
+            verdicts.append(Verdict("size", passed=False, detail=refusal[1]))
+    after, late_refusal = _ask(AFTER_SIZING, sized, context)
+    verdicts += after
+    refusal = refusal or late_refusal
+    if refusal is not None:
+        return Refused(
+            opportunity=opportunity,
+            reason=refusal[0],
+            detail=refusal[1],
+            verdicts=tuple(verdicts),
+        )
+    sized = replace(sized, available=opportunity.size)
+    return Approved(
+        opportunity=sized,
+        plan=_plan(sized, snapshot.universe, context),
+        verdicts=tuple(verdicts),
+    )
+
+
+def position_budget(opportunity: Opportunity, context: Context, sizing: SizingOptions) -> Usd:
+    """The most that may be spent: Kelly's share, then the caps, halved when throttled."""
+    share = fraction(opportunity, sizing)
+    caps = (
+        share * context.portfolio.equity,
+        context.limits.max_position_size,
+        context.limits.max_daily_volume - context.portfolio.volume_today,
+        context.portfolio.free,
+    )
+    budget = max(min(caps), ZERO)
+    throttled = context.standing.state is TradingState.THROTTLED
+    return Usd(budget / 2 if throttled else budget)
+
+
+def _ask(
+    checks: tuple[Check, ...], opportunity: Opportunity, context: Context
+) -> tuple[list[Verdict], tuple[Reason, str] | None]:
+    verdicts: list[Verdict] = []
+    refusal: tuple[Reason, str] | None = None
+    for check in checks:
+        result = check(opportunity, context)
+        verdicts.append(Verdict(check.__name__, result.passed, result.detail))
+        if not result.passed and refusal is None:
+            refusal = (result.reason, result.detail)
+    return verdicts, refusal
+
+
+def _plan(opportunity: Opportunity, universe: Universe, context: Context) -> Plan:
+    return Plan(
+        id=PlanId(opportunity.id),
+        kind=opportunity.kind,
+        event=opportunity.event.id,
+        event_slug=opportunity.event.slug,
+        event_title=opportunity.event.title,
+        exit=opportunity.exit,
+        legs=tuple(
+            PlannedLeg(
+                outcome=proven.leg.outcome,
+                outcome_name=proven.market.outcome(proven.leg.outcome),
+                market=proven.market.id,
+                market_slug=proven.market.slug,
+                side=proven.leg.side,
+                limit=proven.leg.limit,
+                size=proven.leg.size,
+                value=proven.value,
+                fee=proven.fee,
+            )
+            for proven in opportunity.legs
+        ),
+        settlement=_settlement(opportunity, universe),
+        outlay=opportunity.outlay,
+        payoff_worst=opportunity.payoff_worst,
+        approved_at=context.now,
+    )
+
+
+def _settlement(opportunity: Opportunity, universe: Universe) -> Operation | None:
+    if opportunity.exit is not Exit.NOW:
+        return None
+    outcomes = tuple(proven.leg.outcome for proven in opportunity.legs)
+    first = opportunity.legs[0].market
+    if len(opportunity.markets) == 1:
+        return Merge(market=first.id, pair=(first.yes, first.no), size=opportunity.size)
+    members = {
+        member
+        for relation in universe.relations_among([first.id])
+        if isinstance(relation, Exclusive)
+        for member in relation.markets
+    }
+    others = [
+        universe.markets[market].yes
+        for market in opportunity.event.markets
+        if market in members and market not in opportunity.markets
+    ]
+    return Convert(
+        event=opportunity.event.id,
+        gives=outcomes,
+        receives=tuple(others),
+        size=opportunity.size,
+    )

@@ -1,0 +1,59 @@
+"""When to do less, when to stop altogether, and who may start again."""
+
+from datetime import datetime
+
+from arb.domain.halt import RiskStatus, Standing, TradingState
+from arb.domain.money import text
+from arb.domain.position import Portfolio
+from arb.risk.limits import RiskLimits
+
+
+def judge(standing: Standing, portfolio: Portfolio, limits: RiskLimits, now: datetime) -> Standing:
+    """The state of trading that the account's record calls for. Only an operator ends a halt."""
+    if standing.state is TradingState.HALTED:
+        return standing
+    failures = portfolio.consecutive_failures
+    if failures >= limits.max_consecutive_failures:
+        return Standing(
+            state=TradingState.HALTED, reason=f"{failures} plans in a row failed", since=now
+        )
+    near = _near_limits(portfolio, limits)
+    state = TradingState.THROTTLED if near else TradingState.NORMAL
+    reason = "; ".join(near)
+    if (state, reason) == (standing.state, standing.reason):
+        return standing
+    return Standing(state=state, reason=reason, since=now)
+
+
+def status(standing: Standing, portfolio: Portfolio, limits: RiskLimits) -> RiskStatus:
+    """Whether this cycle may trade, with every reason against."""
+    against: list[str] = []
+    if standing.state is TradingState.HALTED:
+        against.append(f"halted: {standing.reason}")
+    if portfolio.loss_today >= limits.max_daily_loss:
+        against.append(
+            f"daily loss ${text(portfolio.loss_today)} has reached ${text(limits.max_daily_loss)}"
+        )
+    if portfolio.open_plans >= limits.max_open_positions:
+        against.append(
+            f"{portfolio.open_plans} open positions, at most {limits.max_open_positions}"
+        )
+    if portfolio.volume_today >= limits.max_daily_volume:
+        against.append(
+            f"daily volume ${text(portfolio.volume_today)} has reached "
+            f"${text(limits.max_daily_volume)}"
+        )
+    reasons = against or ([standing.reason] if standing.reason else [])
+    return RiskStatus(can_trade=not against, state=standing.state, reasons=tuple(reasons))
+
+
+def _near_limits(portfolio: Portfolio, limits: RiskLimits) -> list[str]:
+    share = limits.throttle_at
+    near: list[str] = []
+    if portfolio.loss_today >= share * limits.max_daily_loss > 0:
+        near.append(f"daily loss ${text(portfolio.loss_today)} is near its limit")
+    if portfolio.volume_today >= share * limits.max_daily_volume > 0:
+        near.append(f"daily volume ${text(portfolio.volume_today)} is near its limit")
+    if portfolio.consecutive_failures >= share * limits.max_consecutive_failures > 0:
+        near.append(f"{portfolio.consecutive_failures} plans in a row failed")
+    return near

@@ -1,0 +1,28 @@
+"""The limits, as options. Amounts in USD."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from arb.domain.money import NO_USD, Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskLimits:
+    """What is never exceeded, and from where on less is done."""
+
+    max_position_size: Usd = Usd(Decimal(1000))  # noqa: RUF009  # a NewType call is free
+    min_profit_threshold: Decimal = Decimal("0.02")
+    """Least profit as a fraction of all that is paid."""
+    min_profit_usd: Usd = NO_USD
+    max_daily_loss: Usd = Usd(Decimal(500))  # noqa: RUF009
+    max_open_positions: int = 20
+    max_daily_volume: Usd = Usd(Decimal(50_000))  # noqa: RUF009
+    max_consecutive_failures: int = 10
+    """Failed plans in a row after which trading halts until an operator resumes it."""
+    max_book_age: timedelta = timedelta(seconds=15)
+    throttle_at: Decimal = Decimal("0.8")
+    """Part of the loss, volume or failure limit from which on trading is throttled."""
+    plans_per_cycle: int = 10
+    trade_crossed: bool = False
+    """Whether a crossed book of one binary market may be traded."""

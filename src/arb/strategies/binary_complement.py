@@ -1,0 +1,74 @@
+"""YES and NO of one market below one dollar together: a crossed book, or bad data.
+
+The two outcomes of a binary market are one book seen from two sides, so their asks add up to one
+dollar plus the spread. When they seem not to, the first question is whether the two books are
+mirrors at all (PLATFORM.md §8.1).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from arb.domain.basket import Basket
+from arb.domain.market import Market, Side
+from arb.domain.opportunity import Candidate, Kind, Leg, Passed
+from arb.domain.reason import Reason
+from arb.domain.snapshot import Snapshot
+from arb.strategies.options import StrategyOptions
+from arb.strategies.readiness import asks_of, obstacle
+from arb.strategies.screen import columns, nominate
+
+
+class BinaryComplement:
+    """Finds binary markets whose two asks add up to less than one dollar."""
+
+    name = "binary_complement"
+
+    def __init__(self, options: StrategyOptions | None = None) -> None:
+        self._options = options or StrategyOptions()
+
+    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Passed]:
+        """See `arb.ports.Strategy`."""
+        laid_out = columns(snapshot.universe)
+        nominees = nominate(snapshot).binary
+        return [found for i in nominees for found in self._look(laid_out.markets[i], snapshot)]
+
+    def _look(self, market: Market, snapshot: Snapshot) -> Iterator[Candidate | Passed]:
+        event = snapshot.universe.events[market.event]
+        outcomes = (market.yes, market.no)
+
+        def passed(reason: Reason, detail: str) -> Passed:
+            return Passed(
+                kind=Kind.BINARY_COMPLEMENT,
+                event=event,
+                outcomes=outcomes,
+                reason=reason,
+                detail=detail,
+            )
+
+        if speaks_against := obstacle(market, snapshot):
+            yield passed(*speaks_against)
+            return
+        yes, no = snapshot.books[market.yes], snapshot.books[market.no]
+        if yes.stamped_at is None or yes.stamped_at != no.stamped_at:
+            yield passed(
+                Reason.MIRROR_MISMATCH, f"{market.slug}: the two books are not of one instant"
+            )
+            return
+        ladders = [asks_of(market, outcome, snapshot) for outcome in outcomes]
+        present = [rung for rung in ladders if rung is not None]
+        basket = Basket(base=1, per_leg=0, optional=False)
+        if basket.edge(present) <= 0:
+            yield passed(Reason.FEES_EXCEED_EDGE, f"{market.slug}: fees exceed the edge")
+            return
+        best = basket.best(present)
+        if best is None:
+            yield passed(Reason.BELOW_MIN_SIZE, f"{market.slug}: no acceptable size keeps the edge")
+            return
+        yield Candidate(
+            kind=Kind.BINARY_COMPLEMENT,
+            event=event,
+            legs=tuple(
+                Leg(outcomes[chosen.ladder], Side.BUY, chosen.limit, best.size)
+                for chosen in best.chosen
+            ),
+            available=best.size,
+        )

@@ -1,0 +1,61 @@
+"""Whether a market can be bought from at all right now, and the first reason why not."""
+
+from arb.domain.basket import Ladder, ladder
+from arb.domain.book import OrderBook
+from arb.domain.market import Market, OutcomeId
+from arb.domain.money import text
+from arb.domain.reason import Reason
+from arb.domain.snapshot import Snapshot
+
+Obstacle = tuple[Reason, str]
+
+
+def listing_obstacle(market: Market) -> Obstacle | None:
+    """What the listing says against trading the market."""
+    if market.closed or not market.accepting:
+        return Reason.NOT_ACCEPTING, f"{market.slug} takes no orders"
+    if market.delay_seconds > 0:
+        return Reason.DELAYED, f"{market.slug} holds orders {text(market.delay_seconds)} s"
+    if market.fees is None:
+        return Reason.NO_FEE_SCHEDULE, f"{market.slug} charges fees that are not stated"
+    return None
+
+
+def book_obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
+    """What the market's two books say against believing them."""
+    yes, no = snapshot.books.get(market.yes), snapshot.books.get(market.no)
+    if yes is None or no is None:
+        return Reason.MISSING_BOOK, f"{market.slug} has no book"
+    oldest = min(yes.received_at, no.received_at)
+    age = snapshot.taken_at - oldest
+    if age > snapshot.book_age_max:
+        return Reason.STALE_BOOK, f"{market.slug}: {age.total_seconds():.0f} s old"
+    if not yes.mirrors(no):
+        return Reason.MIRROR_MISMATCH, f"{market.slug}: {_quotes(yes, no)}"
+    return None
+
+
+def obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
+    """The first thing that speaks against buying from the market now."""
+    return listing_obstacle(market) or book_obstacle(market, snapshot)
+
+
+def _quotes(yes: OrderBook, no: OrderBook) -> str:
+    def quote(book: OrderBook) -> str:
+        bid = text(book.best_bid.price) if book.best_bid else "-"
+        ask = text(book.best_ask.price) if book.best_ask else "-"
+        return f"{bid}/{ask}"
+
+    apart = ""
+    if yes.stamped_at and no.stamped_at and yes.stamped_at != no.stamped_at:
+        gap = abs((yes.stamped_at - no.stamped_at).total_seconds())
+        apart = f", stamped {gap:.3f} s apart"
+    return f"YES {quote(yes)}, NO {quote(no)} are not mirrors{apart}"
+
+
+def asks_of(market: Market, outcome: OutcomeId, snapshot: Snapshot) -> Ladder | None:
+    """The outcome's ladder; `None` where nobody sells or the fees are unknown."""
+    book = snapshot.books.get(outcome)
+    if book is None or not book.asks or market.fees is None:
+        return None
+    return ladder(book.asks, market.fees, market.rules)
