@@ -10,7 +10,7 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Finding
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
-from arb.domain.market import Market, MarketId, OutcomeId, Resolution, Universe, VenueId
+from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId
 from arb.domain.money import Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Candidate, Passed
@@ -69,8 +69,8 @@ class Catalog(Protocol):
         """
         ...
 
-    async def resolutions(self, markets: Sequence[MarketId]) -> Mapping[MarketId, Resolution]:
-        """How those of the markets that have resolved did so."""
+    async def payouts(self, markets: Sequence[MarketId]) -> Mapping[OutcomeId, Usd]:
+        """What one share of each outcome pays, for those of the markets that have resolved."""
         ...
 
     async def confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     # What execution says.
     EDGE_VANISHED = "edge_vanished"
     EXECUTION_FAILED = "execution_failed"
+    STOPPED = "stopped"
+    NOT_TRADED = "not_traded"
     FILLED = "filled"
 
     @property
@@ -99,5 +101,7 @@ _SENTENCES = {
     Reason.PLANS_PER_CYCLE: "the cycle's plans are used up",
     Reason.EDGE_VANISHED: "looked at again before trading, the edge was gone",
     Reason.EXECUTION_FAILED: "execution failed; see the plan's facts",
+    Reason.STOPPED: "the orchestrator was told to stop before its turn came",
+    Reason.NOT_TRADED: "it was only looked at: detection does not trade",
     Reason.FILLED: "every leg was filled",
 }

@@ -75,6 +75,13 @@ def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:
     return _settlement_step(plan, plan.settlement, facts, fills)
 
 
+def cash_of(facts: Sequence[Fact]) -> Usd:
+    """What a plan's facts have done to the account's cash so far."""
+    fills = [fill for f in facts if isinstance(f, Answered) for fill in f.answer.fills]
+    effects = [f.effect.cash for f in facts if isinstance(f, Settled) and f.effect]
+    return Usd(_cash(fills) + sum(effects, ZERO))
+
+
 def _orders(plan: Plan, now: datetime) -> tuple[Order, ...]:
     return tuple(
         Order(

@@ -1,0 +1,324 @@
+"""One scan as a straight line: look, find, prove, confirm, review, look again, execute, report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from arb.domain.book import Books
+from arb.domain.confirmation import Confirmation
+from arb.domain.decision import Approved, Finding, Refused
+from arb.domain.errors import LedgerError, Unavailable, VenueError
+from arb.domain.halt import RiskStatus, Standing, TradingState
+from arb.domain.market import Market, MarketId, Universe
+from arb.domain.news import (
+    BooksFetched,
+    Decided,
+    News,
+    PlanEnded,
+    PlanStarted,
+    QualityAlarm,
+    StateChanged,
+    Trouble,
+)
+from arb.domain.opportunity import Candidate, Opportunity, Unproven, prove
+from arb.domain.plan import ExecutionReport, PlanState
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.domain.report import Completeness, CycleReport, Funnel, Problem
+from arb.domain.snapshot import Snapshot
+from arb.engine.decide import Found, count_reasons, find, funnel
+from arb.engine.execute import Executor
+from arb.engine.options import CycleOptions
+from arb.ports import Desk
+from arb.risk.checks import Context
+from arb.risk.gate import review
+from arb.risk.halt import judge, status
+from arb.strategies.readiness import obstacle
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a cycle gathers on its way."""
+
+    findings: list[Finding] = field(default_factory=list)
+    ended: list[tuple[str, Reason]] = field(default_factory=list)
+    plans: list[ExecutionReport] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one read of a venue gave."""
+
+    snapshot: Snapshot
+    found: Found
+    confirmations: Mapping[MarketId, Confirmation]
+    completeness: Completeness
+
+
+class Cycle:
+    """Runs cycles, one at a time, at one desk."""
+
+    def __init__(self, desk: Desk, options: CycleOptions) -> None:
+        self._desk = desk
+        self._options = options
+        self._executor = Executor(desk=desk, options=options)
+
+    async def run(self, number: int, *, stopping: Callable[[], bool]) -> CycleReport:
+        """Scan once and trade what survives every gate.
+
+        A venue that cannot be read ends the cycle early with a report that says so; nothing that
+        happens to one opportunity ends it. Errors of the ledger do.
+        """
+        desk, started = self._desk, self._desk.clock.now()
+        ticks = desk.clock.monotonic()
+        tally = _Tally()
+        standing, portfolio = await self._stand(started)
+        risk = status(standing, portfolio, self._options.limits)
+        try:
+            look = await self.look()
+        except VenueError as error:
+            tally.errors.append(Problem(where="venue", what=str(error)))
+            look = None
+        if look is not None:
+            self._tell(
+                BooksFetched(
+                    number,
+                    len(look.snapshot.universe.events),
+                    len(look.snapshot.universe.markets),
+                    len(look.snapshot.books),
+                )
+            )
+            for alarm in look.found.data_quality[: self._options.data_quality_listed_max]:
+                self._tell(QualityAlarm(number, alarm))
+            approved = self._review(look, portfolio, standing, tally)
+            for finding in tally.findings:
+                self._tell(Decided(number, finding))
+            await desk.ledger.record_findings(number, tally.findings, look.snapshot)
+            await self._execute_all(number, approved, look.snapshot.universe, tally, stopping)
+        tally.errors += [*desk.catalog.problems(), *desk.books.problems()]
+        for problem in tally.errors:
+            self._tell(Trouble(problem))
+        standing, portfolio = await self._stand(desk.clock.now())
+        risk = status(standing, portfolio, self._options.limits) if risk.can_trade else risk
+        elapsed_ms = round((desk.clock.monotonic() - ticks) * 1000)
+        report = self._report(number, started, elapsed_ms, look, tally, risk)
+        await desk.ledger.record_cycle(report)
+        return report
+
+    async def detect(self) -> CycleReport:
+        """Look, find and prove only: nothing is sized, judged, traded or written down."""
+        started, ticks = self._desk.clock.now(), self._desk.clock.monotonic()
+        look = await self.look()
+        tally = _Tally(findings=[*look.found.others])
+        for opportunity in look.found.opportunities:
+            context = self._context(look, Portfolio(cash=self._options.opening_cash), Standing(), 1)
+            decision = review(opportunity, context, self._options.sizing, look.snapshot)
+            refusal = decision.reason if isinstance(decision, Refused) else Reason.NOT_TRADED
+            detail = decision.detail if isinstance(decision, Refused) else "detection only"
+            tally.findings.append(
+                Refused(
+                    opportunity=opportunity,
+                    reason=refusal,
+                    detail=detail,
+                    verdicts=decision.verdicts,
+                )
+            )
+        tally.errors += [*self._desk.catalog.problems(), *self._desk.books.problems()]
+        elapsed_ms = round((self._desk.clock.monotonic() - ticks) * 1000)
+        nothing = RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("scan only",))
+        return self._report(0, started, elapsed_ms, look, tally, nothing)
+
+    async def look(self, universe: Universe | None = None) -> Look:
+        """Read the listing and its books, find, prove, and confirm what was proved.
+
+        Raises:
+            Unavailable: The venue could not be read.
+        """
+        desk = self._desk
+        seen = universe or await desk.catalog.universe()
+        open_markets = [m for m in seen.markets.values() if m.accepting and not m.closed]
+        outcomes = [o for market in open_markets for o in (market.yes, market.no)]
+        books = await desk.books.fetch(outcomes)
+        snapshot = self._snapshot(seen, books)
+        found = find(desk.strategies, snapshot)
+        proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
+        confirmations = await self._confirm(list(proved.values()))
+        completeness = replace(
+            desk.catalog.completeness(),
+            books_expected=len(outcomes),
+            books_received=len(books),
+        )
+        return Look(snapshot, found, confirmations, completeness)
+
+    def _snapshot(self, universe: Universe, books: Books) -> Snapshot:
+        return Snapshot(
+            universe=universe,
+            books=books,
+            taken_at=self._desk.clock.now(),
+            book_age_max=self._options.limits.max_book_age,
+        )
+
+    async def _confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
+        if not markets:
+            return {}
+        try:
+            return await self._desk.catalog.confirm(markets)
+        except VenueError:
+            return {}
+
+    def _review(
+        self, look: Look, portfolio: Portfolio, standing: Standing, tally: _Tally
+    ) -> list[Approved]:
+        plans = self._options.limits.plans_per_cycle
+        if standing.state is TradingState.THROTTLED:
+            plans = max(plans // 2, 1)
+        approved: list[Approved] = []
+        for opportunity in look.found.opportunities:
+            context = self._context(look, portfolio, standing, plans - len(approved))
+            decision = review(opportunity, context, self._options.sizing, look.snapshot)
+            tally.findings.append(decision)
+            if isinstance(decision, Approved):
+                approved.append(decision)
+                portfolio = portfolio.after(decision.plan)
+        tally.findings += look.found.others
+        return approved
+
+    def _context(
+        self, look: Look, portfolio: Portfolio, standing: Standing, plans_left: int
+    ) -> Context:
+        return Context(
+            portfolio=portfolio,
+            limits=self._options.limits,
+            standing=standing,
+            confirmations=look.confirmations,
+            books_from=look.snapshot.taken_at,
+            now=self._desk.clock.now(),
+            plans_left=plans_left,
+        )
+
+    async def _execute_all(
+        self,
+        number: int,
+        approved: Sequence[Approved],
+        universe: Universe,
+        tally: _Tally,
+        stopping: Callable[[], bool],
+    ) -> None:
+        for place, decision in enumerate(approved):
+            if stopping():
+                await self._end(
+                    decision, Reason.STOPPED, "the orchestrator was told to stop", tally
+                )
+                continue
+            if place:
+                await self._desk.clock.sleep(self._options.execution_pause_seconds)
+            try:
+                await self._execute(number, decision, universe, tally)
+            except LedgerError:
+                raise
+            except Exception as error:  # noqa: BLE001  # one plan's failure never ends the cycle
+                what = f"{type(error).__name__}: {error}"
+                tally.errors.append(Problem(where=f"plan {decision.plan.id}", what=what))
+                await self._end(decision, Reason.EXECUTION_FAILED, what, tally)
+
+    async def _execute(
+        self, number: int, decision: Approved, universe: Universe, tally: _Tally
+    ) -> None:
+        gone = await self._look_again(decision.opportunity, universe)
+        if gone:
+            await self._end(decision, Reason.EDGE_VANISHED, gone, tally)
+            return
+        await self._desk.ledger.open_plan(number, decision.plan)
+        self._tell(PlanStarted(decision.plan))
+        report = await self._executor.execute(decision.plan)
+        tally.plans.append(report)
+        reason = Reason.FILLED if report.state is PlanState.DONE else Reason.EXECUTION_FAILED
+        await self._end(decision, reason, report.reason, tally)
+        self._tell(PlanEnded(decision.plan, report, reason))
+
+    async def _look_again(self, opportunity: Opportunity, universe: Universe) -> str | None:
+        """Prove the same legs against fresh books; says what is gone, if anything is."""
+        markets = [proven.market for proven in opportunity.legs]
+        outcomes = [o for market in markets for o in (market.yes, market.no)]
+        try:
+            books = await self._desk.books.fetch(list(dict.fromkeys(outcomes)))
+        except Unavailable as error:
+            return str(error)
+        snapshot = self._snapshot(universe, books)
+        for market in markets:
+            if speaks_against := obstacle(market, snapshot):
+                return speaks_against[1]
+        same = Candidate(
+            kind=opportunity.kind,
+            event=opportunity.event,
+            legs=tuple(proven.leg for proven in opportunity.legs),
+            available=opportunity.available,
+        )
+        again = prove(same, snapshot)
+        if isinstance(again, Unproven):
+            return again.detail
+        limits = self._options.limits
+        if again.profit_fraction < limits.min_profit_threshold:
+            return f"only {again.profit_fraction * 100:.2f} % is left"
+        return None if again.profit >= limits.min_profit_usd else f"only ${again.profit} is left"
+
+    async def _end(self, decision: Approved, reason: Reason, detail: str, tally: _Tally) -> None:
+        tally.ended.append((decision.opportunity.id, reason))
+        await self._desk.ledger.record_outcome(decision.opportunity.id, reason, detail)
+
+    async def _stand(self, now: datetime) -> tuple[Standing, Portfolio]:
+        """The account and the state of trading that its record calls for, kept if it changed."""
+        ledger = self._desk.ledger
+        portfolio, standing = await ledger.portfolio(now), await ledger.standing()
+        judged = judge(standing, portfolio, self._options.limits, now)
+        if judged != standing:
+            await ledger.set_standing(judged)
+            if judged.state is not standing.state:
+                self._tell(StateChanged(judged.state, judged.reason))
+        return judged, portfolio
+
+    def _report(
+        self,
+        number: int,
+        started: datetime,
+        elapsed_ms: int,
+        look: Look | None,
+        tally: _Tally,
+        risk: RiskStatus,
+    ) -> CycleReport:
+        alarms = look.found.data_quality if look else ()
+        return CycleReport(
+            cycle=number,
+            mode=self._desk.mode,
+            account=self._desk.ledger.account,
+            started_at=started,
+            duration_ms=elapsed_ms,
+            markets=len(look.snapshot.universe.markets) if look else 0,
+            events=len(look.snapshot.universe.events) if look else 0,
+            books=len(look.snapshot.books) if look else 0,
+            findings=tuple(tally.findings),
+            outcomes=tuple(tally.ended),
+            data_quality=tuple(alarms[: self._options.data_quality_listed_max]),
+            data_quality_count=len(alarms),
+            plans=tuple(tally.plans),
+            errors=tuple(tally.errors),
+            risk=risk,
+            funnel=self._funnel(look, tally) if look else Funnel(),
+            reasons=count_reasons(tally.findings, tally.ended),
+            completeness=look.completeness if look else Completeness(),
+            reachable=look is not None,
+        )
+
+    def _funnel(self, look: Look, tally: _Tally) -> Funnel:
+        least = self._options.limits.min_profit_threshold
+        return replace(
+            funnel(look.found, look.snapshot),
+            above_threshold=sum(o.profit_fraction >= least for o in look.found.opportunities),
+            approved=sum(isinstance(finding, Approved) for finding in tally.findings),
+            filled=sum(reason is Reason.FILLED for _, reason in tally.ended),
+        )
+
+    def _tell(self, news: News) -> None:
+        for observer in self._desk.observers:
+            observer(news)
