@@ -1,0 +1,62 @@
+"""How we talk to Polymarket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+BUDGETS = {
+    # Requests per 10 s: about 80 % of what the venue allows (PLATFORM.md §5).
+    "events": 400,
+    "markets": 240,
+    "books": 400,
+    "clob-markets": 800,
+    "default": 100,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolymarketOptions:
+    """Addresses, budgets and credentials. Every address can be pointed elsewhere."""
+
+    gamma_url: str = "https://gamma-api.polymarket.com"
+    """Events and markets."""
+    clob_url: str = "https://clob.polymarket.com"
+    """Order books and orders."""
+    data_url: str = "https://data-api.polymarket.com"
+    """Positions and resolutions."""
+    market_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+    user_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
+    relayer_url: str = "https://relayer-v2.polymarket.com"
+    rpc_urls: tuple[str, ...] = ("https://polygon.drpc.org",)
+    """Polygon nodes, the preferred one first."""
+    geoblock_url: str = "https://polymarket.com/api/geoblock"
+
+    events_per_page: int = 500
+    books_per_request: int = 500
+    concurrency: int = 4
+    """Requests under way at once."""
+    pages_max: int = 2000
+    universe_max_age_seconds: float = 60.0
+    """How long a listing is used before it is read again."""
+    confirmation_max_age_seconds: float = 300.0
+    tag_slug: str | None = None
+    """Only events with this tag."""
+    liquidity_min: int | None = None
+    """Only events with at least this liquidity, in USD."""
+
+    connect_timeout_seconds: float = 3.0
+    read_timeout_seconds: float = 5.0
+    attempts: int = 3
+    patience_seconds: float = 10.0
+    """No further attempt of a read begins after this."""
+    body_bytes_max: int = 64 * 1024 * 1024
+    requests_per_10_seconds: Mapping[str, int] = field(default_factory=lambda: dict(BUDGETS))
+
+    quarantine_folder: str = "data/quarantine"
+    """Where answers that could not be read are kept for inspection; empty: nowhere."""
+    quarantine_files_max: int = 200
+
+    private_key: str | None = field(default=None, repr=False)
+    wallet: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+    api_passphrase: str | None = field(default=None, repr=False)

@@ -1,0 +1,146 @@
+"""The wire's shapes, exactly as sent (PLATFORM.md §1.3-1.4). Unknown fields are ignored.
+
+JSON numbers arrive as `Decimal`: no float exists on the way in.
+"""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from arb.domain.errors import BadVenueData
+
+T = TypeVar("T")
+
+
+class Wire(msgspec.Struct, gc=False, rename="camel"):
+    """A Gamma object: camelCase keys."""
+
+
+class FeePayload(Wire):
+    """`feeSchedule` of a market."""
+
+    rate: Decimal
+    exponent: Decimal = Decimal(1)
+
+
+class MarketPayload(Wire):
+    """A Gamma market."""
+
+    condition_id: str
+    slug: str
+    outcomes: str | list[str]
+    question: str = ""
+    version: str | None = None
+    clob_token_ids: str | list[str] | None = None
+    position_ids: list[str] | None = None
+    active: bool = True
+    closed: bool = False
+    archived: bool | None = None
+    accepting_orders: bool | None = None
+    enable_order_book: bool | None = None
+    neg_risk: bool | None = None
+    neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
+    end_date: str | None = None
+    order_min_size: Decimal | None = None
+    order_price_min_tick_size: Decimal | None = None
+    seconds_delay: Decimal | None = None
+    fees_enabled: bool | None = None
+    fee_schedule: msgspec.Raw = msgspec.Raw()
+    outcome_prices: str | list[str] | None = None
+    uma_resolution_status: str | None = None
+    resolution_status: str | None = None
+
+
+class EventPayload(Wire):
+    """A Gamma event; its markets are read one by one, so that one cannot spoil the others."""
+
+    id: str
+    slug: str
+    title: str = ""
+    markets: list[msgspec.Raw] = []
+    closed: bool = False
+    neg_risk: bool | None = None
+    enable_neg_risk: bool | None = None
+    neg_risk_augmented: bool | None = None
+    neg_risk_fee_bips: Decimal | None = None
+    cumulative_markets: bool | None = None
+    end_date: str | None = None
+
+
+class EventPage(msgspec.Struct, gc=False):
+    """One page of `/events/keyset`."""
+
+    events: list[msgspec.Raw]
+    next_cursor: str | None = None
+
+
+class MarketPage(msgspec.Struct, gc=False):
+    """One page of `/markets/keyset`."""
+
+    markets: list[msgspec.Raw]
+    next_cursor: str | None = None
+
+
+class LevelPayload(msgspec.Struct, gc=False):
+    """A price level: decimal strings."""
+
+    price: str
+    size: str
+
+
+class BookPayload(msgspec.Struct, gc=False):
+    """One CLOB order book."""
+
+    asset_id: str
+    bids: list[LevelPayload]
+    asks: list[LevelPayload]
+    timestamp: str = ""
+    hash: str = ""
+
+
+class TokenPayload(msgspec.Struct, gc=False):
+    """A token of `/clob-markets`."""
+
+    t: str
+
+
+class ClobFees(msgspec.Struct, gc=False):
+    """`fd` of `/clob-markets`."""
+
+    r: Decimal
+    e: Decimal = Decimal(1)
+
+
+class ClobMarket(msgspec.Struct, gc=False):
+    """The exchange's own word on a market: `/clob-markets/{condition_id}`."""
+
+    t: list[TokenPayload]
+    mts: Decimal
+    mos: Decimal
+    ao: bool = True
+    sd: Decimal | None = None
+    itode: bool | None = None
+    fd: ClobFees | None = None
+
+
+class Geoblock(msgspec.Struct, gc=False):
+    """Whether trading is allowed from here."""
+
+    blocked: bool
+    country: str = ""
+    region: str = ""
+
+
+def decode(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
+    """The answer as this shape.
+
+    Raises:
+        BadVenueData: It is something else; names the place within it.
+    """
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.MsgspecError as error:
+        raise BadVenueData(where, str(error)) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise BadVenueData(where, f"not JSON ({type(error).__name__})") from error

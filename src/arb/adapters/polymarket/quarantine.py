@@ -1,0 +1,40 @@
+"""Answers that could not be read, kept for inspection: bounded, and never in the way."""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from arb.domain.report import Problem
+
+BYTES_MAX = 64 * 1024
+PROBLEMS_MAX = 50
+
+
+class Quarantine:
+    """Counts what was refused, keeps a sample on disk, and tells it once."""
+
+    def __init__(self, folder: Path | None, files_max: int) -> None:
+        self._folder, self._files_max = folder, files_max
+        self._problems: list[Problem] = []
+        self.counts: Counter[str] = Counter()
+        """Refusals by place."""
+
+    def keep(self, where: str, what: str, payload: bytes) -> None:
+        """Count a refused payload and keep it if there is room."""
+        self.counts[where] += 1
+        if len(self._problems) < PROBLEMS_MAX:
+            self._problems.append(Problem(where=where, what=what))
+        if self._folder is None:
+            return
+        name = f"{where.replace('/', '-')}-{hashlib.sha256(payload).hexdigest()[:12]}.txt"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if sum(1 for _ in self._folder.iterdir()) < self._files_max:
+                (self._folder / name).write_bytes(what.encode() + b"\n\n" + payload[:BYTES_MAX])
+        except OSError as error:
+            self.counts[f"not kept: {error.strerror}"] += 1
+
+    def drain(self) -> list[Problem]:
+        """What was refused since the last call."""
+        problems, self._problems = self._problems, []
+        return problems
