@@ -40,6 +40,8 @@ from arb.strategies.readiness import obstacle
 class _Tally:
     """What a cycle gathers on its way."""
 
+    started_at: datetime
+    ticks: float
     findings: list[Finding] = field(default_factory=list)
     ended: list[tuple[str, Reason]] = field(default_factory=list)
     plans: list[ExecutionReport] = field(default_factory=list)
@@ -70,10 +72,8 @@ class Cycle:
         A venue that cannot be read ends the cycle early with a report that says so; nothing that
         happens to one opportunity ends it. Errors of the ledger do.
         """
-        desk, started = self._desk, self._desk.clock.now()
-        ticks = desk.clock.monotonic()
-        tally = _Tally()
-        standing, portfolio = await self._stand(started)
+        desk, tally = self._desk, self._new_tally()
+        standing, portfolio = await self._stand(tally.started_at)
         risk = status(standing, portfolio, self._options.limits)
         try:
             look = await self.look()
@@ -101,16 +101,15 @@ class Cycle:
             self._tell(Trouble(problem))
         standing, portfolio = await self._stand(desk.clock.now())
         risk = status(standing, portfolio, self._options.limits) if risk.can_trade else risk
-        elapsed_ms = round((desk.clock.monotonic() - ticks) * 1000)
-        report = self._report(number, started, elapsed_ms, look, tally, risk)
+        report = self._report(number, look, tally, risk)
         await desk.ledger.record_cycle(report)
         return report
 
     async def detect(self) -> CycleReport:
         """Look, find and prove only: nothing is sized, judged, traded or written down."""
-        started, ticks = self._desk.clock.now(), self._desk.clock.monotonic()
+        tally = self._new_tally()
         look = await self.look()
-        tally = _Tally(findings=[*look.found.others])
+        tally.findings += look.found.others
         for opportunity in look.found.opportunities:
             context = self._context(look, Portfolio(cash=self._options.opening_cash), Standing(), 1)
             decision = review(opportunity, context, self._options.sizing, look.snapshot)
@@ -125,9 +124,8 @@ class Cycle:
                 )
             )
         tally.errors += [*self._desk.catalog.problems(), *self._desk.books.problems()]
-        elapsed_ms = round((self._desk.clock.monotonic() - ticks) * 1000)
         nothing = RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("scan only",))
-        return self._report(0, started, elapsed_ms, look, tally, nothing)
+        return self._report(0, look, tally, nothing)
 
     async def look(self, universe: Universe | None = None) -> Look:
         """Read the listing and its books, find, prove, and confirm what was proved.
@@ -267,6 +265,9 @@ class Cycle:
         tally.ended.append((decision.opportunity.id, reason))
         await self._desk.ledger.record_outcome(decision.opportunity.id, reason, detail)
 
+    def _new_tally(self) -> _Tally:
+        return _Tally(self._desk.clock.now(), self._desk.clock.monotonic())
+
     async def _stand(self, now: datetime) -> tuple[Standing, Portfolio]:
         """The account and the state of trading that its record calls for, kept if it changed."""
         ledger = self._desk.ledger
@@ -281,8 +282,6 @@ class Cycle:
     def _report(
         self,
         number: int,
-        started: datetime,
-        elapsed_ms: int,
         look: Look | None,
         tally: _Tally,
         risk: RiskStatus,
@@ -292,8 +291,8 @@ class Cycle:
             cycle=number,
             mode=self._desk.mode,
             account=self._desk.ledger.account,
-            started_at=started,
-            duration_ms=elapsed_ms,
+            started_at=tally.started_at,
+            duration_ms=round((self._desk.clock.monotonic() - tally.ticks) * 1000),
             markets=len(look.snapshot.universe.markets) if look else 0,
             events=len(look.snapshot.universe.events) if look else 0,
             books=len(look.snapshot.books) if look else 0,

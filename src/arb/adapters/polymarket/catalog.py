@@ -102,9 +102,9 @@ class PolymarketCatalog:
     async def payouts(self, markets: Sequence[MarketId]) -> Mapping[OutcomeId, Usd]:
         """See `arb.ports.Catalog`."""
         paid: dict[OutcomeId, Usd] = {}
-        for chunk in _chunks(list(dict.fromkeys(markets)), MARKETS_PER_PAGE):
+        for chunk in _chunks(list(dict.fromkeys(markets)), MARKETS_PER_PAGE // 2):
             params: Params = {
-                "condition_ids": [_as_gamma_names_it(market) for market in chunk],
+                "condition_ids": [name for market in chunk for name in _gamma_names(market)],
                 "closed": "true",
                 "version": BOTH_VERSIONS,
                 "limit": MARKETS_PER_PAGE,
@@ -216,9 +216,8 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
             f"{market.slug}: at least {text(word.mos)} shares, not {text(market.rules.min_size)}"
         )
     fees = _fees(word)
-    if fees is None or fees.rate > 0 or market.fees is None or market.fees.rate > 0:
-        if fees != market.fees:
-            differences.append(f"{market.slug}: fee {_say(fees)}, not {_say(market.fees)}")
+    if fees != market.fees and not (_free(fees) and _free(market.fees)):
+        differences.append(f"{market.slug}: fee {_say(fees)}, not {_say(market.fees)}")
     return Confirmation(
         market=market.id,
         known=True,
@@ -237,14 +236,18 @@ def _fees(word: ClobMarket) -> FeeSchedule | None:
         return None
 
 
+def _free(fees: FeeSchedule | None) -> bool:
+    return fees is not None and fees.rate == 0
+
+
 def _say(fees: FeeSchedule | None) -> str:
     return "unknown" if fees is None else f"{text(Decimal(fees.rate))}^{fees.exponent}"
 
 
-def _as_gamma_names_it(market: MarketId) -> str:
-    """Gamma knows v2 markets by their 31-byte id."""
-    v2 = market.startswith(("0x01", "0x02")) and market.endswith("00")
-    return market[:-2] if v2 else market
+def _gamma_names(market: MarketId) -> list[str]:
+    """Gamma knows v2 markets by their 31-byte id; which one this is, the id alone does not say."""
+    perhaps_v2 = market.startswith(("0x01", "0x02")) and market.endswith("00")
+    return [market, market[:-2]] if perhaps_v2 else [market]
 
 
 def _chunks(items: Sequence[MarketId], size: int) -> Iterable[Sequence[MarketId]]:

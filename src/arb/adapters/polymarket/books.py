@@ -1,0 +1,137 @@
+"""Order books from the CLOB, in batches."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from arb.adapters.polymarket.decode import Ints, RawBook, decode_books
+from arb.adapters.polymarket.options import PolymarketOptions
+from arb.adapters.polymarket.quarantine import Quarantine
+from arb.domain.book import Books, Level, OrderBook
+from arb.domain.errors import BadVenueData, Unavailable
+from arb.domain.market import POLYMARKET, OutcomeId
+from arb.domain.money import Price, Shares, from_micro
+from arb.domain.report import Problem
+from arb.net.http import HttpReader
+
+
+class BookTable(Books):
+    """Books as integer columns; an `OrderBook` is built only when one is asked for."""
+
+    def __init__(self, rows: Mapping[str, tuple[RawBook, datetime]]) -> None:
+        self._rows = rows
+        self._built: dict[str, OrderBook] = {}
+
+    def __getitem__(self, outcome: OutcomeId) -> OrderBook:
+        built = self._built.get(outcome.token)
+        if built is None:
+            row, received_at = self._rows[outcome.token]
+            built = self._built[outcome.token] = _build(outcome, row, received_at)
+        return built
+
+    def __iter__(self) -> Iterator[OutcomeId]:
+        return (OutcomeId(POLYMARKET, token) for token in self._rows)
+
+    def __contains__(self, outcome: object) -> bool:
+        return isinstance(outcome, OutcomeId) and outcome.token in self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def best_asks(self, outcomes: Sequence[OutcomeId]) -> Sequence[int]:
+        """See `Books.best_asks`."""
+        rows = self._rows
+        return [
+            int(prices[-1])
+            if (row := rows.get(o.token)) and len(prices := row[0].ask_prices)
+            else 0
+            for o in outcomes
+        ]
+
+
+class PolymarketBooks:
+    """The `BookSource` port over `POST /books` (PLATFORM.md §1.4).
+
+    The answer is in no order, leaves unknown tokens out, and is not one instant across tokens. The
+    two tokens of a market travel in one request when they stand side by side in what is asked for.
+    """
+
+    def __init__(
+        self,
+        options: PolymarketOptions,
+        reader: HttpReader,
+        quarantine: Quarantine,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._options, self._reader = options, reader
+        self._quarantine, self._now = quarantine, now
+
+    async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
+        """See `arb.ports.BookSource`."""
+        rows: dict[str, tuple[RawBook, datetime]] = {}
+        per_request = max(self._options.books_per_request // 2 * 2, 1)
+        chunks = [outcomes[i : i + per_request] for i in range(0, len(outcomes), per_request)]
+        gate = asyncio.Semaphore(self._options.concurrency)
+
+        async def read(chunk: Sequence[OutcomeId]) -> Unavailable | None:
+            async with gate:
+                try:
+                    rows.update(await self._read(chunk))
+                except Unavailable as error:
+                    self._quarantine.keep("books", str(error), b"")
+                    return error
+                except BadVenueData as error:
+                    self._quarantine.keep("books", str(error), b"")
+                return None
+
+        failures = await asyncio.gather(*map(read, chunks))
+        if failures and all(failures):
+            raise Unavailable(str(failures[0]))
+        return BookTable(rows)
+
+    def problems(self) -> Sequence[Problem]:
+        """See `arb.ports.BookSource`."""
+        return self._quarantine.drain()
+
+    async def _read(self, chunk: Sequence[OutcomeId]) -> dict[str, tuple[RawBook, datetime]]:
+        asked = {outcome.token for outcome in chunk}
+        request = msgspec.json.encode([{"token_id": outcome.token} for outcome in chunk])
+        url = f"{self._options.clob_url.rstrip('/')}/books"
+        body = await self._reader.query("books", url, request)
+        received_at = self._now()
+        try:
+            decoded = decode_books(body)
+        except BadVenueData as error:
+            self._quarantine.keep("books", str(error), body)
+            return {}
+        for problem, payload in decoded.problems:
+            self._quarantine.keep("book", f"{problem.where}: {problem.what}", payload)
+        return {book.token: (book, received_at) for book in decoded.books if book.token in asked}
+
+
+def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook:
+    return OrderBook(
+        outcome=outcome,
+        bids=_side(row.bid_prices, row.bid_sizes),
+        asks=_side(row.ask_prices, row.ask_sizes),
+        received_at=received_at,
+        stamped_at=_stamp(row.timestamp),
+        hash=row.hash,
+    )
+
+
+def _side(prices: Ints, sizes: Ints) -> tuple[Level, ...]:
+    """Best level first; the wire has it last."""
+    return tuple(
+        Level(Price(from_micro(price)), Shares(from_micro(size)))
+        for price, size in zip(prices[::-1].tolist(), sizes[::-1].tolist(), strict=True)
+    )
+
+
+def _stamp(milliseconds: str) -> datetime | None:
+    if not milliseconds.isdigit() or len(milliseconds) > 14:
+        return None
+    whole, rest = divmod(int(milliseconds), 1000)
+    return datetime.fromtimestamp(whole, tz=UTC).replace(microsecond=rest * 1000)

@@ -1,0 +1,97 @@
+"""Polymarket as one bundle: its listing and its books, over one client."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from arb.adapters.polymarket.books import PolymarketBooks
+from arb.adapters.polymarket.catalog import PolymarketCatalog
+from arb.adapters.polymarket.options import PolymarketOptions
+from arb.adapters.polymarket.payloads import Geoblock, decode
+from arb.adapters.polymarket.quarantine import Quarantine
+from arb.net.http import HttpOptions, HttpReader
+from arb.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolymarketVenue:
+    """What reading Polymarket takes; no key, no signing."""
+
+    catalog: PolymarketCatalog
+    books: PolymarketBooks
+    health: "PolymarketHealth"
+    reader: HttpReader
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.reader.close()
+
+
+class PolymarketHealth:
+    """Small reads that tell whether trading could work from here."""
+
+    def __init__(self, options: PolymarketOptions, reader: HttpReader, clock: Clock) -> None:
+        self._options, self._reader, self._clock = options, reader, clock
+
+    async def listing(self) -> None:
+        """Gamma answers. Raises `VenueError` otherwise."""
+        url = self._options.gamma_url.rstrip("/") + "/events/keyset"
+        await self._reader.get("events", url, {"limit": 1, "closed": "false"})
+
+    async def exchange(self) -> None:
+        """The CLOB answers. Raises `VenueError` otherwise."""
+        await self._reader.get("default", self._options.clob_url.rstrip("/") + "/ok")
+
+    async def clock_offset_seconds(self) -> int:
+        """How far the exchange's clock is ahead of ours, in whole seconds."""
+        body = await self._reader.get("default", self._options.clob_url.rstrip("/") + "/time")
+        theirs = decode(body, int, "time")
+        return theirs - int(self._clock.now().timestamp())
+
+    async def version(self) -> int:
+        """The order version that the exchange speaks."""
+        body = await self._reader.get("default", self._options.clob_url.rstrip("/") + "/version")
+        return decode(body, _Version, "version").version
+
+    async def geoblock(self) -> Geoblock:
+        """Whether the exchange trades with this place."""
+        return decode(
+            await self._reader.get("default", self._options.geoblock_url), Geoblock, "geoblock"
+        )
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+def open_venue(
+    options: PolymarketOptions,
+    clock: Clock,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> PolymarketVenue:
+    """Assemble the reading side. Nothing is asked of the venue yet."""
+    reader = HttpReader(
+        HttpOptions(
+            connect_timeout_seconds=options.connect_timeout_seconds,
+            read_timeout_seconds=options.read_timeout_seconds,
+            attempts=options.attempts,
+            patience_seconds=options.patience_seconds,
+            body_bytes_max=options.body_bytes_max,
+            requests_per_10_seconds=options.requests_per_10_seconds,
+            connections_max=max(options.concurrency * 2, 4),
+        ),
+        monotonic=clock.monotonic,
+        now=clock.now,
+        transport=transport,
+    )
+    folder = Path(options.quarantine_folder) if options.quarantine_folder else None
+    quarantine = Quarantine(folder, options.quarantine_files_max)
+    return PolymarketVenue(
+        catalog=PolymarketCatalog(options, reader, quarantine, clock.monotonic),
+        books=PolymarketBooks(options, reader, quarantine, clock.now),
+        health=PolymarketHealth(options, reader, clock),
+        reader=reader,
+    )
