@@ -118,7 +118,7 @@ def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook
         asks=_side(row.ask_prices, row.ask_sizes),
         received_at=received_at,
         stamped_at=_stamp(row.timestamp),
-        hash=row.hash,
+        hash=row.digest,
     )
 
 

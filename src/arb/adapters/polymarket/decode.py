@@ -9,7 +9,7 @@ plain path, which reads book by book and loses only the books that are wrong.
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -27,20 +27,26 @@ PAD = b"0" * 16
 QUOTES_PER_LEVEL = 8
 DIRECTIONS = {b'"bids":': 1, b'"asks":': -1}
 """Bids are sent rising and asks falling, so the best is last in both (PLATFORM.md §1.4)."""
-PRICE_KEY = int.from_bytes(b'"price":', "little")
-SIZE_KEY = int.from_bytes(b'"size":"', "little")
+PRICE_KEY = np.uint64(int.from_bytes(b'"price":', "little"))
+SIZE_KEY = np.uint64(int.from_bytes(b',"size":', "little"))
+NEXT_LEVEL = np.uint64(int.from_bytes(b'"},{"', "little"))
+LAST_LEVEL = np.uint64(int.from_bytes(b'"},0', "little"))
+ZERO_POINT = np.uint64(int.from_bytes(b"0.", "little"))
+TWO_BYTES, FOUR_BYTES, FIVE_BYTES = (np.uint64((1 << 8 * n) - 1) for n in (2, 4, 5))
+POINTS = np.uint64(0x2E2E2E2E2E2E2E2E)
+ONES = np.uint64(0x0101010101010101)
+TOP_BITS = np.uint64(0x8080808080808080)
 ZEROS = np.uint64(0x3030303030303030)
 SIXES = np.uint64(0x0606060606060606)
 HIGH_NIBBLES = np.uint64(0xF0F0F0F0F0F0F0F0)
 EVERY_BIT = np.uint64(0xFFFFFFFFFFFFFFFF)
 TENS = np.array([10**n for n in range(7)], dtype=np.int64)
 NO_LEVELS = np.zeros(0, dtype=np.int64)
-SIZE_MICRO_MAX = 10**15
+SIZE_MICRO_MAX = 10**14
 """More shares than exist; a larger number is not a size."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawBook:
+class RawBook(NamedTuple):
     """One book as (price, size) columns of micro-units: best level last, no price twice."""
 
     token: str
@@ -49,7 +55,8 @@ class RawBook:
     ask_prices: Ints
     ask_sizes: Ints
     timestamp: str
-    hash: str
+    digest: str
+    """The venue's hash of the book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def _plain_book(payload: BookPayload) -> RawBook:
         *_plain_side(payload.bids, f"{where}.bids", rising=True),
         *_plain_side(payload.asks, f"{where}.asks", rising=False),
         timestamp=payload.timestamp,
-        hash=payload.hash,
+        digest=payload.hash,
     )
 
 
@@ -167,7 +174,7 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
             *columns(book.bids),
             *columns(book.asks),
             timestamp=book.timestamp,
-            hash=book.hash,
+            digest=book.hash,
         )
         for book in books
     )
@@ -210,47 +217,60 @@ def _levels(regions: list[bytes]) -> tuple[Ints, Ints, list[int]]:
     quotes = np.flatnonzero(data == ord('"'))
     if len(quotes) % QUOTES_PER_LEVEL:
         raise _Unusual
-    marks = quotes.reshape(-1, QUOTES_PER_LEVEL)
-    key, price_from, price_to, size_key = marks[:, 0], marks[:, 2], marks[:, 3], marks[:, 4]
-    size_from, size_to = marks[:, 6], marks[:, 7]
-    following = np.append(key[1:], len(buffer) - len(PAD) + 1)
-    as_sent = (
+    # The quotes of one level: "price" : "…" , "size" : "…"
+    marks = np.ascontiguousarray(quotes.reshape(-1, QUOTES_PER_LEVEL).T)
+    key, price_from, price_to, size_from, size_to = marks[[0, 2, 3, 6, 7]]
+    level_as_sent = (
         (words[key] == PRICE_KEY)
         & (price_from - key == 8)
-        & (size_key - price_to == 2)
-        & (data[price_to + 1] == ord(","))
-        & (words[size_key] == SIZE_KEY)
-        & (size_from - size_key == 7)
-        & (data[key - 1] == ord("{"))
-        & (data[size_to + 1] == ord("}"))
-        & (data[size_to + 2] == ord(","))
-        & (following - size_to == 4)
+        & (words[price_to + 1] == SIZE_KEY)
+        & (size_from - price_to == 9)
     )
-    if not as_sent.all() or key[0] != len(PAD) + 1:
+    next_as_sent = (words[size_to[:-1]] & FIVE_BYTES == NEXT_LEVEL) & (key[1:] - size_to[:-1] == 4)
+    # Before the first level and after the last one stands the padding.
+    ends_as_sent = (
+        key[0] == len(PAD) + 1
+        and data[key[0] - 1] == ord("{")
+        and words[size_to[-1]] & FOUR_BYTES == LAST_LEVEL
+        and size_to[-1] + 3 == len(buffer) - len(PAD)
+    )
+    if not (ends_as_sent and level_as_sent.all() and next_as_sent.all()):
         raise _Unusual
-    prices = _numbers(words, data, price_from + 1, price_to)
-    sizes = _numbers(words, data, size_from + 1, size_to)
-    possible = (prices > 0) & (prices < MICRO) & (sizes > 0) & (sizes <= SIZE_MICRO_MAX)
-    if not possible.all():
-        raise _Unusual
+    prices = _prices(words, price_from + 1, price_to)
+    sizes = _sizes(words, size_from + 1, size_to)
     ends = np.cumsum([len(region) + 1 for region in regions]) + len(PAD)
     return prices, sizes, np.searchsorted(key, ends).tolist()
 
 
-def _numbers(words: Words, data: npt.NDArray[np.uint8], start: Ints, end: Ints) -> Ints:
-    """Plain decimals of at most eight digits on either side of the point, as micro-units."""
-    dots = np.flatnonzero(data == ord("."))
-    next_dot = np.append(dots, len(data))[np.searchsorted(dots, start)]
-    whole_end = np.minimum(next_dot, end)
-    whole_digits, part_digits = whole_end - start, np.maximum(end - whole_end - 1, 0)
-    pointless = next_dot >= end
-    sound = (whole_digits >= 1) & (whole_digits <= 8) & (part_digits <= 6)
-    if not (sound & (pointless | (part_digits >= 1))).all():
+def _prices(words: Words, start: Ints, end: Ints) -> Ints:
+    """Prices of the form `0.` and one to six digits, in micro-units."""
+    digits = end - start - 2
+    if not ((words[start] & TWO_BYTES == ZERO_POINT) & (digits >= 1) & (digits <= 6)).all():
         raise _Unusual
-    whole = _digits(words[whole_end - 8], whole_digits)
-    # Six places after the point: the digits there, then zeros.
-    part = _digits(words[end - 8], part_digits) * TENS[6 - part_digits]
-    return whole * MICRO + part
+    prices: Ints = _digits(words[end - 8], digits) * TENS[6 - digits]
+    if not (prices > 0).all():
+        raise _Unusual
+    return prices
+
+
+def _sizes(words: Words, start: Ints, end: Ints) -> Ints:
+    """Sizes of up to eight digits, and up to six more after a point, in micro-units."""
+    tail = words[end - 8]
+    # The first byte of the last eight that is a point; what is left of it cannot be one.
+    differs = tail ^ POINTS
+    hits: Words = (differs - ONES) & ~differs & TOP_BITS
+    below = (((hits & (~hits + np.uint64(1))) - np.uint64(1)) & ONES) * ONES >> np.uint64(56)
+    part_digits = np.where(hits > 0, 8 - below.astype(np.int64), 0)
+    whole_end = end - part_digits - (hits > 0)
+    whole_digits = whole_end - start
+    sound = (whole_digits >= 1) & (whole_digits <= 8) & (part_digits <= 6)
+    if not (sound & ((hits == 0) | (part_digits >= 1))).all():
+        raise _Unusual
+    part = _digits(tail, part_digits) * TENS[6 - part_digits]
+    sizes: Ints = _digits(words[whole_end - 8], whole_digits) * MICRO + part
+    if not (sizes > 0).all():
+        raise _Unusual
+    return sizes
 
 
 def _digits(word: Words, count: Ints) -> Ints:
