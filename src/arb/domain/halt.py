@@ -22,6 +22,8 @@ class Standing:
     state: TradingState = TradingState.NORMAL
     reason: str = ""
     since: datetime | None = None
+    by_operator: bool = False
+    """Set by a person: failures before a resumption are not held against trading again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,11 @@ class Fill:
         value = notional(self.price, self.size)
         return Usd(-value - self.fee if self.side is Side.BUY else value - self.fee)
 
+    @property
+    def shares(self) -> Shares:
+        """What the fill does to the holding: negative when it sells."""
+        return self.size if self.side is Side.BUY else Shares(-self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class Final:

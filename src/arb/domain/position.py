@@ -10,12 +10,11 @@ from arb.domain.plan import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Shares of one outcome, and what they cost that has not come back yet."""
+    """Shares of one outcome."""
 
     outcome: OutcomeId
     market: MarketId
     shares: Shares
-    basis: Usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

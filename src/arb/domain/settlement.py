@@ -23,8 +23,10 @@ class Convert:
     """NO of k markets of a v1 neg-risk event become k - 1 dollars and YES of the other markets."""
 
     event: EventId
-    gives: tuple[OutcomeId, ...]
-    receives: tuple[OutcomeId, ...]
+    gives: tuple[tuple[OutcomeId, MarketId], ...]
+    """NO outcomes with their markets."""
+    receives: tuple[tuple[OutcomeId, MarketId], ...]
+    """YES outcomes of all other markets of the event."""
     size: Shares
 
 
@@ -47,17 +49,17 @@ class Effect:
     """What an operation did to the account: cash in, and shares of each outcome in or out."""
 
     cash: Usd
-    shares: tuple[tuple[OutcomeId, Shares], ...]
+    shares: tuple[tuple[OutcomeId, MarketId, Shares], ...]
 
 
 def effect(operation: Operation) -> Effect:
     """What the operation does when it succeeds."""
     match operation:
-        case Merge(pair=pair, size=size):
-            return Effect(Usd(size), tuple((outcome, Shares(-size)) for outcome in pair))
+        case Merge(market=market, pair=pair, size=size):
+            return Effect(Usd(size), tuple((outcome, market, Shares(-size)) for outcome in pair))
         case Convert(gives=gives, receives=receives, size=size):
-            out = tuple((outcome, Shares(-size)) for outcome in gives)
-            into = tuple((outcome, size) for outcome in receives)
+            out = tuple((outcome, market, Shares(-size)) for outcome, market in gives)
+            into = tuple((outcome, market, size) for outcome, market in receives)
             return Effect(Usd(size * (len(gives) - 1)), out + into)
-        case Redeem(outcome=outcome, size=size, pays=pays):
-            return Effect(pays, ((outcome, Shares(-size)),))
+        case Redeem(market=market, outcome=outcome, size=size, pays=pays):
+            return Effect(pays, ((outcome, market, Shares(-size)),))

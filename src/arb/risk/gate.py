@@ -116,7 +116,6 @@ def _plan(opportunity: Opportunity, universe: Universe, context: Context) -> Pla
 def _settlement(opportunity: Opportunity, universe: Universe) -> Operation | None:
     if opportunity.exit is not Exit.NOW:
         return None
-    outcomes = tuple(proven.leg.outcome for proven in opportunity.legs)
     first = opportunity.legs[0].market
     if len(opportunity.markets) == 1:
         return Merge(market=first.id, pair=(first.yes, first.no), size=opportunity.size)
@@ -127,13 +126,13 @@ def _settlement(opportunity: Opportunity, universe: Universe) -> Operation | Non
         for member in relation.markets
     }
     others = [
-        universe.markets[market].yes
+        (universe.markets[market].yes, market)
         for market in opportunity.event.markets
         if market in members and market not in opportunity.markets
     ]
     return Convert(
         event=opportunity.event.id,
-        gives=outcomes,
+        gives=tuple((proven.leg.outcome, proven.market.id) for proven in opportunity.legs),
         receives=tuple(others),
         size=opportunity.size,
     )

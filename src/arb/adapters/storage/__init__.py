@@ -1,1 +1,19 @@
 """The ledger on SQLite (or PostgreSQL) through SQLAlchemy."""
+
+from arb.adapters.storage.database import Database
+from arb.adapters.storage.ledger import SqlLedger
+from arb.adapters.storage.maintenance import upgrade
+
+
+async def open_ledger(url: str, account: str) -> SqlLedger:
+    """The account's ledger, its schema up to date.
+
+    Raises:
+        LedgerError: The database cannot be used, or is newer than this program.
+    """
+    database = Database(url)
+    await upgrade(database)
+    return SqlLedger(database, account)
+
+
+__all__ = ["Database", "SqlLedger", "open_ledger"]

@@ -1,0 +1,242 @@
+"""Paper trading: a venue's own listing and books, less what we took, and our own fills.
+
+An account on paper must not take the same resting order twice. What our fills took stays taken
+until the venue shows that the liquidity at that price is new: when the level shrinks, others are
+taken to have traded with what we took; when it grows, the growth is new; when it is gone, so is
+the memory of it. Filled and settled are the same here: nothing can fail on chain.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from arb.domain.book import Books, Level, OrderBook, depth, mirrored, walk
+from arb.domain.confirmation import Confirmation
+from arb.domain.market import Market, MarketId, OutcomeId, Side, Universe, VenueId
+from arb.domain.money import ZERO, Price, Shares, Usd, text, to_micro
+from arb.domain.order import Answer, Fill, Final, Order
+from arb.domain.report import Completeness, Problem
+from arb.domain.settlement import Effect, Operation, OperationId, effect
+from arb.ports import BookSource, Catalog, Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What we took at one price, and what the venue showed there when last looked at."""
+
+    shares: Shares
+    shown: Shares
+
+    def seen(self, shown: Shares) -> "Taken":
+        """What is still ours of a level that now shows so much."""
+        traded_by_others = max(self.shown - shown, ZERO)
+        return Taken(Shares(max(self.shares - traded_by_others, ZERO)), shown)
+
+
+Key = tuple[OutcomeId, Price]
+"""An ask of an outcome; the bid of the other outcome is the same order."""
+
+
+class PaperVenue:
+    """The ports of a venue over another venue's reads. Implements `Catalog`, `BookSource`,
+    `Trading` and `Settlement`.
+    """
+
+    def __init__(
+        self,
+        venue: VenueId,
+        catalog: Catalog,
+        books: BookSource,
+        clock: Clock,
+        history: Iterable[Fill] = (),
+    ) -> None:
+        self.venue = venue
+        self._catalog, self._books, self._clock = catalog, books, clock
+        self._universe = Universe({})
+        self._view: PaperBooks | None = None
+        self._taken: dict[Key, Taken] = {}
+        for fill in history:
+            self._take(fill)
+
+    async def universe(self) -> Universe:
+        """See `arb.ports.Catalog`."""
+        self._universe = await self._catalog.universe()
+        return self._universe
+
+    async def event(self, slug: str) -> Universe:
+        """See `arb.ports.Catalog`."""
+        self._universe = await self._catalog.event(slug)
+        return self._universe
+
+    async def payouts(self, markets: Sequence[MarketId]) -> Mapping[OutcomeId, Usd]:
+        """See `arb.ports.Catalog`."""
+        return await self._catalog.payouts(markets)
+
+    async def confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
+        """See `arb.ports.Catalog`."""
+        return await self._catalog.confirm(markets)
+
+    def completeness(self) -> Completeness:
+        """See `arb.ports.Catalog`."""
+        return self._catalog.completeness()
+
+    def problems(self) -> Sequence[Problem]:
+        """See `arb.ports.Catalog`."""
+        return [*self._catalog.problems(), *self._books.problems()]
+
+    async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
+        """The venue's books less what we took of them."""
+        books = await self._books.fetch(outcomes)
+        self._notice(books)
+        self._view = PaperBooks(books, dict(self._taken), self._other_side)
+        return self._view
+
+    async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
+        """Fill each order against the books last fetched, all at once or not at all."""
+        return [self._fill(order) for order in orders]
+
+    async def ask(self, order: Order) -> Answer:
+        """An order without an answer was never filled: fills are written with their answer."""
+        return Final((), f"{order.id} was not placed")
+
+    def _fill(self, order: Order) -> Answer:
+        book = self._view.get(order.outcome) if self._view is not None else None
+        if book is None:
+            return Final((), "there is no book")
+        if order.side is not Side.BUY:
+            return Final((), "paper legs buy")
+        deep = depth(book.asks, limit=order.limit, side=order.side)
+        if deep < order.size:
+            return Final((), f"only {text(deep)} shares within the limit")
+        market = self._universe.market_of(order.outcome)
+        if market.fees is None:
+            return Final((), "the fee is unknown")
+        assert self._view is not None
+        fills = tuple(
+            Fill(
+                order=order.id,
+                outcome=order.outcome,
+                market=order.market,
+                side=order.side,
+                price=level.price,
+                size=level.size,
+                fee=market.fees.taker(level.price, level.size),
+                shown=self._view.shown(order.outcome, level.price),
+                at=self._clock.now(),
+            )
+            for level in walk(book.asks, order.size)
+        )
+        for fill in fills:
+            self._take(fill)
+        self._view = PaperBooks(self._view.inner, dict(self._taken), self._other_side)
+        return Final(fills)
+
+    def _take(self, fill: Fill) -> None:
+        key = (fill.outcome, fill.price)
+        before = self._taken.get(key)
+        still = before.seen(fill.shown).shares if before else Shares(ZERO)
+        self._taken[key] = Taken(Shares(still + fill.size), fill.shown)
+
+    def _notice(self, books: Books) -> None:
+        """Look what the venue now shows at the prices where we took something."""
+        for (outcome, price), taken in list(self._taken.items()):
+            book = books.get(outcome)
+            if book is None:
+                continue
+            now = taken.seen(_size_at(book.asks, price))
+            if now.shares > 0:
+                self._taken[outcome, price] = now
+            else:
+                del self._taken[outcome, price]
+
+    def _other_side(self, outcome: OutcomeId) -> OutcomeId | None:
+        try:
+            market = self._universe.market_of(outcome)
+        except KeyError:
+            return None
+        return market.no if outcome == market.yes else market.yes
+
+
+class PaperSettlement:
+    """The `Settlement` port on paper: operations succeed at once."""
+
+    async def submit(self, _id: OperationId, operation: Operation) -> Effect | str | None:
+        """See `arb.ports.Settlement`."""
+        return effect(operation)
+
+    async def ask(self, _id: OperationId, operation: Operation) -> Effect | str | None:
+        """See `arb.ports.Settlement`. What was requested and not written down is done now."""
+        return effect(operation)
+
+
+class PaperBooks(Books):
+    """A venue's books less what we took."""
+
+    def __init__(
+        self,
+        inner: Books,
+        taken: Mapping[Key, Taken],
+        other_side: Callable[[OutcomeId], OutcomeId | None],
+    ) -> None:
+        self.inner = inner
+        self._taken = taken
+        self._touched: dict[OutcomeId, OrderBook] = {}
+        outcomes = {outcome for outcome, _ in taken}
+        pairs = {outcome: other_side(outcome) for outcome in outcomes}
+        for outcome, other in pairs.items():
+            for affected in (outcome, other):
+                book = inner.get(affected) if affected is not None else None
+                if book is not None:
+                    self._touched[book.outcome] = book
+        self._other = {**pairs, **{other: o for o, other in pairs.items() if other is not None}}
+        for outcome, book in list(self._touched.items()):
+            self._touched[outcome] = self._less(book)
+
+    def __getitem__(self, outcome: OutcomeId) -> OrderBook:
+        return self._touched.get(outcome) or self.inner[outcome]
+
+    def __iter__(self) -> Iterator[OutcomeId]:
+        return iter(self.inner)
+
+    def __contains__(self, outcome: object) -> bool:
+        return outcome in self.inner
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def best_asks(self, outcomes: Sequence[OutcomeId]) -> Sequence[int]:
+        """See `Books.best_asks`."""
+        asks = list(self.inner.best_asks(outcomes))
+        if self._touched:
+            for place, outcome in enumerate(outcomes):
+                if outcome in self._touched:
+                    best = self._touched[outcome].best_ask
+                    asks[place] = to_micro(best.price) if best else 0
+        return asks
+
+    def shown(self, outcome: OutcomeId, price: Price) -> Shares:
+        """What the venue itself shows for sale at this price."""
+        return _size_at(self.inner[outcome].asks, price)
+
+    def _less(self, book: OrderBook) -> OrderBook:
+        other = self._other.get(book.outcome)
+        bids = mirrored(book.bids)
+        return replace(
+            book,
+            asks=self._rest(book.outcome, book.asks),
+            bids=mirrored(self._rest(other, bids)) if other is not None else book.bids,
+        )
+
+    def _rest(self, outcome: OutcomeId, asks: Iterable[Level]) -> tuple[Level, ...]:
+        rest = (
+            Level(level.price, Shares(level.size - self._of(outcome, level.price)))
+            for level in asks
+        )
+        return tuple(level for level in rest if level.size > 0)
+
+    def _of(self, outcome: OutcomeId, price: Price) -> Shares:
+        taken = self._taken.get((outcome, price))
+        return taken.shares if taken else Shares(ZERO)
+
+
+def _size_at(levels: Iterable[Level], price: Price) -> Shares:
+    return next((level.size for level in levels if level.price == price), Shares(ZERO))

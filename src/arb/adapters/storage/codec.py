@@ -1,0 +1,86 @@
+"""Facts and plans as JSON, and back without loss."""
+
+from datetime import datetime
+from typing import Any, get_args
+
+import msgspec
+
+from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.plan import Plan
+from arb.domain.settlement import Operation, OperationId
+
+FACTS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Fact)}
+OPERATIONS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Operation)}
+
+_PlanFields = msgspec.defstruct(
+    "_PlanFields",
+    [(name, kind) for name, kind in Plan.__annotations__.items() if name != "settlement"],
+)
+
+
+def dump_fact(fact: Fact) -> str:
+    """A fact as JSON that names its kind."""
+    document = {"kind": type(fact).__name__, **msgspec.to_builtins(fact)}
+    if isinstance(fact, Requested):
+        document["operation"] = _dump_operation(fact.operation)
+    return dump(document)
+
+
+def load_fact(stored: str) -> Fact:
+    """The fact that `dump_fact` wrote."""
+    document = msgspec.json.decode(stored)
+    kind = FACTS[document.pop("kind")]
+    if kind is Requested:
+        return Requested(
+            id=OperationId(document["id"]),
+            operation=_load_operation(document["operation"]),
+            at=msgspec.convert(document["at"], datetime),
+        )
+    fact: Fact = msgspec.convert(document, kind)
+    return fact
+
+
+def dump_plan(plan: Plan) -> str:
+    """A plan as JSON."""
+    document = msgspec.to_builtins(plan)
+    if plan.settlement is not None:
+        document["settlement"] = _dump_operation(plan.settlement)
+    return dump(document)
+
+
+def load_plan(stored: str) -> Plan:
+    """The plan that `dump_plan` wrote."""
+    document = msgspec.json.decode(stored)
+    settlement = document.pop("settlement")
+    fields: Any = msgspec.convert(document, _PlanFields)
+    return Plan(
+        **{name: getattr(fields, name) for name in fields.__struct_fields__},
+        settlement=None if settlement is None else _load_operation(settlement),
+    )
+
+
+def dump(document: Any) -> str:
+    """Any plain document as JSON."""
+    return msgspec.json.encode(document).decode()
+
+
+def fact_key(fact: Fact) -> str:
+    """What makes a fact the same fact: appending it again changes nothing."""
+    match fact:
+        case Submitted(order=order):
+            return f"submitted/{order.id}"
+        case Answered(order=order):
+            return f"answered/{order}"
+        case Requested(id=id_):
+            return f"requested/{id_}"
+        case Settled(id=id_):
+            return f"settled/{id_}"
+
+
+def _dump_operation(operation: Operation) -> dict[str, Any]:
+    return {"kind": type(operation).__name__, **msgspec.to_builtins(operation)}
+
+
+def _load_operation(document: dict[str, Any]) -> Operation:
+    operation: Operation = msgspec.convert(document, OPERATIONS[document.pop("kind")])
+    return operation

@@ -1,0 +1,355 @@
+"""The `Ledger` port over SQL: one account's memory."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, insert, select, update
+
+from arb.adapters.storage.accounting import (
+    CASH,
+    balances,
+    consequences,
+    position,
+    read_portfolio,
+)
+from arb.adapters.storage.codec import dump, dump_fact, dump_plan, fact_key, load_fact, load_plan
+from arb.adapters.storage.database import Database
+from arb.adapters.storage.render import finding_row
+from arb.adapters.storage.tables import (
+    accounts,
+    cycles,
+    entries,
+    facts,
+    fills,
+    findings,
+    plans,
+    standings,
+)
+from arb.domain.decision import Approved, Finding, Refused
+from arb.domain.errors import LedgerError
+from arb.domain.fact import Fact
+from arb.domain.halt import Standing, TradingState
+from arb.domain.market import MarketId, OutcomeId, Side, VenueId
+from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd
+from arb.domain.opportunity import Passed
+from arb.domain.order import Fill, OrderId, PlanId
+from arb.domain.plan import ExecutionReport, Plan, PlanState
+from arb.domain.position import Portfolio, Position
+from arb.domain.reason import Reason
+from arb.domain.report import CycleReport, Statistics
+from arb.domain.snapshot import Snapshot
+
+PASSED_KEPT_MAX = 500
+"""Candidates without a proof that are kept one by one per cycle; the cycle counts them all."""
+
+
+class SqlLedger:
+    """See `arb.ports.Ledger`. One writer at a time; every write is one transaction."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._db = database
+        self.account = account
+
+    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        async with self._db.write() as db:
+            known = await db.scalar(
+                select(accounts.c.account).where(accounts.c.account == self.account)
+            )
+            if known is None:
+                row = {"account": self.account, "opened_at": at, "opening_cash": opening_cash}
+                await db.execute(insert(accounts).values(row))
+
+    async def begin_cycle(self, at: datetime) -> int:
+        """See `arb.ports.Ledger`."""
+        async with self._db.write() as db:
+            last = await db.scalar(
+                select(func.max(cycles.c.cycle)).where(cycles.c.account == self.account)
+            )
+            cycle = int(last or 0) + 1
+            row = {"account": self.account, "cycle": cycle, "started_at": at}
+            await db.execute(insert(cycles).values(row))
+            return cycle
+
+    async def record_findings(
+        self, cycle: int, found: Sequence[Finding], snapshot: Snapshot
+    ) -> None:
+        """See `arb.ports.Ledger`."""
+        proven = [f for f in found if not isinstance(f, Passed)]
+        others = [f for f in found if isinstance(f, Passed)][:PASSED_KEPT_MAX]
+        rows = {
+            row["id"]: {**row, "account": self.account, "cycle": cycle}
+            for row in (finding_row(f, snapshot) for f in (*proven, *others))
+        }
+        async with self._db.write() as db:
+            known = set(await db.scalars(select(findings.c.id).where(findings.c.id.in_(rows))))
+            fresh = [row for id_, row in rows.items() if id_ not in known]
+            if fresh:
+                await db.execute(insert(findings), fresh)
+
+    async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
+        """See `arb.ports.Ledger`."""
+        decision = "approved" if reason is Reason.FILLED else "refused"
+        async with self._db.write() as db:
+            await db.execute(
+                update(findings)
+                .where(findings.c.id == opportunity)
+                .values(decision=decision, reason=reason.value, detail=detail)
+            )
+
+    async def record_cycle(self, report: CycleReport) -> None:
+        """See `arb.ports.Ledger`."""
+        proven = sum(isinstance(f, Approved | Refused) for f in report.findings)
+        summary = {
+            "funnel": report.funnel,
+            "reasons": [[reason.value, count] for reason, count in report.reasons],
+            "completeness": report.completeness,
+            "errors": report.errors,
+            "data_quality": report.data_quality_count,
+            "mode": report.mode,
+        }
+        values = {
+            "ended_at": report.started_at + timedelta(milliseconds=report.duration_ms),
+            "duration_ms": report.duration_ms,
+            "markets": report.markets,
+            "books": report.books,
+            "opportunities": proven,
+            "reachable": int(report.reachable),
+            "summary": dump(summary),
+        }
+        async with self._db.write() as db:
+            await db.execute(
+                update(cycles)
+                .where(cycles.c.account == self.account, cycles.c.cycle == report.cycle)
+                .values(values)
+            )
+
+    async def open_plan(self, cycle: int, plan: Plan) -> None:
+        """See `arb.ports.Ledger`."""
+        stored = dump_plan(plan)
+        async with self._db.write() as db:
+            known = await db.scalar(select(plans.c.plan).where(plans.c.id == plan.id))
+            if known == stored:
+                return
+            if known is not None:
+                raise LedgerError(f"plan {plan.id} is there already, and it is another one")
+            row = {
+                "id": plan.id,
+                "account": self.account,
+                "cycle": cycle,
+                "kind": plan.kind.value,
+                "event": plan.event_slug,
+                "state": PlanState.OPEN.value,
+                "approved_at": plan.approved_at,
+                "outlay": plan.outlay,
+                "payoff_worst": plan.payoff_worst,
+                "realised": NO_USD,
+                "locked": NO_USD,
+                "reason": "",
+                "plan": stored,
+            }
+            await db.execute(insert(plans).values(row))
+
+    async def append(self, plan: PlanId, new: Sequence[Fact]) -> None:
+        """See `arb.ports.Ledger`."""
+        async with self._db.write() as db:
+            known = set(await db.scalars(select(facts.c.key).where(facts.c.plan == plan)))
+            seq = len(known)
+            for fact in new:
+                if fact_key(fact) in known:
+                    continue
+                known.add(fact_key(fact))
+                await db.execute(insert(facts).values(_fact_row(plan, seq, fact)))
+                for table, rows in self._consequences(plan, seq, fact):
+                    if rows:
+                        await db.execute(insert(table), rows)
+                seq += 1
+
+    async def facts(self, plan: PlanId) -> Sequence[Fact]:
+        """See `arb.ports.Ledger`."""
+        wanted = select(facts.c.fact).where(facts.c.plan == plan).order_by(facts.c.seq)
+        async with self._db.read() as db:
+            return [load_fact(stored) for stored in await db.scalars(wanted)]
+
+    async def close_plan(self, report: ExecutionReport, at: datetime) -> None:
+        """See `arb.ports.Ledger`. A plan that held something may be closed again with its worth."""
+        async with self._db.write() as db:
+            row = (await db.execute(select(plans).where(plans.c.id == report.plan))).one_or_none()
+            if row is None:
+                raise LedgerError(f"there is no plan {report.plan}")
+            values = {
+                "state": report.state.value,
+                "realised": report.realised,
+                "locked": report.locked,
+                "reason": report.reason,
+            }
+            if all(getattr(row, name) == value for name, value in values.items()):
+                return
+            await db.execute(
+                update(plans).where(plans.c.id == report.plan).values(**values, ended_at=at)
+            )
+
+    async def open_plans(self) -> Sequence[Plan]:
+        """See `arb.ports.Ledger`."""
+        return await self._plans(plans.c.state == PlanState.OPEN.value)
+
+    async def locked_plans(self) -> Sequence[Plan]:
+        """See `arb.ports.Ledger`."""
+        holding = (
+            select(entries.c.plan)
+            .where(entries.c.account == self.account, entries.c.asset != CASH)
+            .group_by(entries.c.plan, entries.c.asset)
+            .having(func.sum(entries.c.delta) > ZERO)
+        )
+        return await self._plans(
+            and_(plans.c.state != PlanState.OPEN.value, plans.c.id.in_(holding))
+        )
+
+    async def holdings(self, plan: PlanId) -> Sequence[Position]:
+        """See `arb.ports.Ledger`."""
+        async with self._db.read() as db:
+            rows = (await db.execute(balances(entries.c.plan == plan))).all()
+        return [position(row) for row in rows]
+
+    async def fills(self, since: datetime) -> Sequence[Fill]:
+        """See `arb.ports.Ledger`."""
+        wanted = (
+            select(fills)
+            .where(fills.c.account == self.account, fills.c.at >= since)
+            .order_by(fills.c.at, fills.c.id)
+        )
+        async with self._db.read() as db:
+            return [_fill(row) for row in await db.execute(wanted)]
+
+    async def portfolio(self, now: datetime) -> Portfolio:
+        """See `arb.ports.Ledger`."""
+        async with self._db.read() as db:
+            return await read_portfolio(db, self.account, now)
+
+    async def standing(self) -> Standing:
+        """See `arb.ports.Ledger`."""
+        async with self._db.read() as db:
+            row = (await db.execute(self._last_standing())).one_or_none()
+        if row is None:
+            return Standing()
+        return Standing(
+            state=TradingState(row.state),
+            reason=row.reason,
+            since=row.since,
+            by_operator=bool(row.by_operator),
+        )
+
+    async def set_standing(self, standing: Standing) -> None:
+        """See `arb.ports.Ledger`."""
+        row = {
+            "account": self.account,
+            "state": standing.state.value,
+            "reason": standing.reason,
+            "since": standing.since,
+            "by_operator": int(standing.by_operator),
+        }
+        async with self._db.write() as db:
+            await db.execute(insert(standings).values(row))
+
+    async def statistics(self) -> Statistics:
+        """See `arb.ports.Ledger`."""
+        mine = plans.c.account == self.account
+        ended = and_(mine, plans.c.state != PlanState.OPEN.value)
+        async with self._db.read() as db:
+            cycle_row = (
+                await db.execute(
+                    select(func.count(), func.coalesce(func.sum(cycles.c.opportunities), 0)).where(
+                        cycles.c.account == self.account, cycles.c.ended_at.is_not(None)
+                    )
+                )
+            ).one()
+            by_state: dict[str, int] = dict(
+                (
+                    await db.execute(
+                        select(plans.c.state, func.count()).where(ended).group_by(plans.c.state)
+                    )
+                )
+                .tuples()
+                .all()
+            )
+            realised, locked = (
+                await db.execute(
+                    select(func.sum(plans.c.realised), func.sum(plans.c.locked)).where(ended)
+                )
+            ).one()
+            waiting = (
+                await db.execute(
+                    select(func.sum(plans.c.payoff_worst), func.sum(plans.c.outlay)).where(
+                        ended, plans.c.locked > ZERO, plans.c.state == PlanState.DONE.value
+                    )
+                )
+            ).one()
+        successes = by_state.get(PlanState.DONE.value, 0)
+        failures = by_state.get(PlanState.UNWOUND.value, 0)
+        return Statistics(
+            cycles=cycle_row[0],
+            opportunities=int(cycle_row[1]),
+            trades=successes + failures,
+            successes=successes,
+            failures=failures,
+            realised=Usd(realised or ZERO),
+            locked=Usd(locked or ZERO),
+            locked_profit=Usd((waiting[0] or ZERO) - (waiting[1] or ZERO)),
+        )
+
+    async def close(self) -> None:
+        """See `arb.ports.Ledger`."""
+        await self._db.close()
+
+    def _last_standing(self) -> Select[Any]:
+        return (
+            select(standings)
+            .where(standings.c.account == self.account)
+            .order_by(standings.c.id.desc())
+            .limit(1)
+        )
+
+    async def _plans(self, which: ColumnElement[bool]) -> Sequence[Plan]:
+        wanted = (
+            select(plans.c.plan)
+            .where(plans.c.account == self.account, which)
+            .order_by(plans.c.approved_at, plans.c.id)
+        )
+        async with self._db.read() as db:
+            return [load_plan(stored) for stored in await db.scalars(wanted)]
+
+    def _consequences(
+        self, plan: PlanId, seq: int, fact: Fact
+    ) -> list[tuple[Table, list[dict[str, Any]]]]:
+        """The rows that follow from a fact: fills, and what they do to the account."""
+        fill_rows, entry_rows = consequences(plan, seq, fact)
+        owner = {"account": self.account}
+        return [
+            (fills, [{**row, **owner} for row in fill_rows]),
+            (entries, [{**row, **owner} for row in entry_rows]),
+        ]
+
+
+def _fact_row(plan: PlanId, seq: int, fact: Fact) -> dict[str, Any]:
+    return {
+        "plan": plan,
+        "seq": seq,
+        "key": fact_key(fact),
+        "at": fact.at,
+        "fact": dump_fact(fact),
+    }
+
+
+def _fill(row: Row[Any]) -> Fill:
+    return Fill(
+        order=OrderId(row.order_id),
+        outcome=OutcomeId(VenueId(row.venue), row.token),
+        market=MarketId(row.market),
+        side=Side(row.side),
+        price=Price(row.price),
+        size=Shares(row.size),
+        fee=Usd(row.fee),
+        shown=Shares(row.shown),
+        at=row.at,
+    )

@@ -1,0 +1,187 @@
+"""Migrations, integrity, backups."""
+
+import contextlib
+import os
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import anyio
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from arb.adapters.storage.accounting import CASH, consequences
+from arb.adapters.storage.codec import load_fact
+from arb.adapters.storage.database import Database, file_of
+from arb.adapters.storage.tables import accounts, entries, facts, fills, plans
+from arb.domain.errors import LedgerError
+from arb.domain.money import ZERO, text
+from arb.domain.order import PlanId
+from arb.domain.plan import PlanState
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def upgrade(database: Database) -> str:
+    """Bring the schema up to date; answers with its revision.
+
+    Raises:
+        LedgerError: The database was written by a newer version of this program.
+    """
+    async with database.write() as connection:
+        return await connection.run_sync(_upgrade)
+
+
+async def revision(database: Database) -> tuple[str | None, str]:
+    """The database's revision and the newest one."""
+    async with database.read() as connection:
+        current = await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+    return current, _newest()
+
+
+async def check(database: Database) -> list[str]:
+    """Everything that is not as it must be, in words; nothing when all is well.
+
+    Derives fills and account lines again from the facts and compares them with what is stored.
+    """
+    problems: list[str] = []
+    async with database.read() as db:
+        if db.dialect.name == "sqlite":
+            problems += await _sqlite_problems(db)
+        problems += await _projection_problems(db)
+        problems += await _balance_problems(db)
+    return problems
+
+
+async def backup(url: str, target: Path) -> None:
+    """Copy a SQLite ledger while it is in use; the copy is checked before it gets its name.
+
+    Raises:
+        LedgerError: The URL is not a SQLite file, or the copy could not be made.
+    """
+    source = file_of(url)
+    if source is None or not source.exists():
+        raise LedgerError(f"{url} is no SQLite file; use the server's own backup")
+    await anyio.to_thread.run_sync(_copy, source, target)
+
+
+def _upgrade(connection: Connection) -> str:
+    current = MigrationContext.configure(connection).get_current_revision()
+    newest = _newest()
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    if current is not None and current not in known:
+        raise LedgerError(
+            f"the ledger has schema {current}, which this version does not know; "
+            "install the version that wrote it, or a newer one"
+        )
+    if current != newest:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return newest
+
+
+def _newest() -> str:
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert head is not None
+    return head
+
+
+async def _sqlite_problems(db: AsyncConnection) -> list[str]:
+    found = [row[0] for row in await db.exec_driver_sql("PRAGMA integrity_check")]
+    problems = [f"integrity: {line}" for line in found if line != "ok"]
+    orphans = (await db.exec_driver_sql("PRAGMA foreign_key_check")).all()
+    return problems + [f"foreign key: a row of {row[0]} points nowhere" for row in orphans]
+
+
+async def _projection_problems(db: AsyncConnection) -> list[str]:
+    derived_fills: Counter[Any] = Counter()
+    derived_lines: Counter[Any] = Counter()
+    wanted = select(facts.c.plan, facts.c.seq, facts.c.fact).order_by(facts.c.plan, facts.c.seq)
+    for row in await db.execute(wanted):
+        fill_rows, entry_rows = consequences(PlanId(row.plan), row.seq, load_fact(row.fact))
+        derived_fills.update(
+            (f["id"], f["plan"], f["price"], f["size"], f["fee"]) for f in fill_rows
+        )
+        derived_lines.update(
+            (e["plan"], e["seq"], e["line"], e["asset"], e["delta"]) for e in entry_rows
+        )
+    stored_fills = Counter(
+        tuple(row)
+        for row in await db.execute(
+            select(fills.c.id, fills.c.plan, fills.c.price, fills.c.size, fills.c.fee)
+        )
+    )
+    stored_lines = Counter(
+        tuple(row)
+        for row in await db.execute(
+            select(entries.c.plan, entries.c.seq, entries.c.line, entries.c.asset, entries.c.delta)
+        )
+    )
+    problems = []
+    if derived_fills != stored_fills:
+        problems.append("the stored fills are not those that the facts tell of")
+    if derived_lines != stored_lines:
+        problems.append("the account's lines are not those that the facts tell of")
+    return problems
+
+
+async def _balance_problems(db: AsyncConnection) -> list[str]:
+    problems: list[str] = []
+    moved = dict(
+        (
+            await db.execute(
+                select(entries.c.account, func.sum(entries.c.delta))
+                .where(entries.c.asset == CASH)
+                .group_by(entries.c.account)
+            )
+        )
+        .tuples()
+        .all()
+    )
+    for row in await db.execute(select(accounts.c.account, accounts.c.opening_cash)):
+        cash = row.opening_cash + moved.get(row.account, ZERO)
+        if cash < ZERO:
+            problems.append(f"{row.account}: cash is {text(cash)}")
+    held = func.sum(entries.c.delta)
+    short = await db.execute(
+        select(entries.c.account, entries.c.asset)
+        .where(entries.c.asset != CASH)
+        .group_by(entries.c.account, entries.c.asset)
+        .having(held < ZERO)
+    )
+    problems += [f"{row.account}: fewer than no shares of {row.asset}" for row in short]
+    stray = await db.execute(
+        select(plans.c.id).where(plans.c.state == PlanState.DONE.value, plans.c.ended_at.is_(None))
+    )
+    return problems + [f"plan {row.id} is done and has no end" for row in stray]
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    try:
+        part.touch(mode=0o600)
+        with (
+            contextlib.closing(sqlite3.connect(source)) as old,
+            contextlib.closing(sqlite3.connect(part)) as new,
+        ):
+            old.backup(new)
+            verdict = new.execute("PRAGMA integrity_check").fetchone()[0]
+        if verdict != "ok":
+            raise LedgerError(f"the copy is not sound: {verdict}")
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.rename(target)
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(f"no backup was made: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)

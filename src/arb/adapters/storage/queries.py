@@ -1,0 +1,186 @@
+"""Read models: what the command line shows of the ledger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, func, select
+
+from arb.adapters.storage.accounting import balances, position
+from arb.adapters.storage.codec import load_fact
+from arb.adapters.storage.database import Database
+from arb.adapters.storage.tables import cycles, entries, facts, fills, findings, plans
+from arb.domain.errors import LedgerError
+from arb.domain.fact import Fact
+from arb.domain.position import Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """One candidate and what became of it."""
+
+    id: str
+    cycle: int
+    at: datetime
+    decision: str
+    kind: str
+    event: str
+    title: str
+    exit: str | None
+    size: Decimal | None
+    available: Decimal | None
+    cost: Decimal | None
+    fees: Decimal | None
+    payoff_worst: Decimal | None
+    profit: Decimal | None
+    reason: str | None
+    detail: str
+    certificate: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One plan."""
+
+    id: str
+    cycle: int
+    kind: str
+    event: str
+    state: str
+    approved_at: datetime
+    ended_at: datetime | None
+    outlay: Decimal
+    payoff_worst: Decimal
+    realised: Decimal
+    locked: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillRow:
+    """One fill."""
+
+    id: str
+    plan: str
+    market: str
+    token: str
+    side: str
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRow:
+    """One cycle with its counts."""
+
+    cycle: int
+    started_at: datetime
+    ended_at: datetime | None
+    duration_ms: int | None
+    markets: int | None
+    books: int | None
+    opportunities: int | None
+    summary: dict[str, Any]
+
+
+class LedgerReads:
+    """Reads of one account, also while an orchestrator writes."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._db, self._account = database, account
+
+    async def opportunities(self, *, limit: int = 50, everything: bool = False) -> list[FindingRow]:
+        """The latest proven opportunities, or every candidate kept, newest first."""
+        wanted = select(findings).where(findings.c.account == self._account)
+        if not everything:
+            wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
+        wanted = wanted.order_by(findings.c.cycle.desc(), findings.c.profit.desc()).limit(limit)
+        return [_finding(row) for row in await self._rows(wanted)]
+
+    async def finding(self, id_: str) -> FindingRow:
+        """One candidate by its id, or by the beginning of it.
+
+        Raises:
+            LedgerError: None has it, or several have.
+        """
+        wanted = (
+            select(findings)
+            .where(findings.c.account == self._account, findings.c.id.startswith(id_))
+            .limit(2)
+        )
+        rows = await self._rows(wanted)
+        if len(rows) != 1:
+            said = "no candidate has" if not rows else "several candidates have"
+            raise LedgerError(f"{said} the id {id_}; `arb opportunities --all` lists them")
+        return _finding(rows[0])
+
+    async def plans(self, *, limit: int = 50, only_open: bool = False) -> list[PlanRow]:
+        """The latest plans, newest first."""
+        wanted = select(plans).where(plans.c.account == self._account)
+        if only_open:
+            wanted = wanted.where(plans.c.state == "open")
+        wanted = wanted.order_by(plans.c.approved_at.desc(), plans.c.id).limit(limit)
+        names = PlanRow.__dataclass_fields__
+        return [
+            PlanRow(**{name: getattr(row, name) for name in names})
+            for row in await self._rows(wanted)
+        ]
+
+    async def facts(self, plan: str) -> list[Fact]:
+        """A plan's facts, in order."""
+        wanted = select(facts.c.fact).where(facts.c.plan == plan).order_by(facts.c.seq)
+        return [load_fact(row.fact) for row in await self._rows(wanted)]
+
+    async def fills(self, *, limit: int = 50) -> list[FillRow]:
+        """The latest fills, newest first."""
+        wanted = (
+            select(fills)
+            .where(fills.c.account == self._account)
+            .order_by(fills.c.at.desc(), fills.c.id)
+            .limit(limit)
+        )
+        names = FillRow.__dataclass_fields__
+        return [
+            FillRow(**{name: getattr(row, name) for name in names})
+            for row in await self._rows(wanted)
+        ]
+
+    async def positions(self) -> list[Position]:
+        """What is held."""
+        return [
+            position(row) for row in await self._rows(balances(entries.c.account == self._account))
+        ]
+
+    async def last_cycle(self) -> CycleRow | None:
+        """The latest cycle that came to its end."""
+        newest = select(func.max(cycles.c.cycle)).where(
+            cycles.c.account == self._account, cycles.c.ended_at.is_not(None)
+        )
+        rows = await self._rows(
+            select(cycles).where(
+                cycles.c.account == self._account, cycles.c.cycle == newest.scalar_subquery()
+            )
+        )
+        if not rows:
+            return None
+        names = CycleRow.__dataclass_fields__
+        values = {name: getattr(rows[0], name) for name in names}
+        return CycleRow(**{**values, "summary": msgspec.json.decode(rows[0].summary)})
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._db.close()
+
+    async def _rows(self, wanted: Select[Any]) -> list[Any]:
+        async with self._db.read() as db:
+            return list((await db.execute(wanted)).all())
+
+
+def _finding(row: Any) -> FindingRow:
+    names = FindingRow.__dataclass_fields__
+    values = {name: getattr(row, name) for name in names}
+    return FindingRow(**{**values, "certificate": msgspec.json.decode(row.certificate)})

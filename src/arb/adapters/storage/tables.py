@@ -1,0 +1,153 @@
+"""The ledger's tables. Rows of all accounts share them; nothing is ever summed across accounts."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from arb.adapters.storage.columns import MicroUnits, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("opening_cash", MicroUnits, nullable=False),
+)
+
+cycles = Table(
+    "cycles",
+    metadata,
+    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
+    Column("cycle", Integer, primary_key=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),  # empty: cut off in the middle
+    Column("duration_ms", Integer),
+    Column("markets", Integer),
+    Column("books", Integer),
+    Column("opportunities", Integer),
+    Column("reachable", Integer),
+    Column("summary", Text),  # funnel, reasons, completeness, errors as JSON
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("decision", String, nullable=False),  # approved, refused, unproven, passed
+    Column("kind", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("exit", String),
+    Column("size", MicroUnits),
+    Column("available", MicroUnits),
+    Column("cost", MicroUnits),
+    Column("fees", MicroUnits),
+    Column("payoff_worst", MicroUnits),
+    Column("profit", MicroUnits),
+    Column("reason", String),
+    Column("detail", Text, nullable=False),
+    Column("certificate", Text, nullable=False),  # legs, books, verdicts as JSON
+    Index("ix_findings_recent", "account", "cycle"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("approved_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("outlay", MicroUnits, nullable=False),
+    Column("payoff_worst", MicroUnits, nullable=False),
+    Column("realised", MicroUnits, nullable=False),
+    Column("locked", MicroUnits, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("plan", Text, nullable=False),  # the whole plan as JSON
+    CheckConstraint("state in ('open', 'done', 'unwound')", name="state"),
+    Index("ix_plans_recent", "account", "approved_at"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("plan", String, ForeignKey("plans.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("key", String, nullable=False),  # the same fact has the same key
+    Column("at", UtcTime, nullable=False),
+    Column("fact", Text, nullable=False),
+    UniqueConstraint("plan", "key"),
+)
+
+fills = Table(
+    "fills",
+    metadata,
+    Column("id", String, primary_key=True),  # order id and number
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("plan", String, ForeignKey("plans.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("order_id", String, nullable=False),
+    Column("venue", String, nullable=False),
+    Column("token", String, nullable=False),
+    Column("market", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("price", MicroUnits, nullable=False),
+    Column("size", MicroUnits, nullable=False),
+    Column("fee", MicroUnits, nullable=False),
+    Column("shown", MicroUnits, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    CheckConstraint("price > 0 and price < 1000000", name="price"),
+    CheckConstraint("size > 0", name="size"),
+    CheckConstraint("fee >= 0", name="fee"),
+    Index("ix_fills_recent", "account", "at"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("plan", String, ForeignKey("plans.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("asset", String, nullable=False),  # USD, or venue:token
+    Column("market", String),  # of a token, where the fact names it
+    Column("delta", MicroUnits, nullable=False),
+    Index("ix_entries_account", "account", "asset"),
+)
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcTime),
+    Column("by_operator", Integer, nullable=False),
+    CheckConstraint("state in ('normal', 'throttled', 'halted')", name="state"),
+)
