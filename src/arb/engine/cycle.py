@@ -106,23 +106,25 @@ class Cycle:
         return report
 
     async def detect(self) -> CycleReport:
-        """Look, find and prove only: nothing is sized, judged, traded or written down."""
+        """Look, find and prove only: nothing is traded or written down."""
+        return self.judge(await self.look())
+
+    def judge(self, look: Look) -> CycleReport:
+        """What a fresh account would think of a look; nothing comes of it."""
         tally = self._new_tally()
-        look = await self.look()
-        tally.findings += look.found.others
+        portfolio = Portfolio(cash=self._options.opening_cash)
         for opportunity in look.found.opportunities:
-            context = self._context(look, Portfolio(cash=self._options.opening_cash), Standing(), 1)
+            context = self._context(look, portfolio, Standing(), plans_left=1)
             decision = review(opportunity, context, self._options.sizing, look.snapshot)
-            refusal = decision.reason if isinstance(decision, Refused) else Reason.NOT_TRADED
-            detail = decision.detail if isinstance(decision, Refused) else "detection only"
-            tally.findings.append(
-                Refused(
+            if isinstance(decision, Approved):
+                decision = Refused(
                     opportunity=opportunity,
-                    reason=refusal,
-                    detail=detail,
+                    reason=Reason.NOT_TRADED,
+                    detail=f"every gate passed, in the size of {decision.opportunity.size}",
                     verdicts=decision.verdicts,
                 )
-            )
+            tally.findings.append(decision)
+        tally.findings += look.found.others
         tally.errors += [*self._desk.catalog.problems(), *self._desk.books.problems()]
         nothing = RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("scan only",))
         return self._report(0, look, tally, nothing)

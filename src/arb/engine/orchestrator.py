@@ -90,14 +90,15 @@ class ArbitrageOrchestrator:
         """Look and prove only: no account is touched and nothing is written down."""
         return await self._cycle.detect()
 
-    async def preview(self, event_slug: str) -> Look:
-        """What one event would give now.
+    async def preview(self, event_slug: str) -> tuple[Look, CycleReport]:
+        """What one event would give now, judged as a fresh account would judge it.
 
         Raises:
             BadVenueData: There is no such event.
             Unavailable: The venue could not be read.
         """
-        return await self._cycle.look(await self._desk.catalog.event(event_slug))
+        look = await self._cycle.look(await self._desk.catalog.event(event_slug))
+        return look, self._cycle.judge(look)
 
     def stop(self) -> None:
         """Ask the cycle at work to finish its step and start nothing new."""

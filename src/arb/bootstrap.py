@@ -1,0 +1,122 @@
+"""Settings to an assembled desk: the only place that knows all parts.
+
+Dry-run is decided here and nowhere else: the same engine gets a paper venue instead of a live one.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import stamina.instrumentation
+
+from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
+from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
+from arb.adapters.storage import open_ledger
+from arb.config.schema import Settings
+from arb.domain.errors import ConfigError
+from arb.domain.market import POLYMARKET
+from arb.domain.money import Usd
+from arb.engine.options import CycleOptions
+from arb.plugins import strategies
+from arb.ports import Clock, Desk, Observer, Strategy
+from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
+from arb.strategies.options import StrategyOptions
+
+PAPER_MEMORY = timedelta(days=30)
+"""How long paper fills keep the liquidity that they took."""
+
+
+def cycle_options(settings: Settings) -> CycleOptions:
+    """The engine's options, from the settings."""
+    trading, risk, sizing = settings.trading, settings.risk, settings.sizing
+    return CycleOptions(
+        limits=RiskLimits(
+            max_position_size=Usd(trading.max_position_size),
+            min_profit_threshold=trading.min_profit_threshold,
+            min_profit_usd=Usd(trading.min_profit_usd),
+            max_daily_loss=Usd(risk.max_daily_loss),
+            max_open_positions=risk.max_open_positions,
+            max_daily_volume=Usd(risk.max_daily_volume),
+            max_consecutive_failures=risk.max_consecutive_failures,
+            max_book_age=timedelta(seconds=risk.max_book_age),
+            throttle_at=risk.throttle_at,
+            plans_per_cycle=settings.arbitrage.plans_per_cycle,
+            trade_crossed=settings.strategies.trade_crossed,
+        ),
+        sizing=SizingOptions(
+            method=sizing.method,
+            max_fraction=sizing.max_fraction,
+            conservative_factor=sizing.conservative_factor,
+            fill_probability=sizing.fill_probability,
+            partial_loss=sizing.partial_loss,
+            failure_probability=sizing.failure_probability,
+            failure_loss=sizing.failure_loss,
+        ),
+        opening_cash=Usd(Decimal(trading.bankroll_usd)),
+        execution_pause_seconds=settings.arbitrage.execution_pause,
+        resolution_checks_every=timedelta(seconds=settings.arbitrage.resolution_check_interval),
+    )
+
+
+def build_strategies(settings: Settings) -> list[Strategy]:
+    """The enabled strategies."""
+    options = StrategyOptions(max_legs=settings.strategies.max_legs)
+    return [make(options) for make in strategies(settings.strategies.enabled)]
+
+
+@contextlib.asynccontextmanager
+async def polymarket(settings: Settings) -> AsyncIterator[PolymarketVenue]:
+    """Polymarket, for reading."""
+    # Retries are counted by the reader; the library's own log lines would say it twice.
+    stamina.instrumentation.set_on_retry_hooks([])
+    venue = open_venue(settings.polymarket, SystemClock())
+    try:
+        yield venue
+    finally:
+        await venue.close()
+
+
+@contextlib.asynccontextmanager
+async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> AsyncIterator[Desk]:
+    """A desk that reads the real venue and trades on paper.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+        ConfigError: A strategy is not installed, or the account is not one on paper.
+    """
+    account = settings.trading.account
+    if not account.startswith("paper:"):
+        raise ConfigError(f"trading.account = {account!r}: dry-run needs one that begins paper:")
+    clock: Clock = SystemClock()
+    enabled = build_strategies(settings)
+    ledger = await open_ledger(settings.database.url, account)
+    try:
+        async with polymarket(settings) as venue:
+            history = await ledger.fills(clock.now() - PAPER_MEMORY)
+            paper = PaperVenue(POLYMARKET, venue.catalog, venue.books, clock, history)
+            yield Desk(
+                mode="dry-run",
+                clock=clock,
+                catalog=paper,
+                books=paper,
+                strategies=enabled,
+                trading={POLYMARKET: paper},
+                settlement={POLYMARKET: PaperSettlement()},
+                ledger=ledger,
+                observers=observers,
+            )
+    finally:
+        await ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def looking_desk(settings: Settings) -> AsyncIterator[Desk]:
+    """A desk that only looks: no account, no ledger file."""
+    memory = settings.model_copy(
+        update={"database": settings.database.model_copy(update={"url": "sqlite+aiosqlite://"})}
+    )
+    async with paper_desk(memory) as desk:
+        yield desk

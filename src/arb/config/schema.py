@@ -1,0 +1,138 @@
+"""Every setting, by section. Names, types and bounds; defaults are those of config/default.toml."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from arb.adapters.polymarket.options import PolymarketOptions
+
+Fraction = Annotated[Decimal, Field(ge=0, le=1)]
+Dollars = Annotated[Decimal, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A table of settings: frozen, and strange names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArbitrageSettings(Section):
+    """How often cycles run and how much one does."""
+
+    scan_interval: Annotated[float, Field(gt=0)] = 30
+    execution_pause: Seconds = 1.0
+    plans_per_cycle: Annotated[int, Field(ge=0)] = 10
+    resolution_check_interval: Seconds = 300
+
+
+class TradingSettings(Section):
+    """What is worth trading, with what money."""
+
+    max_position_size: Dollars = Decimal("1000.0")
+    min_profit_threshold: Fraction = Decimal("0.02")
+    min_profit_usd: Dollars = Decimal("0.0")
+    bankroll_usd: Dollars = Decimal(10000)
+    live: bool = False
+    account: Annotated[str, Field(min_length=1)] = "paper:default"
+
+
+class SizingSettings(Section):
+    """How position sizes follow from edges."""
+
+    method: Literal["arbitrage", "classical"] = "arbitrage"
+    max_fraction: Fraction = Decimal("0.25")
+    conservative_factor: Fraction = Decimal("0.5")
+    fill_probability: Fraction = Decimal("0.9")
+    partial_loss: Fraction = Decimal("0.03")
+    failure_probability: Fraction = Decimal("0.001")
+    failure_loss: Fraction = Decimal("1.0")
+
+
+class RiskSettings(Section):
+    """What is never exceeded."""
+
+    max_daily_loss: Dollars = Decimal(500)
+    max_open_positions: Annotated[int, Field(ge=0)] = 20
+    max_daily_volume: Dollars = Decimal(50000)
+    max_consecutive_failures: Annotated[int, Field(gt=0)] = 10
+    max_book_age: Annotated[float, Field(gt=0)] = 15
+    throttle_at: Fraction = Decimal("0.8")
+
+
+class StrategySettings(Section):
+    """Which strategies look, within which bounds."""
+
+    enabled: tuple[str, ...] = ("binary_complement", "negrisk_no", "negrisk_yes")
+    max_legs: Annotated[int, Field(ge=2, le=15)] = 15
+    trade_crossed: bool = False
+
+
+class DatabaseSettings(Section):
+    """Where the ledger is."""
+
+    url: str = "sqlite+aiosqlite:///data/arb.db"
+
+
+class LoggingSettings(Section):
+    """What is logged, and where to."""
+
+    level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    folder: str = "logs"
+    rotation: str = "100 MB"
+    retention: str = "30 days"
+    compression: str = "zip"
+    json_lines: bool = Field(default=False, alias="json")
+
+
+class ApiSettings(Section):
+    """Where the control API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    token: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """All settings. Made by `arb.config.sources.load`, which knows where each value came from."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ARB_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    arbitrage: ArbitrageSettings = ArbitrageSettings()
+    trading: TradingSettings = TradingSettings()
+    sizing: SizingSettings = SizingSettings()
+    risk: RiskSettings = RiskSettings()
+    strategies: StrategySettings = StrategySettings()
+    polymarket: PolymarketOptions = PolymarketOptions()
+    database: DatabaseSettings = DatabaseSettings()
+    logging: LoggingSettings = LoggingSettings()
+    api: ApiSettings = ApiSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` has gathered: it reads the other sources itself, to tell them apart."""
+        return (init_settings,)
+
+
+SECRETS = frozenset(
+    {
+        "polymarket.private_key",
+        "polymarket.wallet",
+        "polymarket.api_key",
+        "polymarket.api_secret",
+        "polymarket.api_passphrase",
+        "api.token",
+    }
+)
+"""Settings that are masked wherever they are shown and taken from no file but `.env`."""

@@ -1,0 +1,84 @@
+"""The orchestrator in a process: once, or until told to stop."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from arb.adapters.storage.database import file_of
+from arb.adapters.telemetry.logs import LogOptions, log_news, set_up
+from arb.bootstrap import cycle_options, looking_desk, paper_desk
+from arb.config.schema import SECRETS
+from arb.config.sources import Loaded
+from arb.domain.news import CycleEnded, News
+from arb.domain.report import CycleReport, Statistics
+from arb.engine.cycle import Look
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.runtime.lock import one_instance
+from arb.runtime.scheduled import Schedule
+from arb.runtime.signals import on_stop
+
+
+def set_up_logs(loaded: Loaded, level: str | None = None) -> None:
+    """Logs as the settings say, with every secret known to be masked."""
+    options = loaded.settings.logging
+    secrets = [str(s.value) for s in loaded.all() if s.name in SECRETS and s.value]
+    set_up(
+        LogOptions(
+            level=level or options.level,
+            folder=Path(options.folder) if options.folder else None,
+            rotation=options.rotation,
+            retention=options.retention,
+            compression=options.compression,
+            json_lines=options.json_lines,
+        ),
+        secrets,
+    )
+
+
+async def run_once(loaded: Loaded) -> tuple[CycleReport, Statistics, int]:
+    """One cycle; answers with its report, the account's sum, and how many plans stay open."""
+    settings = loaded.settings
+    with one_instance(file_of(settings.database.url)):
+        async with paper_desk(settings, [log_news]) as desk:
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            with on_stop(orchestrator.stop):
+                report = await orchestrator.run_once()
+                statistics = await orchestrator.shutdown()
+            return report, statistics, len(await desk.ledger.open_plans())
+
+
+async def run_scheduled(
+    loaded: Loaded, on_report: Callable[[CycleReport], None], cycles: int | None = None
+) -> Statistics:
+    """Cycles on a schedule until SIGINT or SIGTERM; each report is handed over as it comes."""
+    settings = loaded.settings
+
+    def hand_over(news: News) -> None:
+        if isinstance(news, CycleEnded):
+            on_report(news.report)
+
+    with one_instance(file_of(settings.database.url)):
+        async with paper_desk(settings, [log_news, hand_over]) as desk:
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            schedule = Schedule(
+                settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
+            )
+
+            def stop() -> None:
+                orchestrator.stop()
+                schedule.stop()
+
+            with on_stop(stop):
+                return await orchestrator.run(schedule)
+
+
+async def scan(loaded: Loaded) -> CycleReport:
+    """Detection only."""
+    async with looking_desk(loaded.settings) as desk:
+        return await ArbitrageOrchestrator(desk, cycle_options(loaded.settings)).detect()
+
+
+async def preview(loaded: Loaded, slug: str) -> tuple[Look, CycleReport]:
+    """What one event would give now, with every gate's verdict."""
+    async with looking_desk(loaded.settings) as desk:
+        orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+        return await orchestrator.preview(slug)
