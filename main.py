@@ -1,0 +1,3 @@
+from arb.cli.app import main
+
+main()

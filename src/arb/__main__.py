@@ -1,0 +1,5 @@
+"""`python -m arb`."""
+
+from arb.cli.app import main
+
+main()

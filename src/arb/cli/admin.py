@@ -1,0 +1,99 @@
+"""Settings, the database, and the operator's switch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arb.cli.common import ExitCode, Json, Profile, load, wait
+
+config = typer.Typer(help="Settings: their values and where they come from.", no_args_is_help=True)
+db = typer.Typer(help="The ledger's database.", no_args_is_help=True)
+
+Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
+
+
+@config.command("show")
+def config_show(
+    sources: Annotated[
+        bool, typer.Option("--sources", help="Also where each value came from.")
+    ] = False,
+    json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Every setting and its value; secrets are masked."""
+    from arb.cli.output import print_json, print_table
+
+    found = load(profile).all()
+    if json:
+        print_json({s.name: {"value": s.shown, "source": s.source} for s in found})
+        return
+    columns = ("setting", "value", "source") if sources else ("setting", "value")
+    rows = [(s.name, s.shown, s.source)[: len(columns)] for s in found]
+    print_table("Settings", columns, rows)
+
+
+@config.command("check")
+def config_check(profile: Profile = None) -> None:
+    """Read every source; an unknown or bad setting is named with its source."""
+    from arb.bootstrap import build_strategies
+    from arb.cli.output import print_line
+
+    loaded = load(profile)
+    build_strategies(loaded.settings)
+    print_line(f"{len(loaded.all())} settings are sound.")
+
+
+@db.command("upgrade")
+def db_upgrade(profile: Profile = None) -> None:
+    """Bring the ledger's schema up to date."""
+    from arb.cli.output import print_line
+    from arb.runtime.database import upgrade_ledger
+
+    print_line(f"The ledger has schema {wait(upgrade_ledger(load(profile)))}.")
+
+
+@db.command("check")
+def db_check(json: Json = False, profile: Profile = None) -> None:
+    """Integrity, and whether everything derived equals what the facts tell."""
+    from arb.cli.output import print_error, print_json, print_line
+    from arb.runtime.database import check_ledger
+
+    problems = wait(check_ledger(load(profile)))
+    if json:
+        print_json({"sound": not problems, "problems": problems})
+    elif not problems:
+        print_line("The ledger is sound.")
+    for problem in problems:
+        print_error(problem)
+    if problems:
+        raise typer.Exit(ExitCode.INTERNAL)
+
+
+@db.command("backup")
+def db_backup(target: Path, profile: Profile = None) -> None:
+    """Copy the ledger while it is in use."""
+    from arb.cli.output import print_line
+    from arb.runtime.database import backup_ledger
+
+    wait(backup_ledger(load(profile), target))
+    print_line(f"The ledger is copied to {target}.")
+
+
+def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
+    """Stop trading until `arb resume`. Scanning goes on."""
+    _switch("halted", reason, profile)
+
+
+def resume(reason: Reason = "", profile: Profile = None) -> None:
+    """Trade again after a halt; earlier failures are not held against it."""
+    _switch("normal", reason, profile)
+
+
+def _switch(state: str, reason: str, profile: str | None) -> None:
+    from arb.cli.output import print_line
+    from arb.domain.halt import TradingState
+    from arb.runtime.reads import set_standing
+
+    standing = wait(set_standing(load(profile), TradingState(state), reason))
+    print_line(f"Trading is {standing.state.value}.")

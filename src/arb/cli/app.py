@@ -1,0 +1,96 @@
+"""The command line. A command imports what it needs when it is called, so that help is quick."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from arb import __version__
+from arb.cli import admin, reads, run, tools
+from arb.cli.common import ExitCode
+from arb.cli.output import print_error
+
+app = typer.Typer(
+    name="arb",
+    help="Finds guaranteed profits in prediction markets, proves them, and trades them on paper.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("run", run.run),
+    ("scan", run.scan),
+    ("demo", run.demo),
+    ("status", reads.status),
+    ("opportunities", reads.opportunities),
+    ("plans", reads.plans),
+    ("fills", reads.fills),
+    ("positions", reads.positions),
+    ("explain", reads.explain),
+    ("preview", tools.preview),
+    ("fees", tools.fees),
+    ("doctor", tools.doctor),
+    ("halt", admin.halt),
+    ("resume", admin.resume),
+)
+for _name, _command in _COMMANDS:
+    app.command(_name)(_command)
+app.add_typer(tools.exchange, name="exchange")
+app.add_typer(admin.config, name="config")
+app.add_typer(admin.db, name="db")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"arb {__version__}\n")
+        raise typer.Exit
+    _state["debug"] = debug
+
+
+_state = {"debug": False}
+
+
+def main() -> None:
+    """Run a command; every error is one line with its mend, and an exit code that says its kind."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except typer.Abort:
+        code = ExitCode.INTERNAL
+    except KeyboardInterrupt:
+        code = ExitCode.DONE
+    except Exception as error:  # noqa: BLE001  # the last resort: say it, do not dump it
+        code = _told(error)
+    sys.exit(code or 0)
+
+
+def _told(error: Exception) -> int:
+    if _state["debug"]:
+        raise error
+    if hasattr(error, "format_message"):  # what typer says of bad usage
+        print_error(error.format_message())
+        return ExitCode.USAGE
+    from arb.domain.errors import ArbError, ConfigError, LedgerLocked, VenueError
+
+    if isinstance(error, ConfigError):
+        print_error(str(error))
+        return ExitCode.USAGE
+    if isinstance(error, VenueError):
+        print_error(f"the venue could not be read: {error}. See `arb doctor`.")
+        return ExitCode.UNREACHABLE
+    if isinstance(error, LedgerLocked):
+        print_error(str(error))
+        return ExitCode.HALTED
+    if isinstance(error, ArbError):
+        print_error(str(error))
+        return ExitCode.INTERNAL
+    print_error(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+    return ExitCode.INTERNAL

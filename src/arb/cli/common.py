@@ -1,0 +1,42 @@
+"""What all commands share: options, exit codes, settings."""
+
+import asyncio
+from collections.abc import Coroutine
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from arb.config.sources import Loaded
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", help="Settings of config/NAME.toml.", metavar="NAME")
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many rows.")]
+
+
+class ExitCode(IntEnum):
+    """What the exit code says (PRODUCT §4)."""
+
+    DONE = 0
+    USAGE = 2
+    UNREACHABLE = 3
+    HALTED = 4
+    INTERNAL = 5
+    PLAN_OPEN = 6
+
+
+def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Loaded":
+    """The settings in force."""
+    from arb.config.sources import load as read
+
+    return read(profile, flags)
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)

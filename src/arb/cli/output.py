@@ -1,0 +1,250 @@
+"""How results leave the program: one JSON document for scripts, tables for people."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from arb.domain.decision import Approved, Finding, Refused
+from arb.domain.money import text
+from arb.domain.opportunity import Passed, ProvenLeg, Unproven
+from arb.domain.reason import Reason
+from arb.domain.report import CycleReport, Statistics
+
+SCHEMA = 1
+
+
+def print_json(document: Any) -> None:
+    """The one document on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_line(line: str = "") -> None:
+    """A line for people."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def print_error(line: str) -> None:
+    """The one line that says what went wrong."""
+    sys.stderr.write(f"arb: {line}\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table: drawn on a terminal, aligned plain text when piped."""
+    filled = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        _print_plain(title, columns, filled)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_edge=False)
+    for place, column in enumerate(columns):
+        numeric = bool(filled) and all(_is_number(row[place]) for row in filled)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in filled:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def render_report(report: CycleReport) -> dict[str, Any]:
+    """A cycle report as the JSON contract has it (PRODUCT §4); amounts are decimal strings."""
+    ended = dict(report.outcomes)
+    proven = [f for f in report.findings if isinstance(f, Approved | Refused)]
+    others = [f for f in report.findings if isinstance(f, Passed | Unproven)]
+    return {
+        "schema": SCHEMA,
+        "cycle": report.cycle,
+        "mode": report.mode,
+        "account": report.account,
+        "started_at": report.started_at.isoformat().replace("+00:00", "Z"),
+        "duration_ms": report.duration_ms,
+        "markets": report.markets,
+        "events": report.events,
+        "books": report.books,
+        "opportunities": [_opportunity(finding, ended) for finding in proven],
+        "passed": [_passed(finding) for finding in others],
+        "data_quality": [
+            {"market": each.market, "problem": each.problem, "detail": each.detail}
+            for each in report.data_quality
+        ],
+        "data_quality_count": report.data_quality_count,
+        "plans": [
+            {
+                "id": plan.plan,
+                "state": plan.state.value,
+                "profit": text(plan.realised),
+                "locked": text(plan.locked),
+                "reason": plan.reason or None,
+            }
+            for plan in report.plans
+        ],
+        "errors": [{"where": each.where, "what": each.what} for each in report.errors],
+        "risk": {
+            "can_trade": report.risk.can_trade,
+            "state": report.risk.state.value,
+            "reasons": list(report.risk.reasons),
+        },
+        "funnel": {
+            name: getattr(report.funnel, name) for name in report.funnel.__dataclass_fields__
+        },
+        "reasons": {reason.value: count for reason, count in report.reasons},
+        "completeness": {
+            name: getattr(report.completeness, name)
+            for name in report.completeness.__dataclass_fields__
+        },
+    }
+
+
+def opportunity_rows(report: CycleReport) -> list[list[Any]]:
+    """Proven opportunities as rows for people."""
+    ended = dict(report.outcomes)
+    rows: list[list[Any]] = []
+    for finding in report.findings:
+        if not isinstance(finding, Approved | Refused):
+            continue
+        found, (decision, reason) = finding.opportunity, decision_of(finding, ended)
+        rows.append(
+            [
+                found.id,
+                found.kind.value,
+                found.event.slug,
+                len(found.legs),
+                found.size,
+                found.outlay,
+                found.profit,
+                f"{found.profit_fraction * 100:.2f}",
+                found.exit.value,
+                reason.value if reason else decision,
+            ]
+        )
+    return rows
+
+
+OPPORTUNITY_COLUMNS = (
+    "id",
+    "kind",
+    "event",
+    "legs",
+    "size",
+    "paid $",
+    "profit $",
+    "%",
+    "exit",
+    "decision",
+)
+
+
+def decision_of(finding: Approved | Refused, ended: dict[str, Reason]) -> tuple[str, Reason | None]:
+    """Approved or refused, and why; an approval that came to nothing is a refusal with a reason."""
+    if isinstance(finding, Refused):
+        return "refused", finding.reason
+    end = ended.get(finding.opportunity.id, Reason.EXECUTION_FAILED)
+    return ("approved", None) if end is Reason.FILLED else ("refused", end)
+
+
+def statistics_rows(statistics: Statistics) -> list[tuple[str, str]]:
+    """The final table."""
+    rate = statistics.success_rate
+    rows = [
+        ("Total scan cycles", str(statistics.cycles)),
+        ("Total opportunities", str(statistics.opportunities)),
+        ("Total trades", str(statistics.trades)),
+        ("Successful trades", str(statistics.successes)),
+        ("Failed trades", str(statistics.failures)),
+        ("Success rate", "-" if rate is None else f"{rate * 100:.1f} %"),
+        ("Total profit, realised", f"${text(statistics.realised)}"),
+    ]
+    if statistics.locked:
+        rows += [
+            ("Bound until resolution", f"${text(statistics.locked)}"),
+            ("Profit then, at least", f"${text(statistics.locked_profit)}"),
+        ]
+    return rows
+
+
+def render_statistics(statistics: Statistics) -> dict[str, Any]:
+    """The account's sum as JSON."""
+    rate = statistics.success_rate
+    return {
+        "cycles": statistics.cycles,
+        "opportunities": statistics.opportunities,
+        "trades": statistics.trades,
+        "successes": statistics.successes,
+        "failures": statistics.failures,
+        "success_rate": None if rate is None else str(round(rate, 4)),
+        "total_profit": text(statistics.realised),
+        "locked": text(statistics.locked),
+        "locked_profit": text(statistics.locked_profit),
+    }
+
+
+def _opportunity(finding: Approved | Refused, ended: dict[str, Reason]) -> dict[str, Any]:
+    found, (decision, reason) = finding.opportunity, decision_of(finding, ended)
+    percent = (found.profit_fraction * 100).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
+    return {
+        "id": found.id,
+        "kind": found.kind.value,
+        "event": found.event.slug,
+        "title": found.event.title,
+        "exit": found.exit.value,
+        "legs": [_leg(proven) for proven in found.legs],
+        "size": text(found.size),
+        "cost": text(found.cost),
+        "fees": text(found.fees),
+        "payoff_worst": text(found.payoff_worst),
+        "profit": text(found.profit),
+        "profit_pct": text(percent),
+        "available_size": text(found.available),
+        "decision": decision,
+        "reason": reason.value if reason else None,
+    }
+
+
+def _leg(proven: ProvenLeg) -> dict[str, str]:
+    leg, market = proven.leg, proven.market
+    return {
+        "venue": leg.outcome.venue,
+        "market": market.slug,
+        "condition_id": market.id,
+        "token_id": leg.outcome.token,
+        "outcome": market.outcome(leg.outcome),
+        "side": leg.side.value,
+        "price": text(leg.limit),
+        "size": text(leg.size),
+        "cost": text(proven.value),
+        "fee": text(proven.fee),
+    }
+
+
+def _passed(finding: Finding) -> dict[str, Any]:
+    if isinstance(finding, Passed):
+        kind, event, reason = finding.kind, finding.event, finding.reason
+    else:
+        assert isinstance(finding, Unproven)
+        kind, event, reason = finding.candidate.kind, finding.candidate.event, finding.reason
+    return {
+        "kind": kind.value,
+        "event": event.slug,
+        "reason": reason.value,
+        "detail": finding.detail,
+    }
+
+
+def _print_plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    print_line(title)
+    for row in (columns, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print_line("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return text(value) if isinstance(value, Decimal) else str(value)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "", 1).lstrip("-").isdigit()

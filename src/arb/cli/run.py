@@ -1,0 +1,177 @@
+"""`arb run`, `arb scan`, `arb demo`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arb.cli.common import ExitCode, Json, Profile, load, wait
+
+if TYPE_CHECKING:
+    from arb.domain.report import CycleReport, Statistics
+
+
+def run(
+    once: Annotated[bool, typer.Option("--once", help="One cycle, then stop.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live/--dry-run", help="Trade on paper (the default), or for real.")
+    ] = False,
+    json: Json = False,
+    interval: Annotated[
+        float | None, typer.Option("--interval", min=0.1, help="Seconds between cycles.")
+    ] = None,
+    cycles: Annotated[
+        int | None, typer.Option("--cycles", min=1, help="Stop after so many cycles.")
+    ] = None,
+    profile: Profile = None,
+) -> None:
+    """Run the orchestrator until SIGINT or SIGTERM, or once."""
+    from arb.domain.errors import ConfigError
+    from arb.runtime.running import run_once, run_scheduled, set_up_logs
+
+    if live:
+        raise ConfigError("live trading is not part of this version; leave --live out")
+    flags: dict[str, Any] = {}
+    if interval is not None:
+        flags["arbitrage.scan_interval"] = interval
+    loaded = load(profile, flags)
+    set_up_logs(loaded)
+    if once:
+        report, statistics, still_open = wait(run_once(loaded))
+        _show(report, statistics, json=json)
+        raise typer.Exit(_code(report, still_open))
+    from arb.cli.output import print_json, render_report, render_statistics
+
+    def hand_over(report: "CycleReport") -> None:
+        if json:
+            print_json(render_report(report))
+
+    statistics = wait(run_scheduled(loaded, hand_over, cycles))
+    if json:
+        print_json({"schema": 1, "statistics": render_statistics(statistics)})
+    else:
+        _show_statistics(statistics)
+
+
+def scan(
+    json: Json = False,
+    min_profit: Annotated[
+        str | None,
+        typer.Option("--min-profit", help="Least profit as a fraction of cost.", metavar="X"),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Only this kind of opportunity.")
+    ] = None,
+    profile: Profile = None,
+) -> None:
+    """Detect only: nothing is sized, traded or written down."""
+    from dataclasses import replace
+
+    from arb.cli.output import print_json, render_report
+    from arb.domain.decision import Approved, Refused
+    from arb.domain.errors import ConfigError
+    from arb.domain.opportunity import Kind
+    from arb.runtime.running import scan as look
+    from arb.runtime.running import set_up_logs
+
+    if kind is not None and kind not in set(Kind):
+        raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")
+    flags = {} if min_profit is None else {"trading.min_profit_threshold": min_profit}
+    loaded = load(profile, flags)
+    set_up_logs(loaded, level="ERROR")
+    report = wait(look(loaded))
+    least = loaded.settings.trading.min_profit_threshold if min_profit is not None else None
+    kept = tuple(
+        finding
+        for finding in report.findings
+        if not isinstance(finding, Approved | Refused)
+        or (
+            (kind in (None, finding.opportunity.kind))
+            and (least is None or finding.opportunity.profit_fraction >= least)
+        )
+    )
+    report = replace(report, findings=kept)
+    if json:
+        print_json(render_report(report))
+    else:
+        _show_report(report)
+
+
+def demo(
+    seed: Annotated[int, typer.Option("--seed", help="Which made-up market.")] = 7,
+) -> None:
+    """One full cycle against the embedded exchange, over real loopback HTTP."""
+    from arb.cli.output import print_line
+    from arb.runtime.demo import run_demo
+
+    outcome = wait(run_demo(seed, print_line))
+    _show(outcome.report, outcome.statistics, json=False)
+    print_line()
+    found, planted = outcome.found, outcome.planted
+    print_line(f"Planted by the exchange: {planted} opportunities and {outcome.decoys} decoys.")
+    print_line(f"Found: {found} of {planted}; decoys taken for a profit: {outcome.phantoms}.")
+    print_line("Next: `arb run --once` on live prices (no key needed), or README_ORCHESTRATOR.md.")
+    if found != planted or outcome.phantoms:
+        raise typer.Exit(ExitCode.INTERNAL)
+
+
+def _show(report: "CycleReport", statistics: "Statistics", *, json: bool) -> None:
+    from arb.cli.output import print_json, render_report, render_statistics
+
+    if json:
+        print_json({**render_report(report), "statistics": render_statistics(statistics)})
+        return
+    _show_report(report)
+    _show_statistics(statistics)
+
+
+def _show_report(report: "CycleReport") -> None:
+    from arb.cli.output import OPPORTUNITY_COLUMNS, opportunity_rows, print_line, print_table
+
+    rows = opportunity_rows(report)
+    if rows:
+        print_table("Proved opportunities", OPPORTUNITY_COLUMNS, rows)
+    else:
+        print_line("No opportunity was proved.")
+    print_line()
+    funnel = report.funnel
+    steps = [(name.replace("_", " "), getattr(funnel, name)) for name in _names(funnel)]
+    print_table("Funnel", ("step", "count"), steps)
+    print_line()
+    if report.reasons:
+        reasons = [(reason.value, count, reason.sentence) for reason, count in report.reasons]
+        print_table("How the candidates ended", ("reason", "count", "meaning"), reasons)
+        print_line()
+    seen = report.completeness
+    print_line(
+        f"Seen: {seen.markets_listed - seen.markets_unreadable} of {seen.markets_listed} markets "
+        f"listed, {seen.books_received} of {seen.books_expected} books; "
+        f"{report.data_quality_count} data-quality alarms, {len(report.errors)} errors, "
+        f"{report.duration_ms} ms."
+    )
+
+
+def _show_statistics(statistics: "Statistics") -> None:
+    from arb.cli.output import print_line, print_table, statistics_rows
+
+    print_line()
+    print_table("Final statistics", ("", ""), statistics_rows(statistics))
+
+
+def _names(value: Any) -> list[str]:
+    return list(value.__dataclass_fields__)
+
+
+def _code(report: "CycleReport", still_open: int) -> ExitCode:
+    from arb.cli.output import print_error
+
+    if not report.reachable:
+        what = report.errors[0].what if report.errors else "no answer"
+        print_error(f"the venue could not be read: {what}. See `arb doctor`.")
+        return ExitCode.UNREACHABLE
+    if still_open:
+        print_error(f"{still_open} plans are still open; see `arb plans --open`")
+        return ExitCode.PLAN_OPEN
+    if not report.risk.can_trade:
+        print_error(f"not trading: {'; '.join(report.risk.reasons)}")
+        return ExitCode.HALTED
+    return ExitCode.DONE

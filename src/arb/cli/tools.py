@@ -1,0 +1,170 @@
+"""Looking closer: one event, the fees, the state of the world, and an exchange of one's own."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arb.cli.common import ExitCode, Json, Profile, load, wait
+
+exchange = typer.Typer(help="The embedded exchange.", no_args_is_help=True)
+
+RATES = ("0.04", "0.05", "0.07")
+PRICES = ("0.01", "0.02", "0.05", "0.1", "0.2", "0.3", "0.4", "0.5")
+SET_SIZES = (2, 3, 4, 6, 8, 12)
+
+
+def preview(
+    event: Annotated[str, typer.Argument(help="The event's slug, as in its address.")],
+    json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """What one event would give now: fills, fees, and every rule's verdict."""
+    from arb.cli.output import print_json, print_line, print_table, render_report
+    from arb.domain.decision import Refused
+    from arb.domain.money import text
+    from arb.domain.opportunity import Passed, Unproven
+    from arb.runtime.running import preview as look_at
+    from arb.runtime.running import set_up_logs
+
+    loaded = load(profile)
+    set_up_logs(loaded, level="ERROR")
+    look, report = wait(look_at(loaded, event))
+    if json:
+        print_json(render_report(report))
+        return
+    quotes = []
+    for market in look.snapshot.universe.markets.values():
+        yes = look.snapshot.books.get(market.yes)
+        bid, ask = (yes.best_bid, yes.best_ask) if yes else (None, None)
+        quotes.append(
+            (
+                market.slug,
+                f"{text(bid.size)} @ {text(bid.price)}" if bid else "-",
+                f"{text(ask.size)} @ {text(ask.price)}" if ask else "-",
+                "unknown" if market.fees is None else text(market.fees.rate),
+                text(market.rules.tick),
+                "yes" if market.accepting else "no",
+            )
+        )
+    print_table("YES quotes", ("market", "bid", "ask", "fee rate", "tick", "accepting"), quotes)
+    if not report.findings:
+        print_line()
+        print_line("No edge: the best quotes of no set add up to a profit, even before fees.")
+    for finding in report.findings:
+        print_line()
+        if isinstance(finding, Passed | Unproven):
+            print_line(f"{finding.reason.value}: {finding.reason.sentence} ({finding.detail})")
+        elif isinstance(finding, Refused):
+            found = finding.opportunity
+            legs = [
+                (
+                    proven.market.slug,
+                    proven.market.outcome(proven.leg.outcome),
+                    ", ".join(f"{text(f.size)} @ {text(f.price)}" for f in proven.fills),
+                    proven.value,
+                    proven.fee,
+                )
+                for proven in found.legs
+            ]
+            title = (
+                f"{found.kind}: {text(found.size)} shares per leg, profit ${text(found.profit)} "
+                f"on ${text(found.outlay)}, cash free at {found.exit}"
+            )
+            print_table(title, ("market", "outcome", "takes", "cost", "fee"), legs)
+            gates = [("pass" if v.passed else "FAIL", v.gate, v.detail) for v in finding.verdicts]
+            print_table("Gates", ("", "gate", "detail"), gates)
+
+
+def fees(json: Json = False) -> None:
+    """The gap that fees eat, per price and rate: below it, an edge is no profit."""
+    from arb.cli.output import print_json, print_table
+    from arb.domain.fees import FeeSchedule
+    from arb.domain.money import Price, Shares, text
+
+    one = Shares(Decimal(1))
+    schedules = {rate: FeeSchedule(Decimal(rate)) for rate in RATES}
+    legs = {
+        price: {
+            rate: text(schedule.exact(Price(Decimal(price)), one))
+            for rate, schedule in schedules.items()
+        }
+        for price in PRICES
+    }
+    sets = {
+        size: {
+            rate: text((Decimal(rate) * (1 - Decimal(1) / size)).quantize(Decimal("0.00001")))
+            for rate in RATES
+        }
+        for size in SET_SIZES
+    }
+    if json:
+        print_json({"per_share": legs, "per_set_of_equal_prices": sets})
+        return
+    columns = ("price", *(f"rate {rate}" for rate in RATES))
+    rows = [
+        (f"{price} or {text(1 - Decimal(price))}", *fee.values()) for price, fee in legs.items()
+    ]
+    print_table("Fee per share, USD: rate x p x (1 - p)", columns, rows)
+    set_rows = [(str(size), *fee.values()) for size, fee in sets.items()]
+    print_table(
+        "Fee per set of n equally likely outcomes, USD: the least gap that breaks even",
+        ("n", *columns[1:]),
+        set_rows,
+    )
+
+
+def doctor(json: Json = False, profile: Profile = None) -> None:
+    """Whether everything needed works, each line with its mend."""
+    from arb.cli.output import print_json, print_table
+    from arb.runtime.doctor import examine
+
+    checks = wait(examine(load(profile)))
+    if json:
+        print_json([check.document() for check in checks])
+    else:
+        rows = [("PASS" if c.passed else "FAIL", c.name, c.detail, c.mend) for c in checks]
+        print_table("Doctor", ("", "check", "found", "mend"), rows)
+    unreachable = any(not c.passed and c.remote for c in checks)
+    if unreachable:
+        raise typer.Exit(ExitCode.UNREACHABLE)
+    if any(not c.passed for c in checks):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+@exchange.command("serve")
+def exchange_serve(
+    port: Annotated[int, typer.Option("--port", min=0, help="0: any free one.")] = 8900,
+    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="demo, six, load, moving or quiet.")
+    ] = "demo",
+    seed: Annotated[int, typer.Option("--seed", help="Which made-up market.")] = 7,
+    markets: Annotated[
+        int | None, typer.Option("--markets", min=1, help="How many, for `load`.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option("--replay", exists=True, help="Recorded books to serve.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Serve Gamma, CLOB, Data and the market channel on loopback until told to stop."""
+    from arb.cli.output import print_json, print_line
+    from arb.runtime.exchange import serve_until_stopped
+
+    def ready(address: str) -> None:
+        if json:
+            print_json({"ready": address})
+            return
+        print_line(f"The exchange is ready at {address}")
+        for name in ("GAMMA", "CLOB", "DATA"):
+            print_line(f"  ARB_POLYMARKET__{name}_URL={address}")
+        print_line(f"  ARB_POLYMARKET__GEOBLOCK_URL={address}/api/geoblock")
+        print_line(f"The planted truth: {address}/_truth")
+
+    wait(
+        serve_until_stopped(
+            scenario, seed=seed, markets=markets, replay=replay, host=host, port=port, ready=ready
+        )
+    )

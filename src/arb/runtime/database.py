@@ -1,0 +1,46 @@
+"""Care of the ledger's database."""
+
+from pathlib import Path
+
+from arb.adapters.storage import Database
+from arb.adapters.storage.database import file_of
+from arb.adapters.storage.maintenance import backup, check, upgrade
+from arb.config.sources import Loaded
+from arb.domain.errors import LedgerError
+from arb.runtime.lock import one_instance
+
+
+async def upgrade_ledger(loaded: Loaded) -> str:
+    """Bring the schema up to date, with a copy of an existing file beside it first."""
+    url = loaded.settings.database.url
+    file = file_of(url)
+    with one_instance(file):
+        if file is not None and file.exists():
+            await backup(url, file.with_name(file.name + ".before-upgrade"))
+        database = Database(url)
+        try:
+            return await upgrade(database)
+        finally:
+            await database.close()
+
+
+async def check_ledger(loaded: Loaded) -> list[str]:
+    """Everything about the ledger that is not as it must be.
+
+    Raises:
+        LedgerError: There is no ledger.
+    """
+    url = loaded.settings.database.url
+    file = file_of(url)
+    if file is not None and not file.exists():
+        raise LedgerError(f"there is no ledger at {file}")
+    database = Database(url)
+    try:
+        return await check(database)
+    finally:
+        await database.close()
+
+
+async def backup_ledger(loaded: Loaded, target: Path) -> None:
+    """Copy the ledger while it is in use."""
+    await backup(loaded.settings.database.url, target)

@@ -1,0 +1,123 @@
+"""Whether everything that a run needs works."""
+
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from arb.adapters.storage import Database
+from arb.adapters.storage.database import file_of
+from arb.adapters.storage.maintenance import check, revision
+from arb.bootstrap import polymarket
+from arb.config.sources import Loaded
+from arb.domain.errors import ArbError
+
+CLOCK_OFFSET_MAX_SECONDS = 2
+DISK_FREE_MIN = 500 * 1024 * 1024
+ORDER_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that works, or not, and what to do about it."""
+
+    name: str
+    passed: bool
+    detail: str
+    mend: str = ""
+    remote: bool = False
+    """Whether it is about the venue."""
+
+    def document(self) -> dict[str, object]:
+        """For scripts."""
+        return {
+            "check": self.name,
+            "passed": self.passed,
+            "detail": self.detail,
+            "mend": self.mend,
+        }
+
+
+async def examine(loaded: Loaded) -> list[Check]:
+    """Every check, the venue's first. A dry-run needs no credentials, so none are asked for."""
+    settings = loaded.settings
+    checks: list[Check] = []
+    async with polymarket(settings) as venue:
+        health, options = venue.health, settings.polymarket
+
+        async def clock() -> str:
+            offset = await health.clock_offset_seconds()
+            if abs(offset) > CLOCK_OFFSET_MAX_SECONDS:
+                raise ArbError(f"the exchange is {offset} s ahead")
+            return f"{offset} s"
+
+        async def version() -> str:
+            spoken = await health.version()
+            if spoken != ORDER_VERSION:
+                raise ArbError(f"it speaks order version {spoken}")
+            return f"order version {spoken}"
+
+        async def geoblock() -> str:
+            place = await health.geoblock()
+            if place.blocked:
+                raise ArbError(f"{place.country} {place.region} is blocked".strip())
+            return f"not blocked {place.country}".strip()
+
+        async def gamma() -> str:
+            await health.listing()
+            return options.gamma_url
+
+        async def clob() -> str:
+            await health.exchange()
+            return options.clob_url
+
+        for name, work, mend in (
+            ("listing", gamma, "check the network and ARB_POLYMARKET__GAMMA_URL"),
+            ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
+            ("clock", clock, "set this machine's clock, for instance with chrony"),
+            ("order version", version, "install a version of arb that speaks it"),
+            ("geoblock", geoblock, "reading is fine from here, trading is not"),
+        ):
+            checks.append(await _try(name, work, mend, remote=True))
+    checks.append(await _try("ledger", lambda: _ledger(loaded), "see `arb db check`"))
+    checks.append(_disk(loaded))
+    return checks
+
+
+async def _try(
+    name: str, work: Callable[[], Awaitable[str]], mend: str, *, remote: bool = False
+) -> Check:
+    try:
+        return Check(name=name, passed=True, detail=await work(), remote=remote)
+    except ArbError as error:
+        return Check(name=name, passed=False, detail=str(error), mend=mend, remote=remote)
+
+
+async def _ledger(loaded: Loaded) -> str:
+    url = loaded.settings.database.url
+    file = file_of(url)
+    if file is not None and not file.exists():
+        return "none yet; the first run makes one"
+    database = Database(url)
+    try:
+        problems = await check(database)
+        if problems:
+            raise ArbError(problems[0])
+        current, newest = await revision(database)
+        return f"sound, schema {current} of {newest}"
+    finally:
+        await database.close()
+
+
+def _disk(loaded: Loaded) -> Check:
+    file = file_of(loaded.settings.database.url)
+    folder = file.parent if file is not None else Path.cwd()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return Check(
+        name="disk",
+        passed=free >= DISK_FREE_MIN,
+        detail=f"{free // 1024**2} MB free",
+        mend="free some space",
+    )

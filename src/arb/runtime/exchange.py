@@ -1,0 +1,37 @@
+"""The embedded exchange as a process."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from arb.adapters.clock import SystemClock
+from arb.adapters.simulator.replay import load_replay
+from arb.adapters.simulator.scenario import build
+from arb.adapters.simulator.server import serve
+from arb.runtime.signals import on_stop
+
+
+async def serve_until_stopped(
+    scenario: str,
+    *,
+    seed: int,
+    markets: int | None,
+    replay: Path | None,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` gets the address once requests are answered.
+
+    Raises:
+        ConfigError: There is no such scenario, or the recording cannot be read.
+    """
+    clock = SystemClock()
+    exchange = (
+        load_replay(replay, clock) if replay else build(scenario, seed, clock, markets=markets)
+    )
+    stop = asyncio.Event()
+    async with serve(exchange, host=host, port=port) as address:
+        with on_stop(stop.set):
+            ready(address)
+            await stop.wait()

@@ -1,0 +1,193 @@
+"""What the command line reads of the ledger."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from arb.adapters.clock import SystemClock
+from arb.adapters.storage import Database, SqlLedger, upgrade
+from arb.adapters.storage.database import file_of
+from arb.adapters.storage.queries import FillRow, FindingRow, LedgerReads, PlanRow
+from arb.config.sources import Loaded
+from arb.domain.errors import LedgerError
+from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.halt import Standing, TradingState
+from arb.domain.money import Usd, text
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.domain.report import Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The account at a glance."""
+
+    account: str
+    standing: Standing
+    portfolio: Portfolio
+    statistics: Statistics
+    cycle: int | None
+    funnel: dict[str, int]
+
+    def account_rows(self) -> list[tuple[str, str]]:
+        """The account for people."""
+        held = self.portfolio
+        return [
+            ("Account", self.account),
+            ("Cash", f"${text(held.cash)}"),
+            ("Promised to open plans", f"${text(held.promised)}"),
+            ("Bound until resolution", f"${text(held.locked)}"),
+            ("Open plans", str(held.open_plans)),
+            ("Volume today", f"${text(held.volume_today)}"),
+            ("Losses today", f"${text(held.loss_today)}"),
+            ("Failures in a row", str(held.consecutive_failures)),
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """The account for scripts."""
+        held, sums = self.portfolio, self.statistics
+        return {
+            "schema": 1,
+            "account": self.account,
+            "state": self.standing.state.value,
+            "reason": self.standing.reason,
+            "cash": text(held.cash),
+            "promised": text(held.promised),
+            "locked": text(held.locked),
+            "open_plans": held.open_plans,
+            "volume_today": text(held.volume_today),
+            "loss_today": text(held.loss_today),
+            "consecutive_failures": held.consecutive_failures,
+            "statistics": {
+                "cycles": sums.cycles,
+                "opportunities": sums.opportunities,
+                "trades": sums.trades,
+                "successes": sums.successes,
+                "failures": sums.failures,
+                "total_profit": text(sums.realised),
+                "locked_profit": text(sums.locked_profit),
+            },
+            "last_cycle": self.cycle,
+            "funnel": self.funnel,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """One position."""
+
+    venue: str
+    market: str
+    token: str
+    shares: Decimal
+
+
+async def read_status(loaded: Loaded) -> Status:
+    """The account at a glance."""
+    async with _opened(loaded) as (ledger, reads):
+        last = await reads.last_cycle()
+        return Status(
+            account=ledger.account,
+            standing=await ledger.standing(),
+            portfolio=await ledger.portfolio(SystemClock().now()),
+            statistics=await ledger.statistics(),
+            cycle=last.cycle if last else None,
+            funnel=last.summary["funnel"] if last else {},
+        )
+
+
+async def read_opportunities(
+    loaded: Loaded, *, limit: int, everything: bool
+) -> Sequence[FindingRow]:
+    """The latest candidates."""
+    async with _opened(loaded) as (_, reads):
+        return await reads.opportunities(limit=limit, everything=everything)
+
+
+async def read_plans(loaded: Loaded, *, limit: int, only_open: bool) -> Sequence[PlanRow]:
+    """The latest plans."""
+    async with _opened(loaded) as (_, reads):
+        return await reads.plans(limit=limit, only_open=only_open)
+
+
+async def read_fills(loaded: Loaded, *, limit: int) -> Sequence[FillRow]:
+    """The latest fills."""
+    async with _opened(loaded) as (_, reads):
+        return await reads.fills(limit=limit)
+
+
+async def read_positions(loaded: Loaded) -> Sequence[HeldRow]:
+    """What is held."""
+    async with _opened(loaded) as (_, reads):
+        return [
+            HeldRow(held.outcome.venue, held.market, held.outcome.token, held.shares)
+            for held in await reads.positions()
+        ]
+
+
+async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
+    """Everything kept about one candidate."""
+    async with _opened(loaded) as (_, reads):
+        row = await reads.finding(id_)
+        facts = await reads.facts(row.id)
+    names = [name for name in row.__dataclass_fields__ if name != "certificate"]
+    story = plain({name: getattr(row, name) for name in names})
+    meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
+    return {**story, "meaning": meaning, **row.certificate, "facts": [_fact(f) for f in facts]}
+
+
+async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Standing:
+    """An operator's word on the state of trading."""
+    async with _opened(loaded) as (ledger, _):
+        now = SystemClock().now()
+        await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
+        standing = Standing(state=state, reason=reason, since=now, by_operator=True)
+        await ledger.set_standing(standing)
+        return standing
+
+
+def plain(document: dict[str, Any]) -> dict[str, Any]:
+    """Amounts as decimal strings, times as ISO text."""
+    return {name: _plain(value) for name, value in document.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return text(value)
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value
+
+
+def _fact(fact: Fact) -> list[str]:
+    match fact:
+        case Submitted(order=order):
+            about = f"{order.side} {text(order.size)} @ {text(order.limit)} of {order.market}"
+        case Answered(answer=answer):
+            filled = sum((fill.size for fill in answer.fills), Decimal(0))
+            about = f"{text(filled)} filled {answer.reason}".strip()
+        case Requested(operation=operation):
+            about = type(operation).__name__.lower()
+        case Settled(effect=effect, reason=reason):
+            about = f"${text(effect.cash)} in cash" if effect else reason
+    stamp = fact.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [stamp, type(fact).__name__.lower(), about]
+
+
+@asynccontextmanager
+async def _opened(loaded: Loaded) -> AsyncIterator[tuple[SqlLedger, LedgerReads]]:
+    settings = loaded.settings
+    file = file_of(settings.database.url)
+    if file is not None and not file.exists():
+        raise LedgerError(f"there is no ledger at {file} yet; `arb run --once` makes one")
+    database = Database(settings.database.url)
+    try:
+        await upgrade(database)
+        account = settings.trading.account
+        ledger = SqlLedger(database, account)
+        yield ledger, LedgerReads(database, account)
+    finally:
+        await database.close()
