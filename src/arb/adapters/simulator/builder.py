@@ -1,0 +1,108 @@
+"""Making markets and events from a seed."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+
+from arb.adapters.simulator.listing import SimEvent, SimMarket
+from arb.adapters.simulator.matching import Ladder
+from arb.domain.money import MICRO, to_micro
+
+Quote = tuple[str | Decimal, int]
+"""A price and whole shares."""
+STAMP_MS = 1_790_000_000_000
+
+
+class Builder:
+    """Makes ids that look like the venue's; the same seed makes the same ids."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self._serial = 500_000
+
+    def market(
+        self, slug: str, bids: Sequence[Quote], asks: Sequence[Quote], **fields: object
+    ) -> SimMarket:
+        """A market with these YES ladders, best first."""
+        return self.listed(slug, ladder(bids), ladder(asks), **fields)
+
+    def listed(self, slug: str, bids: Ladder, asks: Ladder, **fields: object) -> SimMarket:
+        """A market with these YES ladders in millionths."""
+        version = fields.get("version", "v1")
+        return SimMarket(
+            id=self.serial(),
+            slug=slug,
+            question=f"{slug.replace('-', ' ').capitalize()}?",
+            condition_id=self._hex(32) if version == "v1" else "0x02" + self._hex(30)[2:],
+            yes=self._token(),
+            no=self._token(),
+            bids=bids,
+            asks=asks,
+            stamp_ms=STAMP_MS + self.chance.randrange(10_000),
+            **fields,  # type: ignore[arg-type]  # named fields of SimMarket
+        )
+
+    def event(
+        self,
+        slug: str,
+        markets: Sequence[SimMarket],
+        *,
+        neg_risk: bool = False,
+        augmented: bool = False,
+    ) -> SimEvent:
+        """An event of these markets."""
+        neg_risk_id = self._hex(32)[:-2] + "00" if neg_risk else ""
+        for market in markets:
+            market.neg_risk, market.neg_risk_id = neg_risk, neg_risk_id
+        return SimEvent(
+            id=self.serial(),
+            slug=slug,
+            title=slug.replace("-", " ").capitalize(),
+            markets=list(markets),
+            version=markets[0].version if markets else "v1",
+            neg_risk=neg_risk,
+            augmented=augmented,
+        )
+
+    def exclusive(
+        self, slug: str, tops: Sequence[tuple[Decimal, int]], **fields: object
+    ) -> list[SimMarket]:
+        """Markets of an exclusive event with these best bids, a thin spread, and worse levels."""
+        tick = Decimal(str(fields.get("tick", "0.01")))
+        markets = []
+        for number, (bid, size) in enumerate(tops):
+            spread = tick * self.chance.randint(1, 3)
+            deep_bids: list[Quote] = [(bid, size)]
+            for fall in (Decimal("0.12"), Decimal("0.16")):
+                if bid - fall >= tick:
+                    deep_bids.append((bid - fall, self.chance.randint(50, 400)))
+            asks: list[Quote] = [
+                (ask, self.chance.randint(50, 400))
+                for ask in (bid + spread, bid + spread + Decimal("0.05"))
+                if ask < 1
+            ]
+            markets.append(self.market(f"{slug}-{number + 1}", deep_bids, asks, **fields))
+        return markets
+
+    def split(self, total: Decimal, parts: int, *, least: Decimal, tick: Decimal) -> list[Decimal]:
+        """Prices on the grid, none below `least`, that add up to `total`."""
+        units = int((total - least * parts) / tick)
+        cuts = sorted(self.chance.randint(0, units) for _ in range(parts - 1))
+        shares = [b - a for a, b in zip([0, *cuts], [*cuts, units], strict=True)]
+        return [least + tick * share for share in shares]
+
+    def serial(self) -> str:
+        """The next small id."""
+        self._serial += 1
+        return str(self._serial)
+
+    def _hex(self, size: int) -> str:
+        return "0x" + self.chance.randbytes(size).hex()
+
+    def _token(self) -> str:
+        return str(self.chance.randrange(10**75, 10**77))
+
+
+def ladder(quotes: Sequence[Quote]) -> Ladder:
+    """Quotes in millionths."""
+    return tuple((to_micro(Decimal(price)), size * MICRO) for price, size in quotes)

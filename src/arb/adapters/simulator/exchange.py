@@ -1,0 +1,137 @@
+"""The embedded exchange's state: what it lists, what it shows, and what is really there."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from arb.adapters.simulator import wire
+from arb.adapters.simulator.listing import Decoy, Planted, SimEvent, SimMarket
+from arb.adapters.simulator.matching import Ladder, mirrored
+from arb.domain.money import text
+from arb.ports import Clock
+
+Instant = Sequence[SimEvent]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Events and their books at one time, and how they move on."""
+
+    events: list[SimEvent]
+    clock: Clock
+    random: random.Random
+    planted: list[Planted] = field(default_factory=list)
+    decoys: list[Decoy] = field(default_factory=list)
+    move: Callable[["Exchange", int], Iterable[SimMarket]] | None = None
+    """Moves the market to step n; answers with the markets whose books have changed."""
+    step_seconds: float = 1.0
+    instants: Sequence[Instant] = ()
+    """Of a replay."""
+    _tokens: dict[str, SimMarket] = field(init=False)
+    _conditions: dict[str, SimMarket] = field(init=False)
+    _rendered: dict[str, bytes] = field(default_factory=dict)
+    _step: int = 0
+    _started: float = field(init=False)
+    changed: Callable[[Iterable[SimMarket]], None] | None = None
+    """Told of every market whose book has changed."""
+
+    def __post_init__(self) -> None:
+        self._started = self.clock.monotonic()
+        self._index()
+
+    def show(self, events: Sequence[SimEvent]) -> None:
+        """Replace everything that is listed."""
+        self.events = list(events)
+        self._rendered.clear()
+        self._index()
+
+    def go_on(self) -> None:
+        """Move to where the market stands now."""
+        if self.move is None:
+            return
+        due = int((self.clock.monotonic() - self._started) / self.step_seconds)
+        while self._step < due:
+            self._step += 1
+            self.touch(list(self.move(self, self._step)))
+
+    def touch(self, markets: Sequence[SimMarket]) -> None:
+        """The books of these markets have changed."""
+        now_ms = int(self.clock.now().timestamp() * 1000)
+        for market in markets:
+            market.stamp_ms = now_ms
+            self._rendered.pop(market.yes, None)
+            self._rendered.pop(market.no, None)
+        if markets and self.changed is not None:
+            self.changed(markets)
+
+    def market_of(self, token: str) -> SimMarket | None:
+        """The market of a token."""
+        return self._tokens.get(token)
+
+    def by_condition(self, condition_id: str) -> SimMarket | None:
+        """The market of a 32-byte condition id."""
+        return self._conditions.get(condition_id)
+
+    def by_slug(self, slug: str) -> SimMarket | None:
+        """The market of a slug."""
+        return next((m for m in self.markets() if m.slug == slug), None)
+
+    def markets(self) -> Iterable[SimMarket]:
+        """All markets, event by event."""
+        return (market for event in self.events for market in event.markets)
+
+    def book(self, token: str) -> bytes | None:
+        """The rendered book of a token; `None` where there is none."""
+        market = self._tokens.get(token)
+        if market is None or market.closed or (market.no_book and token == market.no):
+            return None
+        rendered = self._rendered.get(token)
+        if rendered is None:
+            rendered = self._rendered[token] = wire.compact(wire.book(market, token))
+        return rendered
+
+    def render_all(self) -> None:
+        """Render every book now, so that the first request is as quick as the next."""
+        for token in self._tokens:
+            self.book(token)
+
+    def set_book(self, token: str, bids: Ladder, asks: Ladder) -> bool:
+        """Replace a market's book, given in terms of one of its tokens."""
+        market = self._tokens.get(token)
+        if market is None:
+            return False
+        if token == market.no:
+            bids, asks = mirrored(asks), mirrored(bids)
+        market.bids, market.asks, market.stale_no = bids, asks, None
+        self.touch([market])
+        return True
+
+    def resolve(self, slug: str, yes_pays: Decimal) -> bool:
+        """Resolve a market."""
+        market = self.by_slug(slug)
+        if market is None:
+            return False
+        market.closed, market.accepting, market.resolution = True, False, yes_pays
+        return True
+
+    def truth(self) -> Mapping[str, Any]:
+        """What is really there."""
+        return {
+            "opportunities": [
+                {
+                    "event": one.event,
+                    "kind": one.kind,
+                    "size": text(one.size),
+                    "profit": text(one.profit),
+                }
+                for one in self.planted
+            ],
+            "decoys": [{"event": one.event, "why": one.why} for one in self.decoys],
+        }
+
+    def _index(self) -> None:
+        listed = list(self.markets())
+        self._tokens = {token: m for m in listed for token in (m.yes, m.no)}
+        self._conditions = {m.padded_id: m for m in listed}

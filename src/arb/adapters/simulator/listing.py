@@ -1,0 +1,111 @@
+"""What the embedded exchange lists: markets, events, and the state of each."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arb.adapters.simulator.matching import Incoming, Ladder, Life, MarketBook, mirrored
+from arb.domain.fees import FeeSchedule
+from arb.domain.market import Side
+
+
+@dataclass(slots=True, kw_only=True)
+class SimMarket:
+    """One market. Ladders are in YES terms, in millionths."""
+
+    id: str
+    slug: str
+    question: str
+    condition_id: str
+    """As Gamma says it: 31 bytes for v2."""
+    yes: str
+    no: str
+    bids: Ladder
+    asks: Ladder
+    stamp_ms: int
+    version: str = "v1"
+    outcomes: tuple[str, ...] = ("Yes", "No")
+    tick: Decimal = Decimal("0.01")
+    min_size: Decimal = Decimal(5)
+    fees_enabled: bool = True
+    fee_rate: Decimal | None = Decimal("0.04")
+    """`None`: fees are charged and the listing does not say how much."""
+    active: bool = True
+    closed: bool = False
+    accepting: bool = True
+    delay_seconds: int = 0
+    taker_delay: bool = False
+    neg_risk: bool = False
+    neg_risk_id: str = ""
+    listed_quotes: tuple[Decimal, Decimal] | None = None
+    """Best bid and ask that Gamma claims; the book's own where absent."""
+    stale_no: tuple[Ladder, Ladder] | None = None
+    """The NO view of another moment: bids and asks in NO terms."""
+    no_book: bool = False
+    resolution: Decimal | None = None
+    """What YES paid, once resolved."""
+
+    @property
+    def padded_id(self) -> str:
+        """The condition id as the exchange wants it."""
+        return self.condition_id if self.version == "v1" else self.condition_id + "00"
+
+    @property
+    def schedule(self) -> FeeSchedule:
+        """What a taker is really charged."""
+        return FeeSchedule(self.fee_rate or Decimal(0))
+
+    def view(self, token: str) -> tuple[Ladder, Ladder]:
+        """Bids and asks of one outcome, best first."""
+        if token == self.yes:
+            return self.bids, self.asks
+        if self.stale_no is not None:
+            return self.stale_no
+        return mirrored(self.asks), mirrored(self.bids)
+
+    def trade(self, order: Incoming) -> None:
+        """Let an order of someone else's arrive: it trades or rests by price and time."""
+        book = MarketBook(self._resting())
+        book.submit(order)
+        self.bids, self.asks = book.bids(), book.asks()
+
+    def _resting(self) -> list[Incoming]:
+        return [
+            Incoming(f"{side}/{price}", side, price, size, Life.REST)
+            for side, levels in ((Side.BUY, self.bids), (Side.SELL, self.asks))
+            for price, size in levels
+        ]
+
+
+@dataclass(slots=True, kw_only=True)
+class SimEvent:
+    """One event."""
+
+    id: str
+    slug: str
+    title: str
+    markets: list[SimMarket]
+    version: str = "v1"
+    neg_risk: bool = False
+    augmented: bool = False
+    cumulative: bool = False
+    closed: bool = False
+    unreadable: list[dict[str, object]] = field(default_factory=list)
+    """Further markets, raw: shapes that a client must survive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """An opportunity that is really there."""
+
+    event: str
+    kind: str
+    size: Decimal
+    profit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Decoy:
+    """An event that looks like an opportunity and is none."""
+
+    event: str
+    why: str
