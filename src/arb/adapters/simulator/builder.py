@@ -72,10 +72,14 @@ class Builder:
         markets = []
         for number, (bid, size) in enumerate(tops):
             spread = tick * self.chance.randint(1, 3)
-            deep_bids: list[Quote] = [(bid, size)]
-            for fall in (Decimal("0.12"), Decimal("0.16")):
-                if bid - fall >= tick:
-                    deep_bids.append((bid - fall, self.chance.randint(50, 400)))
+            deep_bids: list[Quote] = [
+                (bid, size),
+                *(
+                    (bid - fall, self.chance.randint(50, 400))
+                    for fall in (Decimal("0.12"), Decimal("0.16"))
+                    if bid - fall >= tick
+                ),
+            ]
             asks: list[Quote] = [
                 (ask, self.chance.randint(50, 400))
                 for ask in (bid + spread, bid + spread + Decimal("0.05"))

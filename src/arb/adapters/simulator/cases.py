@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from arb.adapters.simulator import truth
 from arb.adapters.simulator.builder import Builder, ladder
@@ -71,10 +72,10 @@ def six(cases: Cases) -> None:
 def opportunities(cases: Cases) -> None:
     """True ones of each kind: cheap NO sets (one of them v2), cheap YES sets, a crossed book."""
     for number in range(1, 4):
-        _until(lambda n=number: _cheap_no(cases, f"cheap-no-{n}", version="v1"))
+        _until(partial(_cheap_no, cases, f"cheap-no-{number}", version="v1"))
     _until(lambda: _cheap_no(cases, "cheap-no-v2", version="v2"))
     for number in range(1, 3):
-        _until(lambda n=number: _cheap_yes(cases, f"cheap-yes-{n}"))
+        _until(partial(_cheap_yes, cases, f"cheap-yes-{number}"))
     _until(lambda: _crossed(cases, "crossed-book"))
 
 

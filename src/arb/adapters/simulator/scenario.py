@@ -102,7 +102,7 @@ def _load(cases: Cases, number: int) -> None:
         for outcome in range(LOAD_OUTCOMES):
             bids = _falling(top)
             asks = _rising("0.10")
-            markets.append(build.listed(f"{slug}-{outcome + 1}", bids, asks))
+            markets.append(build.listed(f"{slug}-{outcome + 1}", bids, asks, tick=CENT / 10))
         event = build.event(slug, markets, neg_risk=True)
         if top == "0.09":
             cases.plant(event, truth.no_set)

@@ -3,9 +3,9 @@
 Deliberately naive and independent of the detector: no intervals, no closed forms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from arb.adapters.simulator.listing import Planted, SimEvent, SimMarket
 from arb.adapters.simulator.matching import Ladder
@@ -14,38 +14,49 @@ from arb.domain.money import MICRO
 LEGS_MAX = 15
 STEP = 10_000
 """A hundredth of a share, in millionths."""
-FEE_STEP = Decimal("0.00001")
+PICO = MICRO * MICRO
+FEE_STEP = 10**13
+"""0.00001 USD in 10^-18 USD: fees are cut to this."""
+CENT, DOLLAR = 10**10, 10**12
+"""In 10^-12 USD, the unit of price times size."""
+
+Side = tuple[SimMarket, Ladder]
+"""A market and the asks of the outcome that is bought in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """Buying one outcome: exact cost, fee before and after truncation."""
+    """Buying one outcome, in 10^-18 USD; the fee also as it is charged."""
 
     market: int
-    cost: Decimal
-    fee: Decimal
-    fee_charged: Decimal
+    paid: int
+    charged: int
+    accepted: bool
 
 
 def no_set(event: SimEvent) -> Planted | None:
     """The most profitable set of NOs of an exclusive event."""
-    markets = [m for m in event.markets if _tradable(m)]
-    ladders = [m.view(m.no)[1] for m in markets]
-    best: tuple[Decimal, int, list[_Leg]] | None = None
-    for size in _sizes(ladders):
-        shares = Decimal(size) / MICRO
-        legs = [leg for i, m in enumerate(markets) if (leg := _buy(i, m, ladders[i], size))]
-        gains = sorted(legs, key=lambda leg: (leg.cost + leg.fee - shares, leg.market))
-        chosen = [leg for leg in gains if leg.cost + leg.fee < shares][:LEGS_MAX]
-        profit = shares * (len(chosen) - 1) - sum(leg.cost + leg.fee for leg in chosen)
+    markets = [market for market in event.markets if _tradable(market)]
+    sides = [(market, market.view(market.no)[1]) for market in markets]
+    best: tuple[int, int, list[_Leg]] | None = None
+    for size in _sizes(sides):
+        worth = size * PICO
+        legs = sorted(_legs(sides, size), key=lambda leg: (leg.paid, leg.market))
+        if sum(worth - leg.paid for leg in legs if leg.paid < worth) <= worth:
+            break
+        chosen = [leg for leg in legs if leg.accepted and leg.paid < worth][:LEGS_MAX]
+        profit = worth * (len(chosen) - 1) - sum(leg.paid for leg in chosen)
         if len(chosen) > 1 and profit > (best[0] if best else 0):
             best = (profit, size, chosen)
-    return _planted(event.slug, "negrisk_no", best, lambda legs: len(legs) - 1)
+    if best is None:
+        return None
+    _, size, chosen = best
+    return _planted(event.slug, "negrisk_no", size, size * (len(chosen) - 1), chosen)
 
 
 def yes_set(event: SimEvent) -> Planted | None:
     """The most profitable size of buying YES of every outcome of an exhaustive event."""
-    sides = [(m, m.view(m.yes)[1]) for m in event.markets]
+    sides = [(market, market.view(market.yes)[1]) for market in event.markets]
     return _fixed(event.slug, "negrisk_yes", sides)
 
 
@@ -56,52 +67,54 @@ def pair(event: SimEvent) -> Planted | None:
     return _fixed(event.slug, "binary_complement", sides)
 
 
-def _fixed(slug: str, kind: str, sides: Sequence[tuple[SimMarket, Ladder]]) -> Planted | None:
-    best: tuple[Decimal, int, list[_Leg]] | None = None
-    for size in _sizes([ladder for _, ladder in sides]):
-        legs = [leg for i, (m, ladder) in enumerate(sides) if (leg := _buy(i, m, ladder, size))]
-        profit = Decimal(size) / MICRO - sum(leg.cost + leg.fee for leg in legs)
-        if len(legs) == len(sides) and profit > (best[0] if best else 0):
+def _fixed(slug: str, kind: str, sides: Sequence[Side]) -> Planted | None:
+    best: tuple[int, int, list[_Leg]] | None = None
+    for size in _sizes(sides):
+        legs = _legs(sides, size)
+        profit = size * PICO - sum(leg.paid for leg in legs)
+        if len(legs) < len(sides) or profit <= 0:
+            break
+        if all(leg.accepted for leg in legs) and profit > (best[0] if best else 0):
             best = (profit, size, legs)
-    return _planted(slug, kind, best, lambda _legs: 1)
+    return None if best is None else _planted(slug, kind, best[1], best[1], best[2])
 
 
-def _planted(
-    slug: str,
-    kind: str,
-    best: tuple[Decimal, int, list[_Leg]] | None,
-    pays: Callable[[Sequence[_Leg]], int],
-) -> Planted | None:
-    if best is None:
-        return None
-    _, size, legs = best
-    shares = Decimal(size) / MICRO
-    profit = shares * pays(legs) - sum(leg.cost + leg.fee_charged for leg in legs)
-    return Planted(slug, kind, shares, profit)
+def _planted(slug: str, kind: str, size: int, pays: int, legs: Sequence[_Leg]) -> Planted:
+    profit = pays * PICO - sum(leg.charged for leg in legs)
+    return Planted(slug, kind, Decimal(size) / MICRO, Decimal(profit).scaleb(-18))
 
 
-def _sizes(ladders: Sequence[Ladder]) -> range:
-    deepest = max((sum(size for _, size in ladder) for ladder in ladders), default=0)
+def _sizes(sides: Sequence[Side]) -> range:
+    deepest = max((sum(size for _, size in ladder) for _, ladder in sides), default=0)
     return range(STEP, deepest + 1, STEP)
 
 
-def _buy(index: int, market: SimMarket, ladder: Ladder, size: int) -> _Leg | None:
-    """Buying so much down the ladder, if the venue would take the order."""
-    cost = fee = charged = Decimal(0)
-    left, limit = size, 0
+def _legs(sides: Sequence[Side], size: int) -> list[_Leg]:
+    bought = (_buy(number, market, ladder, size) for number, (market, ladder) in enumerate(sides))
+    return [leg for leg in bought if leg is not None]
+
+
+def _buy(number: int, market: SimMarket, ladder: Ladder, size: int) -> _Leg | None:
+    """Buying so much down the ladder; `None` beyond its depth."""
+    rate = int(market.schedule.rate * MICRO)
+    paid = charged = limit = 0
+    left = size
     for price, offered in ladder:
         taken = min(left, offered)
-        limit, p, shares = price, Decimal(price) / MICRO, Decimal(taken) / MICRO
-        exact = shares * market.schedule.rate * p * (1 - p)
-        cost, fee = cost + p * shares, fee + exact
-        charged += exact.quantize(FEE_STEP, rounding=ROUND_DOWN)
+        limit = price
+        cost = taken * price * MICRO
+        # shares · rate · p · (1 - p), in 10^-24 USD, rounded up to what is reckoned in here.
+        fee = taken * rate * price * (MICRO - price)
+        paid += cost - -fee // MICRO
+        charged += cost + fee // (FEE_STEP * MICRO) * FEE_STEP
         left -= taken
         if not left:
             break
-    value = Decimal(limit) / MICRO * Decimal(size) / MICRO
-    whole_cents = value % Decimal("0.01") == 0
-    enough = Decimal(size) / MICRO >= market.min_size and value >= 1
-    return None if left or not whole_cents or not enough else _Leg(index, cost, fee, charged)
+    if left:
+        return None
+    value = limit * size
+    accepted = value % CENT == 0 and value >= DOLLAR and size >= int(market.min_size * MICRO)
+    return _Leg(number, paid, charged, accepted)
 
 
 def _tradable(market: SimMarket) -> bool:

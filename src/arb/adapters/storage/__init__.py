@@ -16,4 +16,4 @@ async def open_ledger(url: str, account: str) -> SqlLedger:
     return SqlLedger(database, account)
 
 
-__all__ = ["Database", "SqlLedger", "open_ledger"]
+__all__ = ["Database", "SqlLedger", "open_ledger", "upgrade"]

@@ -1,0 +1,370 @@
+"""Gamma, CLOB, Data and the market channel of the embedded exchange, on one loopback port."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from arb.adapters.simulator import wire
+from arb.adapters.simulator.builder import ladder
+from arb.adapters.simulator.channel import MarketChannel
+from arb.adapters.simulator.exchange import Exchange
+from arb.adapters.simulator.faults import Fault, Faults, FaultyAnswers
+from arb.domain.errors import Unavailable
+from arb.domain.money import from_micro, text
+
+EVENTS_PER_PAGE_MAX, MARKETS_PER_PAGE_MAX, BOOKS_MAX = 500, 100, 500
+NO_BOOK = {"error": "No orderbook exists for the requested token id"}
+
+
+class Api:
+    """The endpoints over one exchange."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange, self.faults = exchange, Faults()
+        self.channel = MarketChannel(exchange)
+        exchange.changed = self.channel.tell
+
+    def app(self) -> Starlette:
+        """The application, with faults in front."""
+        get = [
+            ("/events/keyset", self.events),
+            ("/markets/keyset", self.markets),
+            ("/events/slug/{key}", self.event),
+            ("/events/{key}", self.event),
+            ("/markets/slug/{key}", self.market),
+            ("/markets/{key}", self.market),
+            ("/book", self.book),
+            ("/clob-markets/{condition}", self.clob_market),
+            ("/markets-by-token/{token}", self.market_by_token),
+            ("/tick-size", self.tick_size),
+            ("/neg-risk", self.neg_risk),
+            ("/fee-rate", self.fee_rate),
+            ("/midpoint", self.midpoint),
+            ("/spread", self.spread),
+            ("/price", self.price),
+            ("/time", self.time),
+            ("/ok", self.ok),
+            ("/version", self.version),
+            ("/v2/positions", self.positions),
+            ("/v2/resolutions", self.resolutions),
+            ("/api/geoblock", self.geoblock),
+            ("/_truth", self.truth),
+        ]
+        routes: list[Any] = [Route(path, handler, methods=["GET"]) for path, handler in get]
+        routes += [
+            Route("/books", self.books, methods=["POST"]),
+            Route("/_control", self.control, methods=["POST"]),
+            WebSocketRoute("/ws/market", self.market_channel),
+        ]
+        app = Starlette(routes=routes)
+        app.add_middleware(FaultyAnswers, faults=self.faults)
+        return app
+
+    async def events(self, request: Request) -> Response:
+        """`GET /events/keyset`."""
+        asked = request.query_params
+        closed, versions = _flag(asked.get("closed")), _versions(request)
+        slugs, ids = asked.getlist("slug"), asked.getlist("id")
+        found = [
+            event
+            for event in self.exchange.events
+            if event.version in versions
+            and (closed is None or event.closed == closed)
+            and (not slugs or event.slug in slugs)
+            and (not ids or event.id in ids)
+        ]
+        return _page(request, "events", found, wire.event, EVENTS_PER_PAGE_MAX)
+
+    async def markets(self, request: Request) -> Response:
+        """`GET /markets/keyset`."""
+        asked = request.query_params
+        closed, versions = _flag(asked.get("closed")), _versions(request)
+        conditions, tokens = asked.getlist("condition_ids"), asked.getlist("clob_token_ids")
+        found = [
+            market
+            for market in self.exchange.markets()
+            if market.version in versions
+            and market.closed == bool(closed)
+            and (not conditions or market.condition_id in conditions)
+            and (not tokens or {market.yes, market.no} & set(tokens))
+        ]
+        return _page(request, "markets", found, wire.market, MARKETS_PER_PAGE_MAX)
+
+    async def event(self, request: Request) -> Response:
+        """`GET /events/{id}` and `/events/slug/{slug}`."""
+        key = request.path_params["key"]
+        found = next((e for e in self.exchange.events if key in (e.id, e.slug)), None)
+        return _json(wire.event(found)) if found else _error("not found", 404)
+
+    async def market(self, request: Request) -> Response:
+        """`GET /markets/{id}` and `/markets/slug/{slug}`."""
+        key = request.path_params["key"]
+        found = next((m for m in self.exchange.markets() if key in (m.id, m.slug)), None)
+        return _json(wire.market(found)) if found else _error("not found", 404)
+
+    async def book(self, request: Request) -> Response:
+        """`GET /book`."""
+        self.exchange.go_on()
+        book = self.exchange.book(request.query_params.get("token_id", ""))
+        return JSONResponse(NO_BOOK, 404) if book is None else _raw(book)
+
+    async def books(self, request: Request) -> Response:
+        """`POST /books`: in no order, unknown tokens left out."""
+        self.exchange.go_on()
+        try:
+            asked = msgspec.json.decode(await request.body(), type=list[dict[str, str]])
+        except msgspec.MsgspecError:
+            return _error("Invalid payload", 400)
+        if len(asked) > BOOKS_MAX:
+            return _error("Payload exceeds the limit", 400)
+        books = [self.exchange.book(one.get("token_id", "")) for one in asked]
+        present = [book for book in books if book is not None]
+        self.exchange.random.shuffle(present)
+        return _raw(b"[" + b",".join(present) + b"]")
+
+    async def clob_market(self, request: Request) -> Response:
+        """`GET /clob-markets/{condition_id}`: 32-byte ids only."""
+        found = self.exchange.by_condition(request.path_params["condition"])
+        return _json(wire.clob_market(found)) if found else _error("market not found", 404)
+
+    async def market_by_token(self, request: Request) -> Response:
+        """`GET /markets-by-token/{token_id}`."""
+        found = self.exchange.market_of(request.path_params["token"])
+        return _json({"condition_id": found.padded_id}) if found else _error("not found", 404)
+
+    async def tick_size(self, request: Request) -> Response:
+        """`GET /tick-size`."""
+        return self._of_token(request, lambda m: {"minimum_tick_size": wire.number(m.tick)})
+
+    async def neg_risk(self, request: Request) -> Response:
+        """`GET /neg-risk`."""
+        return self._of_token(request, lambda m: {"neg_risk": m.neg_risk})
+
+    async def fee_rate(self, request: Request) -> Response:
+        """`GET /fee-rate`: only a flag."""
+        return self._of_token(request, lambda m: {"base_fee": 1000 if m.fees_enabled else 0})
+
+    async def midpoint(self, request: Request) -> Response:
+        """`GET /midpoint`."""
+        return self._of_quotes(request, lambda bid, ask: {"mid": text((bid + ask) / 2)})
+
+    async def spread(self, request: Request) -> Response:
+        """`GET /spread`."""
+        return self._of_quotes(request, lambda bid, ask: {"spread": text(ask - bid)})
+
+    async def price(self, request: Request) -> Response:
+        """`GET /price`: BUY the lowest ask, SELL the highest bid."""
+        buys = request.query_params.get("side") == "BUY"
+        return self._of_quotes(request, lambda bid, ask: {"price": text(ask if buys else bid)})
+
+    async def time(self, _request: Request) -> Response:
+        """`GET /time`."""
+        return PlainTextResponse(str(int(self.exchange.clock.now().timestamp())))
+
+    async def ok(self, _request: Request) -> Response:
+        """`GET /ok`."""
+        return JSONResponse("OK")
+
+    async def version(self, _request: Request) -> Response:
+        """`GET /version`."""
+        return _json({"version": 2})
+
+    async def positions(self, _request: Request) -> Response:
+        """`GET /v2/positions`: nobody holds anything yet."""
+        return _json(_envelope([]))
+
+    async def resolutions(self, request: Request) -> Response:
+        """`GET /v2/resolutions`: payouts as an e6 pair."""
+        wanted = request.query_params.get("condition_ids", "").split(",")
+        rows = [
+            {"condition_id": market.padded_id, "payouts": _payouts(market.resolution)}
+            for market in self.exchange.markets()
+            if market.resolution is not None and market.padded_id in wanted
+        ]
+        return _json(_envelope(rows))
+
+    async def geoblock(self, _request: Request) -> Response:
+        """`GET /api/geoblock`."""
+        return _json({"blocked": False, "ip": "127.0.0.1", "country": "XX", "region": ""})
+
+    async def truth(self, _request: Request) -> Response:
+        """What is really there."""
+        return _json(self.exchange.truth())
+
+    async def control(self, request: Request) -> Response:
+        """Faults, books, resolutions and the place in a replay, at run time."""
+        try:
+            order = msgspec.json.decode(await request.body(), type=Control)
+        except msgspec.MsgspecError as error:
+            return _error(str(error), 400)
+        if order.clear:
+            self.faults.clear()
+        if order.fault is not None:
+            self.faults.add(order.fault)
+        done = True
+        if order.resolve is not None:
+            done &= self.exchange.resolve(order.resolve.market, Decimal(order.resolve.yes))
+        if order.book is not None:
+            bids, asks = (
+                ladder([(price, int(size)) for price, size in side])
+                for side in (order.book.bids, order.book.asks)
+            )
+            done &= self.exchange.set_book(order.book.token, bids, asks)
+        if order.replay is not None:
+            if not 0 <= order.replay < len(self.exchange.instants):
+                return _error(f"the recording has {len(self.exchange.instants)} instants", 400)
+            self.exchange.show(self.exchange.instants[order.replay])
+        return _json({"done": True}) if done else _error("not found", 404)
+
+    async def market_channel(self, socket_: WebSocket) -> None:
+        """`/ws/market`."""
+        await self.channel.serve(socket_)
+
+    def _of_token(self, request: Request, answer: Any) -> Response:
+        found = self.exchange.market_of(request.query_params.get("token_id", ""))
+        return _json(answer(found)) if found else _error("Invalid token id", 400)
+
+    def _of_quotes(self, request: Request, answer: Any) -> Response:
+        token = request.query_params.get("token_id", "")
+        found = self.exchange.market_of(token)
+        bids, asks = found.view(token) if found else ((), ())
+        if not bids or not asks:
+            return JSONResponse(NO_BOOK, 404)
+        return _json(answer(from_micro(bids[0][0]), from_micro(asks[0][0])))
+
+
+class Resolve(msgspec.Struct):
+    """A market's end: what YES pays."""
+
+    market: str
+    yes: str
+
+
+class SetBook(msgspec.Struct):
+    """A book in terms of one token: [price, whole shares], best first."""
+
+    token: str
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
+
+
+class Control(msgspec.Struct, forbid_unknown_fields=True):
+    """An order to the exchange itself."""
+
+    fault: Fault | None = None
+    clear: bool = False
+    resolve: Resolve | None = None
+    book: SetBook | None = None
+    replay: int | None = None
+
+
+@contextlib.asynccontextmanager
+async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve while the block runs; gives the address, which answers already.
+
+    Raises:
+        Unavailable: The port is taken.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    api = Api(exchange)
+    config = uvicorn.Config(
+        api.app(),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    moving = asyncio.create_task(_keep_moving(exchange))
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        yield f"http://{host}:{listener.getsockname()[1]}"
+    finally:
+        moving.cancel()
+        server.should_exit = True
+        await asyncio.gather(serving, moving, return_exceptions=True)
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Without signal handlers of its own: who serves decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+async def _keep_moving(exchange: Exchange) -> None:
+    while exchange.move is not None:
+        exchange.go_on()
+        await asyncio.sleep(exchange.step_seconds / 4)
+
+
+def _page(
+    request: Request,
+    name: str,
+    found: list[Any],
+    render: Any,
+    most: int,
+) -> Response:
+    asked = request.query_params
+    if "offset" in asked:
+        return _error("offset is not supported on keyset endpoints", 422)
+    try:
+        limit = min(int(asked.get("limit", "20")), most)
+        start = int(asked.get("after_cursor", "c0").removeprefix("c"))
+    except ValueError:
+        return _error("invalid limit or cursor", 422)
+    page: dict[str, Any] = {name: [render(one) for one in found[start : start + limit]]}
+    if start + limit < len(found):
+        page["next_cursor"] = f"c{start + limit}"
+    return _json(page)
+
+
+def _versions(request: Request) -> Iterable[str]:
+    """v1 only, unless asked otherwise (PLATFORM.md §0)."""
+    return set(request.query_params.getlist("version")) or {"v1"}
+
+
+def _flag(value: str | None) -> bool | None:
+    return None if value is None else value == "true"
+
+
+def _payouts(yes_pays: Decimal) -> list[str]:
+    return [str(int(yes_pays * 1_000_000)), str(int((1 - yes_pays) * 1_000_000))]
+
+
+def _envelope(rows: list[Any]) -> Mapping[str, Any]:
+    return {"data": rows, "pagination": {"has_more": False, "next_cursor": None}}
+
+
+def _json(document: Any) -> Response:
+    return _raw(wire.compact(document))
+
+
+def _raw(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def _error(what: str, status: int) -> Response:
+    return JSONResponse({"error": what}, status)
