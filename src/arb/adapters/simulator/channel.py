@@ -44,9 +44,7 @@ class MarketChannel:
     def tell(self, markets: Iterable[SimMarket]) -> None:
         """Send what has changed to those who asked for it; who cannot keep up loses news."""
         for market in markets:
-            changes = [
-                change for token in (market.yes, market.no) for change in self._diff(market, token)
-            ]
+            changes = [*self._diff(market, market.yes), *self._diff(market, market.no)]
             for client in self._clients:
                 wanted = [change for change in changes if change["asset_id"] in client.tokens]
                 if wanted:

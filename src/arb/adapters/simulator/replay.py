@@ -32,13 +32,14 @@ def load_replay(path: Path, clock: Clock, *, quote_size: int = QUOTE_SIZE) -> Ex
         ConfigError: The file cannot be read as a recording.
     """
     try:
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as lines:
-            instants = [_instant(msgspec.json.decode(line), quote_size) for line in lines]
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"--replay {path} cannot be read: {type(error).__name__} {error}"
-        ) from error
+        content = path.read_bytes()
+        lines = gzip.decompress(content) if path.suffix == ".gz" else content
+        instants = [
+            _instant(msgspec.json.decode(line), quote_size) for line in lines.splitlines() if line
+        ]
+    except (OSError, EOFError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__} {error}"
+        raise ConfigError(f"--replay {path} cannot be read: {what}") from error
     if not instants:
         raise ConfigError(f"--replay {path} is empty")
     return Exchange(list(instants[0]), clock, random.Random(0), instants=instants)

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from arb.adapters.simulator import truth
 from arb.adapters.simulator.builder import Builder, ladder
 from arb.adapters.simulator.cases import PARTS, Cases, ordinary, six
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.listing import SimMarket
+from arb.adapters.simulator.listing import Planted, SimMarket
 from arb.adapters.simulator.matching import Incoming, Life
 from arb.domain.errors import ConfigError
 from arb.domain.market import Side
@@ -95,6 +96,7 @@ def _load(cases: Cases, number: int) -> None:
     build, chance = cases.build, cases.build.chance
     shapes = [_deep_ladders(chance, bid) for bid in range(25, 75)]
     groups = number // (2 * LOAD_OUTCOMES)
+    found: Planted | None = None
     for group in range(groups):
         slug = f"group-{group + 1}"
         top = "0.09" if chance.random() < 0.02 else "0.08"
@@ -104,10 +106,12 @@ def _load(cases: Cases, number: int) -> None:
             asks = _rising("0.10")
             markets.append(build.listed(f"{slug}-{outcome + 1}", bids, asks, tick=CENT / 10))
         event = build.event(slug, markets, neg_risk=True)
+        cases.events.append(event)
         if top == "0.09":
-            cases.plant(event, truth.no_set)
-        else:
-            cases.events.append(event)
+            # All mispriced groups have the same books, so they have the same truth.
+            found = found or truth.no_set(event)
+            assert found is not None
+            cases.planted.append(replace(found, event=slug))
     for place in range(number - groups * LOAD_OUTCOMES):
         slug = f"plain-{place + 1}"
         bids, asks = chance.choice(shapes)

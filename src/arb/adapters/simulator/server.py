@@ -296,8 +296,7 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> A
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     moving = asyncio.create_task(_keep_moving(exchange))
     try:
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
+        await server.ready.wait()
         yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         moving.cancel()
@@ -308,6 +307,15 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> A
 
 class _Server(uvicorn.Server):
     """Without signal handlers of its own: who serves decides when to stop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell who waits that requests are answered now."""
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:

@@ -1,5 +1,6 @@
 """The listing and the books as the venue sends them (PLATFORM.md §1.3-1.4)."""
 
+import functools
 import hashlib
 import json
 from decimal import Decimal
@@ -150,7 +151,9 @@ def _no_stamp(listed: SimMarket) -> int:
     return listed.stamp_ms - (7_000 if listed.stale_no is not None else 0)
 
 
+@functools.lru_cache(maxsize=4096)
 def _levels(levels: Ladder) -> list[dict[str, str]]:
+    """Levels as sent, best last; many markets of a load scenario share theirs."""
     return [
         {"price": text(from_micro(price)), "size": text(from_micro(size))}
         for price, size in reversed(levels)
