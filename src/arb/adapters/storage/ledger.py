@@ -269,9 +269,7 @@ class SqlLedger:
                     await db.execute(
                         select(plans.c.state, func.count()).where(ended).group_by(plans.c.state)
                     )
-                )
-                .tuples()
-                .all()
+                ).all()
             )
             realised, locked = (
                 await db.execute(

@@ -143,9 +143,7 @@ async def _balance_problems(db: AsyncConnection) -> list[str]:
                 .where(entries.c.asset == CASH)
                 .group_by(entries.c.account)
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     for row in await db.execute(select(accounts.c.account, accounts.c.opening_cash)):
         cash = row.opening_cash + moved.get(row.account, ZERO)
