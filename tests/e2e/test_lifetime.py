@@ -1,0 +1,165 @@
+"""A process that is stopped, killed, started again, and left running."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+
+import psutil
+import pytest
+
+from tests.conftest import environment_for
+
+ARB = [sys.executable, "-m", "arb"]
+
+
+@pytest.fixture
+def moving(tmp_path):
+    process = subprocess.Popen(
+        [*ARB, "exchange", "serve", "--scenario", "moving", "--seed", "5", "--port", "0", "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    address = json.loads(process.stdout.readline())["ready"]
+    yield address
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+def _arb(*args, env, cwd, **more):
+    return subprocess.run(
+        [*ARB, *args], env=env, cwd=cwd, capture_output=True, text=True, timeout=120, **more
+    )
+
+
+def _status(env, cwd):
+    done = _arb("status", "--json", env=env, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _sound(env, cwd):
+    done = _arb("db", "check", env=env, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+
+
+def test_sixty_cycles_do_not_overlap_grow_or_miscount(moving, tmp_path):
+    env = environment_for(moving, tmp_path)
+    env |= {"ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001"}
+    process = subprocess.Popen(
+        [*ARB, "run", "--interval", "0.5", "--cycles", "60", "--json"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    memory, documents = [], []
+    for line in process.stdout:
+        documents.append(json.loads(line))
+        if process.poll() is None:
+            memory.append(psutil.Process(process.pid).memory_info().rss)
+    errors = process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(30) == 0, errors
+    *reports, last = documents
+    assert [report["cycle"] for report in reports] == list(range(1, 61))
+    starts = [report["started_at"] for report in reports]
+    assert starts == sorted(starts)
+    assert memory[-2] < memory[15] * 1.15
+    total = last["statistics"]
+    assert total["cycles"] == 60
+    assert total["opportunities"] == sum(len(report["opportunities"]) for report in reports)
+    assert total["trades"] == sum(len(report["plans"]) for report in reports) > 0
+    profit = sum(Decimal(plan["profit"]) for report in reports for plan in report["plans"])
+    assert Decimal(total["total_profit"]) == profit > 0
+    _sound(env, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_being_told_to_stop_finishes_the_step_and_prints_the_statistics(number, moving, tmp_path):
+    env = environment_for(moving, tmp_path)
+    process = subprocess.Popen(
+        [*ARB, "run", "--interval", "0.3"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "ended after" in line:
+            break
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "Final statistics" in out
+    assert "Total scan cycles" in out
+    _sound(env, tmp_path)
+
+
+@pytest.mark.parametrize("delay", [1.3, 1.7, 2.1, 2.5, 2.9])
+def test_a_killed_process_leaves_a_sound_ledger_and_counting_goes_on(delay, moving, tmp_path):
+    env = environment_for(moving, tmp_path)
+    env |= {"ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001"}
+    command = [*ARB, "run", "--interval", "0.1"]
+    process = subprocess.Popen(
+        command, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(delay)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if not (tmp_path / "arb.db").exists():
+        pytest.skip("killed before the ledger was there")
+    before = None
+    if json.loads(_arb("plans", "--json", env=env, cwd=tmp_path).stdout or "[]") is not None:
+        _sound(env, tmp_path)
+        before = _status(env, tmp_path)
+    done = _arb("run", "--once", "--json", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    _sound(env, tmp_path)
+    after = _status(env, tmp_path)
+    assert after["statistics"]["cycles"] >= before["statistics"]["cycles"] + 1
+    plans = json.loads(_arb("plans", "--json", "--limit", "999", env=env, cwd=tmp_path).stdout)
+    assert len({plan["id"] for plan in plans}) == len(plans) == after["statistics"]["trades"]
+    assert not [plan for plan in plans if plan["state"] == "open"]
+
+
+def test_a_second_instance_on_one_ledger_is_refused(moving, tmp_path):
+    env = environment_for(moving, tmp_path)
+    first = subprocess.Popen(
+        [*ARB, "run", "--interval", "0.3"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in first.stderr:
+        if "Starting scan cycle" in line:
+            break
+    second = _arb("run", "--once", env=env, cwd=tmp_path)
+    assert second.returncode == 4
+    assert str(first.pid) in second.stderr
+    first.terminate()
+    first.communicate(timeout=20)
+
+
+def test_a_halt_stops_trading_until_an_operator_resumes(moving, tmp_path):
+    env = environment_for(moving, tmp_path)
+    assert _arb("run", "--once", env=env, cwd=tmp_path).returncode == 0
+    assert _arb("halt", "--reason", "maintenance", env=env, cwd=tmp_path).returncode == 0
+    halted = _arb("run", "--once", "--json", env=env, cwd=tmp_path)
+    assert halted.returncode == 4
+    risk = json.loads(halted.stdout)["risk"]
+    assert (risk["can_trade"], risk["state"]) == (False, "halted")
+    assert "maintenance" in halted.stderr
+    assert json.loads(halted.stdout)["plans"] == []
+    assert _arb("resume", env=env, cwd=tmp_path).returncode == 0
+    assert _arb("run", "--once", env=env, cwd=tmp_path).returncode == 0
