@@ -182,6 +182,8 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
 
 def _best_last(prices: Ints, starts: list[int], ends: list[int], rising: list[int]) -> bool:
     """Whether every side is in strict order, as the venue sends it."""
+    if not rising:
+        return True
     steps = np.diff(prices) * np.repeat(rising, np.subtract(ends, starts))[1:]
     between = np.asarray(starts[1:], dtype=np.int64) - 1
     steps[between] = 1

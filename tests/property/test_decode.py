@@ -1,0 +1,98 @@
+"""The fast decoder against the plain one: equal on what is valid, never laxer on what is not."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.adapters.polymarket import decode
+from arb.domain.errors import BadVenueData
+
+prices = st.sets(st.integers(1, 9999), max_size=6).map(
+    lambda ticks: [f"{tick / 10_000:.4f}".rstrip("0") for tick in sorted(ticks)]
+)
+sizes = st.one_of(
+    st.integers(1, 99_999_999).map(str),
+    st.decimals("0.000001", "99999999", places=6, allow_nan=False).map(str),
+    st.decimals("0.01", "99999", places=2).map(str),
+)
+
+
+@st.composite
+def bodies(draw):
+    books = []
+    for number in range(draw(st.integers(0, 4))):
+        book = {"market": "0xab", "asset_id": str(number), "timestamp": "1763700000000"}
+        book |= {"hash": "h"}
+        for side, order in (("bids", 1), ("asks", -1)):
+            book[side] = [{"price": p, "size": draw(sizes)} for p in draw(prices)[::order]]
+        book["tick_size"] = "0.01"
+        books.append(book)
+    return json.dumps(books, separators=(",", ":")).encode()
+
+
+def _columns(book):
+    arrays = (book.bid_prices, book.bid_sizes, book.ask_prices, book.ask_sizes)
+    return (book.token, book.timestamp, book.digest, *(array.tolist() for array in arrays))
+
+
+def _plain(body):
+    return [_columns(book) for book in decode.slow(body).books]
+
+
+@settings(max_examples=400, deadline=None)
+@given(bodies())
+def test_fast_and_plain_agree_on_valid_answers(body):
+    assert [_columns(book) for book in decode._fast(body)] == _plain(body)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(bodies(), st.data())
+def test_a_spoilt_answer_is_never_read_differently_by_the_fast_path(body, data):
+    spoilt = bytearray(body)
+    for _ in range(data.draw(st.integers(1, 3))):
+        if spoilt:
+            place = data.draw(st.integers(0, len(spoilt) - 1))
+            spoilt[place] = data.draw(st.sampled_from(list(b'0123456789.,:[]{}"eE-+ \\xpsb\xff')))
+    try:
+        expected = _plain(bytes(spoilt))
+    except BadVenueData:
+        expected = None
+    try:
+        found = [_columns(book) for book in decode.decode_books(bytes(spoilt)).books]
+    except BadVenueData:
+        found = None
+    assert found == expected
+
+
+def test_unordered_levels_spaces_and_other_key_orders_are_read_too():
+    book = {
+        "asset_id": "1",
+        "asks": [{"size": "1", "price": "0.5"}, {"price": "0.6", "size": "2"}],
+        "bids": [{"price": "0.4", "size": "0"}, {"price": "0.3", "size": "7"}],
+    }
+    decoded = decode.decode_books(json.dumps([book]).encode())
+    assert not decoded.problems
+    assert _columns(decoded.books[0])[3:] == (
+        [300_000],
+        [7_000_000],
+        [600_000, 500_000],
+        [2_000_000, 1_000_000],
+    )
+
+
+def test_a_bad_book_is_lost_alone():
+    good = {"asset_id": "1", "bids": [], "asks": [{"price": "0.5", "size": "1"}]}
+    bad = [
+        {**good, "asset_id": "2", "asks": [{"price": "1.5", "size": "1"}]},
+        {**good, "asset_id": "3", "asks": [{"price": "0.5", "size": "-1"}]},
+        {**good, "asset_id": "4", "asks": [{"price": "NaN", "size": "1"}]},
+        {**good, "asset_id": "5", "asks": [{"price": 0.5, "size": "1"}]},
+        {**good, "asset_id": "6", "asks": [{"price": "0.5", "size": "1"}] * 2},
+        {**good, "asset_id": "7", "asks": None},
+        {"asset_id": "8"},
+        7,
+    ]
+    decoded = decode.decode_books(json.dumps([*bad, good]).encode())
+    assert [book.token for book in decoded.books] == ["1"]
+    assert len(decoded.problems) == len(bad)
