@@ -80,6 +80,7 @@ def growth_optimal(outcomes: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
 
     Zero when the expected return is not positive; bounded by `FRACTION_SEARCHED_MAX`.
     """
+    outcomes = [(p, r) for p, r in outcomes if p > 0]
     if sum((p * r for p, r in outcomes), ZERO) <= 0:
         return ZERO
     worst = min(r for _, r in outcomes)

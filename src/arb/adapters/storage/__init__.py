@@ -12,7 +12,11 @@ async def open_ledger(url: str, account: str) -> SqlLedger:
         LedgerError: The database cannot be used, or is newer than this program.
     """
     database = Database(url)
-    await upgrade(database)
+    try:
+        await upgrade(database)
+    except BaseException:
+        await database.close()
+        raise
     return SqlLedger(database, account)
 
 

@@ -1,0 +1,293 @@
+"""The ledger on real files: idempotent, exact, sound after anything."""
+
+import sqlite3
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.adapters.storage import Database, SqlLedger, open_ledger
+from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
+from arb.adapters.storage.columns import MicroUnits, UtcTime
+from arb.adapters.storage.maintenance import backup, check, revision, upgrade
+from arb.adapters.storage.tables import metadata
+from arb.domain.errors import LedgerError
+from arb.domain.fact import Answered, Requested, Settled, Submitted
+from arb.domain.halt import Standing, TradingState
+from arb.domain.market import POLYMARKET, OutcomeId, Side
+from arb.domain.money import NO_USD
+from arb.domain.opportunity import Exit, Kind
+from arb.domain.order import Fill, Final, Order, TimeInForce, order_id
+from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
+from arb.domain.settlement import Convert, Merge, Redeem, effect
+from arb.testing.builders import NOON
+
+YES, NO = (OutcomeId(POLYMARKET, token) for token in ("1", "2"))
+
+
+def _plan(name="p", *, exit_=Exit.NOW, outlay="9.5"):
+    legs = tuple(
+        PlannedLeg(
+            outcome=outcome,
+            outcome_name="Yes",
+            market="m",
+            market_slug="m",
+            side=Side.BUY,
+            limit=Decimal("0.47"),
+            size=Decimal(10),
+            value=Decimal("4.7"),
+            fee=Decimal("0.05"),
+        )
+        for outcome in (YES, NO)
+    )
+    return Plan(
+        id=name,
+        kind=Kind.BINARY_COMPLEMENT,
+        event="e",
+        event_slug="e",
+        event_title="E",
+        exit=exit_,
+        legs=legs,
+        settlement=Merge(market="m", pair=(YES, NO), size=Decimal(10))
+        if exit_ is Exit.NOW
+        else None,
+        outlay=Decimal(outlay),
+        payoff_worst=Decimal(10),
+        approved_at=NOON,
+    )
+
+
+def _facts(plan, *, settle=True):
+    orders = [
+        Order(
+            id=order_id(plan.id, n, leg.side, 1),
+            outcome=leg.outcome,
+            market=leg.market,
+            side=leg.side,
+            limit=leg.limit,
+            size=leg.size,
+            time_in_force=TimeInForce.FOK,
+            expires_at=NOON + timedelta(minutes=1),
+        )
+        for n, leg in enumerate(plan.legs)
+    ]
+    facts = [Submitted(order=order, at=NOON) for order in orders]
+    facts += [
+        Answered(
+            order=order.id,
+            answer=Final(
+                (
+                    Fill(
+                        order=order.id,
+                        outcome=order.outcome,
+                        market="m",
+                        side=order.side,
+                        price=order.limit,
+                        size=order.size,
+                        fee=Decimal("0.05"),
+                        shown=Decimal(40),
+                        at=NOON,
+                    ),
+                )
+            ),
+            at=NOON,
+        )
+        for order in orders
+    ]
+    if settle:
+        facts.append(Requested(id=f"{plan.id}/exit", operation=plan.settlement, at=NOON))
+        facts.append(Settled(id=f"{plan.id}/exit", effect=effect(plan.settlement), at=NOON))
+    return facts
+
+
+@pytest.fixture
+async def ledger(tmp_path):
+    opened = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
+    await opened.open_account(Decimal(1000), NOON)
+    yield opened
+    await opened.close()
+
+
+def _report(plan, state=PlanState.DONE, realised="0.5", locked="0"):
+    return ExecutionReport(
+        plan=plan.id, state=state, realised=Decimal(realised), locked=Decimal(locked)
+    )
+
+
+async def test_a_merged_pair_is_booked_to_the_micro_unit(ledger):
+    plan = _plan()
+    await ledger.open_plan(1, plan)
+    before = await ledger.portfolio(NOON)
+    assert (before.cash, before.promised, before.busy) == (1000, Decimal("9.5"), {"m"})
+    await ledger.append(plan.id, _facts(plan))
+    await ledger.close_plan(_report(plan), NOON)
+    after = await ledger.portfolio(NOON)
+    assert (after.cash, after.promised, after.positions) == (Decimal("1000.5"), 0, {})
+    assert after.volume_today == Decimal("9.4")
+    assert not await ledger.open_plans()
+    assert not await check(ledger._db)
+
+
+async def test_appending_facts_again_changes_nothing(ledger):
+    plan = _plan()
+    await ledger.open_plan(1, plan)
+    await ledger.open_plan(1, plan)
+    for _ in range(3):
+        await ledger.append(plan.id, _facts(plan))
+    assert list(await ledger.facts(plan.id)) == _facts(plan)
+    assert (await ledger.portfolio(NOON)).cash == Decimal("1000.5")
+    with pytest.raises(LedgerError, match="another one"):
+        await ledger.open_plan(1, _plan(outlay="9.6"))
+
+
+async def test_what_is_held_is_locked_until_it_is_redeemed(ledger):
+    plan = _plan(exit_=Exit.RESOLUTION)
+    await ledger.open_plan(1, plan)
+    await ledger.append(plan.id, _facts(plan, settle=False))
+    await ledger.close_plan(_report(plan, realised="0", locked="9.5"), NOON)
+    held = await ledger.portfolio(NOON)
+    assert (held.locked, held.open_plans, held.equity) == (Decimal("9.5"), 1, 1000)
+    statistics = await ledger.statistics()
+    assert (statistics.realised, statistics.locked_profit) == (0, Decimal("0.5"))
+    assert [p.id for p in await ledger.locked_plans()] == ["p"]
+    for position in await ledger.holdings("p"):
+        pays = Decimal(10) if position.outcome == YES else NO_USD
+        redeem = Redeem(market="m", outcome=position.outcome, size=position.shares, pays=pays)
+        await ledger.append(
+            "p", [Settled(id=f"p/{position.outcome}", effect=effect(redeem), at=NOON)]
+        )
+    await ledger.close_plan(_report(plan), NOON)
+    assert not await ledger.locked_plans()
+    assert (await ledger.statistics()).realised == Decimal("0.5")
+
+
+async def test_accounts_share_tables_and_never_sums(ledger, tmp_path):
+    other = SqlLedger(ledger._db, "paper:other")
+    await other.open_account(Decimal(7), NOON)
+    plan = _plan()
+    await ledger.open_plan(1, plan)
+    await ledger.append(plan.id, _facts(plan))
+    assert (await other.portfolio(NOON)).cash == 7
+    assert not await other.fills(NOON - timedelta(days=1))
+    assert await ledger.begin_cycle(NOON) == await other.begin_cycle(NOON) == 1
+
+
+async def test_failures_in_a_row_count_until_a_success_or_an_operator(ledger):
+    for number in range(3):
+        plan = _plan(f"f{number}")
+        await ledger.open_plan(1, plan)
+        when = NOON + timedelta(seconds=number)
+        await ledger.close_plan(_report(plan, PlanState.UNWOUND, realised="-1"), when)
+    held = await ledger.portfolio(NOON)
+    assert (held.consecutive_failures, held.loss_today) == (3, 3)
+    assert (await ledger.portfolio(NOON + timedelta(days=1))).loss_today == 0
+    resumed = Standing(
+        state=TradingState.NORMAL, since=NOON + timedelta(minutes=1), by_operator=True
+    )
+    await ledger.set_standing(resumed)
+    assert await ledger.standing() == resumed
+    assert (await ledger.portfolio(NOON)).consecutive_failures == 0
+
+
+async def test_tampering_is_found(ledger, tmp_path):
+    plan = _plan()
+    await ledger.open_plan(1, plan)
+    await ledger.append(plan.id, _facts(plan))
+    with sqlite3.connect(tmp_path / "arb.db") as db:
+        db.execute("update entries set delta = delta + 1 where asset = 'USD' and line = 0")
+    db.close()
+    assert await check(ledger._db)
+
+
+async def test_the_files_settings_are_those_that_keep_promises(ledger):
+    async with ledger._db.read() as db:
+        found = [
+            (await db.exec_driver_sql(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    assert found == ["wal", 2, 1, 5000]
+
+
+async def test_a_newer_schema_is_refused(ledger, tmp_path):
+    with sqlite3.connect(tmp_path / "arb.db") as db:
+        db.execute("update alembic_version set version_num = '9999'")
+    db.close()
+    with pytest.raises(LedgerError, match="9999"):
+        await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path):
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    newest = await upgrade(database)
+    assert await revision(database) == (newest, newest)
+    async with database.read() as db:
+        found = await db.run_sync(_schema)
+    await database.close()
+    memory = Database("sqlite+aiosqlite://")
+    async with memory.write() as db:
+        await db.run_sync(metadata.create_all)
+        expected = await db.run_sync(_schema)
+    await memory.close()
+    found.pop("alembic_version")
+    assert found == expected
+
+
+def _schema(connection):
+    from sqlalchemy import inspect
+
+    inspector = inspect(connection)
+    return {
+        table: (
+            [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)],
+            sorted(i["name"] for i in inspector.get_indexes(table)),
+            sorted(str(u["column_names"]) for u in inspector.get_unique_constraints(table)),
+            sorted(str(c["name"]) for c in inspector.get_check_constraints(table)),
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+async def test_a_backup_is_whole_private_and_made_while_in_use(ledger, tmp_path):
+    plan = _plan()
+    await ledger.open_plan(1, plan)
+    target = tmp_path / "copies" / "arb.db"
+    await backup(f"sqlite+aiosqlite:///{tmp_path}/arb.db", target)
+    assert target.stat().st_mode & 0o777 == 0o600
+    copy = await open_ledger(f"sqlite+aiosqlite:///{target}", "paper:test")
+    assert [p.id for p in await copy.open_plans()] == ["p"]
+    await copy.close()
+
+
+async def test_a_file_that_is_no_database_is_said_to_be_one_in_one_line(tmp_path):
+    (tmp_path / "arb.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(LedgerError, match="ARB_DATABASE__URL"):
+        await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
+
+
+def test_plans_and_facts_come_back_as_they_were():
+    convert = Convert(event="e", gives=((NO, "m"),), receives=((YES, "n"),), size=Decimal("2.5"))
+    facts = [*_facts(_plan()), Requested(id="x", operation=convert, at=NOON)]
+    facts.append(Settled(id="x", effect=None, reason="why", at=NOON))
+    assert [load_fact(dump_fact(fact)) for fact in facts] == facts
+    for plan in (_plan(), _plan(exit_=Exit.RESOLUTION)):
+        assert load_plan(dump_plan(plan)) == plan
+
+
+@settings(max_examples=200)
+@given(st.decimals(min_value=-(10**9), max_value=10**9, places=6, allow_nan=False))
+def test_micro_units_lose_nothing(amount):
+    column = MicroUnits()
+    stored = column.process_bind_param(amount, None)
+    assert isinstance(stored, int)
+    assert column.process_result_value(stored, None) == amount
+
+
+def test_finer_amounts_floats_and_times_without_a_zone_are_refused():
+    with pytest.raises(ValueError, match="finer"):
+        MicroUnits().process_bind_param(Decimal("0.0000001"), None)
+    with pytest.raises(TypeError):
+        MicroUnits().process_bind_param(0.1, None)
+    with pytest.raises(ValueError, match="zone"):
+        UtcTime().process_bind_param(NOON.replace(tzinfo=None), None)

@@ -1,0 +1,204 @@
+"""House rules as tests: layers, documents that must not drift, what a newcomer installs."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from arb.cli.app import app
+from arb.config.schema import SECRETS, Settings
+from arb.config.sources import _values
+from tests.conftest import ROOT
+
+TOP_LEVEL = [
+    "pyproject.toml",
+    "main.py",
+    "config",
+    "src",
+    "tests",
+    "README.md",
+    "README_ORCHESTRATOR.md",
+    "INTERFACE_SPEC.md",
+    ".env.example",
+    "Makefile",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    ".ci/run",
+    "benchmarks",
+    "requirements.lock",
+]
+
+
+def _read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _run(*command, **more):
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
+
+
+def test_the_top_level_is_what_the_card_says():
+    assert not [name for name in TOP_LEVEL if not (ROOT / name).exists()]
+    assert len(_read("main.py").split("\n\n")) == 2
+
+
+def test_the_layers_hold():
+    done = _run(str(Path(sys.executable).with_name("lint-imports")), cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "8 kept, 0 broken" in done.stdout
+
+
+def _commands():
+    import typer
+
+    def walk(command, before=""):
+        for name, sub in getattr(command, "commands", {}).items():
+            if hasattr(sub, "commands"):
+                yield from walk(sub, f"{before}{name} ")
+            else:
+                yield f"{before}{name}"
+
+    return list(walk(typer.main.get_command(app)))
+
+
+def test_every_command_is_in_the_interface_spec():
+    spec = _read("INTERFACE_SPEC.md")
+    assert len(_commands()) >= 20
+    assert not [name for name in _commands() if f"`arb {name}" not in spec]
+
+
+@pytest.mark.parametrize("document", ["README_ORCHESTRATOR.md", "INTERFACE_SPEC.md"])
+def test_every_setting_is_documented(document):
+    text = _read(document)
+    names = [name for name, _ in _values(Settings())]
+    assert not [name for name in names if f"`{name}`" not in text]
+
+
+def test_every_secret_is_in_the_env_example():
+    listed = re.findall(r"^(ARB_\w+)=", _read(".env.example"), re.MULTILINE)
+    assert set(listed) == {"ARB_" + name.upper().replace(".", "__") for name in SECRETS}
+
+
+def test_every_reason_and_exit_code_is_documented():
+    from arb.cli.common import ExitCode
+    from arb.domain.reason import Reason
+
+    spec = _read("INTERFACE_SPEC.md")
+    assert not [reason for reason in Reason if f"`{reason.value}`" not in spec]
+    assert not [code for code in ExitCode if f"| {code.value} |" not in spec]
+
+
+def test_the_interface_spec_keeps_the_section_numbers_that_others_cite():
+    spec = _read("INTERFACE_SPEC.md")
+    for heading in ("## 6. Logging", "## 7. Configuration", "## 10. Integration checklist"):
+        assert heading in spec
+
+
+def test_the_locks_have_hashes_and_no_index_address():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = _read(name)
+        assert "--hash=sha256:" in text
+        assert not re.search(r"https?://|file:|--index", text)
+
+
+def test_the_base_install_is_small():
+    lock = _read("requirements.lock")
+    here = [
+        line
+        for line in lock.splitlines()
+        if re.match(r"^[a-z0-9-]+(\[\w+\])?==", line)
+        and not re.search(
+            r"sys_platform == 'win32'|python_full_version < '3.1[01]|python_version", line
+        )
+    ]
+    build_only = {"hatchling", "editables", "packaging", "pathspec", "pluggy", "trove-classifiers"}
+    named = {re.split(r"[=\[]", line)[0] for line in here} - build_only
+    assert len(named) <= 40, sorted(named)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, json\nsys.argv = ['arb', '--help']\n"
+        "from arb.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('\\n' + json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    )
+    done = _run(sys.executable, "-c", code)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    heavy = {"numpy", "sqlalchemy", "httpx", "apscheduler", "msgspec", "pydantic", "alembic"}
+    assert not loaded & heavy
+
+
+def test_a_dry_run_never_imports_the_signing_stack():
+    code = "import arb.runtime.running, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    done = _run(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert not {"eth_account", "polymarket", "coincurve", "web3"} & set(eval(done.stdout))
+
+
+def test_plans_and_approvals_are_made_by_the_gate_and_restored_by_the_ledger_alone():
+    allowed = {"risk/gate.py", "adapters/storage/codec.py"}
+    source = ROOT / "src" / "arb"
+    makers = {
+        str(path.relative_to(source))
+        for path in source.rglob("*.py")
+        if re.search(r"(?<![\w.])(Plan|Approved)\($", path.read_text(), re.MULTILINE)
+        or re.search(r"(return|=) (Plan|Approved)\(", path.read_text())
+    }
+    assert makers <= allowed
+
+
+def test_no_float_decides_about_money():
+    source = ROOT / "src" / "arb"
+    for part in ("domain", "engine", "risk", "strategies", "adapters/polymarket"):
+        for path in (source / part).rglob("*.py"):
+            assert not re.search(r"(?<!\w)float\(", path.read_text()), path
+
+
+def test_a_built_wheel_runs_the_demo_in_an_empty_environment(tmp_path):
+    built = _run(
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(ROOT),
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    venv = tmp_path / "venv"
+    assert _run(sys.executable, "-m", "venv", "--without-pip", str(venv)).returncode == 0
+    site = next((venv / "lib").glob("python*/site-packages"))
+    _run(sys.executable, "-m", "zipfile", "-e", str(wheel), str(site))
+    # The base dependencies alone, taken from the environment at hand; nothing of this checkout.
+    base = _base_distributions()
+    for path in base:
+        (site / path.name).symlink_to(path)
+    done = _run(str(venv / "bin" / "python"), "-I", "-m", "arb", "demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Found: 9 of 9" in done.stdout
+    config = tomllib.loads((site / "arb" / "config" / "default.toml").read_text())
+    assert config["trading"]["live"] is False
+
+
+def _base_distributions():
+    """Everything that the base install brings, by its files' top level."""
+    from importlib.metadata import distributions
+
+    lock = _read("requirements.lock")
+    names = {m.group(1) for m in re.finditer(r"^([a-z0-9-]+)(?:\[\w+\])?==", lock, re.MULTILINE)}
+    top = set()
+    for found in distributions():
+        if re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower() in names:
+            for file in found.files or ():
+                first = file.parts[0]
+                if first not in ("..", "__pycache__"):
+                    top.add(Path(str(found.locate_file(first))))
+    return top

@@ -1,0 +1,169 @@
+"""The gate: every check refuses what it is for, and approvals use up what is left."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from arb.domain.confirmation import Confirmation
+from arb.domain.decision import Approved, Refused
+from arb.domain.halt import Standing, TradingState
+from arb.domain.money import Usd
+from arb.domain.opportunity import prove
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.domain.settlement import Convert
+from arb.risk.checks import Context
+from arb.risk.gate import review
+from arb.risk.halt import judge, status
+from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
+from arb.strategies.negrisk import NegRiskNo
+from arb.testing import builders as make
+
+
+def _usd(amount):
+    return Usd(Decimal(amount))
+
+
+@pytest.fixture
+def case():
+    markets = [make.market(f"m{i}", neg_risk=True) for i in range(4)]
+    universe = make.universe(markets, [make.exclusive(markets)])
+    bids = ["0.50", "0.40", "0.30"]
+    pairs = [
+        make.books(m, [(b, "50")], [("0.60", "50")]) for m, b in zip(markets, bids, strict=False)
+    ]
+    snapshot = make.snapshot(universe, *pairs)
+    (candidate,) = NegRiskNo().find(snapshot)
+    opportunity = prove(candidate, snapshot)
+    context = Context(
+        portfolio=Portfolio(cash=_usd(10_000)),
+        limits=RiskLimits(),
+        standing=Standing(),
+        confirmations={m.id: Confirmation(market=m.id, known=True) for m in markets},
+        books_from=make.NOON,
+        now=make.NOON,
+        plans_left=5,
+    )
+    return opportunity, context, snapshot
+
+
+def _review(case, *, limits=None, portfolio=None, **context):
+    opportunity, base, snapshot = case
+    changed = replace(
+        base,
+        limits=replace(base.limits, **(limits or {})),
+        portfolio=replace(base.portfolio, **(portfolio or {})),
+        **context,
+    )
+    return review(opportunity, changed, SizingOptions(), snapshot)
+
+
+def test_what_passes_every_check_is_approved_with_its_plan(case):
+    decision = _review(case)
+    assert isinstance(decision, Approved)
+    plan = decision.plan
+    assert isinstance(plan.settlement, Convert)
+    assert len(plan.settlement.gives) == 3
+    assert [market for _, market in plan.settlement.receives] == ["m3"]
+    assert plan.profit == decision.opportunity.profit > 0
+    assert all(verdict.passed for verdict in decision.verdicts)
+
+
+@pytest.mark.parametrize(
+    ("reason", "more"),
+    [
+        (Reason.BELOW_MIN_PROFIT, {"limits": {"min_profit_threshold": Decimal("0.5")}}),
+        (Reason.BELOW_MIN_PROFIT_USD, {"limits": {"min_profit_usd": _usd(1000)}}),
+        (Reason.HALTED, {"standing": Standing(state=TradingState.HALTED)}),
+        (Reason.DAILY_LOSS, {"portfolio": {"loss_today": _usd(500)}}),
+        (Reason.OPEN_POSITIONS, {"portfolio": {"open_plans": 20}}),
+        (Reason.CONSECUTIVE_FAILURES, {"portfolio": {"consecutive_failures": 10}}),
+        (Reason.OUTCOME_TAKEN, {"portfolio": {"busy": frozenset({"m1"})}}),
+        (Reason.PLANS_PER_CYCLE, {"plans_left": 0}),
+        (Reason.STALE_DATA, {"now": make.NOON + timedelta(seconds=16)}),
+        (Reason.MARKET_UNCONFIRMED, {"confirmations": {}}),
+        (Reason.SIZED_BELOW_MIN, {"limits": {"max_position_size": _usd(1)}}),
+        (Reason.SIZED_BELOW_MIN, {"portfolio": {"promised": _usd(9_999)}}),
+        (Reason.SIZED_BELOW_MIN, {"portfolio": {"volume_today": _usd(49_999)}}),
+    ],
+)
+def test_each_check_refuses_what_it_is_for(case, reason, more):
+    decision = _review(case, **more)
+    assert isinstance(decision, Refused)
+    assert decision.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        (Reason.MARKET_UNCONFIRMED, {"known": False}),
+        (Reason.NOT_ACCEPTING, {"accepting": False}),
+        (Reason.DELAYED, {"delayed": True}),
+        (Reason.MARKET_CHANGED, {"differences": ("tick 0.001, not 0.01",)}),
+    ],
+)
+def test_the_exchanges_own_word_counts(case, reason, word):
+    said = {f"m{i}": Confirmation(market=f"m{i}", **{"known": True, **word}) for i in range(3)}
+    assert _review(case, confirmations=said).reason is reason
+
+
+def test_a_refusal_still_shows_every_verdict(case):
+    decision = _review(case, limits={"min_profit_threshold": Decimal("0.5")})
+    assert [v.gate for v in decision.verdicts if not v.passed] == ["profit_fraction"]
+    assert len(decision.verdicts) == len(_review(case).verdicts)
+
+
+def test_a_cap_makes_the_plan_smaller_and_proves_it_anew(case):
+    decision = _review(case, limits={"max_position_size": _usd(40)})
+    assert isinstance(decision, Approved)
+    assert decision.opportunity.outlay <= 40
+    assert decision.opportunity.size < decision.opportunity.available == 50
+
+
+def test_throttled_trading_spends_half(case):
+    cap = {"max_position_size": _usd(80)}
+    normal = _review(case, limits=cap)
+    throttled = _review(case, limits=cap, standing=Standing(state=TradingState.THROTTLED))
+    assert normal.opportunity.outlay > 40 >= throttled.opportunity.outlay
+
+
+def test_an_approval_shrinks_what_the_next_is_judged_against(case):
+    decision = _review(case)
+    before = Portfolio(cash=_usd(10_000))
+    after = before.after(decision.plan)
+    assert after.free == before.free - decision.plan.outlay
+    assert after.busy == {"m0", "m1", "m2"}
+    assert after.open_plans == 1
+    assert _review(case, portfolio={"busy": after.busy}).reason is Reason.OUTCOME_TAKEN
+
+
+LIMITS = RiskLimits()
+
+
+def _judged(standing=None, **portfolio):
+    return judge(standing or Standing(), Portfolio(cash=_usd(1), **portfolio), LIMITS, make.NOON)
+
+
+def test_too_many_failures_in_a_row_halt_until_an_operator_resumes():
+    halted = _judged(consecutive_failures=10)
+    assert halted.state is TradingState.HALTED
+    assert _judged(halted, consecutive_failures=0) == halted
+    assert not status(halted, Portfolio(cash=_usd(1)), LIMITS).can_trade
+
+
+@pytest.mark.parametrize(
+    "near", [{"loss_today": _usd(400)}, {"volume_today": _usd(40_000)}, {"consecutive_failures": 8}]
+)
+def test_near_a_limit_trading_is_throttled_and_recovers_by_itself(near):
+    throttled = _judged(**near)
+    assert throttled.state is TradingState.THROTTLED
+    assert _judged(throttled).state is TradingState.NORMAL
+
+
+def test_every_reason_against_trading_is_told():
+    told = status(Standing(), Portfolio(cash=_usd(1), loss_today=_usd(501), open_plans=20), LIMITS)
+    assert not told.can_trade
+    assert len(told.reasons) == 2

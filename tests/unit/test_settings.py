@@ -1,0 +1,117 @@
+"""Settings: where they come from, and what is said of wrong ones."""
+
+import tomllib
+from decimal import Decimal
+
+import pytest
+
+from arb.config.schema import SECRETS, Settings
+from arb.config.sources import _values, load
+from arb.domain.errors import ConfigError
+from tests.conftest import ROOT
+
+
+def _source(loaded, name):
+    return next(s for s in loaded.all() if s.name == name)
+
+
+def test_later_sources_win_and_are_remembered(tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "mine.toml").write_text(
+        "[trading]\nmax_position_size = 1\nmin_profit_usd = 1\nbankroll_usd = 1\n"
+        "[risk]\nmax_daily_loss = 1\n"
+    )
+    (tmp_path / ".env").write_text(
+        "ARB_TRADING__MIN_PROFIT_USD=2\nARB_TRADING__BANKROLL_USD=2\nARB_RISK__MAX_DAILY_LOSS=2\n"
+    )
+    monkeypatch.setenv("ARB_TRADING__BANKROLL_USD", "3")
+    monkeypatch.setenv("ARB_RISK__MAX_DAILY_LOSS", "3")
+    loaded = load("mine", {"risk.max_daily_loss": 4}, tmp_path)
+    found = {
+        name: (_source(loaded, name).value, _source(loaded, name).source)
+        for name in (
+            "trading.max_position_size",
+            "trading.min_profit_usd",
+            "trading.bankroll_usd",
+            "risk.max_daily_loss",
+            "risk.max_open_positions",
+        )
+    }
+    assert found == {
+        "trading.max_position_size": (1, "config/mine.toml"),
+        "trading.min_profit_usd": (2, ".env"),
+        "trading.bankroll_usd": (3, "environment"),
+        "risk.max_daily_loss": (4, "command line"),
+        "risk.max_open_positions": (20, "config/default.toml"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ARB_TRADING__MAX_POSITON_SIZE", "5", "did you mean ARB_TRADING__MAX_POSITION_SIZE"),
+        ("ARB_NONSENSE", "5", "ARB_NONSENSE (environment) is not a setting"),
+        ("ARB_RISK__MAX_DAILY_LOSS", "lots", "risk.max_daily_loss = 'lots' (environment)"),
+        ("ARB_RISK__MAX_DAILY_LOSS", "-1", "risk.max_daily_loss = '-1' (environment)"),
+        ("ARB_SIZING__METHOD", "guess", "sizing.method = 'guess' (environment)"),
+        ("ARB_POLYMARKET__CONCURRENCY", "x", "polymarket.concurrency = 'x' (environment)"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_source(name, value, said, monkeypatch, tmp_path):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load(folder=tmp_path)
+    assert said in str(caught.value)
+
+
+def test_a_wrong_name_in_a_file_and_a_missing_profile_are_named(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "mine.toml").write_text("[risk]\nmax_dayly_loss = 1\n")
+    with pytest.raises(ConfigError, match=r"config/mine.toml.*did you mean risk.max_daily_loss"):
+        load("mine", folder=tmp_path)
+    with pytest.raises(ConfigError, match="no profile other"):
+        load("other", folder=tmp_path)
+    (tmp_path / "config" / "mine.toml").write_text("[risk\n")
+    with pytest.raises(ConfigError, match=r"mine.toml cannot be read"):
+        load("mine", folder=tmp_path)
+
+
+def test_a_secret_in_a_file_is_refused_and_masked_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARB_POLYMARKET__PRIVATE_KEY", "0x" + "ab" * 32)
+    loaded = load(folder=tmp_path)
+    shown = _source(loaded, "polymarket.private_key")
+    assert (shown.shown, shown.source) == ("********", "environment")
+    assert "abab" not in repr(loaded.settings)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "mine.toml").write_text('[polymarket]\nprivate_key = "x"\n')
+    with pytest.raises(ConfigError, match="is a secret"):
+        load("mine", folder=tmp_path)
+
+
+def test_lists_are_given_as_json_or_with_commas(tmp_path, monkeypatch):
+    for text in ('["http://a", "http://b"]', "http://a, http://b"):
+        monkeypatch.setenv("ARB_POLYMARKET__RPC_URLS", text)
+        assert load(folder=tmp_path).settings.polymarket.rpc_urls == ("http://a", "http://b")
+
+
+def test_the_documented_way_to_read_settings_works():
+    from arb.config import settings
+
+    assert settings.arbitrage.scan_interval == 30
+    assert settings.trading.max_position_size == 1000
+    assert settings.trading.min_profit_threshold == Decimal("0.02")
+
+
+def test_the_default_file_says_every_default_and_nothing_else():
+    stated = tomllib.loads((ROOT / "config/default.toml").read_text(), parse_float=Decimal)
+    built_in = dict(_values(Settings()))
+    flat = {
+        f"{section}.{name}": value
+        for section, table in stated.items()
+        for name, value in table.items()
+    }
+    silent = SECRETS | {"polymarket.tag_slug", "polymarket.liquidity_min"}
+    assert set(flat) == set(built_in) - silent
+    for name, value in flat.items():
+        expected = built_in[name]
+        assert value == (list(expected) if isinstance(expected, tuple) else expected), name
