@@ -1,0 +1,104 @@
+"""One full cycle over loopback HTTP at 5,000, 10,000 and 20,000 markets: time, CPU, memory.
+
+Beside it, the usual way to read the same answers: httpx, orjson, `Decimal` levels, a Python loop.
+"""
+
+import asyncio
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from decimal import Decimal
+
+import httpx
+import orjson
+
+from arb.runtime.demo import exchange_process
+
+SIZES = (5_000, 10_000, 20_000)
+
+
+async def usual(address: str) -> None:
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        tokens: list[str] = []
+        params: dict[str, str | int] = {"limit": 500, "closed": "false"}
+        while True:
+            page = orjson.loads((await client.get("/events/keyset", params=params)).content)
+            for event in page["events"]:
+                for market in event["markets"]:
+                    tokens += orjson.loads(market["clobTokenIds"])
+            if not page.get("next_cursor"):
+                break
+            params["after_cursor"] = page["next_cursor"]
+        books = {}
+        for start in range(0, len(tokens), 500):
+            wanted = [{"token_id": token} for token in tokens[start : start + 500]]
+            for book in orjson.loads((await client.post("/books", json=wanted)).content):
+                books[book["asset_id"]] = [
+                    [(Decimal(x["price"]), Decimal(x["size"])) for x in book[side]]
+                    for side in ("bids", "asks")
+                ]
+
+
+OURS = """
+import asyncio, resource, sys, time
+from pathlib import Path
+from arb.bootstrap import cycle_options, looking_desk
+from arb.config.sources import load
+from arb.engine.orchestrator import ArbitrageOrchestrator
+
+async def main(address, folder):
+    flags = {f"polymarket.{name}_url": address for name in ("gamma", "clob", "data")}
+    loaded = load(flags={**flags, "polymarket.quarantine_folder": ""}, folder=Path(folder))
+    async with looking_desk(loaded.settings) as desk:
+        orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+        wall, cpu = time.perf_counter(), time.process_time()
+        report = await orchestrator.detect()
+        print(time.perf_counter() - wall, time.process_time() - cpu,
+              resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, report.books, report.funnel.proved)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+USUAL = """
+import asyncio, resource, sys, time
+sys.path.insert(0, sys.argv[2])
+from bench_cycle import usual
+wall, cpu = time.perf_counter(), time.process_time()
+asyncio.run(usual(sys.argv[1]))
+print(time.perf_counter() - wall, time.process_time() - cpu,
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0, 0)
+"""
+
+
+async def measure(code: str, *args: str) -> list[float]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, *args, stdout=subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return [float(figure) for figure in out.split()]
+
+
+async def main() -> None:
+    print(f"{'markets':>8} {'way':<22} {'wall s':>7} {'CPU s':>7} {'peak MB':>8} {'proved':>7}")
+    here = os.path.dirname(__file__)
+    for size in SIZES:
+        async with exchange_process("load", 3, "--markets", str(size)) as address:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, code, where in (
+                    ("usual: read only", USUAL, here),
+                    ("ours: whole cycle", OURS, folder),
+                ):
+                    wall, cpu, peak, _, proved = await measure(code, address, where)
+                    print(
+                        f"{size:>8,} {name:<22} {wall:7.2f} {cpu:7.2f} {peak / 1024:8.0f} "
+                        f"{int(proved) if proved else '-':>7}"
+                    )
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    asyncio.run(main())
+    print(f"(children in all: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime:.1f} s user)")
