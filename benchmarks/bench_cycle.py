@@ -4,13 +4,13 @@ Beside it, the usual way to read the same answers: httpx, orjson, `Decimal` leve
 """
 
 import asyncio
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import orjson
@@ -57,7 +57,8 @@ async def main(address, folder):
         wall, cpu = time.perf_counter(), time.process_time()
         report = await orchestrator.detect()
         print(time.perf_counter() - wall, time.process_time() - cpu,
-              resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, report.books, report.funnel.proved)
+              resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, report.books,
+              report.funnel.proved)
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -83,7 +84,7 @@ async def measure(code: str, *args: str) -> list[float]:
 
 async def main() -> None:
     print(f"{'markets':>8} {'way':<22} {'wall s':>7} {'CPU s':>7} {'peak MB':>8} {'proved':>7}")
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
     for size in SIZES:
         async with exchange_process("load", 3, "--markets", str(size)) as address:
             with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""10,000 binary markets and 2,000 events of 12 outcomes with 20 levels: a Python walk and the screen."""
+"""10,000 binaries and 2,000 events of 12 outcomes, 20 levels: a Python walk and the screen."""
 
 import random
 import statistics

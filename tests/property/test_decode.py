@@ -32,8 +32,7 @@ def bodies(draw):
 
 
 def _columns(book):
-    arrays = (book.bid_prices, book.bid_sizes, book.ask_prices, book.ask_sizes)
-    return (book.token, book.timestamp, book.digest, *(array.tolist() for array in arrays))
+    return (book.token, book.timestamp, book.digest, *book.side(book.bids), *book.side(book.asks))
 
 
 def _plain(body):
@@ -76,8 +75,8 @@ def test_unordered_levels_spaces_and_other_key_orders_are_read_too():
     assert _columns(decoded.books[0])[3:] == (
         [300_000],
         [7_000_000],
-        [600_000, 500_000],
-        [2_000_000, 1_000_000],
+        [500_000, 600_000],
+        [1_000_000, 2_000_000],
     )
 
 

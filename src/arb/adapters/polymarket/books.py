@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from arb.adapters.polymarket.decode import Ints, RawBook, decode_books
+from arb.adapters.polymarket.decode import RawBook, decode_books
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.domain.book import Books, Level, OrderBook
@@ -43,12 +43,7 @@ class BookTable(Books):
     def best_asks(self, outcomes: Sequence[OutcomeId]) -> Sequence[int]:
         """See `Books.best_asks`."""
         rows = self._rows
-        return [
-            int(prices[-1])
-            if (row := rows.get(o.token)) and len(prices := row[0].ask_prices)
-            else 0
-            for o in outcomes
-        ]
+        return [rows[o.token][0].best_ask if o.token in rows else 0 for o in outcomes]
 
 
 class PolymarketBooks:
@@ -114,19 +109,18 @@ class PolymarketBooks:
 def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook:
     return OrderBook(
         outcome=outcome,
-        bids=_side(row.bid_prices, row.bid_sizes),
-        asks=_side(row.ask_prices, row.ask_sizes),
+        bids=_side(*row.side(row.bids)),
+        asks=_side(*row.side(row.asks)),
         received_at=received_at,
         stamped_at=_stamp(row.timestamp),
         hash=row.digest,
     )
 
 
-def _side(prices: Ints, sizes: Ints) -> tuple[Level, ...]:
-    """Best level first; the wire has it last."""
+def _side(prices: Sequence[int], sizes: Sequence[int]) -> tuple[Level, ...]:
     return tuple(
         Level(Price(from_micro(price)), Shares(from_micro(size)))
-        for price, size in zip(prices[::-1].tolist(), sizes[::-1].tolist(), strict=True)
+        for price, size in zip(prices, sizes, strict=True)
     )
 
 

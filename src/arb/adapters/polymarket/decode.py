@@ -47,16 +47,28 @@ SIZE_MICRO_MAX = 10**14
 
 
 class RawBook(NamedTuple):
-    """One book as (price, size) columns of micro-units: best level last, no price twice."""
+    """One book as rows of shared columns of micro-units: best level last, no price twice."""
 
     token: str
-    bid_prices: Ints
-    bid_sizes: Ints
-    ask_prices: Ints
-    ask_sizes: Ints
+    prices: Ints
+    sizes: Ints
+    bids: tuple[int, int]
+    """First row and the row after the last."""
+    asks: tuple[int, int]
     timestamp: str
     digest: str
     """The venue's hash of the book."""
+
+    @property
+    def best_ask(self) -> int:
+        """The lowest ask in millionths; 0 where nobody sells."""
+        first, end = self.asks
+        return int(self.prices[end - 1]) if end > first else 0
+
+    def side(self, rows: tuple[int, int]) -> tuple[list[int], list[int]]:
+        """Prices and sizes of some rows, best first."""
+        where = slice(*rows)
+        return self.prices[where].tolist()[::-1], self.sizes[where].tolist()[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +123,21 @@ def slow(body: bytes) -> Decoded:
 
 def _plain_book(payload: BookPayload) -> RawBook:
     where = f"book {payload.asset_id}"
+    bids = _plain_side(payload.bids, f"{where}.bids", rising=True)
+    asks = _plain_side(payload.asks, f"{where}.asks", rising=False)
+    columns = np.array([*bids, *asks], dtype=np.int64).reshape(-1, 2)
     return RawBook(
         payload.asset_id,
-        *_plain_side(payload.bids, f"{where}.bids", rising=True),
-        *_plain_side(payload.asks, f"{where}.asks", rising=False),
-        timestamp=payload.timestamp,
-        digest=payload.hash,
+        columns[:, 0],
+        columns[:, 1],
+        (0, len(bids)),
+        (len(bids), len(columns)),
+        payload.timestamp,
+        payload.hash,
     )
 
 
-def _plain_side(levels: list[LevelPayload], where: str, *, rising: bool) -> tuple[Ints, Ints]:
+def _plain_side(levels: list[LevelPayload], where: str, *, rising: bool) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for number, level in enumerate(levels):
         place = f"{where}[{number}]"
@@ -132,8 +149,7 @@ def _plain_side(levels: list[LevelPayload], where: str, *, rising: bool) -> tupl
     pairs.sort(reverse=not rising)
     if len({price for price, _ in pairs}) != len(pairs):
         raise BadVenueData(where, "a price is there twice")
-    columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return columns[:, 0], columns[:, 1]
+    return pairs
 
 
 def _micro(number: str, where: str) -> int:
@@ -152,29 +168,26 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
     skeleton, regions, rising = _cut(body)
     books = msgspec.json.decode(skeleton, type=list[_Skeleton])
     prices, sizes, ends = _levels(regions)
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][:-1]
     used = sorted(number for book in books for number in (*book.bids, *book.asks))
     empty = skeleton.count(b'"bids":[]') + skeleton.count(b'"asks":[]')
-    if used != list(range(len(regions))) or 2 * len(books) != len(regions) + empty:
+    once_each = used == list(range(len(regions))) and 2 * len(books) == len(regions) + empty
+    if not once_each or any(len(book.bids) > 1 or len(book.asks) > 1 for book in books):
         raise _Unusual
     if not _best_last(prices, starts, ends, rising):
         raise _Unusual
 
-    def columns(numbers: list[int]) -> tuple[Ints, Ints]:
-        if not numbers:
-            return prices[:0], sizes[:0]
-        if len(numbers) != 1:
-            raise _Unusual
-        where = slice(starts[numbers[0]], ends[numbers[0]])
-        return prices[where], sizes[where]
-
+    rows = list(zip(starts, ends, strict=True))
+    nowhere = (0, 0)
     return tuple(
         RawBook(
             book.asset_id,
-            *columns(book.bids),
-            *columns(book.asks),
-            timestamp=book.timestamp,
-            digest=book.hash,
+            prices,
+            sizes,
+            rows[book.bids[0]] if book.bids else nowhere,
+            rows[book.asks[0]] if book.asks else nowhere,
+            book.timestamp,
+            book.hash,
         )
         for book in books
     )
@@ -201,7 +214,8 @@ def _cut(body: bytes) -> tuple[bytes, list[bytes], list[int]]:
         key = body[start - 7 : start]
         if end < 0 or key not in DIRECTIONS:
             raise _Unusual
-        pieces += (body[done : start + 1], b"%d" % len(regions))
+        pieces.append(body[done : start + 1])
+        pieces.append(b"%d" % len(regions))
         regions.append(body[start + 1 : end])
         rising.append(DIRECTIONS[key])
         done = end
@@ -280,11 +294,12 @@ def _digits(word: Words, count: Ints) -> Ints:
     # A shift by the whole width is undefined, so the empty number shifts by nothing and is masked.
     shift = np.where(count > 0, 64 - 8 * count, 0).astype(np.uint64)
     wanted = np.where(count > 0, (EVERY_BIT >> shift) << shift, np.uint64(0))
-    digits: Words = (word & wanted) - (ZEROS & wanted)
+    digits: Words = word & wanted
+    digits -= ZEROS & wanted
     if ((digits | (digits + SIXES)) & HIGH_NIBBLES).any():
         raise _Unusual
-    # Eight decimal digits in one word, halved three times: by twos, by fours, by eights.
-    pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    eight = (fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
-    return eight.astype(np.int64)
+    # Eight decimal digits in one word, added up by twos, by fours, by eights.
+    digits = digits * np.uint64(10) + (digits >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
+    digits = digits * np.uint64(100) + (digits >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
+    digits = digits * np.uint64(10_000) + (digits >> np.uint64(32)) & np.uint64(0xFFFFFFFF)
+    return digits.view(np.int64)
