@@ -34,10 +34,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funnel:
-    """How many got how far; each number counts a part of the one before it."""
+    """How many got how far: first events, then the candidates that they gave."""
 
     events: int = 0
-    """Events with at least two readable markets or one binary market."""
+    """Events with at least one readable market."""
     complete: int = 0
     """Of those: every market readable, open and accepting orders."""
     fresh: int = 0
@@ -45,6 +45,7 @@ class Funnel:
     candidates: int = 0
     """Apparent edges looked at one by one."""
     proved: int = 0
+    """Of those; and each following number counts a part of the one before it."""
     above_threshold: int = 0
     approved: int = 0
     filled: int = 0

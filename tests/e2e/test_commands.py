@@ -1,0 +1,217 @@
+"""The commands as a user types them."""
+
+import json
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from arb.cli.output import render_report
+from arb.runtime.running import run_once
+from tests.conftest import environment_for, exchange_at, settings_for
+
+
+def _arb(*args, env, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "arb", *args],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb", "exchange", "serve", "--seed", "9", "--port", "0", "--json"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    env = environment_for(json.loads(process.stdout.readline())["ready"], folder)
+    done = _arb("run", "--once", "--json", env=env, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    yield env, folder, json.loads(done.stdout)
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+def _json(served, *args):
+    env, folder, _ = served
+    done = _arb(*args, "--json", env=env, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _text(served, *args):
+    env, folder, _ = served
+    done = _arb(*args, env=env, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b[" not in done.stdout
+    return done.stdout
+
+
+def test_the_report_has_the_shape_that_scripts_rely_on(served):
+    report = served[2]
+    assert report["schema"] == 1
+    assert report["mode"] == "dry-run"
+    assert report["started_at"].endswith("Z")
+    one = report["opportunities"][0]
+    assert set(one) == {
+        "id",
+        "kind",
+        "event",
+        "title",
+        "exit",
+        "legs",
+        "size",
+        "cost",
+        "fees",
+        "payoff_worst",
+        "profit",
+        "profit_pct",
+        "available_size",
+        "decision",
+        "reason",
+    }
+    assert set(one["legs"][0]) == {
+        "venue",
+        "market",
+        "condition_id",
+        "token_id",
+        "outcome",
+        "side",
+        "price",
+        "size",
+        "cost",
+        "fee",
+    }
+    assert all(isinstance(one[name], str) for name in ("size", "cost", "profit", "profit_pct"))
+
+
+def test_the_ledger_can_be_read(served):
+    report = served[2]
+    found = {one["id"]: one for one in _json(served, "opportunities")}
+    assert {one["id"]: one["decision"] for one in report["opportunities"]} == {
+        id_: one["decision"] for id_, one in found.items()
+    }
+    assert len(_json(served, "opportunities", "--all")) == report["funnel"]["candidates"]
+    plans = _json(served, "plans")
+    assert {plan["id"] for plan in plans} == {plan["id"] for plan in report["plans"]}
+    legs = [
+        leg
+        for one in report["opportunities"]
+        if one["decision"] == "approved"
+        for leg in one["legs"]
+    ]
+    assert len(_json(served, "fills")) >= len(legs)
+    assert _json(served, "status")["statistics"]["trades"] == len(plans)
+    assert _json(served, "positions")
+    for command in ("status", "opportunities", "plans", "fills", "positions"):
+        assert _text(served, command)
+
+
+def test_every_candidate_can_be_explained(served):
+    for one in _json(served, "opportunities", "--all"):
+        story = _json(served, "explain", one["id"][:12])
+        assert story["meaning"]
+        assert story["books"] or story["reason"] in ("missing_book", "missing_outcome")
+        assert [v for v in story["verdicts"] if not v["passed"]] or story["decision"] == "approved"
+    text = _text(served, "explain", served[2]["opportunities"][0]["id"])
+    for word in ("Legs", "Gates", "Books at the time"):
+        assert word in text
+    env, folder, _ = served
+    assert "no candidate" in _arb("explain", "zzzz", env=env, cwd=folder).stderr
+
+
+def test_an_event_can_be_previewed(served):
+    env, folder, _ = served
+    text = _text(served, "preview", "six-3-bids-106")
+    assert "FAIL  profit_fraction" in text
+    assert "augmented" in _text(served, "preview", "six-5-augmented")
+    assert "No edge" in _text(served, "preview", "plain-1")
+    missing = _arb("preview", "no-such-event", env=env, cwd=folder)
+    assert missing.returncode == 3
+    assert "no such event" in missing.stderr
+
+
+def test_the_doctor_finds_all_well_and_says_what_is_not(served, tmp_path):
+    assert all(check["passed"] for check in _json(served, "doctor"))
+    env = environment_for("http://127.0.0.1:9", tmp_path) | {"ARB_POLYMARKET__ATTEMPTS": "1"}
+    ill = _arb("doctor", env=env, cwd=tmp_path)
+    assert ill.returncode == 3
+    assert "FAIL" in ill.stdout
+    assert "ARB_POLYMARKET__CLOB_URL" in ill.stdout
+
+
+def test_settings_are_shown_with_their_sources(served):
+    shown = _json(served, "config", "show")
+    assert shown["database.url"]["source"] == "environment"
+    assert shown["risk.max_daily_loss"] == {"value": "500", "source": "config/default.toml"}
+    assert "sound" in _text(served, "config", "check")
+
+
+def test_fees_are_told_offline(tmp_path):
+    env = environment_for("http://127.0.0.1:9", tmp_path)
+    table = json.loads(_arb("fees", "--json", env=env, cwd=tmp_path).stdout)
+    assert table["per_share"]["0.5"] == {"0.04": "0.01", "0.05": "0.0125", "0.07": "0.0175"}
+    assert table["per_set_of_equal_prices"]["2"]["0.04"] == "0.02"
+
+
+def test_scan_writes_nothing_down(served, tmp_path):
+    env, _, _ = served
+    env = {**env, "ARB_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path}/none.db"}
+    done = _arb(
+        "scan", "--json", "--kind", "negrisk_no", "--min-profit", "0.05", env=env, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    for one in json.loads(done.stdout)["opportunities"]:
+        assert one["kind"] == "negrisk_no"
+        assert float(one["profit_pct"]) >= 5
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("run", "--live"), "live trading is not part of this version"),
+        (("run", "--nonsense"), "--nonsense"),
+        (("exchange", "serve", "--scenario", "nothing"), "one of demo"),
+        (("scan", "--kind", "nothing"), "one of binary_complement"),
+        (("run", "--once", "--profile", "nothing"), "no profile nothing"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(args, said, tmp_path):
+    done = _arb(*args, env=environment_for("http://127.0.0.1:9", tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_reading_a_ledger_that_is_not_there_says_so(tmp_path):
+    done = _arb("status", env=environment_for("http://127.0.0.1:9", tmp_path), cwd=tmp_path)
+    assert done.returncode == 5
+    assert "arb run --once" in done.stderr
+
+
+async def test_what_is_held_is_collected_when_it_resolves(tmp_path):
+    flags = {"arbitrage.resolution_check_interval": 0, "strategies.enabled": ["negrisk_yes"]}
+    async with exchange_at("demo", 1) as (_, address):
+        loaded = settings_for(address, tmp_path, **flags)
+        report, before, _ = await run_once(loaded)
+        taken = [o for o in render_report(report)["opportunities"] if o["decision"] == "approved"]
+        assert (before.realised, before.locked > 0) == (0, True)
+        async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+            for one in taken:
+                for number, leg in enumerate(one["legs"]):
+                    order = {"resolve": {"market": leg["market"], "yes": "0" if number else "1"}}
+                    assert (await client.post("/_control", json=order)).json() == {"done": True}
+        _, after, _ = await run_once(loaded)
+    assert after.locked == 0
+    assert after.realised == before.locked_profit > 0
+    assert (after.trades, after.successes) == (before.trades, before.successes)
