@@ -1,6 +1,7 @@
 """What all commands share: options, exit codes, settings."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -37,6 +38,11 @@ def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Lo
     return read(profile, flags)
 
 
-def wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end."""
-    return asyncio.run(work)
+def wait(work: Coroutine[Any, Any, T], doing: str | None = None) -> T:
+    """Run a coroutine to its end; on a terminal, say what is being done meanwhile."""
+    if doing is None or not sys.stderr.isatty():
+        return asyncio.run(work)
+    from rich.console import Console
+
+    with Console(stderr=True).status(doing):
+        return asyncio.run(work)

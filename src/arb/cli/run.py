@@ -78,7 +78,7 @@ def scan(
     flags = {} if min_profit is None else {"trading.min_profit_threshold": min_profit}
     loaded = load(profile, flags)
     set_up_logs(loaded, level="ERROR")
-    report = wait(look(loaded))
+    report = wait(look(loaded), "Reading the listing and its books…")
     least = loaded.settings.trading.min_profit_threshold if min_profit is not None else None
     kept = tuple(
         finding

@@ -30,7 +30,7 @@ def preview(
 
     loaded = load(profile)
     set_up_logs(loaded, level="ERROR")
-    look, report = wait(look_at(loaded, event))
+    look, report = wait(look_at(loaded, event), f"Reading {event}…")
     if json:
         print_json(render_report(report))
         return
@@ -120,7 +120,7 @@ def doctor(json: Json = False, profile: Profile = None) -> None:
     from arb.cli.output import print_json, print_table
     from arb.runtime.doctor import examine
 
-    checks = wait(examine(load(profile)))
+    checks = wait(examine(load(profile)), "Examining…")
     if json:
         print_json([check.document() for check in checks])
     else:

@@ -57,7 +57,7 @@ def market(raw: bytes | msgspec.Raw, event: EventId) -> Market:
         id=condition_id(payload.condition_id, where),
         event=event,
         slug=payload.slug,
-        question=payload.question,
+        question=payload.question or payload.slug,
         yes=OutcomeId(POLYMARKET, yes),
         no=OutcomeId(POLYMARKET, no),
         yes_name=names[0],
@@ -152,7 +152,8 @@ def _tokens(payload: MarketPayload, protocol: Protocol, where: str) -> tuple[str
 
 
 def _rules(payload: MarketPayload, where: str) -> OrderRules:
-    tick = payload.order_price_min_tick_size or DEFAULT_TICK
+    stated = payload.order_price_min_tick_size
+    tick = DEFAULT_TICK if stated is None else stated
     size = DEFAULT_MIN_SIZE if payload.order_min_size is None else payload.order_min_size
     if not 0 < tick < 1:
         raise BadVenueData(f"{where}.orderPriceMinTickSize", str(tick))

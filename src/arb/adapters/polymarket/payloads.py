@@ -30,7 +30,7 @@ class MarketPayload(Wire):
     condition_id: str
     slug: str
     outcomes: str | list[str]
-    question: str = ""
+    question: str | None = None
     version: str | None = None
     clob_token_ids: str | list[str] | None = None
     position_ids: list[str] | None = None
@@ -57,7 +57,7 @@ class EventPayload(Wire):
 
     id: str
     slug: str
-    title: str = ""
+    title: str | None = None
     markets: list[msgspec.Raw] = []
     closed: bool = False
     neg_risk: bool | None = None

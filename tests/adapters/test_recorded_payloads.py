@@ -1,0 +1,196 @@
+"""One recorded example of each answer that we read, and the traps that the venue sets."""
+
+import json
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from arb.adapters.polymarket import parse
+from arb.adapters.polymarket.decode import decode_books
+from arb.adapters.polymarket.payloads import EventPayload, decode
+from arb.domain.errors import BadVenueData
+from arb.domain.fees import FREE, FeeSchedule
+from arb.domain.market import EventId, Exclusive, Protocol, Resolution
+
+
+def _first(path):
+    document = json.loads(path.read_text())
+    return document[0] if isinstance(document, list) else document
+
+
+def _market(document):
+    return parse.market(msgspec.json.encode(document), EventId("1"))
+
+
+def test_a_recorded_event_is_read_with_all_its_markets(recording):
+    document = _first(recording("payloads/rest-ws/gamma_event.json"))
+    payload = decode(msgspec.json.encode(document), EventPayload, "event")
+    markets = [parse.market(raw, EventId(payload.id)) for raw in payload.markets]
+    parsed = parse.event(payload, markets, 0)
+    assert len(markets) == len(document["markets"]) > 0
+    assert parsed.event.neg_risk
+    assert parsed.event.augmented == bool(document.get("negRiskAugmented"))
+    assert all(m.rules.tick == Decimal("0.001") for m in markets)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gamma_market.json",
+        "gamma_market_sports_market_map_handicap.json",
+        "gamma_market_sports_market_money_line.json",
+    ],
+)
+def test_recorded_markets_are_read(recording, name):
+    document = _first(recording(f"payloads/rest-ws/{name}"))
+    market = _market(document)
+    assert (market.yes_name, market.no_name) == tuple(json.loads(document["outcomes"]))
+    assert [market.yes.token, market.no.token] == json.loads(document["clobTokenIds"])
+    assert market.protocol is Protocol.V1
+
+
+def test_recorded_closed_markets_take_no_orders(recording):
+    for name in ("accepting_false", "accepting_true"):
+        document = _first(recording(f"payloads/rest-ws/gamma_market_closed_binary_{name}.json"))
+        market = _market(document)
+        assert market.closed
+        assert not market.accepting
+
+
+def test_a_recorded_market_of_an_older_kind_is_read_and_is_not_resolved_for_certain(recording):
+    document = _first(recording("payloads/rest-ws/gamma_market_closed_nonbinary_legacy.json"))
+    market = _market(document)
+    assert (market.yes_name, market.closed) == ("Long", True)
+    assert parse.resolution(msgspec.json.encode(document)) is None
+
+
+def test_a_market_of_three_outcomes_is_refused():
+    with pytest.raises(BadVenueData, match="3 outcomes"):
+        _market(_listed(outcomes='["Home", "Draw", "Away"]', clobTokenIds='["1", "2", "3"]'))
+
+
+def test_a_recorded_book_is_read_although_it_has_spaces_and_no_terms(recording):
+    document = recording("payloads/rest-ws/clob_book_response.json").read_bytes()
+    (book,) = decode_books(b"[" + document + b"]").books
+    assert book.side(book.bids) == (
+        [500_000, 490_000, 480_000],
+        [150_000_000, 200_000_000, 100_000_000],
+    )
+    assert book.best_ask == 510_000
+
+
+def _listed(**changes):
+    return {
+        "conditionId": "0x" + "ab" * 32,
+        "slug": "m",
+        "outcomes": '["Yes", "No"]',
+        "clobTokenIds": '["1", "2"]',
+        "active": True,
+        "closed": False,
+        "acceptingOrders": True,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "fees"),
+    [
+        ({}, FREE),
+        ({"feesEnabled": False}, FREE),
+        ({"feesEnabled": True}, None),
+        ({"feesEnabled": True, "feeSchedule": None}, None),
+        ({"feesEnabled": True, "feeSchedule": {"rate": "much"}}, None),
+        ({"feesEnabled": True, "feeSchedule": {"rate": 0.04, "exponent": 1.5}}, None),
+        ({"feesEnabled": True, "feeSchedule": {"rate": 7, "exponent": 1}}, None),
+        (
+            {"feesEnabled": True, "feeSchedule": {"rate": 0.04, "exponent": 1, "takerOnly": True}},
+            FeeSchedule(Decimal("0.04")),
+        ),
+    ],
+)
+def test_fees_are_as_stated_free_where_none_are_charged_and_never_zero_for_want_of_a_word(
+    changes, fees
+):
+    assert _market(_listed(**changes)).fees == fees
+
+
+def test_a_v2_market_is_traded_by_position_ids_and_has_a_padded_condition_id():
+    short = "0x02" + "cd" * 30
+    market = _market(
+        _listed(version="v2", conditionId=short, clobTokenIds=None, positionIds=["7", "8"])
+    )
+    assert (market.id, market.yes.token, market.protocol) == (short + "00", "7", Protocol.V2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": "v3"},
+        {"conditionId": "0x12"},
+        {"clobTokenIds": None},
+        {"clobTokenIds": '["1", "1"]'},
+        {"clobTokenIds": '["1"]'},
+        {"clobTokenIds": "not json"},
+        {"outcomes": '["Yes"]'},
+        {"orderPriceMinTickSize": 0},
+        {"orderMinSize": -5},
+        {"orderMinSize": "many"},
+        {"active": "perhaps"},
+    ],
+)
+def test_a_market_that_cannot_be_trusted_is_refused_with_the_place(changes):
+    with pytest.raises(BadVenueData, match="market"):
+        _market(_listed(**changes))
+
+
+def _event(markets, **changes):
+    payload = EventPayload(id="1", slug="e", neg_risk=True, **changes)
+    return parse.event(payload, markets, changes.pop("missing", 0))
+
+
+def test_what_makes_an_event_exclusive_complete_and_convertible():
+    markets = [_market(_listed(conditionId="0x" + f"{n:064x}", negRisk=True)) for n in range(3)]
+    ids = tuple(m.id for m in markets)
+    whole = _event(markets)
+    assert whole.exclusive == Exclusive(ids, complete=True)
+    assert whole.event.convertible
+    assert _event(markets, neg_risk_augmented=True).exclusive == Exclusive(ids, complete=False)
+    assert _event(markets, cumulative_markets=True).exclusive is None
+    assert not _event(markets, neg_risk_fee_bips=Decimal(10)).event.convertible
+    payload = EventPayload(id="1", slug="e", neg_risk=True)
+    assert parse.event(payload, markets, 1).exclusive == Exclusive(ids, complete=False)
+    plain = [*markets[:2], _market(_listed())]
+    assert _event(plain).exclusive is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        (
+            {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["1", "0"]'},
+            Resolution.YES,
+        ),
+        (
+            {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["0", "1"]'},
+            Resolution.NO,
+        ),
+        (
+            {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["0.5", "0.5"]'},
+            Resolution.SPLIT,
+        ),
+        ({"closed": True, "umaResolutionStatus": "proposed", "outcomePrices": '["1", "0"]'}, None),
+        ({"closed": False, "umaResolutionStatus": "resolved", "outcomePrices": '["1", "0"]'}, None),
+        (
+            {
+                "closed": True,
+                "umaResolutionStatus": "resolved",
+                "outcomePrices": '["0.99", "0.01"]',
+            },
+            None,
+        ),
+        ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": "[]"}, None),
+    ],
+)
+def test_only_a_final_resolution_counts(changes, ended):
+    assert parse.resolution(msgspec.json.encode(_listed(**changes))) is ended
