@@ -87,14 +87,22 @@ def test_a_purse_is_never_exceeded_and_used_as_well_as_can_be(offers, purse):
 
 
 @st.composite
+def bids_near_a_dollar(draw, count):
+    """Bids in cents that add up to a dollar, give or take a few cents."""
+    total = 100 + draw(st.integers(-6, 12))
+    cuts = sorted(draw(st.sets(st.integers(1, total - 1), min_size=count - 1, max_size=count - 1)))
+    return [min(b - a, 95) for a, b in zip([0, *cuts], [*cuts, total], strict=True)]
+
+
+@st.composite
 def events(draw):
     count = draw(st.integers(2, 5))
+    bids_of_all = draw(bids_near_a_dollar(count))
     rate = draw(st.sampled_from(["0", "0.04", "0.07"]))
     markets = [make.market(f"m{i}", neg_risk=True, rate=rate) for i in range(count)]
     universe = make.universe(markets, [make.exclusive(markets)])
     pairs = []
-    for market in markets:
-        bid = draw(st.integers(2, 95))
+    for market, bid in zip(markets, bids_of_all, strict=True):
         spread = draw(st.integers(1, 4))
         bids = [(str(Decimal(bid - i) / 100), str(draw(st.integers(1, 60)))) for i in range(2)]
         ask = Decimal(bid + spread) / 100

@@ -95,3 +95,20 @@ def test_a_bad_book_is_lost_alone():
     decoded = decode.decode_books(json.dumps([*bad, good]).encode())
     assert [book.token for book in decoded.books] == ["1"]
     assert len(decoded.problems) == len(bad)
+
+
+def test_no_byte_within_a_number_is_read_differently_by_the_fast_path():
+    body = b'[{"asset_id":"1","bids":[],"asks":[{"price":"0.5625","size":"12345.25"}]}]'
+    first, last = body.index(b"0.5625"), body.index(b"12345.25") + 8
+    for place in range(first, last):
+        for byte in range(256):
+            spoilt = body[:place] + bytes([byte]) + body[place + 1 :]
+            try:
+                expected = _plain(spoilt)
+            except BadVenueData:
+                expected = None
+            try:
+                found = [_columns(book) for book in decode.decode_books(spoilt).books]
+            except BadVenueData:
+                found = None
+            assert found == expected, spoilt
