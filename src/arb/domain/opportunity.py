@@ -81,6 +81,8 @@ class Passed:
     outcomes: tuple[OutcomeId, ...]
     reason: Reason
     detail: str = ""
+    market: Market | None = None
+    """The market that the reason is about, where it is about one."""
     gross_edge: Decimal | None = None
     """USD per set before fees and rules, as the best quotes show it."""
 

@@ -248,7 +248,7 @@ class Cycle:
         snapshot = self._snapshot(universe, books)
         for market in markets:
             if speaks_against := obstacle(market, snapshot):
-                return speaks_against[1]
+                return speaks_against.detail
         same = Candidate(
             kind=opportunity.kind,
             event=opportunity.event,

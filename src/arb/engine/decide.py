@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from arb.domain.decision import Finding
-from arb.domain.market import Event, Universe, markets_of
+from arb.domain.decision import Approved, Finding
+from arb.domain.market import Event, Market, Universe, markets_of
 from arb.domain.opportunity import Kind, Opportunity, Passed, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.report import DataQuality, Funnel
@@ -40,7 +40,7 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
     return Found(
         opportunities=tuple(opportunities),
         others=tuple(others),
-        data_quality=tuple(_alarms(opportunities, others, snapshot.universe)),
+        data_quality=tuple(_alarms(opportunities, others)),
     )
 
 
@@ -68,39 +68,28 @@ def count_reasons(
 
 def reason_of(finding: Finding, ended: dict[str, Reason]) -> Reason:
     """The one reason that a candidate ended for."""
-    if hasattr(finding, "reason"):
-        return finding.reason
-    return ended.get(finding.opportunity.id, Reason.EXECUTION_FAILED)
+    if isinstance(finding, Approved):
+        return ended.get(finding.opportunity.id, Reason.EXECUTION_FAILED)
+    return finding.reason
 
 
 def _alarms(
-    opportunities: Sequence[Opportunity], others: Sequence[Passed | Unproven], universe: Universe
+    opportunities: Sequence[Opportunity], others: Sequence[Passed | Unproven]
 ) -> Iterable[DataQuality]:
     for opportunity in opportunities:
         if opportunity.kind is Kind.BINARY_COMPLEMENT:
             market = opportunity.legs[0].market
-            yield DataQuality(
-                market=market.slug,
-                market_id=market.id,
-                problem=Reason.CROSSED_BOOK.value,
-                detail=f"{market.slug}: bid and ask cross at one instant; the engine stands still",
-            )
+            crossed = f"{market.slug}: bid and ask cross at one instant; the engine stands still"
+            yield _alarm(market, Reason.CROSSED_BOOK, crossed)
     for other in others:
-        if isinstance(other, Passed) and other.reason in BAD_DATA:
-            market = next(
-                (
-                    m
-                    for m in (universe.market_of(outcome) for outcome in other.outcomes)
-                    if other.detail.startswith(f"{m.slug}:")
-                ),
-                universe.market_of(other.outcomes[0]),
-            )
-            yield DataQuality(
-                market=market.slug,
-                market_id=market.id,
-                problem=other.reason.value,
-                detail=other.detail,
-            )
+        if isinstance(other, Passed) and other.reason in BAD_DATA and other.market is not None:
+            yield _alarm(other.market, other.reason, other.detail)
+
+
+def _alarm(market: Market, problem: Reason, detail: str) -> DataQuality:
+    return DataQuality(
+        market=market.slug, market_id=market.id, problem=problem.value, detail=detail
+    )
 
 
 def _is_complete(event: Event, universe: Universe) -> bool:

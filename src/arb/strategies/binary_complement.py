@@ -42,10 +42,11 @@ class BinaryComplement:
                 outcomes=outcomes,
                 reason=reason,
                 detail=detail,
+                market=market,
             )
 
         if speaks_against := obstacle(market, snapshot):
-            yield passed(*speaks_against)
+            yield passed(speaks_against.reason, speaks_against.detail)
             return
         yes, no = snapshot.books[market.yes], snapshot.books[market.no]
         if yes.stamped_at is None or yes.stamped_at != no.stamped_at:

@@ -71,8 +71,7 @@ class NegRiskNo:
         if best is not None:
             return _candidate(Kind.NEGRISK_NO, event, best, buyable)
         if buyable.obstacles:
-            reason, detail = buyable.obstacles[0]
-            return replace(passed, reason=reason, detail=detail)
+            return _barred(passed, buyable.obstacles[0])
         if basket.edge(buyable.ladders) <= 0:
             return passed
         return replace(
@@ -120,8 +119,7 @@ class NegRiskYes:
             return replace(passed, reason=speaks_against[0], detail=speaks_against[1])
         buyable = _buyable(members, snapshot, outcome="yes")
         if buyable.obstacles:
-            reason, detail = buyable.obstacles[0]
-            return replace(passed, reason=reason, detail=detail)
+            return _barred(passed, buyable.obstacles[0])
         if len(members) > self._options.max_legs:
             return replace(passed, reason=Reason.TOO_MANY_LEGS, detail=f"{len(members)} legs")
         if not survives_fees:
@@ -160,11 +158,18 @@ def _buyable(members: Sequence[Market], snapshot: Snapshot, *, outcome: str) -> 
             outcomes.append(token)
             ladders.append(rungs)
         elif outcome == "yes":
-            obstacles.append((Reason.NOT_ENOUGH_DEPTH, f"nobody sells YES of {market.slug}"))
+            unsold = f"nobody sells YES of {market.slug}"
+            obstacles.append(Obstacle(Reason.NOT_ENOUGH_DEPTH, unsold, market))
     return _Set(tuple(outcomes), tuple(ladders), tuple(obstacles))
 
 
-def _not_exhaustive(group: Exclusive, event: Event, members: Sequence[Market]) -> Obstacle | None:
+def _barred(passed: Passed, by: Obstacle) -> Passed:
+    return replace(passed, reason=by.reason, detail=by.detail, market=by.market)
+
+
+def _not_exhaustive(
+    group: Exclusive, event: Event, members: Sequence[Market]
+) -> tuple[Reason, str] | None:
     if event.augmented:
         return Reason.AUGMENTED, f"{event.slug} may grow new outcomes"
     if event.missing:

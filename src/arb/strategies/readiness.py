@@ -1,5 +1,7 @@
 """Whether a market can be bought from at all right now, and the first reason why not."""
 
+from dataclasses import dataclass
+
 from arb.domain.basket import Ladder, ladder
 from arb.domain.book import OrderBook
 from arb.domain.market import Market, OutcomeId
@@ -7,17 +9,26 @@ from arb.domain.money import text
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 
-Obstacle = tuple[Reason, str]
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What speaks against a market."""
+
+    reason: Reason
+    detail: str
+    market: Market
 
 
 def listing_obstacle(market: Market) -> Obstacle | None:
     """What the listing says against trading the market."""
     if market.closed or not market.accepting:
-        return Reason.NOT_ACCEPTING, f"{market.slug} takes no orders"
+        return Obstacle(Reason.NOT_ACCEPTING, f"{market.slug} takes no orders", market)
     if market.delay_seconds > 0:
-        return Reason.DELAYED, f"{market.slug} holds orders {text(market.delay_seconds)} s"
+        held = f"{market.slug} holds orders {text(market.delay_seconds)} s"
+        return Obstacle(Reason.DELAYED, held, market)
     if market.fees is None:
-        return Reason.NO_FEE_SCHEDULE, f"{market.slug} charges fees that are not stated"
+        unstated = f"{market.slug} charges fees that are not stated"
+        return Obstacle(Reason.NO_FEE_SCHEDULE, unstated, market)
     return None
 
 
@@ -25,13 +36,14 @@ def book_obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
     """What the market's two books say against believing them."""
     yes, no = snapshot.books.get(market.yes), snapshot.books.get(market.no)
     if yes is None or no is None:
-        return Reason.MISSING_BOOK, f"{market.slug} has no book"
+        return Obstacle(Reason.MISSING_BOOK, f"{market.slug} has no book", market)
     oldest = min(yes.received_at, no.received_at)
     age = snapshot.taken_at - oldest
     if age > snapshot.book_age_max:
-        return Reason.STALE_BOOK, f"{market.slug}: {age.total_seconds():.0f} s old"
+        old = f"{market.slug}: {age.total_seconds():.0f} s old"
+        return Obstacle(Reason.STALE_BOOK, old, market)
     if not yes.mirrors(no):
-        return Reason.MIRROR_MISMATCH, f"{market.slug}: {_quotes(yes, no)}"
+        return Obstacle(Reason.MIRROR_MISMATCH, f"{market.slug}: {_quotes(yes, no)}", market)
     return None
 
 

@@ -17,6 +17,7 @@ from arb.domain.news import (
     Stopped,
     Trouble,
 )
+from arb.domain.opportunity import Passed
 from arb.domain.plan import PlanState
 from arb.domain.report import CycleReport
 
@@ -63,7 +64,7 @@ def _decided(news: Decided) -> tuple[str, str]:
             f"profit ${text(opportunity.profit)} ({opportunity.profit_fraction * 100:.2f} %), "
             f"{verdict}"
         )
-    event = getattr(finding, "event", None) or finding.candidate.event  # type: ignore[union-attr]
+    event = finding.event if isinstance(finding, Passed) else finding.candidate.event
     return "DEBUG", f"Passed over {event.slug}: {finding.reason}: {finding.detail}"
 
 
