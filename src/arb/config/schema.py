@@ -1,16 +1,33 @@
 """Every setting, by section. Names, types and bounds; defaults are those of config/default.toml."""
 
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import fields
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from arb.adapters.polymarket.options import PolymarketOptions
+from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
+
+DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
+YEAR_SECONDS = 365 * 86_400
+
+
+def _database(url: str) -> str:
+    if not url.startswith(DATABASES):
+        raise PydanticCustomError("database", f"must begin with {' or '.join(DATABASES)}")
+    return url
+
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1)]
-Dollars = Annotated[Decimal, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
+# Whole micro-dollars that fit the ledger's 64-bit integers with room to add them up.
+Dollars = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=6)]
+Seconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS, allow_inf_nan=False)]
+SomeSeconds = Annotated[float, Field(ge=0.01, le=YEAR_SECONDS, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -22,7 +39,7 @@ class Section(BaseModel):
 class ArbitrageSettings(Section):
     """How often cycles run and how much one does."""
 
-    scan_interval: Annotated[float, Field(gt=0)] = 30
+    scan_interval: SomeSeconds = 30
     execution_pause: Seconds = 1.0
     plans_per_cycle: Annotated[int, Field(ge=0)] = 10
     resolution_check_interval: Seconds = 300
@@ -58,7 +75,7 @@ class RiskSettings(Section):
     max_open_positions: Annotated[int, Field(ge=0)] = 20
     max_daily_volume: Dollars = Decimal(50000)
     max_consecutive_failures: Annotated[int, Field(gt=0)] = 10
-    max_book_age: Annotated[float, Field(gt=0)] = 15
+    max_book_age: SomeSeconds = 15
     throttle_at: Fraction = Decimal("0.8")
 
 
@@ -73,7 +90,7 @@ class StrategySettings(Section):
 class DatabaseSettings(Section):
     """Where the ledger is."""
 
-    url: str = "sqlite+aiosqlite:///data/arb.db"
+    url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/arb.db"
 
 
 class LoggingSettings(Section):
@@ -136,3 +153,42 @@ SECRETS = frozenset(
     }
 )
 """Settings that are masked wherever they are shown and taken from no file but `.env`."""
+
+MAPPINGS = {"polymarket.requests_per_10_seconds": tuple(BUDGETS)}
+"""Settings that are tables, with the names that they may hold."""
+
+_MAY_BE_ZERO = frozenset(
+    {
+        "universe_max_age_seconds",
+        "confirmation_max_age_seconds",
+        "quarantine_files_max",
+        "liquidity_min",
+    }
+)
+_VENUE_MOST = {"events_per_page": 500, "books_per_request": 500}
+
+
+def faults(options: PolymarketOptions) -> Iterator[tuple[str, Any, str]]:
+    """What the types of the venue's options cannot say: a name, its value, what is wrong."""
+    for field in fields(options):
+        name, value = field.name, getattr(options, field.name)
+        if name.endswith(("_url", "_urls")):
+            bad = [url for url in _each(value) if not re.match(r"(https?|wss?)://[^/\s]", url)]
+            if bad:
+                yield name, bad[0], "is no http, https, ws or wss address"
+        elif isinstance(value, int | float):
+            yield from ((name, value, what) for what in _out_of_bounds(name, value))
+    for name, budget in options.requests_per_10_seconds.items():
+        if budget < 1:
+            yield f"requests_per_10_seconds.{name}", budget, "must be at least 1"
+
+
+def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _out_of_bounds(name: str, value: float) -> Iterator[str]:
+    if not math.isfinite(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+        yield "must be 0 or more" if name in _MAY_BE_ZERO else "must be more than 0"
+    elif value > _VENUE_MOST.get(name, math.inf):
+        yield f"the venue's most is {_VENUE_MOST[name]}"

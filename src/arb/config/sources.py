@@ -7,23 +7,27 @@ can tell.
 import difflib
 import json
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from arb.config.schema import SECRETS, Settings
+from arb.config.schema import MAPPINGS, SECRETS, Settings, faults
 from arb.domain.errors import ConfigError
 
 PREFIX = "ARB_"
 LISTS = frozenset({"polymarket.rpc_urls", "strategies.enabled"})
 MASK = "********"
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Setting:
         """The value for people; a secret is masked."""
         if self.name in SECRETS and self.value:
             return MASK
-        return "" if self.value is None else _text(self.value)
+        return "" if self.value is None else _masked(_text(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,18 @@ class Loaded:
 
     def all(self) -> list[Setting]:
         """Every setting, in the order of config/default.toml."""
-        return [
-            Setting(name, value, self.sources.get(name, "built in"))
-            for name, value in _values(self.settings)
-        ]
+        return [Setting(name, value, self._source(name)) for name, value in _values(self.settings)]
+
+    def secrets(self) -> list[str]:
+        """Every value that may be shown nowhere."""
+        found = [str(s.value) for s in self.all() if s.name in SECRETS and s.value]
+        addresses = [self.settings.database.url, *self.settings.polymarket.rpc_urls]
+        return found + [m.group(2) for url in addresses for m in _URL_PASSWORD.finditer(url)]
+
+    def _source(self, name: str) -> str:
+        parts = [name, *(f"{name}.{part}" for part in MAPPINGS.get(name, ()))]
+        found = dict.fromkeys(self.sources[part] for part in parts if part in self.sources)
+        return ", ".join(found) or "built in"
 
 
 def load(
@@ -75,17 +87,15 @@ def load(
     sources: dict[str, str] = {}
     for source, values in _sources(profile or "paper", here, flags or {}):
         for name, value in _flat(values):
-            if name in SECRETS and source.endswith(".toml"):
-                raise ConfigError(
-                    f"{name} is a secret and stands in {source}; "
-                    f"move it to .env or to the environment as {_variable(name)}"
-                )
+            _refuse(name, value, source)
             sources[name] = source
-            _put(merged, name, _listed(name, value))
+            _put(merged, name, _listed(name, value, source))
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise _told(error, sources) from None
+    for field, value, what in faults(settings.polymarket):
+        raise _wrong(f"polymarket.{field}", value, what, sources)
     return Loaded(settings, sources)
 
 
@@ -95,13 +105,10 @@ def _sources(
     yield "config/default.toml", _toml(_packaged("default"))
     yield f"config/{profile}.toml", _toml(_profile(profile, here))
     env_file = here / ".env"
-    if env_file.exists():
-        named = {name: value for name, value in dotenv_values(env_file).items() if value}
-        _refuse_unknown(named, ".env")
-        known = DotEnvSettingsSource(Settings, env_file=env_file)()
-        yield ".env", _without_empty({k: v for k, v in known.items() if k in Settings.model_fields})
+    if env_file.is_file():
+        yield ".env", _dotenv(env_file)
     _refuse_unknown(dict(os.environ), "environment")  # noqa: TID251  # this is the one place
-    yield "environment", _without_empty(EnvSettingsSource(Settings)())
+    yield "environment", _without_empty(_Environment(Settings)())
     nested: dict[str, Any] = {}
     for name, value in flags.items():
         _put(nested, name, value)
@@ -115,6 +122,8 @@ def _packaged(name: str) -> Path:
 
 
 def _profile(name: str, here: Path) -> Path:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ConfigError(f"--profile {name!r}: a name, not a path; it stands for config/NAME.toml")
     for path in (here / "config" / f"{name}.toml", _packaged(name)):
         if path.exists():
             return path
@@ -128,33 +137,89 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name} cannot be read: {error}") from error
 
 
+class _TextOfLists:
+    """Leaves text that is no JSON to `_listed` and to validation, which say what is wrong."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)  # type: ignore[misc]  # of the source that this is mixed into
+        except ValueError:
+            return value
+
+
+class _Environment(_TextOfLists, EnvSettingsSource):
+    """Environment variables."""
+
+
+class _DotEnv(_TextOfLists, DotEnvSettingsSource):
+    """The variables of a `.env` file."""
+
+
+def _dotenv(path: Path) -> dict[str, Any]:
+    try:
+        named = {name: value for name, value in dotenv_values(path).items() if value}
+        _refuse_unknown(named, ".env")
+        known = _DotEnv(Settings, env_file=path, env_file_encoding="utf-8")()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f".env cannot be read: {error}") from error
+    return _without_empty({k: v for k, v in known.items() if k in Settings.model_fields})
+
+
+@cache
+def _known() -> tuple[str, ...]:
+    """The dotted name of everything that may be set."""
+    names = [name for name, _ in _values(Settings())]
+    return (*names, *(f"{name}.{part}" for name, parts in MAPPINGS.items() for part in parts))
+
+
+def _refuse(name: str, value: Any, source: str) -> None:
+    """Stop at a name that is no setting, and at a secret in a file that gets shared."""
+    if name in SECRETS and source.endswith(".toml"):
+        raise ConfigError(
+            f"{name} is a secret and stands in {source}; "
+            f"move it to .env or to the environment as {_variable(name)}"
+        )
+    if name in Settings.model_fields:
+        raise ConfigError(
+            f"{name} = {_given(name, value)} ({source}): {name} is a table of settings"
+        )
+    if name not in _known():
+        raise ConfigError(f"{name} ({source}) is not a setting{_near(name, _known())}")
+
+
 def _refuse_unknown(variables: Mapping[str, Any], source: str) -> None:
-    known = {_variable(name) for name, _ in _values(Settings())}
+    known = {_variable(name) for name in _known()}
     for variable in variables:
         upper = variable.upper()
-        if not upper.startswith(PREFIX) or upper in known:
-            continue
-        if any(upper.startswith(f"{whole}__") for whole in known):
-            continue
-        near = difflib.get_close_matches(upper, sorted(known), n=1)
-        mend = f"; did you mean {near[0]}?" if near else "; see `arb config show`"
-        raise ConfigError(f"{variable} ({source}) is not a setting{mend}")
+        if upper.startswith(PREFIX) and upper not in known:
+            raise ConfigError(f"{variable} ({source}) is not a setting{_near(upper, known)}")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else "; see `arb config show`"
 
 
 def _told(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
+    while name not in _known() and "." in name:
+        name = name.rpartition(".")[0]  # an item of a list: the list is what was set
+    return _wrong(name, first.get("input"), first["msg"], sources)
+
+
+def _wrong(name: str, value: Any, what: str, sources: Mapping[str, str]) -> ConfigError:
     source = sources.get(name) or next(
-        (where for known, where in sources.items() if name.startswith(known)), "built in"
+        (where for known, where in sources.items() if known.startswith(f"{name}.")), "built in"
     )
-    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        near = difflib.get_close_matches(name, [n for n, _ in _values(Settings())], n=1)
-        mend = f"; did you mean {near[0]}?" if near else "; see `arb config show`"
-        return ConfigError(f"{name} ({source}) is not a setting{mend}")
-    given = MASK if name in SECRETS else repr(first.get("input"))
     return ConfigError(
-        f"{name} = {given} ({source}): {first['msg']}; set {_variable(name)} or the file right"
+        f"{name} = {_given(name, value)} ({source}): {what}; "
+        f"set {_variable(name)} or the file right"
     )
+
+
+def _given(name: str, value: Any) -> str:
+    return MASK if name in SECRETS else _masked(repr(value))
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
@@ -173,10 +238,20 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         dotted = f"{before}{name}"
-        if isinstance(value, Mapping) and dotted != "polymarket.requests_per_10_seconds":
-            yield from _flat(value, f"{dotted}.")
+        found = _table(value) if dotted in MAPPINGS else value
+        if isinstance(found, Mapping):
+            yield from _flat(found, f"{dotted}.")
         else:
-            yield dotted, value
+            yield dotted, found
+
+
+def _table(value: Any) -> Any:
+    """A table given as JSON text; what is none stays as it is, for validation to name."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        return value
+    return found if isinstance(found, Mapping) else value
 
 
 def _put(tree: dict[str, Any], name: str, value: Any) -> None:
@@ -186,7 +261,7 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     tree[last] = value
 
 
-def _listed(name: str, value: Any) -> Any:
+def _listed(name: str, value: Any, source: str) -> Any:
     """A list given as text: JSON, or items with commas between them."""
     if name not in LISTS or not isinstance(value, str):
         return value
@@ -194,7 +269,7 @@ def _listed(name: str, value: Any) -> Any:
         try:
             return json.loads(value)
         except json.JSONDecodeError as error:
-            raise ConfigError(f"{name} = {value!r} is not a JSON list: {error}") from error
+            raise ConfigError(f"{name} = {value!r} ({source}): no JSON list: {error}") from error
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
@@ -209,6 +284,11 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 def _variable(name: str) -> str:
     return PREFIX + name.upper().replace(".", "__")
+
+
+def _masked(text: str) -> str:
+    """The text with the passwords of its addresses masked."""
+    return _URL_PASSWORD.sub(rf"\g<1>{MASK}", text)
 
 
 def _text(value: Any) -> str:
