@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
@@ -139,8 +139,11 @@ class Cycle:
         seen = universe or await desk.catalog.universe()
         open_markets = [m for m in seen.markets.values() if m.accepting and not m.closed]
         outcomes = [o for market in open_markets for o in (market.yes, market.no)]
+        began = desk.clock.now()
         books = await desk.books.fetch(outcomes)
-        snapshot = self._snapshot(seen, books)
+        # A sweep of the whole market takes longer than one book may be old. What is found is
+        # read again before it is traded, and then the limit holds as it stands.
+        snapshot = self._snapshot(seen, books, sweep=desk.clock.now() - began)
         found = find(desk.strategies, snapshot)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
@@ -151,12 +154,14 @@ class Cycle:
         )
         return Look(snapshot, found, confirmations, completeness)
 
-    def _snapshot(self, universe: Universe, books: Books) -> Snapshot:
+    def _snapshot(
+        self, universe: Universe, books: Books, sweep: timedelta = timedelta(0)
+    ) -> Snapshot:
         return Snapshot(
             universe=universe,
             books=books,
             taken_at=self._desk.clock.now(),
-            book_age_max=self._options.limits.max_book_age,
+            book_age_max=self._options.limits.max_book_age + sweep,
         )
 
     async def _confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
