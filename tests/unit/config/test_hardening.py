@@ -154,4 +154,4 @@ def test_every_line_of_the_default_file_says_what_it_sets():
             table = line
         elif re.match(r"[\w-]+ = ", line):
             value = re.sub(r'"[^"]*"', "", line)
-            assert re.search(r"# \S", value), f"{table} {line}"
+            assert re.search(r"#\s+\S", value), f"{table} {line}"
