@@ -1,0 +1,19 @@
+# Reads live books and trades on paper. Nothing but the base dependencies, by hash; no root.
+FROM python:3.12-slim AS build
+WORKDIR /build
+COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY src src
+COPY config config
+RUN python -m venv /opt/arb \
+ && /opt/arb/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
+ && /opt/arb/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.12-slim
+RUN useradd --system --create-home --home-dir /var/lib/arb arb
+COPY --from=build /opt/arb /opt/arb
+USER arb
+WORKDIR /var/lib/arb
+VOLUME /var/lib/arb
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/opt/arb/bin/arb"]
+CMD ["run", "--json"]
