@@ -31,6 +31,8 @@ TOP_LEVEL = [
     ".ci/run",
     "benchmarks",
     "requirements.lock",
+    "Dockerfile",
+    "compose.yaml",
 ]
 
 
