@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from arb.adapters.storage.database import file_of
-from arb.adapters.telemetry.logs import LogOptions, log_news, set_up
+from arb.adapters.telemetry.logs import LogOptions, check, log_news, set_up
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
-from arb.config.schema import SECRETS
 from arb.config.sources import Loaded
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
@@ -19,18 +18,27 @@ from arb.runtime.signals import on_stop
 
 def set_up_logs(loaded: Loaded, level: str | None = None) -> None:
     """Logs as the settings say, with every secret known to be masked."""
+    set_up(_log_options(loaded, level), loaded.secrets())
+
+
+def check_logs(loaded: Loaded) -> None:
+    """Try the settings of the logs without writing anything.
+
+    Raises:
+        ConfigError: One cannot be understood.
+    """
+    check(_log_options(loaded))
+
+
+def _log_options(loaded: Loaded, level: str | None = None) -> LogOptions:
     options = loaded.settings.logging
-    secrets = [str(s.value) for s in loaded.all() if s.name in SECRETS and s.value]
-    set_up(
-        LogOptions(
-            level=level or options.level,
-            folder=Path(options.folder) if options.folder else None,
-            rotation=options.rotation,
-            retention=options.retention,
-            compression=options.compression,
-            json_lines=options.json_lines,
-        ),
-        secrets,
+    return LogOptions(
+        level=level or options.level,
+        folder=Path(options.folder) if options.folder else None,
+        rotation=options.rotation,
+        retention=options.retention,
+        compression=options.compression,
+        json_lines=options.json_lines,
     )
 
 

@@ -1,7 +1,9 @@
 """Logs: coloured on the console, rotated in files, secrets masked in both (INTERFACE_SPEC §6)."""
 
 import json
+import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from arb.adapters.telemetry.redact import Redactor
-from arb.adapters.telemetry.wording import say
+from arb.adapters.telemetry.redact import Redactor, printable
+from arb.adapters.telemetry.wording import details, say
+from arb.domain.errors import ConfigError
 from arb.domain.news import News
 
 if TYPE_CHECKING:
@@ -32,7 +35,14 @@ class LogOptions:
 
 
 def set_up(options: LogOptions, secrets: Iterable[str] = (), console: TextIO | None = None) -> None:
-    """Replace all sinks. The console is standard error: standard output is for results."""
+    """Replace all sinks. The console is standard error: standard output is for results.
+
+    What libraries log through the standard library goes to the same sinks. An exception is one
+    line on the console; its traceback, without the values of its variables, goes to the file.
+
+    Raises:
+        ConfigError: The folder cannot be written to, or a rule of rotation cannot be understood.
+    """
     redact = Redactor(secrets)
     stream = console or sys.stderr
     colour = stream.isatty() and not options.json_lines
@@ -51,49 +61,134 @@ def set_up(options: LogOptions, secrets: Iterable[str] = (), console: TextIO | N
         diagnose=False,
     )
     if options.folder is not None:
-        logger.add(
-            options.folder / FILE_NAME,
+        _make(options.folder)
+        _add_file(options, options.folder, redact)
+    _take_over_standard_logging()
+
+
+def check(options: LogOptions) -> None:
+    """Try the rules of the file sink without writing anything.
+
+    Raises:
+        ConfigError: One cannot be understood.
+    """
+    logger.remove(_add_file(options, options.folder or Path(), Redactor()))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"logging.folder = {str(folder)!r} cannot be written to: {error.strerror}; "
+            "set ARB_LOGGING__FOLDER to a folder that can be"
+        ) from error
+
+
+def _add_file(options: LogOptions, folder: Path, redact: Redactor) -> int:
+    try:
+        return logger.add(
+            folder / FILE_NAME,
             level=options.level,
-            format=_formatter(redact, json_lines=options.json_lines, colour=False),
+            format=_formatter(redact, json_lines=options.json_lines, colour=False, tracebacks=True),
             rotation=options.rotation,
             retention=options.retention,
             compression=options.compression or None,
             backtrace=False,
             diagnose=False,
+            delay=True,
             encoding="utf-8",
         )
+    except ValueError as error:
+        rules = ("rotation", "retention", "compression")
+        name = next((rule for rule in rules if rule in str(error)), "rotation")
+        raise ConfigError(f"logging.{name}: {error}; set ARB_LOGGING__{name.upper()} right") from (
+            error
+        )
+
+
+class _Standard(logging.Handler):
+    """Hands the records of the standard library's loggers over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        level = next(name for least, name in _LEVELS if record.levelno >= least)
+        entry = logger.opt(exception=record.exc_info)
+        entry.log(level, "{}", f"{record.name}: {record.getMessage()}")
+
+
+_LEVELS = ((logging.CRITICAL, "CRITICAL"), (logging.ERROR, "ERROR"), (logging.NOTSET, "WARNING"))
+
+
+def _take_over_standard_logging() -> None:
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if isinstance(handler, _Standard)]:
+        root.removeHandler(old)
+    root.addHandler(_Standard(level=logging.WARNING))
+    logging.captureWarnings(capture=True)
+    # A run that was skipped is told as news already.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def log_news(news: News) -> None:
     """The observer that logs."""
     level, sentence = say(news)
     logger.log(level, "{}", sentence)
+    for line in details(news):
+        logger.debug("{}", line)
 
 
-def _formatter(redact: Redactor, *, json_lines: bool, colour: bool) -> "Callable[[Record], str]":
+def _formatter(
+    redact: Redactor, *, json_lines: bool, colour: bool, tracebacks: bool = False
+) -> "Callable[[Record], str]":
     """What loguru calls for each record; the text it is given back holds no secret."""
     pattern = "<level>{extra[line]}</level>\n" if colour else "{extra[line]}\n"
 
     def line(record: "Record") -> str:
-        record["extra"]["line"] = _line(record, redact, json_lines=json_lines)
+        trace = redact(_trace(record)) if tracebacks else ""
+        render = _as_json if json_lines else _as_text
+        record["extra"]["line"] = render(record, redact, trace)
         return pattern
 
     return line
 
 
-def _line(record: "Record", redact: Redactor, *, json_lines: bool) -> str:
-    message = redact(record["message"])
-    error = record["exception"]
-    trouble = redact(f"{error.type.__name__}: {error.value}") if error and error.type else ""
-    if json_lines:
-        document = {
-            "time": record["time"].isoformat(),
-            "level": record["level"].name,
-            "message": message,
-        }
-        if trouble:
-            document["exception"] = trouble
-        return json.dumps(document, ensure_ascii=False)
+def _as_text(record: "Record", redact: Redactor, trace: str) -> str:
     when = record["time"].strftime("%Y-%m-%d %H:%M:%S")
+    trouble = _trouble(record, redact)
     tail = f" ({trouble})" if trouble else ""
-    return f"{when} | {record['level'].name:<8} | {message}{tail}"
+    line = f"{when} | {record['level'].name:<8} | {_message(record, redact)}{tail}"
+    # Indented, so that no line of a traceback can pass for a line of the log.
+    return "\n    ".join([line, *map(printable, trace.splitlines())])
+
+
+def _as_json(record: "Record", redact: Redactor, trace: str) -> str:
+    document = {
+        "time": record["time"].isoformat(),
+        "level": record["level"].name,
+        "message": _message(record, redact),
+        "exception": _trouble(record, redact),
+        "traceback": trace,
+    }
+    return json.dumps(
+        {name: value for name, value in document.items() if value}, ensure_ascii=False
+    )
+
+
+def _message(record: "Record", redact: Redactor) -> str:
+    return printable(redact(record["message"]))
+
+
+def _trouble(record: "Record", redact: Redactor) -> str:
+    error = record["exception"]
+    if error is None or error.type is None:
+        return ""
+    return printable(redact(f"{error.type.__name__}: {error.value}"))
+
+
+def _trace(record: "Record") -> str:
+    error = record["exception"]
+    return "".join(traceback.format_exception(error.value)).rstrip() if error else ""

@@ -1,6 +1,7 @@
 """Keeping secrets out of every sink: by their registered values, and by how they are written."""
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
@@ -11,14 +12,25 @@ SHORTEST = 6
 
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[\w.~+/=-]{6,}"),
+    re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[^\s\"',}]{4,}"),
+    re.compile(r"\b()eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
     re.compile(r"(?i)(\bPOLY[_-][\w-]+[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]{4,}"),
     re.compile(
         r"(?i)((?:private[_-]?key|secret|passphrase|api[_-]?key|token)[\"']?\s*[=:]\s*"
-        r"[\"']?)(?!0x[0-9a-f]{64}\b)[^\s\"',}]{6,}"
+        r"[\"']?)(?!0x[0-9a-f]{64}\b|\d{20,}\b)[^\s\"',}]{6,}"
     ),
     re.compile(r"(?i)(private[_-]?key[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]{6,}"),
-    re.compile(r"(\w+://[^/\s:@]+:)[^@/\s]+(?=@)"),
+    re.compile(r"(\w://[^/\s:@?#]*:)[^@/\s]+(?=@)"),
+    re.compile(r"(\w://)[^/\s:@?#]{6,}(?=@)"),
 )
+# Control characters and those that turn the direction of writing: a venue's text must not be able
+# to forge a line of the log or to speak to the terminal.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text on one line, with what terminals obey written out: a line feed as `\\n`."""
+    return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 class Redactor:
@@ -48,6 +60,7 @@ def _forms(secret: str) -> Iterable[str]:
     for value in {secret, bare}:
         raw = value.encode()
         yield value
+        yield json.dumps(value)[1:-1]
         yield quote(value, safe="")
         yield quote_plus(value)
         yield raw.hex()

@@ -17,9 +17,23 @@ from arb.domain.news import (
     Stopped,
     Trouble,
 )
-from arb.domain.opportunity import Passed
+from arb.domain.opportunity import Opportunity, Passed, ProvenLeg, Unproven
 from arb.domain.plan import PlanState
+from arb.domain.reason import Reason
 from arb.domain.report import CycleReport
+
+_LIMITS = frozenset(
+    {
+        Reason.HALTED,
+        Reason.DAILY_LOSS,
+        Reason.OPEN_POSITIONS,
+        Reason.POSITION_SIZE,
+        Reason.DAILY_VOLUME,
+        Reason.CASH,
+        Reason.CONSECUTIVE_FAILURES,
+    }
+)
+_THIN = frozenset({Reason.NOT_ENOUGH_DEPTH, Reason.SIZED_BELOW_MIN, Reason.EDGE_VANISHED})
 
 
 def say(news: News) -> tuple[str, str]:  # noqa: PLR0911  # one line for each kind of news
@@ -53,19 +67,44 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911  # one line for each ki
             return "INFO", f"Stopped after {statistics.cycles} cycles"
 
 
+def details(news: News) -> tuple[str, ...]:
+    """What only somebody who looks for a cause wants to read: the prices of each leg."""
+    if not isinstance(news, Decided) or not isinstance(news.finding, Approved | Refused):
+        return ()
+    id_ = news.finding.opportunity.id
+    return tuple(f"{id_}: {_leg(proven)}" for proven in news.finding.opportunity.legs)
+
+
+def _leg(proven: ProvenLeg) -> str:
+    leg, market = proven.leg, proven.market
+    taken = ", ".join(f"{text(fill.size)} @ {text(fill.price)}" for fill in proven.fills)
+    return (
+        f"{leg.side} {market.outcome(leg.outcome)} of {market.slug}, limit {text(leg.limit)}: "
+        f"{taken}, ${text(proven.value)} and ${text(proven.fee)} fee"
+    )
+
+
 def _decided(news: Decided) -> tuple[str, str]:
     finding = news.finding
-    if isinstance(finding, Approved | Refused):
-        opportunity = finding.opportunity
-        verdict = "approved" if isinstance(finding, Approved) else f"refused: {finding.reason}"
-        return "INFO", (
-            f"Opportunity {opportunity.id}: {opportunity.kind} on {opportunity.event.slug}, "
-            f"{text(opportunity.size)} shares x {len(opportunity.legs)} legs, "
-            f"profit ${text(opportunity.profit)} ({opportunity.profit_fraction * 100:.2f} %), "
-            f"{verdict}"
-        )
-    event = finding.event if isinstance(finding, Passed) else finding.candidate.event
-    return "DEBUG", f"Passed over {event.slug}: {finding.reason}: {finding.detail}"
+    match finding:
+        case Approved(opportunity=opportunity):
+            return "INFO", f"{_found(opportunity)}, approved"
+        case Refused(opportunity=opportunity, reason=reason):
+            level = "WARNING" if reason in _LIMITS | _THIN else "INFO"
+            return level, f"{_found(opportunity)}, refused: {reason}"
+        case Unproven(candidate=candidate, reason=reason, detail=detail):
+            level = "WARNING" if reason in _THIN else "DEBUG"
+            return level, f"Passed over {candidate.event.slug}: {reason}: {detail}"
+        case Passed(event=event, reason=reason, detail=detail):
+            return "DEBUG", f"Passed over {event.slug}: {reason}: {detail}"
+
+
+def _found(opportunity: Opportunity) -> str:
+    return (
+        f"Opportunity {opportunity.id}: {opportunity.kind} on {opportunity.event.slug}, "
+        f"{text(opportunity.size)} shares x {len(opportunity.legs)} legs, "
+        f"profit ${text(opportunity.profit)} ({opportunity.profit_fraction * 100:.2f} %)"
+    )
 
 
 def _ended(news: PlanEnded) -> tuple[str, str]:

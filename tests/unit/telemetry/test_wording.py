@@ -1,0 +1,92 @@
+"""One sentence and one level for each kind of news."""
+
+import typing
+from dataclasses import replace
+
+import pytest
+
+from arb.adapters.telemetry.wording import details, say
+from arb.bootstrap import cycle_options, paper_desk
+from arb.domain import news as told
+from arb.domain.decision import Approved, Refused
+from arb.domain.halt import TradingState
+from arb.domain.news import News
+from arb.domain.opportunity import Unproven
+from arb.domain.plan import PlanState
+from arb.domain.reason import Reason
+from arb.domain.report import Problem, Statistics
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from tests.conftest import exchange_at, settings_for
+
+
+@pytest.fixture
+async def heard(tmp_path):
+    """What a cycle against the embedded exchange tells, and what it did not happen to tell."""
+    every: list[News] = []
+    async with exchange_at("demo", 3) as (_, address):
+        settings = settings_for(address, tmp_path).settings
+        async with paper_desk(settings, [every.append]) as desk:
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            await orchestrator.run_once()
+            await orchestrator.shutdown()
+    return [
+        *every,
+        told.Trouble(Problem(where="venue", what="away")),
+        told.StateChanged(TradingState.HALTED, "ten failures"),
+        told.StateChanged(TradingState.NORMAL, ""),
+        told.CycleSkipped("the last one was at work"),
+    ]
+
+
+async def test_every_kind_of_news_has_its_level_and_a_sentence(heard):
+    assert {type(news) for news in heard} == set(typing.get_args(News))
+    for news in heard:
+        level, sentence = say(news)
+        assert level in {"DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"}
+        assert sentence
+        assert "\n" not in sentence
+    levels = {type(news): say(news)[0] for news in heard if not isinstance(news, told.Decided)}
+    assert levels[told.CycleStarted] == levels[told.CycleEnded] == levels[told.Stopped] == "INFO"
+    assert levels[told.PlanEnded] == "SUCCESS"
+    assert levels[told.QualityAlarm] == levels[told.CycleSkipped] == "WARNING"
+    assert levels[told.Trouble] == "ERROR"
+    assert say(told.StateChanged(TradingState.HALTED, "x"))[0] == "CRITICAL"
+    assert say(told.StateChanged(TradingState.THROTTLED, "x"))[0] == "WARNING"
+    assert say(told.CycleStarted(3, heard[0].at)) == ("INFO", "Starting scan cycle #3")
+    assert say(told.Stopped(Statistics(cycles=4)))[1].startswith("Stopped after 4 cycles")
+
+
+async def test_limits_and_thin_books_are_warnings_and_the_rest_is_not(heard):
+    decided = [news for news in heard if isinstance(news, told.Decided)]
+    refused = next(news for news in decided if isinstance(news.finding, Refused))
+    for reason, level in (
+        (Reason.DAILY_LOSS, "WARNING"),
+        (Reason.CASH, "WARNING"),
+        (Reason.SIZED_BELOW_MIN, "WARNING"),
+        (Reason.BELOW_MIN_PROFIT, "INFO"),
+    ):
+        finding = replace(refused.finding, reason=reason)
+        assert say(told.Decided(1, finding))[0] == level
+        assert reason.value in say(told.Decided(1, finding))[1]
+    unproven = next(news.finding for news in decided if not hasattr(news.finding, "opportunity"))
+    if not isinstance(unproven, Unproven):
+        assert say(told.Decided(1, unproven))[0] == "DEBUG"
+
+
+async def test_a_plan_that_came_to_nothing_is_an_error(heard):
+    ended = next(news for news in heard if isinstance(news, told.PlanEnded))
+    report = replace(ended.report, state=PlanState.UNWOUND, reason="the book was empty")
+    level, sentence = say(replace(ended, report=report))
+    assert level == "ERROR"
+    assert "the book was empty" in sentence
+
+
+async def test_prices_are_told_for_those_who_look_for_a_cause(heard):
+    for news in heard:
+        lines = details(news)
+        if isinstance(news, told.Decided) and isinstance(news.finding, Approved | Refused):
+            found = news.finding.opportunity
+            assert len(lines) == len(found.legs)
+            assert all(line.startswith(found.id) and " @ " in line for line in lines)
+        else:
+            assert lines == ()
