@@ -39,6 +39,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         _print_plain(title, columns, filled)
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", show_edge=False)
@@ -46,7 +47,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         numeric = bool(filled) and all(_is_number(row[place]) for row in filled)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in filled:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)
 
 
