@@ -13,7 +13,16 @@ from arb.adapters.storage.database import file_of
 from arb.adapters.storage.queries import FillRow, FindingRow, LedgerReads, PlanRow
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
-from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.fact import (
+    Answered,
+    Confirmed,
+    Discovered,
+    Fact,
+    Requested,
+    Settled,
+    Submitted,
+    Voided,
+)
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.position import Portfolio
@@ -169,6 +178,12 @@ def _fact(fact: Fact) -> list[str]:
         case Answered(answer=answer):
             filled = sum((fill.size for fill in answer.fills), Decimal(0))
             about = f"{text(filled)} filled {answer.reason}".strip()
+        case Confirmed(trade=trade):
+            about = f"trade {trade} has settled"
+        case Voided(trade=trade):
+            about = f"trade {trade} has failed"
+        case Discovered(fills=fills):
+            about = f"{text(sum((fill.size for fill in fills), Decimal(0)))} filled after all"
         case Requested(operation=operation):
             about = type(operation).__name__.lower()
         case Settled(effect=effect, reason=reason):
