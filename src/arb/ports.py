@@ -220,6 +220,10 @@ class Ledger(Protocol):
         """Book what an operator says, all or none."""
         ...
 
+    async def reopen_plan(self, plan: PlanId) -> None:
+        """Take an end back: the venue has shown that the plan had not come to it."""
+        ...
+
     async def open_plans(self) -> Sequence[Plan]:
         """Plans without an end, oldest first."""
         ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from arb.domain.errors import VenueError
+from arb.domain.fact import Confirmed
 from arb.domain.market import OutcomeId
 from arb.domain.money import text
 from arb.domain.position import Adjustment
@@ -73,6 +74,9 @@ class Reconciler:
             review, _ = await self._compare()
             for plan, fact in review.corrections:
                 await ledger.append(plan, [fact])
+                if not isinstance(fact, Confirmed):
+                    # More or less is held than the plan's end supposed: it has not ended.
+                    await ledger.reopen_plan(plan)
             if not review.corrections:
                 break
         self.differences = review.differences

@@ -208,12 +208,16 @@ def _received(operation: Operation) -> tuple[OutcomeId, ...]:
 def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> ExecutionReport:
     """The report of an end. Profit is realised when nothing that was paid for is left."""
     kept = any(account.shares(leg.outcome) > DUST for leg in plan.legs)
+    # What is left after all was earned back costs nothing any more.
+    bound = kept and account.cash < 0
     reached = _reached(plan, account)
+    if kept and not reached and not alarm:
+        alarm = "part of the legs is held to resolution"
     return ExecutionReport(
         plan=plan.id,
         state=PlanState.DONE if reached else PlanState.UNWOUND,
-        realised=NO_USD if kept else account.cash,
-        locked=Usd(max(-account.cash, ZERO)) if kept else NO_USD,
+        realised=NO_USD if bound else account.cash,
+        locked=Usd(-account.cash) if bound else NO_USD,
         reason="" if reached and not alarm else reason,
         alarm=alarm,
     )

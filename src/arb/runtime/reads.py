@@ -145,7 +145,7 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     names = [name for name in row.__dataclass_fields__ if name != "certificate"]
     story = plain({name: getattr(row, name) for name in names})
     meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
-    return {**story, "meaning": meaning, **row.certificate, "facts": [_fact(f) for f in facts]}
+    return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
 
 
 async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Standing:
@@ -171,7 +171,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _fact(fact: Fact) -> list[str]:
+def tell(fact: Fact) -> list[str]:
+    """When, what kind, and about what."""
     match fact:
         case Submitted(order=order):
             about = f"{order.side} {text(order.size)} @ {text(order.limit)} of {order.market}"

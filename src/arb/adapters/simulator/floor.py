@@ -604,6 +604,8 @@ class Floor:
                 bank.give(maker, wallet, taker.token, size)
             return
         if back:
+            if bank.shares(HOUSE, taker.token) < size:
+                bank.split(HOUSE, (taker.token, other), size)
             bank.give(HOUSE, wallet, taker.token, size)
             bank.pay(wallet, HOUSE, value - fee)
         elif piece.side is Side.SELL and piece.token != taker.token and maker != HOUSE:

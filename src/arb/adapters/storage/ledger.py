@@ -233,6 +233,19 @@ class SqlLedger:
             async with self._db.write() as db:
                 await db.execute(insert(adjustments), rows)
 
+    async def reopen_plan(self, plan: PlanId) -> None:
+        """See `arb.ports.Ledger`."""
+        values = {
+            "state": PlanState.OPEN.value,
+            "realised": NO_USD,
+            "locked": NO_USD,
+            "reason": "",
+            "alarm": "",
+            "ended_at": None,
+        }
+        async with self._db.write() as db:
+            await db.execute(update(plans).where(plans.c.id == plan).values(values))
+
     async def open_plans(self) -> Sequence[Plan]:
         """See `arb.ports.Ledger`."""
         return await self._plans(plans.c.state == PlanState.OPEN.value)
