@@ -201,6 +201,7 @@ def build_world(
         chance=random.Random(f"venue/{seed}"),
         odds=odds,
     )
+    clock.meanwhile = venue.advance
     points = crashes
     if points is None:
         points = (
@@ -248,7 +249,7 @@ async def run(world: World) -> World:
             break
         except Crash as crash:
             world.outcomes.append(f"crash {crash}")
-            world.clock.seconds += world.chance.uniform(0, 120)
+            await world.clock.sleep(world.chance.uniform(0, 120))
     else:
         world.problems.append("more lifetimes than crashes")
     await _judge(world, plan, options)
@@ -271,7 +272,7 @@ async def _go_on(world, executor, reconciler):
             await _execute(world, executor, plan, None)
         if not unfinished and world.venue.quiet and not reconciler.against():
             return
-        world.clock.seconds += 30
+        await world.clock.sleep(30)
         if world.clock.seconds > 1800:
             # The faults end some time; the venue behaves from here on (I8).
             world.venue.odds = Odds()

@@ -39,6 +39,8 @@ class VirtualClock:
     """Time that only moves when somebody waits. Implements `arb.ports.Clock`."""
 
     seconds: float = 0.0
+    meanwhile: Callable[[], None] = lambda: None
+    """Called at least once a second while time goes on: what others do."""
 
     def now(self) -> datetime:
         """The wall clock."""
@@ -50,7 +52,10 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Waiting is what moves the time."""
-        self.seconds += seconds
+        until = self.seconds + seconds
+        while self.seconds < until:
+            self.seconds = min(self.seconds + 1, until)
+            self.meanwhile()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
