@@ -118,6 +118,10 @@ class Reads:
     """A12: seconds for which trades do not show."""
     hides_terminal: bool = True
     """A12: `/data/order/{id}` knows open orders only."""
+    missing_order: Literal["error", "null"] = "error"
+    """A12: whether an order that does not show is a 404, or an empty 200."""
+    page_size: int = 500
+    """Orders and trades on a page."""
     balance_lag: float = 0.0
     """B17: seconds for which the balance stays what it was; a refresh ends it."""
     phantom_lock: int = 0

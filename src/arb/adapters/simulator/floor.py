@@ -66,6 +66,7 @@ class Floor:
         """Orders that rest or wait."""
         self._beats: dict[str, tuple[float, str]] = {}
         self._known: dict[str, _Known] = {}
+        self._agenda: list[tuple[float, Callable[[], None]]] = []
         self._counter = 0
         bank.deposit(HOUSE, HOUSE_CASH)
 
@@ -118,6 +119,24 @@ class Floor:
             return TOO_LATE
         self._end(state, reason or self.conduct.cancel_reason)
         return None
+
+    def house_order(self, token: str, side: Side, price: int, size: int) -> bool:
+        """Somebody else's order: it takes what it crosses, accounts' orders too, and rests."""
+        self.advance()
+        market = self.exchange.market_of(token)
+        if market is None or market.closed:
+            return False
+        incoming = Incoming("house", side, price, size)
+        if token == market.no:
+            incoming = in_yes_terms(incoming)
+        book = self._book(market)
+        result = book.submit(replace(incoming, id=f"house/{incoming.side}/{incoming.price}"))
+        for match in result.matches:
+            state = self._live.get(match.maker)
+            if state is not None:
+                self._house_takes(market, state, match.size)
+        self._store(market, book)
+        return True
 
     def open_orders(self, owner: str) -> list[OrderState]:
         """What rests in the books for an API key."""
@@ -206,9 +225,17 @@ class Floor:
         self._beats[owner] = (self.now(), next_id)
         return True, next_id
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let something happen when so many seconds have passed."""
+        self._agenda.append((self.now() + seconds, act))
+
     def advance(self) -> None:
         """Let everything happen that is due by now."""
         now = self.now()
+        due = [one for one in self._agenda if one[0] <= now]
+        for one in due:
+            self._agenda.remove(one)
+            one[1]()
         for state in [s for s in self._live.values() if s.due is not None and s.due <= now]:
             self._end_of_wait(state)
         for market in self._markets_with_orders():

@@ -14,7 +14,7 @@ from arb.domain.money import MICRO
 
 HOUSE = "0x00000000000000000000000000000000000000ee"
 """The wallet behind all liquidity that no account has placed; its cash has no bottom."""
-HOUSE_OWNER = "house"
+HOUSE_OWNER = "00000000-0000-4000-8000-0000000000ee"
 
 
 class TradeStatus(StrEnum):

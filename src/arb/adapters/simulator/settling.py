@@ -41,8 +41,8 @@ class Chain:
         slower = self._chance.lognormvariate(0, spread) if spread else 1.0
         mined, confirmed = conduct.mined_after * slower, conduct.confirmed_after * slower
         if conduct.statuses:
-            steps = [TradeStatus(status) for status in conduct.statuses]
-            return [(at + mined * (n + 1), status) for n, status in enumerate(steps)]
+            said = enumerate(conduct.statuses, start=1)
+            return [(at + mined * n, TradeStatus(status)) for n, status in said]
         fails = self._chance.random() < conduct.fail
         end = TradeStatus.FAILED if fails else TradeStatus.CONFIRMED
         path = [TradeStatus.RETRYING] * (conduct.retries or int(fails and not conduct.fail_mined))

@@ -171,7 +171,7 @@ def recover(digest: bytes, signature: bytes) -> str:
         raise NoCrypto
     from eth_keys.datatypes import Signature  # noqa: PLC0415  # of an extra
     from eth_keys.exceptions import BadSignature as Bad  # noqa: PLC0415
-    from eth_keys.exceptions import ValidationError  # noqa: PLC0415
+    from eth_utils.exceptions import ValidationError  # noqa: PLC0415
 
     if len(signature) != SIGNATURE_BYTES:
         raise BadSignature
