@@ -10,8 +10,9 @@ from decimal import Decimal
 
 from arb.adapters.simulator.bank import Bank
 from arb.adapters.simulator.builder import Builder
+from arb.adapters.simulator.conduct import Conduct, Mode
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.floor import Conduct, Floor, Mode
+from arb.adapters.simulator.floor import Floor
 from arb.adapters.simulator.listing import SimEvent, SimMarket
 from arb.adapters.simulator.matching import Incoming, Life
 from arb.adapters.simulator.venue import EPOCH, Odds, SimVenue, VirtualClock
@@ -189,7 +190,7 @@ def build_world(
     exchange = Exchange(events, clock, chance)
     floor = Floor(exchange, Bank(), random.Random(f"floor/{seed}"))
     floor.bank.deposit(WALLET, CASH)
-    floor.conduct.allowances_checked = False
+    floor.conduct.allowances_checked = floor.conduct.allowance_at_entry = False
     odds = Odds() if calm else _odds(chance)
     if not calm:
         odds = _trouble(floor.conduct, odds, chance)

@@ -5,12 +5,29 @@ or lost, YES and NO of a market are equally many, nobody owes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+UNLIMITED = 2**256 - 1
+"""An allowance that is never used up."""
 
 
 class NotPossible(Exception):
     """The chain reverts; nothing has changed."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What a whole transaction moved."""
+
+    dollars: dict[str, int] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], int] = field(default_factory=dict)
+    escrow: int = 0
 
 
 @dataclass(slots=True)
@@ -95,6 +112,51 @@ class Bank:
         self.dollars[wallet.lower()] += worth
         return worth
 
+    def allow(self, owner: str, spender: str, amount: int) -> None:
+        """Let a spender take so many dollars."""
+        self.allowances[owner.lower(), spender.lower()] = amount
+
+    def spend_allowance(self, owner: str, spender: str, amount: int) -> None:
+        """Use up an allowance; one without limit stays."""
+        key = (owner.lower(), spender.lower())
+        allowed = self.allowances.get(key, 0)
+        if allowed < amount:
+            raise NotPossible(f"{owner} allows {spender} {allowed} of {amount}")
+        if allowed < UNLIMITED:
+            self.allowances[key] = allowed - amount
+
+    def may_move(self, owner: str, contract: str, operator: str) -> bool:
+        """Whether an operator may move the owner's tokens."""
+        return (owner.lower(), contract.lower(), operator.lower()) in self.operators
+
+    @contextmanager
+    def atomically(self) -> Iterator[Change]:
+        """All that the block does, or nothing if it raises; says afterwards what has moved."""
+        dollars, tokens = dict(self.dollars), dict(self.tokens)
+        rest = (dict(self.allowances), set(self.operators), self.deposited, self.escrow)
+        change = Change()
+        try:
+            yield change
+        except BaseException:
+            self.dollars, self.tokens = defaultdict(int, dollars), defaultdict(int, tokens)
+            self.allowances, self.operators, self.deposited, self.escrow = rest
+            raise
+        change.dollars = _moved(dollars, self.dollars)
+        change.tokens = _moved(tokens, self.tokens)
+        change.escrow = self.escrow - rest[3]
+
+    def undo(self, change: Change) -> None:
+        """Take back a transaction, as when a block is lost; allowances stay spent."""
+        for wallet, gained in change.dollars.items():
+            self._need(wallet, gained)
+        for (wallet, token), gained in change.tokens.items():
+            self._need_shares(wallet, token, gained)
+        for wallet, gained in change.dollars.items():
+            self.dollars[wallet] -= gained
+        for key, gained in change.tokens.items():
+            self.tokens[key] -= gained
+        self.escrow -= change.escrow
+
     def problems(self, pairs: Iterable[tuple[str, str]] = ()) -> list[str]:
         """Broken invariants; `pairs` are YES and NO of unresolved markets never converted into."""
         found = [f"{w} owes {-v}" for w, v in self.dollars.items() if v < 0]
@@ -114,3 +176,7 @@ class Bank:
     def _need_shares(self, wallet: str, token: str, amount: int) -> None:
         if self.shares(wallet, token) < amount:
             raise NotPossible(f"{wallet} has {self.shares(wallet, token)} of {amount} {token}")
+
+
+def _moved(before: Mapping[K, int], now: Mapping[K, int]) -> dict[K, int]:
+    return {key: v - before.get(key, 0) for key, v in now.items() if v != before.get(key, 0)}

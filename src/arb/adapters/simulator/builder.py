@@ -28,14 +28,18 @@ class Builder:
 
     def listed(self, slug: str, bids: Ladder, asks: Ladder, **fields: object) -> SimMarket:
         """A market with these YES ladders in millionths."""
-        version = fields.get("version", "v1")
+        id_ = self.serial()
+        if fields.get("version", "v1") == "v1":
+            condition, yes, no = self._hex(32), self._token(), self._token()
+        else:
+            condition, yes, no = self._structural()
         return SimMarket(
-            id=self.serial(),
+            id=id_,
             slug=slug,
             question=f"{slug.replace('-', ' ').capitalize()}?",
-            condition_id=self._hex(32) if version == "v1" else "0x02" + self._hex(30)[2:],
-            yes=self._token(),
-            no=self._token(),
+            condition_id=condition,
+            yes=yes,
+            no=no,
             bids=bids,
             asks=asks,
             stamp_ms=STAMP_MS + self.chance.randrange(10_000),
@@ -99,6 +103,16 @@ class Builder:
         """The next small id."""
         self._serial += 1
         return str(self._serial)
+
+    def _structural(self) -> tuple[str, str, str]:
+        """Condition id and position ids of protocol v2: the module, eight zeros in place, a side.
+
+        PLATFORM.md §6.3 and §7.2.
+        """
+        raw = bytearray(b"\x02" + self.chance.randbytes(30))
+        raw[19:27] = bytes(8)
+        yes = int.from_bytes(raw, "big") << 8
+        return "0x" + raw.hex(), str(yes), str(yes + 1)
 
     def _hex(self, size: int) -> str:
         return "0x" + self.chance.randbytes(size).hex()

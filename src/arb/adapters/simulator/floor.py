@@ -1,4 +1,4 @@
-"""The trading floor of the embedded exchange: orders of accounts, their trades, and settlement.
+"""The trading floor of the embedded exchange: orders of accounts and how they meet.
 
 Matching is at once and off chain; the chain moves when a trade is mined, and a trade may fail
 (PLATFORM.md §3.8, §7.4). Amounts are millionths, times are seconds of the exchange's clock.
@@ -6,208 +6,46 @@ Matching is at once and off chain; the chain moves when a trade is mined, and a 
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from enum import StrEnum
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from arb.adapters.simulator.bank import Bank, NotPossible
+from arb.adapters.simulator import rules
+from arb.adapters.simulator.bank import Bank
+from arb.adapters.simulator.conduct import Conduct, Mode
 from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.listing import SimMarket
-from arb.adapters.simulator.matching import Incoming, Life, MarketBook, in_yes_terms
+from arb.adapters.simulator.matching import Incoming, Life, MarketBook, in_yes_terms, mirrored
+from arb.adapters.simulator.orders import (
+    HOUSE,
+    HOUSE_OWNER,
+    NewOrder,
+    OrderState,
+    Piece,
+    Receipt,
+    Refusal,
+    Trade,
+)
+from arb.adapters.simulator.settling import Chain
 from arb.domain.market import Side
-from arb.domain.money import MICRO, from_micro, text, to_micro
+from arb.domain.money import MICRO
 
-HOUSE = "0x00000000000000000000000000000000000000ee"
-"""The wallet behind all liquidity that no account has placed; its cash has no bottom."""
 HOUSE_CASH = 10**18
+TAKER_DELAY = 0.05
+"""Seconds that takers wait in markets that say so (PLATFORM.md §3.6)."""
+NOT_FOUND = "order not found"
+TOO_LATE = "order can't be found - already canceled or matched"
+LIVES = {"FOK": Life.ALL_OR_NOTHING, "FAK": Life.KILL_REST}
 
-CENT = MICRO // 100
-FOK_NOT_FILLED = "order couldn't be fully filled. FOK orders are fully filled or killed."
-FAK_NOT_FILLED = (
-    "no orders found to match with FAK order. "
-    "FAK orders are partially filled or killed if no match is found."
-)
-POST_ONLY_CROSSES = "invalid post-only order: order crosses book"
-NOT_READY = "the market is not yet ready to process new orders"
-NO_BALANCE = "not enough balance / allowance"
-CANCEL_ONLY = (
-    "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
-)
-DISABLED = "Trading is currently disabled. Check polymarket.com for updates"
-POST_ONLY_MODE = "post-only mode: only post-only orders and cancels are allowed"
-PRECISION = (
-    "invalid amounts, the market buy orders maker amount supports a max accuracy of 2 decimals, "
-    "taker amount a max of 5 decimals"
-)
+Listener = Callable[[str, str, OrderState | Trade], None]
+"""Told of (`order` or `trade`, API key, what changed)."""
 
 
-class TradeStatus(StrEnum):
-    """A trade's life; the last two are final."""
+@dataclass(slots=True)
+class _Known:
+    """What the venue believes a wallet has, since when."""
 
-    MATCHED = "MATCHED"
-    MINED = "MINED"
-    RETRYING = "RETRYING"
-    CONFIRMED = "CONFIRMED"
-    FAILED = "FAILED"
-
-
-class Mode(StrEnum):
-    """What the venue takes (PLATFORM.md §3.5)."""
-
-    NORMAL = "normal"
-    RESTARTING = "restarting"
-    CANCEL_ONLY = "cancel_only"
-    POST_ONLY = "post_only"
-    DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
-    """An order as signed and posted. The hash is its id."""
-
-    hash: str
-    wallet: str
-    owner: str
-    """The API key that posted it."""
-    token: str
-    side: Side
-    maker_amount: int
-    taker_amount: int
-    life: Literal["GTC", "GTD", "FOK", "FAK"]
-    post_only: bool = False
-    expires: int = 0
-    """Unix seconds; 0: never."""
-
-    @property
-    def size(self) -> int:
-        """Shares."""
-        return self.taker_amount if self.side is Side.BUY else self.maker_amount
-
-    @property
-    def price(self) -> int:
-        """The limit that the amounts imply, rounded for the order's owner."""
-        if self.side is Side.BUY:
-            return self.maker_amount * MICRO // self.taker_amount
-        return -(-self.taker_amount * MICRO // self.maker_amount)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The order was not taken; `status` is the HTTP status that says so."""
-
-    status: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The order was taken. Amounts are what was matched at once."""
-
-    status: Literal["live", "matched", "delayed", "unmatched"]
-    making: int = 0
-    taking: int = 0
-    trades: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class OrderState:
-    """An order of an account and what became of it."""
-
-    order: NewOrder
-    placed_at: float
-    matched: int = 0
-    status: str = "LIVE"
-    """LIVE, MATCHED, DELAYED, UNMATCHED, or CANCELED with a reason."""
-    trades: list[str] = field(default_factory=list)
-    due: float | None = None
-    """When a delayed order is matched."""
-
-    @property
-    def open(self) -> bool:
-        """Whether it rests in the book."""
-        return self.status == "LIVE"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one maker gave of a trade, in the maker's own token."""
-
-    maker: str
-    """Order hash; of the house's liquidity a made-up one."""
-    wallet: str
-    owner: str
-    token: str
-    side: Side
-    price: int
-    size: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Trade:
-    """One taker order against one or more makers."""
-
-    id: str
-    taker: NewOrder
-    market: SimMarket
-    pieces: tuple[Piece, ...]
-    fees: tuple[int, ...]
-    """What the taker pays for each piece."""
     at: float
-    plan: list[tuple[float, TradeStatus]]
-    """Steps still to come, by time."""
-    status: TradeStatus = TradeStatus.MATCHED
-    moved: bool = False
-    """Whether the chain has moved."""
-    transaction: str = ""
-    updated: float = 0
-
-    @property
-    def size(self) -> int:
-        """Shares that the taker trades."""
-        return sum(piece.size for piece in self.pieces)
-
-    @property
-    def value(self) -> int:
-        """Dollars for them, before fees."""
-        return sum(self.taker_price(piece) * piece.size // MICRO for piece in self.pieces)
-
-    def taker_price(self, piece: Piece) -> int:
-        """The piece's price in terms of the taker's token."""
-        return piece.price if piece.token == self.taker.token else MICRO - piece.price
-
-
-@dataclass(slots=True, kw_only=True)
-class Conduct:
-    """How the floor behaves: faults and frictions, changeable at run time."""
-
-    mode: Mode = Mode.NORMAL
-    retry_after: int = 1
-    mined_after: float = 0.2
-    confirmed_after: float = 0.4
-    fail: float = 0.0
-    """Share of trades that never settle."""
-    fail_mined: bool = False
-    """Whether failing trades are mined first and then rolled back."""
-    split_trades: bool = False
-    """A trade for every maker instead of one for all, so that an order can fail in part."""
-    improvement: Literal["shares", "cash"] = "shares"
-    """What a taking BUY caps when it gets a better price."""
-    rivals: float = 0.0
-    """Chance that somebody takes the best level just before an order arrives."""
-    matching_delay: float = 0.0
-    """Seconds that every taking order waits as `delayed`."""
-    hidden: float = 0.0
-    """Seconds for which orders and trades do not show in the account's reads."""
-    balance_lag: float = 0.0
-    """Seconds for which the balance that orders are checked against stays the old one."""
-    cancel_fails: float = 0.0
-    """Share of cancels that are not carried out."""
-    allowances_checked: bool = True
-
-
-Listener = Callable[[str, str, "OrderState | Trade"], None]
-"""Told of (`order` or `trade`, wallet, what changed)."""
+    dollars: int
+    shares: dict[str, int]
 
 
 class Floor:
@@ -216,202 +54,240 @@ class Floor:
     def __init__(self, exchange: Exchange, bank: Bank, chance: random.Random) -> None:
         self.exchange, self.bank, self.chance = exchange, bank, chance
         self.conduct = Conduct()
+        self.ahead = 0.0
+        """Seconds by which the exchange's time was moved on."""
         self.orders: dict[str, OrderState] = {}
         self.trades: dict[str, Trade] = {}
         self.listeners: list[Listener] = []
-        self._settling: list[Trade] = []
-        self._waiting: list[OrderState] = []
+        self.taken = 0
+        """Orders taken so far."""
+        self._chain = Chain(bank, chance, self._announce)
+        self._live: dict[str, OrderState] = {}
+        """Orders that rest or wait."""
+        self._beats: dict[str, tuple[float, str]] = {}
+        self._known: dict[str, _Known] = {}
+        self._agenda: list[tuple[float, Callable[[], None]]] = []
         self._counter = 0
         bank.deposit(HOUSE, HOUSE_CASH)
 
     def now(self) -> float:
         """Seconds, as the exchange counts them."""
-        return self.exchange.clock.monotonic()
+        return self.exchange.clock.monotonic() + self.ahead
+
+    def unix(self) -> int:
+        """Unix seconds, as the exchange counts them."""
+        return int(self.exchange.clock.now().timestamp() + self.ahead)
+
+    def wall(self) -> float:
+        """Unix seconds that the exchange tells and checks requests against."""
+        return self.exchange.clock.now().timestamp() + self.conduct.clock_offset
 
     def place(self, order: NewOrder) -> Receipt | Refusal:
         """Check an order and match it."""
         self.advance()
-        refusal = self._mode_forbids(order) or self._rules_forbid(order)
-        if refusal is not None:
-            return refusal
+        known = self.orders.get(order.hash)
+        if known is not None and self.conduct.duplicates == "same":
+            return known.receipt
         market = self.exchange.market_of(order.token)
-        assert market is not None
-        state = OrderState(order=order, placed_at=self.now())
-        delay = self.conduct.matching_delay or (
-            market.delay_seconds if order.life in ("FOK", "FAK") else 0
-        )
-        if delay:
-            state.status, state.due = "DELAYED", self.now() + delay
-            self.orders[order.hash] = state
-            self._waiting.append(state)
-            self._tell("order", order.wallet, state)
-            return Receipt("delayed")
-        return self._match(market, state)
+        forbidden = self._forbids(order, market)
+        if forbidden is not None or market is None:
+            return forbidden or Refusal(400, rules.INVALID_TOKEN)
+        state = OrderState(order=order, placed_at=self.now(), placed_unix=self.unix())
+        waits = self._wait(order, market)
+        if waits is None:
+            return self._match(market, state)
+        seconds, status = waits
+        state.status, state.due, state.receipt = "DELAYED", self.now() + seconds, Receipt(status)
+        self._keep(state)
+        self._tell("order", order.owner, state)
+        return state.receipt
 
-    def cancel(self, hash_: str, wallet: str, reason: str = "CANCELED") -> str | None:
+    def cancel(self, hash_: str, owner: str, reason: str = "") -> str | None:
         """Take an order out of the book; says why not when that is not possible."""
         self.advance()
         state = self.orders.get(hash_)
-        if state is None or state.order.wallet.lower() != wallet.lower():
-            return "order not found"
+        if state is None or state.order.owner != owner:
+            return NOT_FOUND
         if self.conduct.mode is Mode.DISABLED or self.chance.random() < self.conduct.cancel_fails:
-            return DISABLED
+            return rules.DISABLED
+        market = self.exchange.market_of(state.order.token)
+        late = state.open and self.chance.random() < self.conduct.fill_before_cancel
+        if late and market is not None:
+            self._house_takes(market, state, state.left)
+            self._store(market, self._book(market))
         if not state.open:
-            return "order can't be found - already canceled or matched"
-        self._end(state, reason)
+            return TOO_LATE
+        self._end(state, reason or self.conduct.cancel_reason)
         return None
 
-    def open_orders(self, wallet: str) -> list[OrderState]:
-        """What rests in the books for a wallet."""
+    def house_order(self, token: str, side: Side, price: int, size: int) -> bool:
+        """Somebody else's order: it takes what it crosses, accounts' orders too, and rests."""
         self.advance()
-        return [s for s in self._orders_of(wallet) if s.open and self._shows(s.placed_at)]
+        market = self.exchange.market_of(token)
+        if market is None or market.closed:
+            return False
+        incoming = Incoming("house", side, price, size)
+        if token == market.no:
+            incoming = in_yes_terms(incoming)
+        book = self._book(market)
+        result = book.submit(replace(incoming, id=f"house/{incoming.side}/{incoming.price}"))
+        for match in result.matches:
+            state = self._live.get(match.maker)
+            if state is not None:
+                self._house_takes(market, state, match.size)
+        self._store(market, book)
+        return True
 
-    def order(self, hash_: str) -> OrderState | None:
-        """An order by its hash, once it shows."""
+    def open_orders(self, owner: str) -> list[OrderState]:
+        """What rests in the books for an API key."""
+        self.advance()
+        return [
+            state
+            for state in self._live.values()
+            if state.open and state.order.owner == owner and self._shows(state.placed_at)
+        ]
+
+    def order(self, hash_: str, owner: str) -> OrderState | None:
+        """An order by its hash, once it shows and as long as it does."""
         self.advance()
         state = self.orders.get(hash_)
-        return state if state is not None and self._shows(state.placed_at) else None
+        if state is None or state.order.owner != owner or not self._shows(state.placed_at):
+            return None
+        ended = not state.open and state.due is None
+        return None if ended and self.conduct.hides_terminal else state
 
-    def trades_of(self, wallet: str) -> list[Trade]:
-        """The trades that a wallet is part of, oldest first."""
+    def trades_of(self, owner: str) -> list[Trade]:
+        """The trades that an API key is part of, oldest first."""
         self.advance()
-        key = wallet.lower()
+        lag = self.conduct.trades_lag
         return [
             trade
             for trade in self.trades.values()
-            if self._shows(trade.at)
-            and (
-                trade.taker.wallet.lower() == key
-                or any(piece.wallet.lower() == key for piece in trade.pieces)
-            )
+            if trade.concerns(owner) and self._shows(trade.at) and self.now() - trade.at >= lag
         ]
 
     def spendable(self, wallet: str) -> int:
         """Dollars that no open order and no unsettled trade has a claim on."""
-        claimed = sum(
-            state.order.price * (state.order.size - state.matched) // MICRO
-            for state in self._orders_of(wallet)
-            if state.open and state.order.side is Side.BUY
-        )
-        for trade in self._unmoved(wallet):
-            if trade.taker.wallet.lower() == wallet.lower() and trade.taker.side is Side.BUY:
+        key, conduct = wallet.lower(), self.conduct
+        claimed = conduct.phantom_lock if self.taken >= conduct.phantom_lock_after else 0
+        for state in self._live_of(key):
+            if state.order.side is Side.BUY:
+                claimed += state.order.price * state.left // MICRO
+        for trade in self._unmoved():
+            if trade.taker.wallet.lower() == key and trade.taker.side is Side.BUY:
                 claimed += trade.value + sum(trade.fees)
             claimed += sum(
                 piece.price * piece.size // MICRO
                 for piece in trade.pieces
-                if piece.wallet.lower() == wallet.lower() and piece.side is Side.BUY
+                if piece.wallet.lower() == key and piece.side is Side.BUY
             )
-        return self.bank.usd(wallet) - claimed
+        return self.known_dollars(wallet) - claimed
 
     def sellable(self, wallet: str, token: str) -> int:
         """Shares on chain that no open order and no unsettled trade has a claim on."""
-        claimed = sum(
-            state.order.size - state.matched
-            for state in self._orders_of(wallet)
-            if state.open and state.order.side is Side.SELL and state.order.token == token
-        )
-        for trade in self._unmoved(wallet):
+        key, claimed = wallet.lower(), 0
+        for state in self._live_of(key):
+            if state.order.side is Side.SELL and state.order.token == token:
+                claimed += state.left
+        for trade in self._unmoved():
             taker = trade.taker
-            if (taker.wallet.lower(), taker.token) == (wallet.lower(), token):
-                claimed += trade.size if taker.side is Side.SELL else 0
+            if (taker.wallet.lower(), taker.token, taker.side) == (key, token, Side.SELL):
+                claimed += trade.size
             claimed += sum(
                 piece.size
                 for piece in trade.pieces
-                if (piece.wallet.lower(), piece.token) == (wallet.lower(), token)
-                and piece.side is Side.SELL
+                if (piece.wallet.lower(), piece.token, piece.side) == (key, token, Side.SELL)
             )
-        return self.bank.shares(wallet, token) - claimed
+        return self.known_shares(wallet, token) - claimed
+
+    def known_dollars(self, wallet: str) -> int:
+        """Dollars of a wallet, as the venue remembers them."""
+        memory = self._memory(wallet)
+        return self.bank.usd(wallet) if memory is None else memory.dollars
+
+    def known_shares(self, wallet: str, token: str) -> int:
+        """Shares of a wallet, as the venue remembers them."""
+        memory = self._memory(wallet)
+        return self.bank.shares(wallet, token) if memory is None else memory.shares.get(token, 0)
+
+    def refresh(self, wallet: str) -> None:
+        """Forget what was remembered of a wallet's balances."""
+        self._known.pop(wallet.lower(), None)
+
+    def beat(self, owner: str, id_: str) -> tuple[bool, str]:
+        """A heartbeat: whether its id was the expected one, and which is expected next."""
+        self.advance()
+        expected = self._beats.get(owner, (0.0, ""))[1]
+        if id_ != expected or self.conduct.heartbeat_mismatch:
+            return False, expected
+        self._counter += 1
+        next_id = f"{self.chance.getrandbits(32):08x}-{self._counter:04x}"
+        self._beats[owner] = (self.now(), next_id)
+        return True, next_id
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let something happen when so many seconds have passed."""
+        self._agenda.append((self.now() + seconds, act))
 
     def advance(self) -> None:
         """Let everything happen that is due by now."""
         now = self.now()
-        for state in [s for s in self._waiting if s.due is not None and s.due <= now]:
-            self._waiting.remove(state)
-            market = self.exchange.market_of(state.order.token)
-            assert market is not None
-            state.due = None
-            if isinstance(self._match(market, state), Refusal):
-                self._end(state, "UNMATCHED")
-        for trade in list(self._settling):
-            while trade.plan and trade.plan[0][0] <= now:
-                self._step(trade, *trade.plan.pop(0))
-            if not trade.plan:
-                self._settling.remove(trade)
-        unix = int(self.exchange.clock.now().timestamp())
-        for state in self.orders.values():
-            # A GTD order effectively ends a minute before its stated time (PLATFORM.md §3.1).
-            if state.open and state.order.life == "GTD" and state.order.expires - 60 <= unix:
-                self._end(state, "CANCELED_EXPIRED_ORDER")
+        due = [one for one in self._agenda if one[0] <= now]
+        for one in due:
+            self._agenda.remove(one)
+            one[1]()
+        for state in [s for s in self._live.values() if s.due is not None and s.due <= now]:
+            self._end_of_wait(state)
+        for market in self._markets_with_orders():
+            self._reconcile(market)
+        self._chain.advance(now, self.unix(), self.conduct)
+        for owner, (at, _) in list(self._beats.items()):
+            if now - at > self.conduct.heartbeat_ttl:
+                del self._beats[owner]
+                self._cancel_of(owner)
+        for state in list(self._live.values()):
+            reason = self._lapsed(state)
+            if state.open and reason is not None:
+                self._end(state, reason)
 
     def unsettled(self) -> bool:
         """Whether something is still on its way."""
         self.advance()
-        return bool(self._settling or self._waiting)
+        return bool(self._chain.underway) or any(s.due is not None for s in self._live.values())
 
-    def _mode_forbids(self, order: NewOrder) -> Refusal | None:
-        match self.conduct.mode:
-            case Mode.RESTARTING:
-                return Refusal(425, "matching engine is restarting")
-            case Mode.CANCEL_ONLY:
-                return Refusal(503, CANCEL_ONLY)
-            case Mode.DISABLED:
-                return Refusal(503, DISABLED)
-            case Mode.POST_ONLY if not order.post_only:
-                return Refusal(503, POST_ONLY_MODE)
-            case _:
-                return None
+    def _forbids(self, order: NewOrder, market: SimMarket | None) -> Refusal | None:
+        forbidden = rules.mode_forbids(order, self.conduct)
+        if forbidden is None and order.hash in self.orders:
+            forbidden = Refusal(400, f"order {order.hash} is invalid. Duplicated.")
+        forbidden = forbidden or rules.rules_forbid(order, market, self.conduct, self.unix())
+        if forbidden is None and market is not None:
+            forbidden = self._funds_forbid(order, market)
+        return forbidden
 
-    def _rules_forbid(self, order: NewOrder) -> Refusal | None:  # noqa: PLR0911  # one line a rule
-        market = self.exchange.market_of(order.token)
-        if market is None:
-            return Refusal(400, "Invalid token id")
-        if market.closed:
-            return Refusal(404, "No orderbook exists for the requested token id")
-        if not market.accepting or not market.active:
-            return Refusal(400, NOT_READY)
-        if order.hash in self.orders:
-            return Refusal(400, f"order {order.hash} is invalid. Duplicated.")
-        if order.maker_amount <= 0 or order.taker_amount <= 0:
-            return Refusal(400, "Invalid order payload")
-        taking = order.life in ("FOK", "FAK")
-        price, size, tick = order.price, order.size, to_micro(market.tick)
-        dollars = order.maker_amount if order.side is Side.BUY else order.taker_amount
-        if taking and order.side is Side.BUY and (dollars % CENT or size % 10):
-            return Refusal(400, PRECISION)
-        exact = dollars * MICRO % size == 0 and price % tick == 0
-        if not tick <= price <= MICRO - tick or not (exact or taking):
-            shown = text(Decimal(dollars) / Decimal(size))
-            what = f"Price ({shown}) breaks minimum tick size rule: {text(market.tick)}"
-            return Refusal(400, f"order {order.hash} is invalid. {what}")
-        if size < to_micro(market.min_size):
-            what = (
-                f"Size ({text(from_micro(size))}) lower than the minimum: {text(market.min_size)}"
-            )
-            return Refusal(400, f"order {order.hash} is invalid. {what}")
-        if taking and order.side is Side.BUY and dollars < MICRO:
-            what = f"invalid amount for a marketable BUY order (${text(from_micro(dollars))})"
-            return Refusal(400, f"{what}, min size: $1")
-        if order.post_only and taking:
-            return Refusal(400, "Invalid order payload")
-        if order.life == "GTD" and order.expires < self.exchange.clock.now().timestamp() + 60:
-            return Refusal(400, "invalid expiration")
-        return self._funds_forbid(order, market)
+    def _wait(self, order: NewOrder, market: SimMarket) -> tuple[float, str] | None:
+        """How long an order waits before it is matched, and what its owner is told."""
+        if order.life == "FAK" and self.conduct.fak_async:
+            return self.conduct.fak_async, "live"
+        delay = self.conduct.matching_delay
+        if order.takes:
+            delay = delay or market.delay_seconds or (TAKER_DELAY if market.taker_delay else 0)
+        return (delay, "delayed") if delay else None
+
+    def _end_of_wait(self, state: OrderState) -> None:
+        market = self.exchange.market_of(state.order.token)
+        state.due, end = None, self.conduct.delayed_end
+        if end == "cancel":
+            self._end(state, self.conduct.cancel_reason)
+        elif end == "unmatch" or market is None or isinstance(self._match(market, state), Refusal):
+            self._end(state, "UNMATCHED")
 
     def _funds_forbid(self, order: NewOrder, market: SimMarket) -> Refusal | None:
-        if order.side is Side.BUY:
-            need = order.maker_amount
-            if order.life in ("FOK", "FAK"):
-                price = from_micro(order.price)
-                need += to_micro(market.schedule.taker(price, from_micro(order.size)))  # type: ignore[arg-type]  # plain decimals of the right unit
-            have = self.spendable(order.wallet)
-        else:
-            need, have = order.maker_amount, self.sellable(order.wallet, order.token)
-        if have < need:
-            return Refusal(
-                400,
-                f"{NO_BALANCE}: the balance is not enough -> balance: {have}, order amount: {need}",
-            )
-        return None
+        buys = order.side is Side.BUY
+        have = self.spendable(order.wallet) if buys else self.sellable(order.wallet, order.token)
+        lacks = rules.funds_forbid(order, market, have)
+        if lacks is None and self.conduct.allowance_at_entry:
+            return rules.allowance_forbids(order, market, self.bank)
+        return lacks
 
     def _match(self, market: SimMarket, state: OrderState) -> Receipt | Refusal:
         order = state.order
@@ -419,95 +295,133 @@ class Floor:
             self._rival(market, order)
         book = self._book(market)
         incoming = self._incoming(order, market, book)
-        if order.post_only and self._crosses(book, incoming):
-            return Refusal(400, POST_ONLY_CROSSES)
+        if order.post_only and _crosses(book, incoming):
+            if not self.conduct.post_only_invalid:
+                return Refusal(400, rules.POST_ONLY_CROSSES)
+            self._keep(state)
+            self._end(state, "INVALID")
+            return state.receipt
         result = book.submit(incoming)
-        if order.life == "FOK" and not result.matches:
-            return Refusal(400, FOK_NOT_FILLED)
-        if order.life == "FAK" and not result.matches:
-            return Refusal(400, FAK_NOT_FILLED)
-        self.orders[order.hash] = state
-        pieces = [
-            self._piece(market, match.maker, match.price, match.size) for match in result.matches
-        ]
+        if order.takes and not result.matches:
+            why = rules.FOK_NOT_FILLED if order.life == "FOK" else rules.FAK_NOT_FILLED
+            return Refusal(400, why)
+        pieces = [self._piece(market, m.maker, m.price, m.size) for m in result.matches]
+        pieces = self._dusty(order, pieces)
         state.matched = sum(piece.size for piece in pieces)
         state.status = "LIVE" if result.resting else "MATCHED"
+        self._keep(state)
         self._store(market, book)
         trades = self._make_trades(market, order, pieces)
         state.trades += [trade.id for trade in trades]
-        self._tell("order", order.wallet, state)
+        self._tell("order", order.owner, state)
         for trade in trades:
             self._announce(trade)
-        if not trades:
-            return Receipt("live")
-        value = sum(trade.value for trade in trades)
-        making, taking = (
-            (value, state.matched) if order.side is Side.BUY else (state.matched, value)
-        )
-        return Receipt("matched", making, taking, tuple(trade.id for trade in trades))
+        if trades:
+            paid = sum(trade.value for trade in trades)
+            amounts = (paid, state.matched) if order.side is Side.BUY else (state.matched, paid)
+            state.receipt = Receipt("matched", *amounts, tuple(trade.id for trade in trades))
+        return state.receipt
 
     def _incoming(self, order: NewOrder, market: SimMarket, book: MarketBook) -> Incoming:
-        life = {"FOK": Life.ALL_OR_NOTHING, "FAK": Life.KILL_REST}.get(order.life, Life.REST)
-        size = order.size
-        incoming = Incoming(order.hash, order.side, order.price, size, life)
-        if order.token == market.no:
-            incoming = in_yes_terms(incoming)
-        takes_cash = order.side is Side.BUY and life is not Life.REST
-        if takes_cash and self.conduct.improvement == "cash":
-            incoming = replace(incoming, size=max(size, self._for_cash(order, market, book)))
+        incoming = _plain(order, market, LIVES.get(order.life, Life.REST))
+        if order.side is Side.BUY and order.takes and self.conduct.improvement == "cash":
+            size = max(order.size, _for_cash(order, market, book))
+            incoming = replace(incoming, size=size)
         return incoming
-
-    def _for_cash(self, order: NewOrder, market: SimMarket, book: MarketBook) -> int:
-        """Shares that the whole amount buys, in hundredths of a share."""
-        levels = book.asks() if order.token == market.yes else _flipped(book.bids())
-        left, got = order.maker_amount, 0
-        for price, size in levels:
-            if price > order.price:
-                break
-            take = min(size, left * MICRO // price // 10_000 * 10_000)
-            got, left = got + take, left - price * take // MICRO
-        return got
-
-    def _crosses(self, book: MarketBook, incoming: Incoming) -> bool:
-        if incoming.side is Side.BUY:
-            asks = book.asks()
-            return bool(asks) and asks[0][0] <= incoming.price
-        bids = book.bids()
-        return bool(bids) and bids[0][0] >= incoming.price
 
     def _rival(self, market: SimMarket, order: NewOrder) -> None:
         """Somebody else takes the level that the order wants."""
-        mine = in_yes_terms(self._plain(order)) if order.token == market.no else self._plain(order)
-        levels = market.asks if mine.side is Side.BUY else market.bids
-        if levels:
-            price, size = levels[0]
-            market.trade(Incoming("rival", mine.side, price, size, Life.KILL_REST))
-            self.exchange.touch([market])
+        book = self._book(market)
+        side = _plain(order, market).side
+        levels = book.asks() if side is Side.BUY else book.bids()
+        if not levels:
+            return
+        price, size = levels[0]
+        result = book.submit(Incoming("rival", side, price, size, Life.KILL_REST))
+        for match in result.matches:
+            state = self._live.get(match.maker)
+            if state is not None:
+                self._house_takes(market, state, match.size)
+        self._store(market, book)
 
-    def _plain(self, order: NewOrder) -> Incoming:
-        return Incoming(order.hash, order.side, order.price, order.size)
+    def _house_takes(self, market: SimMarket, state: OrderState, size: int) -> None:
+        """The house takes a resting order of an account, at its price."""
+        order = state.order
+        self._counter += 1
+        price = order.price
+        buys = order.side is Side.SELL
+        amounts = (price * size // MICRO, size) if buys else (size, price * size // MICRO)
+        taker = NewOrder(
+            hash=f"0x{self._counter:064x}",
+            wallet=HOUSE,
+            owner=HOUSE_OWNER,
+            token=order.token,
+            side=Side.BUY if buys else Side.SELL,
+            maker_amount=amounts[0],
+            taker_amount=amounts[1],
+            life="FAK",
+        )
+        yes_price = price if order.token == market.yes else MICRO - price
+        piece = self._piece(market, order.hash, yes_price, size)
+        self._announce(self._make_trade(market, taker, (piece,)))
+
+    def _reconcile(self, market: SimMarket) -> None:
+        """Books may have changed from outside: accounts' orders stay, and trade if crossed."""
+        house = {
+            side: dict(self._house_levels(market, side, levels))
+            for side, levels in ((Side.BUY, market.bids), (Side.SELL, market.asks))
+        }
+        changed = False
+        for state in self._resting(market):
+            mine = _plain(state.order, market)
+            against = house[Side.SELL if mine.side is Side.BUY else Side.BUY]
+            for price in sorted(against, reverse=mine.side is Side.SELL):
+                buys = mine.side is Side.BUY
+                if not state.open or (price > mine.price if buys else price < mine.price):
+                    break
+                size = min(state.left, against[price])
+                against[price] -= size
+                changed = True
+                self._house_takes(market, state, size)
+        shown = {Side.BUY: dict(market.bids), Side.SELL: dict(market.asks)}
+        missing = any(
+            shown[mine.side].get(mine.price, 0) < mine.size
+            for mine in (self._as_resting(market, state) for state in self._resting(market))
+        )
+        if changed or missing:
+            self._store(market, self._book_of(market, house))
+
+    def _house_levels(
+        self, market: SimMarket, side: Side, levels: tuple[tuple[int, int], ...]
+    ) -> Iterator[tuple[int, int]]:
+        """Levels without what accounts have in them."""
+        own: dict[int, int] = {}
+        for state in self._resting(market):
+            mine = self._as_resting(market, state)
+            if mine.side is side:
+                own[mine.price] = own.get(mine.price, 0) + mine.size
+        for price, size in levels:
+            if size > own.get(price, 0):
+                yield price, size - own.get(price, 0)
 
     def _book(self, market: SimMarket) -> MarketBook:
         """The house's ladders with the resting orders of accounts, the house first."""
+        sides = ((Side.BUY, market.bids), (Side.SELL, market.asks))
+        house = {side: dict(self._house_levels(market, side, levels)) for side, levels in sides}
+        return self._book_of(market, house)
+
+    def _book_of(self, market: SimMarket, house: dict[Side, dict[int, int]]) -> MarketBook:
         book = MarketBook()
-        for side, levels in ((Side.BUY, market.bids), (Side.SELL, market.asks)):
-            own: dict[int, int] = {}
-            for state in self._resting(market):
-                incoming = self._resting_order(market, state)
-                if incoming.side is side:
-                    own[incoming.price] = own.get(incoming.price, 0) + incoming.size
-            for price, size in levels:
-                if size > own.get(price, 0):
-                    rest = size - own.get(price, 0)
-                    book.submit(Incoming(f"house/{side}/{price}", side, price, rest))
+        for side, levels in house.items():
+            for price, size in levels.items():
+                if size:
+                    book.submit(Incoming(f"house/{side}/{price}", side, price, size))
         for state in self._resting(market):
-            book.submit(self._resting_order(market, state))
+            book.submit(self._as_resting(market, state))
         return book
 
-    def _resting_order(self, market: SimMarket, state: OrderState) -> Incoming:
-        order = state.order
-        incoming = Incoming(order.hash, order.side, order.price, order.size - state.matched)
-        return in_yes_terms(incoming) if order.token == market.no else incoming
+    def _as_resting(self, market: SimMarket, state: OrderState) -> Incoming:
+        return replace(_plain(state.order, market), size=state.left)
 
     def _store(self, market: SimMarket, book: MarketBook) -> None:
         """Ladders show everything that rests, whose ever it is."""
@@ -516,16 +430,26 @@ class Floor:
         self.exchange.touch([market])
 
     def _piece(self, market: SimMarket, maker: str, price: int, size: int) -> Piece:
-        state = self.orders.get(maker)
+        """What a maker gives; its order has so much less left."""
+        state = self._live.get(maker)
         if state is None:
             side = Side.BUY if "/BUY/" in maker else Side.SELL
-            return Piece(maker, HOUSE, "house", market.yes, side, price, size)
+            return Piece(maker, HOUSE, HOUSE_OWNER, market.yes, side, price, size)
         order = state.order
         state.matched += size
-        if state.matched >= order.size:
+        if not state.left:
             state.status = "MATCHED"
+            self._live.pop(maker)
         own_price = price if order.token == market.yes else MICRO - price
         return Piece(maker, order.wallet, order.owner, order.token, order.side, own_price, size)
+
+    def _dusty(self, order: NewOrder, pieces: list[Piece]) -> list[Piece]:
+        """A taker may get a trifle more or less than the sizes say."""
+        dust = self.conduct.overfill
+        last = pieces[-1] if pieces else None
+        if not dust or not order.takes or last is None or last.wallet != HOUSE:
+            return pieces
+        return [*pieces[:-1], replace(last, size=last.size + dust)]
 
     def _make_trades(self, market: SimMarket, order: NewOrder, pieces: list[Piece]) -> list[Trade]:
         groups = [[piece] for piece in pieces] if self.conduct.split_trades else [pieces]
@@ -533,137 +457,133 @@ class Floor:
 
     def _make_trade(self, market: SimMarket, order: NewOrder, pieces: tuple[Piece, ...]) -> Trade:
         self._counter += 1
-        at, conduct = self.now(), self.conduct
         id_ = f"{self.chance.getrandbits(32):08x}-0000-4000-8000-{self._counter:012d}"
+        at, unix = self.now(), self.unix()
         trade = Trade(
-            id=id_, taker=order, market=market, pieces=pieces, fees=(), at=at, plan=[], updated=at
+            id=id_,
+            taker=order,
+            market=market,
+            pieces=pieces,
+            fees=(),
+            at=at,
+            unix=unix,
+            plan=[],
+            updated=unix,
         )
         trade.fees = tuple(
-            to_micro(
-                market.schedule.taker(
-                    from_micro(trade.taker_price(piece)),  # type: ignore[arg-type]  # a price
-                    from_micro(piece.size),  # type: ignore[arg-type]  # shares
-                )
-            )
+            0
+            if order.wallet == HOUSE
+            else rules.taker_fee(market, trade.taker_price(piece), piece.size)
             for piece in pieces
         )
-        mined, confirmed = at + conduct.mined_after, at + conduct.confirmed_after
-        if self.chance.random() < conduct.fail:
-            first = TradeStatus.MINED if conduct.fail_mined else TradeStatus.RETRYING
-            trade.plan = [(mined, first), (confirmed, TradeStatus.FAILED)]
-        else:
-            trade.plan = [(mined, TradeStatus.MINED), (confirmed, TradeStatus.CONFIRMED)]
         self.trades[id_] = trade
-        self._settling.append(trade)
+        self._chain.send(trade, self.conduct)
         for piece in pieces:
-            if piece.maker in self.orders:
-                self.orders[piece.maker].trades.append(id_)
+            state = self.orders.get(piece.maker)
+            if state is not None:
+                state.trades.append(id_)
+                self._tell("order", piece.owner, state)
         return trade
 
-    def _step(self, trade: Trade, at: float, status: TradeStatus) -> None:
-        trade.updated = at
-        if status in (TradeStatus.MINED, TradeStatus.CONFIRMED) and not trade.moved:
-            try:
-                self._settle(trade)
-            except NotPossible:
-                status, trade.plan = TradeStatus.FAILED, []
-        elif status is TradeStatus.FAILED and trade.moved:
-            self._settle(trade, back=True)
-        trade.status = status
-        if trade.moved and not trade.transaction:
-            trade.transaction = f"0x{self.chance.getrandbits(256):064x}"
-        self._announce(trade)
+    def _lapsed(self, state: OrderState) -> str | None:
+        """Why a resting order is no more, if it is not."""
+        market = self.exchange.market_of(state.order.token)
+        if market is None:
+            return "CANCELED_MARKET_NOT_FOUND"
+        if market.closed:
+            return "CANCELED_MARKET_RESOLVED"
+        # A GTD order effectively ends a minute before its stated time (PLATFORM.md §3.1).
+        ends = state.order.expires - self.conduct.expire_early
+        if state.order.life == "GTD" and ends <= self.unix():
+            return "CANCELED_EXPIRED_ORDER"
+        order, wallet = state.order, state.order.wallet
+        buys = order.side is Side.BUY
+        have = self.bank.usd(wallet) if buys else self.bank.shares(wallet, order.token)
+        need = order.price * state.left // MICRO if buys else state.left
+        return "CANCELED_NOT_ENOUGH_BALANCE" if have < need else None
 
-    def _settle(self, trade: Trade, *, back: bool = False) -> None:
-        """Move dollars and tokens of a trade, all of it or nothing."""
-        for piece, fee in zip(trade.pieces, trade.fees, strict=True):
-            self._move(trade, piece, fee, back=back)
-        trade.moved = not back
-
-    def _move(self, trade: Trade, piece: Piece, fee: int, *, back: bool) -> None:
-        bank, taker, market = self.bank, trade.taker, trade.market
-        price = trade.taker_price(piece)
-        value = price * piece.size // MICRO
-        wallet, maker, size = taker.wallet, piece.wallet, piece.size
-        other = market.no if taker.token == market.yes else market.yes
-        if taker.side is Side.BUY:
-            opposite = piece.side is Side.BUY or maker == HOUSE
-            if back:
-                bank.give(wallet, HOUSE, taker.token, size)
-                bank.pay(HOUSE, wallet, value + fee)
-            elif opposite and bank.shares(maker, taker.token) < size:
-                # MINT: both buy, and the pair is split out of what both pay.
-                bank.pay(wallet, HOUSE, value + fee)
-                bank.pay(maker, HOUSE, size - value)
-                bank.split(HOUSE, (taker.token, other), size)
-                bank.give(HOUSE, wallet, taker.token, size)
-                bank.give(HOUSE, maker, other, size)
-            else:
-                bank.pay(wallet, maker, value)
-                bank.pay(wallet, HOUSE, fee)
-                bank.give(maker, wallet, taker.token, size)
-            return
-        if back:
-            if bank.shares(HOUSE, taker.token) < size:
-                bank.split(HOUSE, (taker.token, other), size)
-            bank.give(HOUSE, wallet, taker.token, size)
-            bank.pay(wallet, HOUSE, value - fee)
-        elif piece.side is Side.SELL and piece.token != taker.token and maker != HOUSE:
-            # MERGE: both sell, and the pair becomes the dollar that both are paid from.
-            bank.give(wallet, HOUSE, taker.token, size)
-            bank.give(maker, HOUSE, other, size)
-            bank.merge(HOUSE, (taker.token, other), size)
-            bank.pay(HOUSE, wallet, value - fee)
-            bank.pay(HOUSE, maker, size - value)
-        else:
-            bank.give(wallet, maker, taker.token, size)
-            bank.pay(maker, wallet, value - fee)
-            bank.pay(maker, HOUSE, fee)
+    def _cancel_of(self, owner: str) -> None:
+        for state in [s for s in self._live.values() if s.order.owner == owner and s.open]:
+            self._end(state, self.conduct.cancel_reason)
 
     def _end(self, state: OrderState, status: str) -> None:
         market = self.exchange.market_of(state.order.token)
-        was_open = state.open
-        if was_open and market is not None:
+        if state.open and market is not None:
             book = self._book(market)
             book.cancel(state.order.hash)
             state.status = status
             self._store(market, book)
-        state.status = status
-        self._tell("order", state.order.wallet, state)
+        state.status, state.due = status, None
+        self._live.pop(state.order.hash, None)
+        self._tell("order", state.order.owner, state)
+
+    def _keep(self, state: OrderState) -> None:
+        if state.order.hash not in self.orders:
+            self.taken += 1
+        self.orders[state.order.hash] = state
+        if state.open or state.due is not None:
+            self._live[state.order.hash] = state
+        else:
+            self._live.pop(state.order.hash, None)
+
+    def _memory(self, wallet: str) -> _Known | None:
+        if not self.conduct.balance_lag:
+            return None
+        key, now = wallet.lower(), self.now()
+        known = self._known.get(key)
+        if known is None or now - known.at >= self.conduct.balance_lag:
+            shares = {token: n for (owner, token), n in self.bank.tokens.items() if owner == key}
+            known = self._known[key] = _Known(now, self.bank.usd(wallet), shares)
+        return known
 
     def _announce(self, trade: Trade) -> None:
-        for wallet in {trade.taker.wallet, *(piece.wallet for piece in trade.pieces)} - {HOUSE}:
-            self._tell("trade", wallet, trade)
+        owners = {trade.taker.owner, *(piece.owner for piece in trade.pieces)}
+        for owner in sorted(owners - {HOUSE_OWNER}):
+            self._tell("trade", owner, trade)
 
-    def _tell(self, what: str, wallet: str, changed: "OrderState | Trade") -> None:
+    def _tell(self, what: str, owner: str, changed: OrderState | Trade) -> None:
         for listener in self.listeners:
-            listener(what, wallet, changed)
+            listener(what, owner, changed)
 
-    def _orders_of(self, wallet: str) -> Iterator[OrderState]:
-        key = wallet.lower()
-        return (s for s in self.orders.values() if s.order.wallet.lower() == key)
+    def _live_of(self, wallet: str) -> Iterator[OrderState]:
+        return (s for s in self._live.values() if s.order.wallet.lower() == wallet)
 
     def _resting(self, market: SimMarket) -> list[OrderState]:
-        return [
-            s for s in self.orders.values() if s.open and s.order.token in (market.yes, market.no)
-        ]
+        pair = (market.yes, market.no)
+        return [s for s in self._live.values() if s.open and s.order.token in pair]
 
-    def _unmoved(self, wallet: str) -> Iterator[Trade]:
-        key = wallet.lower()
-        return (
-            trade
-            for trade in self._settling
-            if not trade.moved
-            and trade.status is not TradeStatus.FAILED
-            and (
-                trade.taker.wallet.lower() == key
-                or any(piece.wallet.lower() == key for piece in trade.pieces)
-            )
-        )
+    def _markets_with_orders(self) -> list[SimMarket]:
+        found = (self.exchange.market_of(s.order.token) for s in self._live.values() if s.open)
+        return list({m.yes: m for m in found if m is not None and not m.closed}.values())
+
+    def _unmoved(self) -> Iterator[Trade]:
+        return (trade for trade in self._chain.underway if not trade.moved)
 
     def _shows(self, at: float) -> bool:
         return self.now() - at >= self.conduct.hidden
 
 
-def _flipped(levels: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    return tuple((MICRO - price, size) for price, size in levels)
+def _plain(order: NewOrder, market: SimMarket, life: Life = Life.REST) -> Incoming:
+    """An order in YES terms."""
+    incoming = Incoming(order.hash, order.side, order.price, order.size, life)
+    return in_yes_terms(incoming) if order.token == market.no else incoming
+
+
+def _crosses(book: MarketBook, incoming: Incoming) -> bool:
+    if incoming.side is Side.BUY:
+        asks = book.asks()
+        return bool(asks) and asks[0][0] <= incoming.price
+    bids = book.bids()
+    return bool(bids) and bids[0][0] >= incoming.price
+
+
+def _for_cash(order: NewOrder, market: SimMarket, book: MarketBook) -> int:
+    """Shares that the whole amount buys, in hundredths of a share."""
+    levels = book.asks() if order.token == market.yes else mirrored(book.bids())
+    left, got = order.maker_amount, 0
+    for price, size in levels:
+        if price > order.price:
+            break
+        take = min(size, left * MICRO // price // 10_000 * 10_000)
+        got, left = got + take, left - price * take // MICRO
+    return got

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
@@ -13,29 +14,46 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from arb.adapters.simulator import wire
-from arb.adapters.simulator.builder import ladder
+from arb.adapters.simulator.auth import Keys
+from arb.adapters.simulator.bank import Bank, NotPossible
 from arb.adapters.simulator.channel import MarketChannel
+from arb.adapters.simulator.control import Control, Controls
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.faults import Fault, Faults, FaultyAnswers
+from arb.adapters.simulator.faults import Faults, FaultyAnswers
+from arb.adapters.simulator.floor import Floor
+from arb.adapters.simulator.portfolio import Portfolio
+from arb.adapters.simulator.trading import Trading
+from arb.adapters.simulator.user_channel import UserChannel
 from arb.domain.errors import Unavailable
 from arb.domain.money import from_micro, text
 
 EVENTS_PER_PAGE_MAX, MARKETS_PER_PAGE_MAX, BOOKS_MAX = 500, 100, 500
+SETTLING_STEP = 0.02
 NO_BOOK = {"error": "No orderbook exists for the requested token id"}
 
 
 class Api:
     """The endpoints over one exchange."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(
+        self, exchange: Exchange, bank: Bank | None = None, floor: Floor | None = None
+    ) -> None:
         self.exchange, self.faults = exchange, Faults()
+        self.bank = bank or (floor.bank if floor else Bank())
+        self.floor = floor or Floor(exchange, self.bank, _same_chance(exchange))
+        self.keys = Keys(self.floor)
+        self.trading = Trading(self.floor, self.keys, self.faults)
+        self.portfolio = Portfolio(self.floor)
+        self.user = UserChannel(self.floor, self.keys)
+        self.controls = Controls(exchange, self.floor, self.faults, self.trading.door)
         self.channel = MarketChannel(exchange)
         exchange.changed = self.channel.tell
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The application, with faults in front."""
         get = [
             ("/events/keyset", self.events),
@@ -56,7 +74,6 @@ class Api:
             ("/time", self.time),
             ("/ok", self.ok),
             ("/version", self.version),
-            ("/v2/positions", self.positions),
             ("/v2/resolutions", self.resolutions),
             ("/api/geoblock", self.geoblock),
             ("/_truth", self.truth),
@@ -65,11 +82,14 @@ class Api:
         routes += [
             Route("/books", self.books, methods=["POST"]),
             Route("/_control", self.control, methods=["POST"]),
+            Route("/deployed", self.deployed, methods=["GET"]),
+            *self.keys.routes(),
+            *self.trading.routes(),
+            *self.portfolio.routes(),
             WebSocketRoute("/ws/market", self.market_channel),
+            WebSocketRoute("/ws/user", self.user_channel),
         ]
-        app = Starlette(routes=routes)
-        app.add_middleware(FaultyAnswers, faults=self.faults)
-        return app
+        return FaultyAnswers(Starlette(routes=routes), self.faults)
 
     async def events(self, request: Request) -> Response:
         """`GET /events/keyset`."""
@@ -170,7 +190,7 @@ class Api:
 
     async def time(self, _request: Request) -> Response:
         """`GET /time`."""
-        return PlainTextResponse(str(int(self.exchange.clock.now().timestamp())))
+        return PlainTextResponse(str(int(self.floor.wall())))
 
     async def ok(self, _request: Request) -> Response:
         """`GET /ok`."""
@@ -179,10 +199,6 @@ class Api:
     async def version(self, _request: Request) -> Response:
         """`GET /version`."""
         return _json({"version": 2})
-
-    async def positions(self, _request: Request) -> Response:
-        """`GET /v2/positions`: nobody holds anything yet."""
-        return _json(_envelope([]))
 
     async def resolutions(self, request: Request) -> Response:
         """`GET /v2/resolutions`: payouts as an e6 pair."""
@@ -196,36 +212,33 @@ class Api:
 
     async def geoblock(self, _request: Request) -> Response:
         """`GET /api/geoblock`."""
-        return _json({"blocked": False, "ip": "127.0.0.1", "country": "XX", "region": ""})
+        where = {"open": "XX", "blocked": "US", "close_only": "PL"}[self.floor.conduct.geo]
+        blocked = self.floor.conduct.geo == "blocked"
+        return _json({"blocked": blocked, "ip": "127.0.0.1", "country": where, "region": ""})
+
+    async def deployed(self, _request: Request) -> Response:
+        """`GET /deployed`: every wallet is."""
+        return _json({"deployed": True})
 
     async def truth(self, _request: Request) -> Response:
         """What is really there."""
-        return _json(self.exchange.truth())
+        accounts = {**self.controls.truth(), "requests": self.trading.requests}
+        return _json({**self.exchange.truth(), **accounts})
 
     async def control(self, request: Request) -> Response:
-        """Faults, books, resolutions and the place in a replay, at run time."""
+        """Faults, money, markets and time, at run time: see `control.Control`."""
         try:
             order = msgspec.json.decode(await request.body(), type=Control)
-        except msgspec.MsgspecError as error:
+            done = self.controls.carry_out(order)
+        except (msgspec.MsgspecError, ValueError, ArithmeticError, NotPossible) as error:
             return _error(str(error), 400)
-        if order.clear:
-            self.faults.clear()
-        if order.fault is not None:
-            self.faults.add(order.fault)
-        done = True
-        if order.resolve is not None:
-            done &= self.exchange.resolve(order.resolve.market, Decimal(order.resolve.yes))
-        if order.book is not None:
-            bids, asks = (
-                ladder([(price, int(size)) for price, size in side])
-                for side in (order.book.bids, order.book.asks)
-            )
-            done &= self.exchange.set_book(order.book.token, bids, asks)
-        if order.replay is not None:
-            if not 0 <= order.replay < len(self.exchange.instants):
-                return _error(f"the recording has {len(self.exchange.instants)} instants", 400)
-            self.exchange.show(self.exchange.instants[order.replay])
+        if order.disconnect:
+            await self.user.disconnect()
         return _json({"done": True}) if done else _error("not found", 404)
+
+    async def user_channel(self, socket_: WebSocket) -> None:
+        """`/ws/user`."""
+        await self.user.serve(socket_)
 
     async def market_channel(self, socket_: WebSocket) -> None:
         """`/ws/market`."""
@@ -242,31 +255,6 @@ class Api:
         if not bids or not asks:
             return JSONResponse(NO_BOOK, 404)
         return _json(answer(from_micro(bids[0][0]), from_micro(asks[0][0])))
-
-
-class Resolve(msgspec.Struct):
-    """A market's end: what YES pays."""
-
-    market: str
-    yes: str
-
-
-class SetBook(msgspec.Struct):
-    """A book in terms of one token: [price, whole shares], best first."""
-
-    token: str
-    bids: list[tuple[str, str]]
-    asks: list[tuple[str, str]]
-
-
-class Control(msgspec.Struct, forbid_unknown_fields=True):
-    """An order to the exchange itself."""
-
-    fault: Fault | None = None
-    clear: bool = False
-    resolve: Resolve | None = None
-    book: SetBook | None = None
-    replay: int | None = None
 
 
 @contextlib.asynccontextmanager
@@ -295,13 +283,15 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> A
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     moving = asyncio.create_task(_keep_moving(exchange))
+    settling = asyncio.create_task(_keep_settling(api.floor))
     try:
         await server.ready.wait()
         yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         moving.cancel()
+        settling.cancel()
         server.should_exit = True
-        await asyncio.gather(serving, moving, return_exceptions=True)
+        await asyncio.gather(serving, moving, settling, return_exceptions=True)
         listener.close()
 
 
@@ -326,6 +316,20 @@ async def _keep_moving(exchange: Exchange) -> None:
     while exchange.move is not None:
         exchange.go_on()
         await asyncio.sleep(exchange.step_seconds / 4)
+
+
+async def _keep_settling(floor: Floor) -> None:
+    """Those who only listen are told of what becomes due, too."""
+    while True:
+        floor.advance()
+        await asyncio.sleep(SETTLING_STEP)
+
+
+def _same_chance(exchange: Exchange) -> random.Random:
+    """Chance of its own that begins where the exchange's stands, and takes nothing from it."""
+    chance = random.Random()
+    chance.setstate(exchange.random.getstate())
+    return chance
 
 
 def _page(

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from arb.adapters.simulator.bank import NotPossible
-from arb.adapters.simulator.floor import HOUSE, Floor, NewOrder, OrderState, Refusal, Trade
-from arb.adapters.simulator.floor import TradeStatus as Status
+from arb.adapters.simulator.floor import Floor
 from arb.adapters.simulator.listing import SimMarket
 from arb.adapters.simulator.matching import Ladder
+from arb.adapters.simulator.orders import HOUSE, NewOrder, OrderState, Refusal, Trade
+from arb.adapters.simulator.orders import TradeStatus as Status
 from arb.domain.book import BookMap, Books, Level, OrderBook
 from arb.domain.errors import Unavailable
 from arb.domain.market import OutcomeId, Side, VenueId
@@ -23,6 +24,8 @@ from arb.domain.report import Problem
 from arb.domain.settlement import Convert, Effect, Merge, Operation, OperationId, Redeem, effect
 from arb.domain.statement import Statement, VenueTrade
 
+OWNER = "sim"
+"""The API key of the one account."""
 EPOCH = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 STATES = {
@@ -144,10 +147,12 @@ class SimVenue:
             await self._call()
         except Unavailable:
             return Unknown()
-        state = self.floor.order(order.ref)
-        if state is None:
+        if self.floor.order(order.ref, OWNER) is not None:
+            return Unknown()  # only what may still be matched shows there
+        trades = [t for t in self.floor.trades_of(OWNER) if t.taker.hash == order.ref]
+        if not trades:
             return NotFound()
-        return self._final(order, state)
+        return Final(tuple(fill for trade in trades for fill in self._fills(trade, order.id)))
 
     async def settled(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`."""
@@ -159,8 +164,8 @@ class SimVenue:
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
-        left = self.floor.open_orders(self.wallet)
-        return [s.order.hash for s in left if self.floor.cancel(s.order.hash, self.wallet)]
+        left = self.floor.open_orders(OWNER)
+        return [s.order.hash for s in left if self.floor.cancel(s.order.hash, OWNER)]
 
     async def statement(self, outcomes: Sequence[OutcomeId], since: datetime) -> Statement:
         """See `arb.ports.Statements`."""
@@ -173,7 +178,7 @@ class SimVenue:
                 o: Shares(from_micro(self.floor.bank.shares(self.wallet, o.token)))
                 for o in outcomes
             },
-            open_orders=tuple(s.order.hash for s in self.floor.open_orders(self.wallet)),
+            open_orders=tuple(s.order.hash for s in self.floor.open_orders(OWNER)),
             trades=tuple(
                 VenueTrade(
                     id=trade.id,
@@ -181,7 +186,7 @@ class SimVenue:
                     state=STATES[trade.status],
                     fills=self._fills(trade, OrderId(trade.taker.hash)),
                 )
-                for trade in self.floor.trades_of(self.wallet)
+                for trade in self.floor.trades_of(OWNER)
                 if trade.at >= began
             ),
         )
@@ -248,7 +253,7 @@ class SimVenue:
         return NewOrder(
             hash=order.ref,
             wallet=self.wallet,
-            owner="sim",
+            owner=OWNER,
             token=order.outcome.token,
             side=order.side,
             maker_amount=value if buys else shares,

@@ -1,0 +1,135 @@
+"""Orders and trades as the venue shows them: rows of reads, events of the user channel.
+
+PLATFORM.md §1.5 and §2.2.
+"""
+
+from typing import Any
+
+from arb.adapters.simulator.listing import SimMarket
+from arb.adapters.simulator.orders import OrderState, Piece, Receipt, Trade
+from arb.domain.money import MICRO, from_micro, text
+
+
+def receipt(order_id: str, given: Receipt, status: str, hashes: list[str]) -> dict[str, Any]:
+    """The answer to an order that was taken."""
+    return {
+        "success": True,
+        "errorMsg": "",
+        "orderID": order_id,
+        "status": status,
+        "makingAmount": _amount(given.making) if given.making else "",
+        "takingAmount": _amount(given.taking) if given.taking else "",
+        "tradeIDs": list(given.trades),
+        "transactionsHashes": hashes,
+    }
+
+
+def rejected(message: str, *, success: bool = False) -> dict[str, Any]:
+    """A row of a batch that was not taken, or of which nothing is said."""
+    return {
+        "success": success,
+        "errorMsg": message,
+        "orderID": "",
+        "status": "",
+        "makingAmount": "",
+        "takingAmount": "",
+        "tradeIDs": [],
+        "transactionsHashes": [],
+    }
+
+
+def order(state: OrderState, market: SimMarket) -> dict[str, Any]:
+    """An order of `GET /data/orders`."""
+    posted = state.order
+    return {
+        "id": posted.hash,
+        "market": market.padded_id,
+        "asset_id": posted.token,
+        "owner": posted.owner,
+        "maker_address": posted.wallet,
+        "side": posted.side.value,
+        "price": _amount(posted.price),
+        "original_size": _amount(posted.size),
+        "size_matched": _amount(state.matched),
+        "outcome": _outcome(market, posted.token),
+        "order_type": posted.life,
+        "status": state.status,
+        "associate_trades": list(state.trades),
+        "created_at": state.placed_unix,
+        "expiration": str(posted.expires),
+    }
+
+
+def order_event(state: OrderState, market: SimMarket, unix_ms: int) -> dict[str, Any]:
+    """An order as the user channel tells of it."""
+    kind = "UPDATE" if state.told else "PLACEMENT"
+    if not state.open and state.status not in ("MATCHED", "DELAYED"):
+        kind = "CANCELLATION"
+    return {
+        "event_type": "order",
+        **order(state, market),
+        "type": kind,
+        "order_owner": state.order.owner,
+        "created_at": str(state.placed_unix),
+        "timestamp": str(unix_ms),
+    }
+
+
+def trade(one: Trade, owner: str, fee_shown: str) -> dict[str, Any]:
+    """A trade as an API key sees it; the upper level is always the taker's."""
+    taker, market = one.taker, one.market
+    average = round(from_micro(one.value) / from_micro(one.size), 6) if one.size else 0
+    return {
+        "id": one.id,
+        "taker_order_id": taker.hash,
+        "market": market.padded_id,
+        "asset_id": taker.token,
+        "owner": taker.owner,
+        "maker_address": taker.wallet,
+        "side": taker.side.value,
+        "trader_side": "TAKER" if taker.owner == owner else "MAKER",
+        "price": text(from_micro(int(average * MICRO))),
+        "size": _amount(one.size),
+        "outcome": _outcome(market, taker.token),
+        "status": f"TRADE_STATUS_{one.status.value}",
+        "fee_rate_bps": fee_shown,
+        "bucket_index": 0,
+        "transaction_hash": one.transaction,
+        "match_time": str(one.unix),
+        "last_update": str(one.updated),
+        "maker_orders": [_maker(piece, market) for piece in one.pieces],
+    }
+
+
+def trade_event(one: Trade, owner: str, fee_shown: str, unix_ms: int) -> dict[str, Any]:
+    """A trade as the user channel tells of it."""
+    return {
+        "event_type": "trade",
+        "type": "TRADE",
+        **trade(one, owner, fee_shown),
+        "status": one.status.value,
+        "trade_owner": owner,
+        "timestamp": str(unix_ms),
+    }
+
+
+def _maker(piece: Piece, market: SimMarket) -> dict[str, Any]:
+    return {
+        "order_id": piece.maker,
+        "asset_id": piece.token,
+        "maker_address": piece.wallet,
+        "owner": piece.owner,
+        "side": piece.side.value,
+        "price": _amount(piece.price),
+        "matched_amount": _amount(piece.size),
+        "outcome": _outcome(market, piece.token),
+        "fee_rate_bps": "0",
+    }
+
+
+def _outcome(market: SimMarket, token: str) -> str:
+    return market.outcomes[0] if token == market.yes else market.outcomes[-1]
+
+
+def _amount(micro: int) -> str:
+    return text(from_micro(micro))
