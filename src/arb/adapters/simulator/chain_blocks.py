@@ -118,6 +118,11 @@ class Chain:
             nonce += 1
         return nonce
 
+    def nonce_at(self, sender: str, block: int) -> int:
+        """The next nonce after a block."""
+        later = [tx for tx in self._mined if tx.sender == sender and (tx.block or 0) > block]
+        return self.nonces[sender] - len(later)
+
     def take(self, signed: Signed) -> Transaction:
         """Let a signed transaction wait for its block.
 
@@ -196,7 +201,6 @@ class Chain:
         then = copied(self.bank)
         for tx in reversed(later):
             assert tx.change is not None
-            # What was spent since by a trade shows as spent then.
             carry_out(then, tx.change.reversed())
         return then
 
@@ -207,6 +211,10 @@ class Chain:
             Reverts: The contract refuses.
         """
         return self.contracts.run(copied(bank), step.sender, step.to, step.data)
+
+    def rehearse(self, steps: Sequence[Step]) -> str:
+        """What would go wrong if steps were carried out now; nothing changes."""
+        return self._carry_out(copied(self.bank), steps)
 
     def gas_needed(self, steps: Sequence[Step]) -> int:
         """What carrying steps out costs."""
@@ -235,14 +243,11 @@ class Chain:
         tx.error, tx.change, tx.succeeded = "", None, False
         draft = copied(self.bank)
         needed = self.gas_needed(tx.steps)
-        try:
-            if not tx.relayed and tx.gas < needed:
-                raise Reverts("out of gas")
-            for step in tx.steps:
-                self.contracts.run(draft, step.sender, step.to, step.data)
-        except Reverts as error:
-            tx.error = str(error) or "execution reverted"
+        if not tx.relayed and tx.gas < needed:
+            tx.error = "out of gas"
         else:
+            tx.error = self._carry_out(draft, tx.steps)
+        if not tx.error:
             tx.succeeded = True
             tx.change = between(self.bank, draft)
             carry_out(self.bank, tx.change)
@@ -253,6 +258,15 @@ class Chain:
             if tx.succeeded and tx.value:
                 self.pol[tx.to] = self.wei(tx.to) + tx.value
         self._mined.append(tx)
+
+    def _carry_out(self, bank: Bank, steps: Sequence[Step]) -> str:
+        """Run steps on a draft; says what went wrong."""
+        try:
+            for step in steps:
+                self.contracts.run(bank, step.sender, step.to, step.data)
+        except Reverts as error:
+            return str(error) or "execution reverted"
+        return ""
 
     def _unmine(self, tx: Transaction) -> None:
         tx.block, tx.change = None, None

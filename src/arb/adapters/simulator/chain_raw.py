@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import rlp
 from eth_account import Account
@@ -59,11 +60,12 @@ def intrinsic_gas(data: bytes) -> int:
     return PLAIN_GAS + ZERO_BYTE_GAS * zeros + BYTE_GAS * (len(data) - zeros)
 
 
-def _signed(raw: bytes, kind: int, fields: Sequence[bytes], sender: str) -> Signed:
+def _signed(raw: bytes, kind: int, fields: Sequence[Any], sender: str) -> Signed:
     counts = (LEGACY_FIELDS, ACCESS_LIST_FIELDS, DYNAMIC_FEE_FIELDS)
     if len(fields) != counts[kind]:
         raise Unreadable("rlp: too few or too many fields")
-    number = [int.from_bytes(field, "big") if isinstance(field, bytes) else 0 for field in fields]
+    # The access list is a list of its own and no number.
+    number = [0 if isinstance(field, list) else int.from_bytes(field, "big") for field in fields]
     if kind == DYNAMIC_FEE:
         chain_id, nonce, gas_price, gas, at = number[0], number[1], number[3], number[4], 5
     elif kind == ACCESS_LIST:

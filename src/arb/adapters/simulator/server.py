@@ -16,7 +16,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from arb.adapters.simulator import wire
+from arb.adapters.simulator.bank import Bank
 from arb.adapters.simulator.builder import ladder
+from arb.adapters.simulator.chain import ChainApi, ChainOrder
 from arb.adapters.simulator.channel import MarketChannel
 from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.faults import Fault, Faults, FaultyAnswers
@@ -34,6 +36,7 @@ class Api:
         self.exchange, self.faults = exchange, Faults()
         self.channel = MarketChannel(exchange)
         exchange.changed = self.channel.tell
+        self.chain = ChainApi(exchange, Bank())
 
     def app(self) -> Starlette:
         """The application, with faults in front."""
@@ -66,6 +69,7 @@ class Api:
             Route("/books", self.books, methods=["POST"]),
             Route("/_control", self.control, methods=["POST"]),
             WebSocketRoute("/ws/market", self.market_channel),
+            *self.chain.routes(),
         ]
         app = Starlette(routes=routes)
         app.add_middleware(FaultyAnswers, faults=self.faults)
@@ -212,6 +216,11 @@ class Api:
             self.faults.clear()
         if order.fault is not None:
             self.faults.add(order.fault)
+        if order.chain is not None:
+            try:
+                self.chain.order(order.chain)
+            except ValueError as error:
+                return _error(str(error), 400)
         done = True
         if order.resolve is not None:
             done &= self.exchange.resolve(order.resolve.market, Decimal(order.resolve.yes))
@@ -267,6 +276,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     resolve: Resolve | None = None
     book: SetBook | None = None
     replay: int | None = None
+    chain: ChainOrder | None = None
 
 
 @contextlib.asynccontextmanager
