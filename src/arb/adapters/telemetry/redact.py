@@ -37,13 +37,18 @@ class Redactor:
     """Masks secrets in text. Hashes of orders and transactions stay readable."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on, too."""
         forms = {form for secret in secrets if secret for form in _forms(secret)}
-        longest_first = sorted((f for f in forms if len(f) >= SHORTEST), key=len, reverse=True)
-        self._known = (
-            re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-            if longest_first
-            else None
-        )
+        new = {form for form in forms if len(form) >= SHORTEST} - self._forms
+        if new:
+            self._forms |= new
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self._known = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
     def __call__(self, text: str) -> str:
         """The text with every secret masked."""
@@ -54,6 +59,10 @@ class Redactor:
         return text
 
 
+redact = Redactor()
+"""This process's own: what is learned here, no log and no error shows."""
+
+
 def _forms(secret: str) -> Iterable[str]:
     """The ways in which a secret gets written."""
     bare = secret.removeprefix("0x")
@@ -61,6 +70,8 @@ def _forms(secret: str) -> Iterable[str]:
         raw = value.encode()
         yield value
         yield json.dumps(value)[1:-1]
+        yield json.dumps(value, ensure_ascii=False)[1:-1]
+        yield repr(value)[1:-1]
         yield quote(value, safe="")
         yield quote_plus(value)
         yield raw.hex()
