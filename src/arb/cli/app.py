@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, reads, run, tools
+from arb.cli import admin, keys, reads, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -41,6 +41,7 @@ for _name, _command in _COMMANDS:
 app.add_typer(tools.exchange, name="exchange")
 app.add_typer(admin.config, name="config")
 app.add_typer(admin.db, name="db")
+app.add_typer(keys.keys, name="keys")
 
 
 @app.callback()
