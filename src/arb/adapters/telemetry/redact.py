@@ -22,6 +22,7 @@ _PATTERNS = (
     re.compile(r"(?i)(private[_-]?key[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]{6,}"),
     re.compile(r"(\w://[^/\s:@?#]*:)[^@/\s]+(?=@)"),
     re.compile(r"(\w://)[^/\s:@?#]{6,}(?=@)"),
+    re.compile(r"(?i)([?&][\w-]*(?:key|token|auth|secret|password)=)[^&#\s\"']{4,}"),
 )
 # Control characters and those that turn the direction of writing: a venue's text must not be able
 # to forge a line of the log or to speak to the terminal.
@@ -50,10 +51,13 @@ class Redactor:
             longest_first = sorted(self._forms, key=len, reverse=True)
             self._known = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
+    def known(self, text: str) -> str:
+        """The text without the secrets that were learned."""
+        return self._known.sub(MASK, text) if self._known else text
+
     def __call__(self, text: str) -> str:
-        """The text with every secret masked."""
-        if self._known:
-            text = self._known.sub(MASK, text)
+        """The text without these, and without what is written like a secret."""
+        text = self.known(text)
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)
         return text
