@@ -1,16 +1,24 @@
 """The embedded chain, through the unmodified official SDK and through our own calls."""
 
+import asyncio
+import copy
 import dataclasses
+import functools
+import random
+import sys
 import time
 
 import httpx
 import pytest
 
+from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.rpc import Refused, Reverted, Rpc, RpcOptions
+from arb.adapters.simulator.builder import Builder
+from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.places import PLACES
-from tests.conftest import exchange_at
+from arb.adapters.simulator.server import serve
 
 polymarket = pytest.importorskip("polymarket")
 eth_account = pytest.importorskip("eth_account")
@@ -52,6 +60,26 @@ RELAYER_KEY = RelayerApiKey(key="relayer-key", address=OWNER)
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    # A dozen HTTP clients per session would each read all certificates, for plain HTTP.
+    monkeypatch.setattr(httpx._transports.default, "create_ssl_context", _one_ssl_context)
+
+
+@functools.cache
+def _one_ssl_context(**_):
+    return httpx.create_ssl_context(verify=False)
+
+
+def _exchange():
+    """One plain v1 market, one exclusive v1 event of four, one v2 market."""
+    build = Builder(random.Random("chain"))
+    quotes = [("0.4", 100)], [("0.5", 100)]
+    four = [build.market(f"exclusive-{n}", *quotes) for n in range(1, 5)]
+    events = [
+        build.event("plain", [build.market("plain-1", *quotes)]),
+        build.event("exclusive", four, neg_risk=True),
+        build.event("second", [build.market("second-1", *quotes, version="v2")]),
+    ]
+    return Exchange(events, SystemClock(), random.Random(1))
 
 
 class World:
@@ -71,7 +99,7 @@ class World:
     async def secure(self, kind, *, api_key=RELAYER_KEY, key=KEY, wallet=None):
         config = dataclasses.replace(
             get_environment_config(PRODUCTION),
-            **{name: self.address for name in URLS},
+            **dict.fromkeys(URLS, self.address),
             **{name: self.address.replace("http", "ws") + "/ws" for name in SOCKETS},
             rpc_url=self.address + "/rpc",
             relayer_poll_frequency_ms=20,
@@ -132,7 +160,6 @@ class World:
             for e in self.exchange.events
             for m in e.markets
             if (m.version, e.neg_risk) == (version, neg_risk) and len(m.outcomes) == 2
-            if not m.closed
         )
 
 
@@ -159,8 +186,9 @@ SOCKETS = [
 
 @pytest.fixture
 async def world():
+    exchange = _exchange()
     async with (
-        exchange_at("demo", 1) as (exchange, address),
+        serve(exchange) as address,
         httpx.AsyncClient(base_url=address, trust_env=False) as client,
     ):
         world = World(exchange, address, client)
@@ -173,16 +201,9 @@ async def world():
 
 
 @pytest.mark.parametrize("kind", WALLETS)
-@pytest.mark.parametrize(
-    ("version", "neg_risk"), [("v1", False), ("v1", True), ("v2", False)]
-)
-async def test_the_sdk_splits_merges_and_redeems(world, kind, version, neg_risk):
-    markets = [
-        m
-        for m in world.exchange.markets()
-        if m.version == version and (m.neg_risk == neg_risk or version == "v2")
-    ]
-    market, wallet = markets[0], WALLETS[kind]
+@pytest.mark.parametrize("neg_risk", [False, True])
+async def test_the_sdk_splits_merges_and_redeems(world, kind, neg_risk):
+    market, wallet = world.market(neg_risk=neg_risk), WALLETS[kind]
     client = await world.ready(kind)
     handle = await client.split_position(condition_id=market.condition_id, amount=30 * ONE)
     assert (await handle.wait()).transaction_hash.startswith("0x")
@@ -193,6 +214,21 @@ async def test_the_sdk_splits_merges_and_redeems(world, kind, version, neg_risk)
     await world.http.post("/_control", json={"resolve": {"market": market.slug, "yes": yes}})
     await (await client.redeem_positions(condition_id=market.condition_id)).wait()
     assert await world.truth(wallet) == (100, {})
+
+
+@pytest.mark.parametrize("kind", ["EOA", "DEPOSIT_WALLET"])
+async def test_the_router_splits_merges_and_redeems_v2(world, kind):
+    market, wallet = world.market(version="v2"), WALLETS[kind]
+    client, condition = await world.ready(kind), market.condition_id
+    await world.do(client, calls.router_split(BOOK, condition, 30 * ONE))
+    assert await world.truth(wallet) == (70, {market.yes: 30, market.no: 30})
+    await world.do(client, calls.router_merge(BOOK, condition, 10 * ONE))
+    await world.http.post("/_control", json={"resolve": {"market": market.slug, "yes": "0.5"}})
+    await world.do(client, calls.router_redeem(BOOK, condition, 0, 5 * ONE))
+    assert await world.truth(wallet) == (82.5, {market.yes: 15, market.no: 20})
+    rpc = world.rpc()
+    for book, held in ((BOOK.position_manager, 15 * ONE), (BOOK.conditional_tokens, 0)):
+        assert await rpc.call(calls.shares(book, wallet, market.yes)) == held
 
 
 async def test_the_sdk_merges_all_there_is_and_reads_balances_over_rpc(world):
@@ -222,9 +258,7 @@ async def test_a_conversion_gives_cash_and_the_other_yes_less_the_fee(world, kin
     assert count == len(event.markets)
     assert await rpc.call(calls.fee_bips(BOOK, id_)) == 100
     assert (await rpc.call(calls.market_data(BOOK, id_))).questions == count
-    where = {
-        await rpc.call(calls.condition_of_question(BOOK, id_, at)): at for at in range(count)
-    }
+    where = {await rpc.call(calls.condition_of_question(BOOK, id_, at)): at for at in range(count)}
     assert where[event.markets[0].condition_id] == count - 1
     given = event.markets[:2]
     for market in given:
@@ -294,8 +328,6 @@ def _signed(nonce=0, call=None, **changes):
 
 
 async def _receipt(rpc, hash_):
-    import asyncio
-
     for _ in range(200):
         receipt = await rpc.receipt(hash_)
         if receipt is not None:
@@ -485,8 +517,6 @@ async def _submission(world, client, wanted=None):
 
 @pytest.mark.parametrize("kind", RELAYED)
 async def test_only_the_owners_signature_over_the_very_calls_counts(world, kind):
-    import copy
-
     client = await world.secure(kind)
     good = await _submission(world, client)
     bent = copy.deepcopy(good)
@@ -510,8 +540,6 @@ async def test_only_the_owners_signature_over_the_very_calls_counts(world, kind)
 
 
 async def test_an_action_goes_through_its_states(world):
-    import asyncio
-
     client = await world.secure("DEPOSIT_WALLET")
     await world.conduct(executed_after=0.1, mined_after=0.1, finality_delay=0.2)
     handle = await client.execute_transaction(calls=[_call()])
@@ -627,11 +655,9 @@ def test_the_simulators_addresses_are_the_bots():
 
 
 async def test_without_the_libraries_the_rest_works(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "arb.adapters.simulator.chain_blocks", None)
     async with (
-        exchange_at("quiet", 1) as (_, address),
+        serve(_exchange()) as address,
         httpx.AsyncClient(base_url=address, trust_env=False) as client,
     ):
         assert (await client.post("/rpc", json={})).status_code == 501
