@@ -1,16 +1,27 @@
 """The embedded chain, through the unmodified official SDK and through our own calls."""
 
+import asyncio
+import copy
 import dataclasses
+import functools
+import itertools
+import random
+import sys
 import time
 
 import httpx
 import pytest
+import pytest_asyncio
 
+from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.rpc import Refused, Reverted, Rpc, RpcOptions
+from arb.adapters.simulator.builder import Builder
+from arb.adapters.simulator.chain_conduct import ChainConduct
+from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.places import PLACES
-from tests.conftest import exchange_at
+from arb.adapters.simulator.server import serve
 
 polymarket = pytest.importorskip("polymarket")
 eth_account = pytest.importorskip("eth_account")
@@ -30,36 +41,58 @@ from polymarket.auth import BuilderApiKey, RelayerApiKey  # noqa: E402
 from polymarket.calls import TransactionCall  # noqa: E402
 from polymarket.models.clob.api_key import ApiKeyCreds  # noqa: E402
 
-KEY = "0x" + "4c" * 32
-OWNER = eth_account.Account.from_key(KEY).address
 STRANGER_KEY = "0x" + "5d" * 32
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 BOOK = Contracts()
+FAST = {"block_seconds": 0.02, "mined_after": 0.02, "finality_delay": 0.02, "executed_after": 0.01}
 DERIVATION = get_environment_config(PRODUCTION).wallet_derivation
-WALLETS = {
-    "EOA": OWNER,
-    "GNOSIS_SAFE": derive_safe_wallet_address(OWNER, DERIVATION),
-    "POLY_PROXY": derive_proxy_wallet_address(OWNER, DERIVATION),
-    "DEPOSIT_WALLET": derive_beacon_deposit_wallet_address(OWNER, DERIVATION),
-}
-RELAYED = [kind for kind in WALLETS if kind != "EOA"]
+RELAYED = ["GNOSIS_SAFE", "POLY_PROXY", "DEPOSIT_WALLET"]
+KINDS = ["EOA", *RELAYED]
 ONE = 1_000_000
 CREDENTIALS = ApiKeyCreds(
     key="00000000-0000-4000-8000-000000000001", secret="c2VjcmV0", passphrase="p"
 )
-RELAYER_KEY = RelayerApiKey(key="relayer-key", address=OWNER)
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    # A dozen HTTP clients per session would each read all certificates, for plain HTTP.
+    monkeypatch.setattr(httpx._transports.default, "create_ssl_context", _one_ssl_context)
+
+
+@functools.cache
+def _one_ssl_context(**_):
+    return httpx.create_ssl_context(verify=False)
+
+
+def _events():
+    """One plain v1 market, one exclusive v1 event of four, one v2 market."""
+    build = Builder(random.Random("chain"))
+    quotes = [("0.4", 100)], [("0.5", 100)]
+    four = [build.market(f"exclusive-{n}", *quotes) for n in range(1, 5)]
+    return [
+        build.event("plain", [build.market("plain-1", *quotes)]),
+        build.event("exclusive", four, neg_risk=True),
+        build.event("second", [build.market("second-1", *quotes, version="v2")]),
+    ]
 
 
 class World:
     """One exchange, one key, and helpers."""
 
-    def __init__(self, exchange, address, client):
+    def __init__(self, exchange, address, client, number):
         self.exchange, self.address, self.http = exchange, address, client
         self.opened = []
+        self.key = f"0x{number:064x}"
+        self.owner = owner = eth_account.Account.from_key(self.key).address
+        self.wallets = {
+            "EOA": owner,
+            "GNOSIS_SAFE": derive_safe_wallet_address(owner, DERIVATION),
+            "POLY_PROXY": derive_proxy_wallet_address(owner, DERIVATION),
+            "DEPOSIT_WALLET": derive_beacon_deposit_wallet_address(owner, DERIVATION),
+        }
+        self.api_key = RelayerApiKey(key="relayer-key", address=owner)
 
     async def control(self, **order):
         answer = await self.http.post("/_control", json={"chain": order})
@@ -68,7 +101,7 @@ class World:
     async def conduct(self, **fields):
         await self.control(conduct=fields)
 
-    async def secure(self, kind, *, api_key=RELAYER_KEY, key=KEY, wallet=None):
+    async def secure(self, kind, *, api_key=None):
         config = dataclasses.replace(
             get_environment_config(PRODUCTION),
             **dict.fromkeys(URLS, self.address),
@@ -77,11 +110,11 @@ class World:
             relayer_poll_frequency_ms=20,
         )
         client = await AsyncSecureClient._create(
-            private_key=key,
-            wallet=wallet or WALLETS[kind],
+            private_key=self.key,
+            wallet=self.wallets[kind],
             environment=create_environment(name="embedded", config=config),
             credentials=CREDENTIALS,
-            api_key=api_key,
+            api_key=api_key or self.api_key,
             validate_credentials=False,
         )
         self.opened.append(client)
@@ -95,7 +128,7 @@ class World:
 
     async def ready(self, kind, dollars=100):
         """A client whose wallet has money and has permitted what is needed."""
-        wallet = WALLETS[kind]
+        wallet = self.wallets[kind]
         await self.control(deposit={wallet: str(dollars)})
         client = await self.secure(kind)
         permissions = [
@@ -132,7 +165,6 @@ class World:
             for e in self.exchange.events
             for m in e.markets
             if (m.version, e.neg_risk) == (version, neg_risk) and len(m.outcomes) == 2
-            if not m.closed
         )
 
 
@@ -157,30 +189,31 @@ SOCKETS = [
 ]
 
 
-@pytest.fixture
-async def world():
-    async with (
-        exchange_at("demo", 1) as (exchange, address),
-        httpx.AsyncClient(base_url=address, trust_env=False) as client,
-    ):
-        world = World(exchange, address, client)
-        await world.conduct(
-            block_seconds=0.02, mined_after=0.02, finality_delay=0.02, executed_after=0.01
-        )
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def served():
+    exchange = Exchange(_events(), SystemClock(), random.Random(1))
+    async with serve(exchange) as address:
+        yield exchange, address, itertools.count(1000)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(served):
+    """One server for all tests; each has its own owner, fresh markets and a chain that behaves."""
+    exchange, address, numbers = served
+    exchange.show(_events())
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        world = World(exchange, address, client, next(numbers))
+        await world.conduct(**dataclasses.asdict(ChainConduct()) | FAST)
+        await world.control(keys={})
         yield world
         for one in world.opened:
             await one.close()
 
 
-@pytest.mark.parametrize("kind", WALLETS)
-@pytest.mark.parametrize(("version", "neg_risk"), [("v1", False), ("v1", True), ("v2", False)])
-async def test_the_sdk_splits_merges_and_redeems(world, kind, version, neg_risk):
-    markets = [
-        m
-        for m in world.exchange.markets()
-        if m.version == version and (m.neg_risk == neg_risk or version == "v2")
-    ]
-    market, wallet = markets[0], WALLETS[kind]
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("neg_risk", [False, True])
+async def test_the_sdk_splits_merges_and_redeems(world, kind, neg_risk):
+    market, wallet = world.market(neg_risk=neg_risk), world.wallets[kind]
     client = await world.ready(kind)
     handle = await client.split_position(condition_id=market.condition_id, amount=30 * ONE)
     assert (await handle.wait()).transaction_hash.startswith("0x")
@@ -193,14 +226,29 @@ async def test_the_sdk_splits_merges_and_redeems(world, kind, version, neg_risk)
     assert await world.truth(wallet) == (100, {})
 
 
+@pytest.mark.parametrize("kind", ["EOA", "DEPOSIT_WALLET"])
+async def test_the_router_splits_merges_and_redeems_v2(world, kind):
+    market, wallet = world.market(version="v2"), world.wallets[kind]
+    client, condition = await world.ready(kind), market.condition_id
+    await world.do(client, calls.router_split(BOOK, condition, 30 * ONE))
+    assert await world.truth(wallet) == (70, {market.yes: 30, market.no: 30})
+    await world.do(client, calls.router_merge(BOOK, condition, 10 * ONE))
+    await world.http.post("/_control", json={"resolve": {"market": market.slug, "yes": "0.5"}})
+    await world.do(client, calls.router_redeem(BOOK, condition, 0, 5 * ONE))
+    assert await world.truth(wallet) == (82.5, {market.yes: 15, market.no: 20})
+    rpc = world.rpc()
+    for book, held in ((BOOK.position_manager, 15 * ONE), (BOOK.conditional_tokens, 0)):
+        assert await rpc.call(calls.shares(book, wallet, market.yes)) == held
+
+
 async def test_the_sdk_merges_all_there_is_and_reads_balances_over_rpc(world):
     market = world.market(neg_risk=True)
     client = await world.ready("EOA")
     await (await client.split_position(condition_id=market.condition_id, amount=9 * ONE)).wait()
     rpc = world.rpc()
-    view = calls.shares_of_many(BOOK.conditional_tokens, OWNER, [market.yes, market.no])
+    view = calls.shares_of_many(BOOK.conditional_tokens, world.owner, [market.yes, market.no])
     assert await rpc.call(view) == (9 * ONE, 9 * ONE)
-    assert await rpc.call(calls.dollars(BOOK, OWNER)) == 91 * ONE
+    assert await rpc.call(calls.dollars(BOOK, world.owner)) == 91 * ONE
     await (await client.merge_positions(condition_id=market.condition_id, amount="max")).wait()
     assert await rpc.call(view) == (0, 0)
 
@@ -213,7 +261,7 @@ def _exclusive(exchange):
 async def test_a_conversion_gives_cash_and_the_other_yes_less_the_fee(world, kind):
     event = _exclusive(world.exchange)
     await world.conduct(fee_bips=100, questions="reversed")
-    client, wallet = await world.ready(kind), WALLETS[kind]
+    client, wallet = await world.ready(kind), world.wallets[kind]
     rpc = world.rpc()
     id_ = event.markets[0].neg_risk_id
     count = await rpc.call(calls.question_count(BOOK, id_))
@@ -240,39 +288,41 @@ async def test_a_full_no_set_is_cash_and_a_hidden_question_shows_in_the_count(wo
     for market in event.markets:
         await world.do(client, calls.split(BOOK, market.condition_id, ONE, neg_risk=True))
     await world.do(client, calls.convert(BOOK, id_, range(count), ONE))
-    usd, tokens = await world.truth(OWNER)
+    usd, tokens = await world.truth(world.owner)
     assert usd == 99
     assert tokens == {m.yes: 1 for m in event.markets}
     await world.conduct(hidden_questions=2)
     assert await rpc.call(calls.question_count(BOOK, id_)) == count + 2
     with pytest.raises(Reverted, match="InvalidIndexSet"):
-        await rpc.call_raw(calls.convert(BOOK, id_, [count + 2], ONE), sender=OWNER)
+        await rpc.call_raw(calls.convert(BOOK, id_, [count + 2], ONE), sender=world.owner)
 
 
 async def test_a_node_says_what_would_revert_and_why(world):
     market = world.market()
-    await world.control(deposit={OWNER: "5"})
+    await world.control(deposit={world.owner: "5"})
     rpc = world.rpc()
     split = calls.split(BOOK, market.condition_id, 10 * ONE, neg_risk=False)
     with pytest.raises(Reverted, match="InsufficientAllowance"):
-        await rpc.estimate_gas(split, OWNER)
+        await rpc.estimate_gas(split, world.owner)
     with pytest.raises(Reverted, match="other adapter"):
         wrong = calls.split(BOOK, market.condition_id, ONE, neg_risk=True)
-        await rpc.call_raw(wrong, sender=OWNER)
+        await rpc.call_raw(wrong, sender=world.owner)
     with pytest.raises(Reverted, match="result for condition not received yet"):
         redeem = calls.redeem(BOOK, market.condition_id, neg_risk=False)
-        await rpc.call_raw(redeem, sender=OWNER)
+        await rpc.call_raw(redeem, sender=world.owner)
     with pytest.raises(Reverted, match="not prepared"):
         unknown = calls.merge(BOOK, "0x" + "00" * 32, ONE, neg_risk=False)
-        await rpc.call_raw(unknown, sender=OWNER)
+        await rpc.call_raw(unknown, sender=world.owner)
     with pytest.raises(Reverted):
-        await rpc.call_raw(calls.Call(BOOK.router, "0xdeadbeef"), sender=OWNER)
-    assert await rpc.call_raw(calls.Call("0x" + "77" * 20, "0xdeadbeef"), sender=OWNER) == "0x"
+        await rpc.call_raw(calls.Call(BOOK.router, "0xdeadbeef"), sender=world.owner)
+    assert (
+        await rpc.call_raw(calls.Call("0x" + "77" * 20, "0xdeadbeef"), sender=world.owner) == "0x"
+    )
     assert await rpc.code(BOOK.router) != "0x"
-    assert await rpc.code(OWNER) == "0x"
+    assert await rpc.code(world.owner) == "0x"
 
 
-def _signed(nonce=0, call=None, **changes):
+def _signed(world, nonce=0, call=None, **changes):
     call = call or calls.approve(BOOK, BOOK.router, 5)
     fields = {
         "to": call.to,
@@ -285,13 +335,11 @@ def _signed(nonce=0, call=None, **changes):
     } | changes
     if "maxFeePerGas" in changes:
         del fields["gasPrice"]
-    signed = eth_account.Account.sign_transaction(fields, KEY)
+    signed = eth_account.Account.sign_transaction(fields, world.key)
     return "0x" + signed.raw_transaction.hex(), "0x" + signed.hash.hex()
 
 
 async def _receipt(rpc, hash_):
-    import asyncio
-
     for _ in range(200):
         receipt = await rpc.receipt(hash_)
         if receipt is not None:
@@ -305,19 +353,19 @@ async def _receipt(rpc, hash_):
 )
 async def test_signed_transactions_of_both_kinds_are_mined_once(world, changes):
     rpc = world.rpc()
-    raw, hash_ = _signed(**changes)
-    before = await rpc.balance(OWNER)
+    raw, hash_ = _signed(world, **changes)
+    before = await rpc.balance(world.owner)
     await rpc.send_raw(raw, hash_)
     await rpc.send_raw(raw, hash_)
-    assert await rpc.transaction_count(OWNER) == 1
+    assert await rpc.transaction_count(world.owner) == 1
     receipt = await _receipt(rpc, hash_)
     assert receipt.succeeded
     assert (await rpc.block(receipt.block)).hash == receipt.block_hash
-    assert await rpc.transaction_count(OWNER, block="latest") == 1
-    assert await rpc.call(calls.allowance(BOOK, OWNER, BOOK.router)) == 5
-    assert before - await rpc.balance(OWNER) >= receipt.gas_used * 30 * 10**9
+    assert await rpc.transaction_count(world.owner, block="latest") == 1
+    assert await rpc.call(calls.allowance(BOOK, world.owner, BOOK.router)) == 5
+    assert before - await rpc.balance(world.owner) >= receipt.gas_used * 30 * 10**9
     with pytest.raises(Refused, match="nonce too low"):
-        await rpc.send_raw(*_signed(0, calls.approve(BOOK, BOOK.router, 6)))
+        await rpc.send_raw(*_signed(world, 0, calls.approve(BOOK, BOOK.router, 6)))
 
 
 @pytest.mark.parametrize(
@@ -330,17 +378,19 @@ async def test_signed_transactions_of_both_kinds_are_mined_once(world, changes):
 )
 async def test_a_node_refuses_what_can_never_be_mined(world, changes, said):
     with pytest.raises(Refused, match=said):
-        await world.rpc().send_raw(*_signed(**changes))
+        await world.rpc().send_raw(*_signed(world, **changes))
 
 
 async def test_a_transaction_that_offers_too_little_waits_and_can_be_replaced(world):
     rpc = world.rpc()
     await world.conduct(gas_price_needed=40 * 10**9)
-    raw, stuck = _signed()
+    raw, stuck = _signed(world)
     await rpc.send_raw(raw, stuck)
     with pytest.raises(Refused, match="underpriced"):
-        await rpc.send_raw(*_signed(call=calls.approve(BOOK, BOOK.router, 6), gasPrice=31 * 10**9))
-    raw, better = _signed(call=calls.approve(BOOK, BOOK.router, 6), gasPrice=50 * 10**9)
+        await rpc.send_raw(
+            *_signed(world, call=calls.approve(BOOK, BOOK.router, 6), gasPrice=31 * 10**9)
+        )
+    raw, better = _signed(world, call=calls.approve(BOOK, BOOK.router, 6), gasPrice=50 * 10**9)
     await rpc.send_raw(raw, better)
     assert (await _receipt(rpc, better)).succeeded
     assert await rpc.receipt(stuck) is None
@@ -352,19 +402,19 @@ async def test_too_little_gas_is_mined_and_fails(world):
     with pytest.raises(polymarket.TransactionFailedError):
         await world.do(client, calls.approve(BOOK, BOOK.router, 5))
     rpc = world.rpc()
-    assert await rpc.call(calls.allowance(BOOK, OWNER, BOOK.router)) == 0
-    assert await rpc.transaction_count(OWNER) == 1
+    assert await rpc.call(calls.allowance(BOOK, world.owner, BOOK.router)) == 0
+    assert await rpc.transaction_count(world.owner) == 1
 
 
 async def test_stale_reads_show_yesterday_and_a_block_number_makes_that_visible(world):
     from arb.domain.errors import Unavailable
 
     rpc = world.rpc()
-    raw, hash_ = _signed()
+    raw, hash_ = _signed(world)
     await rpc.send_raw(raw, hash_)
     mined = await _receipt(rpc, hash_)
     await world.conduct(stale_reads=30)
-    view = calls.allowance(BOOK, OWNER, BOOK.router)
+    view = calls.allowance(BOOK, world.owner, BOOK.router)
     assert await rpc.call(view) == 0
     with pytest.raises(Unavailable, match="header not found"):
         await rpc.call(view, block=mined.block)
@@ -377,18 +427,18 @@ async def test_stale_reads_show_yesterday_and_a_block_number_makes_that_visible(
 async def test_a_reorganisation_undoes_what_was_mined(world, drops):
     rpc = world.rpc()
     await world.conduct(reorg_drops=drops, mined_after=0.1)
-    raw, hash_ = _signed()
+    raw, hash_ = _signed(world)
     await rpc.send_raw(raw, hash_)
     first = await _receipt(rpc, hash_)
-    await world.control(reorg=10_000)
+    await world.control(reorg=100)
     assert await rpc.receipt(hash_) is None
-    assert await rpc.call(calls.allowance(BOOK, OWNER, BOOK.router)) == 0
+    assert await rpc.call(calls.allowance(BOOK, world.owner, BOOK.router)) == 0
     assert (await rpc.block(first.block)).hash != first.block_hash
     if drops:
-        assert await rpc.transaction_count(OWNER) == 0
+        assert await rpc.transaction_count(world.owner) == 0
     else:
         assert (await _receipt(rpc, hash_)).block >= first.block
-        assert await rpc.call(calls.allowance(BOOK, OWNER, BOOK.router)) == 5
+        assert await rpc.call(calls.allowance(BOOK, world.owner, BOOK.router)) == 5
 
 
 async def test_finality_lags_behind(world):
@@ -430,7 +480,7 @@ async def test_the_sdk_sees_which_approvals_are_missing(world):
 
     client = await world.secure("EOA")
     config = get_environment_config(client.environment)
-    state = await get_trading_approvals_state(client._ctx.rpc, wallet=OWNER, config=config)
+    state = await get_trading_approvals_state(client._ctx.rpc, wallet=world.owner, config=config)
     assert not state.is_fully_approved
     assert len(state.missing.erc20) == 7
 
@@ -438,7 +488,7 @@ async def test_the_sdk_sees_which_approvals_are_missing(world):
 @pytest.mark.parametrize("kind", RELAYED)
 async def test_a_batch_happens_whole_or_not_at_all(world, kind):
     market = world.market()
-    client, wallet = await world.ready(kind), WALLETS[kind]
+    client, wallet = await world.ready(kind), world.wallets[kind]
     split = calls.split(BOOK, market.condition_id, 60 * ONE, neg_risk=False)
     with pytest.raises(polymarket.RequestRejectedError, match="simulation failed"):
         await world.do(client, split, split)
@@ -450,7 +500,7 @@ async def test_a_batch_happens_whole_or_not_at_all(world, kind):
 @pytest.mark.parametrize("kind", RELAYED)
 async def test_one_action_at_a_time(world, kind):
     client = await world.secure(kind)
-    await world.conduct(mined_after=0.3)
+    await world.conduct(mined_after=0.15)
     handle = await client.execute_transaction(calls=[_call()])
     bare = await _submission(world, client)
     refused = await world.http.post("/submit", json=bare)
@@ -481,8 +531,6 @@ async def _submission(world, client, wanted=None):
 
 @pytest.mark.parametrize("kind", RELAYED)
 async def test_only_the_owners_signature_over_the_very_calls_counts(world, kind):
-    import copy
-
     client = await world.secure(kind)
     good = await _submission(world, client)
     bent = copy.deepcopy(good)
@@ -506,8 +554,6 @@ async def test_only_the_owners_signature_over_the_very_calls_counts(world, kind)
 
 
 async def test_an_action_goes_through_its_states(world):
-    import asyncio
-
     client = await world.secure("DEPOSIT_WALLET")
     await world.conduct(executed_after=0.1, mined_after=0.1, finality_delay=0.2)
     handle = await client.execute_transaction(calls=[_call()])
@@ -531,7 +577,7 @@ async def test_an_action_can_fail_on_chain_and_use_its_nonce_up_or_not(world, co
     await world.conduct(relayer_fail="failed", fail_consumes_nonce=consumes)
     with pytest.raises(polymarket.TransactionFailedError, match="reverted"):
         await (await client.execute_transaction(calls=[_call()])).wait()
-    query = {"address": OWNER, "type": "SAFE"}
+    query = {"address": world.owner, "type": "SAFE"}
     params = (await world.http.get("/v1/account/transactions/params", params=query)).json()
     assert params["nonce"] == str(int(consumes))
     await world.conduct(relayer_fail="no")
@@ -564,9 +610,9 @@ async def test_the_relayer_can_carry_out_what_it_never_confirmed(world):
         await client.execute_transaction(calls=[_call(77)])
     assert caught.value.status == 504
     rpc = world.rpc()
-    view = calls.allowance(BOOK, WALLETS["DEPOSIT_WALLET"], BOOK.router)
+    view = calls.allowance(BOOK, world.wallets["DEPOSIT_WALLET"], BOOK.router)
     assert await rpc.call(view) == 77
-    query = {"address": OWNER, "type": "WALLET"}
+    query = {"address": world.owner, "type": "WALLET"}
     params = (await world.http.get("/v1/account/transactions/params", params=query)).json()
     assert params["nonce"] == "1"
 
@@ -574,9 +620,9 @@ async def test_the_relayer_can_carry_out_what_it_never_confirmed(world):
 async def test_keys_of_the_relayer_are_checked_when_there_are_any(world):
     builder = BuilderApiKey(key="builder", secret="c2VjcmV0", passphrase="word")
     await world.control(
-        keys={"own": {"relayer-key": OWNER}, "builders": {"builder": ["c2VjcmV0", "word"]}}
+        keys={"own": {"relayer-key": world.owner}, "builders": {"builder": ["c2VjcmV0", "word"]}}
     )
-    for good in (RELAYER_KEY, builder):
+    for good in (world.api_key, builder):
         client = await world.secure("GNOSIS_SAFE", api_key=good)
         await (await client.execute_transaction(calls=[_call()])).wait()
     for bad in (
@@ -602,10 +648,10 @@ async def test_the_sdk_deploys_a_default_wallet_that_is_not_there(world):
     await (await client.execute_transaction(calls=[_call()])).wait()
 
 
-def test_wallets_are_where_the_sdk_says():
+async def test_wallets_are_where_the_sdk_says():
     from arb.adapters.simulator.chain_wallets import addresses
 
-    for key in (KEY, STRANGER_KEY):
+    for key in ("0x" + "4c" * 32, STRANGER_KEY):
         owner = eth_account.Account.from_key(key).address
         ours = addresses(owner.lower(), PLACES)
         assert ours.safe == derive_safe_wallet_address(owner, DERIVATION).lower()
@@ -615,7 +661,7 @@ def test_wallets_are_where_the_sdk_says():
         assert ours.old_deposit == old
 
 
-def test_the_simulators_addresses_are_the_bots():
+async def test_the_simulators_addresses_are_the_bots():
     shared = {"collateral", "conditional_tokens", "exchange", "router", "position_manager"}
     shared |= {"collateral_adapter", "neg_risk_collateral_adapter", "neg_risk_adapter"}
     shared |= {"neg_risk_exchange", "exchange_v3"}
@@ -623,11 +669,9 @@ def test_the_simulators_addresses_are_the_bots():
 
 
 async def test_without_the_libraries_the_rest_works(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "arb.adapters.simulator.chain_blocks", None)
     async with (
-        exchange_at("quiet", 1) as (_, address),
+        serve(Exchange(_events(), SystemClock(), random.Random(1))) as address,
         httpx.AsyncClient(base_url=address, trust_env=False) as client,
     ):
         assert (await client.post("/rpc", json={})).status_code == 501
@@ -636,6 +680,6 @@ async def test_without_the_libraries_the_rest_works(monkeypatch):
 
 
 async def test_unknown_conduct_is_refused(world):
-    for order in ({"conduct": {"nonsense": 1}}, {"deposit": {OWNER: "-5"}}, {"nonsense": 1}):
+    for order in ({"conduct": {"nonsense": 1}}, {"deposit": {world.owner: "-5"}}, {"nonsense": 1}):
         answer = await world.http.post("/_control", json={"chain": order})
         assert answer.status_code == 400

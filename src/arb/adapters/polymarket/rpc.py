@@ -4,6 +4,7 @@ Everything here may be repeated: questions change nothing, and a signed transact
 and one nonce wherever it is sent, so that sending it twice cannot do it twice.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class _Envelope(msgspec.Struct):
 class _Node:
     url: str
     verified: bool = False
-    rests_until: float = float("-inf")
+    rests_until: float = -math.inf
 
     @property
     def name(self) -> str:
@@ -243,7 +244,7 @@ class Rpc:
                 self.counts[f"failures:{node.name}"] += 1
                 problems.append(error)
                 continue
-            node.rests_until = float("-inf")
+            node.rests_until = -math.inf
             return answer
         said = "; ".join(str(problem) for problem in problems) or "no node is configured"
         if problems and all(isinstance(problem, RateLimited) for problem in problems):

@@ -79,10 +79,11 @@ class Chain:
     _mined: list[Transaction] = field(default_factory=list)
     _forks: list[int] = field(default_factory=list)
     """First block of every reorganisation."""
-    _started: float = field(init=False)
+    _anchor: tuple[float, int, float] = field(init=False)
+    """A time, the block then, and the seconds between blocks since."""
 
     def __post_init__(self) -> None:
-        self._started = self.now()
+        self._anchor = (self.now(), FIRST_BLOCK, self.conduct.block_seconds)
 
     def now(self) -> float:
         """Seconds, as the exchange counts them."""
@@ -94,7 +95,7 @@ class Chain:
 
     def final(self) -> int:
         """Number of the newest block that no reorganisation undoes."""
-        return max(FIRST_BLOCK, self.head(ago=self.conduct.finality_delay))
+        return self.head(ago=self.conduct.finality_delay)
 
     def block_hash(self, number: int) -> str:
         """A block's hash; another one after a reorganisation."""
@@ -286,4 +287,10 @@ class Chain:
         return tx.gas_used * tx.gas_price + (tx.value if tx.succeeded else 0)
 
     def _number_at(self, at: float) -> int:
-        return FIRST_BLOCK + max(0, int((at - self._started) / self.conduct.block_seconds))
+        since, number, step = self._anchor
+        if step != self.conduct.block_seconds:
+            # Blocks come faster or slower from now on; those that were keep their numbers.
+            now = self.now()
+            since, number = now, number + int((now - since) // step)
+            self._anchor = since, number, self.conduct.block_seconds
+        return number + int((at - since) // self.conduct.block_seconds)

@@ -5,7 +5,7 @@ from typing import Any
 
 from eth_abi.abi import encode
 
-from arb.adapters.simulator.chain_blocks import FIRST_BLOCK, Chain, Declined, Step, Transaction
+from arb.adapters.simulator.chain_blocks import Chain, Declined, Step, Transaction
 from arb.adapters.simulator.chain_conduct import ChainConduct
 from arb.adapters.simulator.chain_raw import Unreadable, decode_signed, intrinsic_gas
 from arb.adapters.simulator.chain_tokens import Reverts
@@ -181,7 +181,7 @@ class Node:
             case "safe" | "finalized":
                 return self._chain.final()
             case "earliest":
-                return FIRST_BLOCK
+                return 0
             case _:
                 return int(tag, 16)
 

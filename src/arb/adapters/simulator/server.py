@@ -267,7 +267,8 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> A
     Raises:
         Unavailable: The port is taken.
     """
-    listener = socket.socket()
+    # Named TCP, asyncio turns Nagle's algorithm off; otherwise answers can wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
