@@ -4,20 +4,23 @@ Dry-run is decided here and nowhere else: the same engine gets a paper venue ins
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 import stamina.instrumentation
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.client import LivePermit
+from arb.adapters.polymarket.live import PolymarketLive, open_live
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
 from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
 from arb.adapters.storage import ResilientLedger, open_ledger
+from arb.config.keys import private_key
 from arb.config.schema import Settings
 from arb.domain.errors import ConfigError
 from arb.domain.market import POLYMARKET
-from arb.domain.money import Usd
+from arb.domain.money import Price, Usd
 from arb.domain.news import News
 from arb.engine.options import CycleOptions
 from arb.plugins import strategies
@@ -46,6 +49,9 @@ def cycle_options(settings: Settings) -> CycleOptions:
             throttle_at=risk.throttle_at,
             plans_per_cycle=settings.arbitrage.plans_per_cycle,
             trade_crossed=settings.strategies.trade_crossed,
+            max_event_exposure=Usd(risk.max_event_exposure),
+            max_partial_loss=Usd(risk.max_partial_loss),
+            adverse_move=Price(risk.adverse_move),
         ),
         sizing=SizingOptions(
             method=sizing.method,
@@ -58,6 +64,12 @@ def cycle_options(settings: Settings) -> CycleOptions:
         ),
         opening_cash=Usd(Decimal(trading.bankroll_usd)),
         execution_pause_seconds=settings.arbitrage.execution_pause,
+        answer_wait=timedelta(seconds=trading.answer_wait),
+        reconcile_every=timedelta(seconds=trading.reconcile_interval),
+        reconcile_tolerance=Usd(trading.reconcile_tolerance),
+        orders_per_second_max=risk.max_orders_per_second,
+        orders_per_minute_max=risk.max_orders_per_minute,
+        price_collar=Price(risk.price_collar),
         resolution_checks_every=timedelta(seconds=settings.arbitrage.resolution_check_interval),
     )
 
@@ -93,28 +105,86 @@ async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> 
         raise ConfigError(f"trading.account = {account!r}: dry-run needs one that begins paper:")
     clock: Clock = SystemClock()
     enabled = build_strategies(settings)
-    inner = await open_ledger(settings.database.url, account)
+    async with (
+        _ledger(settings, account, observers) as ledger,
+        polymarket(settings) as venue,
+    ):
+        history = await ledger.fills(clock.now() - PAPER_MEMORY)
+        paper = PaperVenue(POLYMARKET, venue.catalog, venue.books, clock, history)
+        yield Desk(
+            mode="dry-run",
+            clock=clock,
+            catalog=paper,
+            books=paper,
+            strategies=enabled,
+            trading={POLYMARKET: paper},
+            settlement={POLYMARKET: PaperSettlement()},
+            ledger=ledger,
+            observers=observers,
+        )
 
+
+@contextlib.asynccontextmanager
+async def live_desk(
+    settings: Settings,
+    live: PolymarketLive,
+    venue: PolymarketVenue,
+    killed: Callable[[], str],
+    observers: Sequence[Observer] = (),
+) -> AsyncIterator[Desk]:
+    """A desk that trades with real money, over a signed-in venue.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+        ConfigError: A strategy is not installed.
+    """
+    enabled = build_strategies(settings)
+    async with _ledger(settings, live.account, observers) as ledger:
+        yield Desk(
+            mode="live",
+            clock=SystemClock(),
+            catalog=venue.catalog,
+            books=venue.books,
+            strategies=enabled,
+            trading={POLYMARKET: live.trading},
+            settlement={POLYMARKET: live.settlement},
+            ledger=ledger,
+            statements=live.statements,
+            killed=killed,
+            observers=observers,
+        )
+
+
+@contextlib.asynccontextmanager
+async def live_venue(
+    settings: Settings, permit_: LivePermit
+) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
+    """Polymarket, for reading and for trading.
+
+    Raises:
+        ConfigError: The key, the wallet or the credentials do not fit.
+        Unavailable: The venue could not be reached.
+    """
+    key = private_key(settings)
+    options, clock = settings.polymarket, SystemClock()
+    async with (
+        polymarket(settings) as venue,
+        open_live(options, permit_, key.reveal, venue, clock) as live,
+    ):
+        yield venue, live
+
+
+@contextlib.asynccontextmanager
+async def _ledger(
+    settings: Settings, account: str, observers: Sequence[Observer]
+) -> AsyncIterator[ResilientLedger]:
     def tell(news: News) -> None:
         for observe in observers:
             observe(news)
 
-    ledger = ResilientLedger(inner, tell)
+    ledger = ResilientLedger(await open_ledger(settings.database.url, account), tell)
     try:
-        async with polymarket(settings) as venue:
-            history = await ledger.fills(clock.now() - PAPER_MEMORY)
-            paper = PaperVenue(POLYMARKET, venue.catalog, venue.books, clock, history)
-            yield Desk(
-                mode="dry-run",
-                clock=clock,
-                catalog=paper,
-                books=paper,
-                strategies=enabled,
-                trading={POLYMARKET: paper},
-                settlement={POLYMARKET: PaperSettlement()},
-                ledger=ledger,
-                observers=observers,
-            )
+        yield ledger
     finally:
         await ledger.close()
 

@@ -79,7 +79,7 @@ def _told(error: Exception) -> int:
         return ExitCode.USAGE
     if _state["debug"]:
         _print_traceback(error)
-    from arb.domain.errors import ArbError, ConfigError, LedgerLocked, VenueError
+    from arb.domain.errors import ArbError, ConfigError, LedgerLocked, NotReady, VenueError
 
     if isinstance(error, ConfigError):
         print_error(str(error))
@@ -87,7 +87,7 @@ def _told(error: Exception) -> int:
     if isinstance(error, VenueError):
         print_error(f"the venue could not be read: {error}. See `arb doctor`.")
         return ExitCode.UNREACHABLE
-    if isinstance(error, LedgerLocked):
+    if isinstance(error, LedgerLocked | NotReady):
         print_error(str(error))
         return ExitCode.HALTED
     if isinstance(error, ArbError):

@@ -6,8 +6,6 @@ import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 
-LISTED_MAX = 1000
-
 if TYPE_CHECKING:
     from arb.domain.report import CycleReport, Statistics
 
@@ -27,18 +25,15 @@ def run(
     profile: Profile = None,
 ) -> None:
     """Run the orchestrator until SIGINT or SIGTERM, or once."""
-    from arb.domain.errors import ConfigError
     from arb.runtime.running import run_once, run_scheduled, set_up_logs
 
-    if live:
-        raise ConfigError("live trading is not part of this version; leave --live out")
     flags: dict[str, Any] = {}
     if interval is not None:
         flags["arbitrage.scan_interval"] = interval
     loaded = load(profile, flags)
     set_up_logs(loaded)
     if once:
-        report, statistics, still_open = wait(run_once(loaded))
+        report, statistics, still_open = wait(run_once(loaded, live=live))
         _show(report, statistics, json=json)
         raise typer.Exit(_code(report, still_open))
     from arb.cli.output import print_json, render_report, render_statistics
@@ -47,14 +42,12 @@ def run(
         if json:
             print_json(render_report(report))
 
-    statistics = wait(run_scheduled(loaded, hand_over, cycles))
+    statistics, still_open = wait(run_scheduled(loaded, hand_over, cycles, live=live))
     if json:
         print_json({"schema": 1, "statistics": render_statistics(statistics)})
     else:
         _show_statistics(statistics)
-    from arb.runtime.reads import read_plans
-
-    raise typer.Exit(_open(len(wait(read_plans(loaded, limit=LISTED_MAX, only_open=True)))))
+    raise typer.Exit(_open(still_open))
 
 
 def scan(

@@ -54,6 +54,10 @@ class TradingSettings(Section):
     bankroll_usd: Dollars = Decimal(10000)
     live: bool = False
     account: Annotated[str, Field(min_length=1)] = "paper:default"
+    min_balance_usd: Dollars = Decimal(10)
+    answer_wait: Seconds = 90
+    reconcile_interval: SomeSeconds = 120
+    reconcile_tolerance: Dollars = Decimal("0.01")
 
 
 class SizingSettings(Section):
@@ -77,13 +81,19 @@ class RiskSettings(Section):
     max_consecutive_failures: Annotated[int, Field(gt=0)] = 10
     max_book_age: SomeSeconds = 15
     throttle_at: Fraction = Decimal("0.8")
+    max_event_exposure: Dollars = Decimal(5000)
+    max_partial_loss: Dollars = Decimal(100)
+    adverse_move: Fraction = Decimal("0.01")
+    price_collar: Fraction = Decimal("0.25")
+    max_orders_per_second: Annotated[int, Field(gt=0)] = 30
+    max_orders_per_minute: Annotated[int, Field(gt=0)] = 300
 
 
 class StrategySettings(Section):
     """Which strategies look, within which bounds."""
 
     enabled: tuple[str, ...] = ("binary_complement", "negrisk_no", "negrisk_yes")
-    max_legs: Annotated[int, Field(ge=2, le=15)] = 15
+    max_legs: Annotated[int, Field(ge=2, le=60)] = 15
     trade_crossed: bool = False
 
 

@@ -8,6 +8,7 @@ ArbError
 │   └── BadVenueData       the book or market is left out; the payload is kept
 ├── LedgerError            no trading without a ledger: halt
 │   └── LedgerLocked       another instance owns it
+├── NotReady            a check before live trading has failed: nothing is traded
 └── InvariantBroken        a bug: halt, keep the plan open, tell someone
 
 Expected outcomes (a refused opportunity, a rejected order) are values, not exceptions.
@@ -53,6 +54,10 @@ class LedgerError(ArbError):
 
 class LedgerLocked(LedgerError):
     """Another instance works on this ledger."""
+
+
+class NotReady(ArbError):
+    """Live trading lacks something; the message says what, and the mend."""
 
 
 class InvariantBroken(ArbError):

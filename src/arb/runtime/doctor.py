@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import check, revision
 from arb.bootstrap import build_strategies, polymarket
 from arb.config.keys import source
+from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, ConfigError, VenueError
 from arb.runtime.running import check_logs
@@ -43,55 +45,58 @@ class Check:
 
 async def examine(loaded: Loaded) -> list[Check]:
     """Every check, the venue's first. A dry-run needs no credentials, so none are asked for."""
-    settings = loaded.settings
-    checks: list[Check] = []
-    async with polymarket(settings) as venue:
-        health, options = venue.health, settings.polymarket
-
-        async def clock() -> str:
-            offset = await health.clock_offset_seconds()
-            if abs(offset) > CLOCK_OFFSET_MAX_SECONDS:
-                raise ArbError(f"the exchange is {offset} s ahead")
-            return f"{offset} s"
-
-        async def version() -> str:
-            spoken = await health.version()
-            if spoken != ORDER_VERSION:
-                raise ArbError(f"it speaks order version {spoken}")
-            return f"order version {spoken}"
-
-        async def geoblock() -> str:
-            place = await health.geoblock()
-            if place.blocked:
-                raise ArbError(f"{place.country} {place.region} is blocked".strip())
-            return f"not blocked {place.country}".strip()
-
-        async def gamma() -> str:
-            await health.listing()
-            return options.gamma_url
-
-        async def clob() -> str:
-            await health.exchange()
-            return options.clob_url
-
-        async def data() -> str:
-            await health.data()
-            return options.data_url
-
-        for name, work, mend in (
-            ("listing", gamma, "check the network and ARB_POLYMARKET__GAMMA_URL"),
-            ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
-            ("data", data, "check the network and ARB_POLYMARKET__DATA_URL"),
-            ("clock", clock, "set this machine's clock, for instance with chrony"),
-            ("order version", version, "install a version of arb that speaks it"),
-            ("geoblock", geoblock, "reading is fine from here, trading is not"),
-        ):
-            checks.append(await _try(name, work, mend))
-    checks.append(await _try("ledger", lambda: _ledger(loaded), "see `arb db check`"))
-    checks.append(await _try("settings", lambda: _settings(loaded), "see `arb config check`"))
-    checks.append(await _try("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
+    async with polymarket(loaded.settings) as venue:
+        checks = await venue_checks(venue, loaded.settings)
+    checks.append(await tried("ledger", lambda: _ledger(loaded), "see `arb db check`"))
+    checks.append(await tried("settings", lambda: _settings(loaded), "see `arb config check`"))
+    checks.append(await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
     checks.append(_disk(loaded))
     return checks
+
+
+async def venue_checks(venue: PolymarketVenue, settings: Settings) -> list[Check]:
+    """What the venue must be like; small public reads."""
+    health, options = venue.health, settings.polymarket
+
+    async def clock() -> str:
+        offset = await health.clock_offset_seconds()
+        if abs(offset) > CLOCK_OFFSET_MAX_SECONDS:
+            raise ArbError(f"the exchange is {offset} s ahead")
+        return f"{offset} s"
+
+    async def version() -> str:
+        spoken = await health.version()
+        if spoken != ORDER_VERSION:
+            raise ArbError(f"it speaks order version {spoken}")
+        return f"order version {spoken}"
+
+    async def geoblock() -> str:
+        place = await health.geoblock()
+        if place.blocked:
+            raise ArbError(f"{place.country} {place.region} is blocked".strip())
+        return f"not blocked {place.country}".strip()
+
+    async def gamma() -> str:
+        await health.listing()
+        return options.gamma_url
+
+    async def clob() -> str:
+        await health.exchange()
+        return options.clob_url
+
+    async def data() -> str:
+        await health.data()
+        return options.data_url
+
+    steps = (
+        ("listing", gamma, "check the network and ARB_POLYMARKET__GAMMA_URL"),
+        ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
+        ("data", data, "check the network and ARB_POLYMARKET__DATA_URL"),
+        ("clock", clock, "set this machine's clock, for instance with chrony"),
+        ("order version", version, "install a version of arb that speaks it"),
+        ("geoblock", geoblock, "reading is fine from here, trading is not"),
+    )
+    return [await tried(name, work, mend) for name, work, mend in steps]
 
 
 def unsettled(error: ConfigError) -> list[Check]:
@@ -99,7 +104,8 @@ def unsettled(error: ConfigError) -> list[Check]:
     return [Check(name="settings", passed=False, detail=str(error), mend="see `arb config check`")]
 
 
-async def _try(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Check:
+async def tried(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Check:
+    """A check: its detail is what the work says, or why it failed."""
     try:
         return Check(name=name, passed=True, detail=await work())
     except ArbError as error:

@@ -1,6 +1,7 @@
 """The orchestrator in a process: once, or until told to stop."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from arb.adapters.storage.database import file_of
@@ -11,6 +12,8 @@ from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.ports import Desk, Observer
+from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
 from arb.runtime.signals import on_stop
@@ -43,11 +46,11 @@ def log_options(loaded: Loaded, level: str | None = None) -> LogOptions:
     )
 
 
-async def run_once(loaded: Loaded) -> tuple[CycleReport, Statistics, int]:
+async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, Statistics, int]:
     """One cycle; answers with its report, the account's sum, and how many plans stay open."""
     settings = loaded.settings
     with one_instance(file_of(settings.database.url)):
-        async with paper_desk(settings, [log_news]) as desk:
+        async with _desk(loaded, [log_news], live=live) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             with on_stop(orchestrator.stop):
                 report = await orchestrator.run_once()
@@ -56,9 +59,16 @@ async def run_once(loaded: Loaded) -> tuple[CycleReport, Statistics, int]:
 
 
 async def run_scheduled(
-    loaded: Loaded, on_report: Callable[[CycleReport], None], cycles: int | None = None
-) -> Statistics:
-    """Cycles on a schedule until SIGINT or SIGTERM; each report is handed over as it comes."""
+    loaded: Loaded,
+    on_report: Callable[[CycleReport], None],
+    cycles: int | None = None,
+    *,
+    live: bool = False,
+) -> tuple[Statistics, int]:
+    """Cycles on a schedule until SIGINT or SIGTERM; each report is handed over as it comes.
+
+    Answers with the account's sum and how many plans stay open.
+    """
     settings = loaded.settings
 
     def hand_over(news: News) -> None:
@@ -66,7 +76,7 @@ async def run_scheduled(
             on_report(news.report)
 
     with one_instance(file_of(settings.database.url)):
-        async with paper_desk(settings, [log_news, hand_over]) as desk:
+        async with _desk(loaded, [log_news, hand_over], live=live) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             schedule = Schedule(
                 settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
@@ -77,7 +87,20 @@ async def run_scheduled(
                 schedule.stop()
 
             with on_stop(stop):
-                return await orchestrator.run(schedule)
+                statistics = await orchestrator.run(schedule)
+            return statistics, len(await desk.ledger.open_plans())
+
+
+@asynccontextmanager
+async def _desk(
+    loaded: Loaded, observers: Sequence[Observer], *, live: bool
+) -> AsyncIterator[Desk]:
+    if not live:
+        async with paper_desk(loaded.settings, observers) as desk:
+            yield desk
+        return
+    async with ready_desk(loaded, lambda: "", observers) as (desk, _):
+        yield desk
 
 
 async def scan(loaded: Loaded) -> CycleReport:

@@ -215,7 +215,7 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
         differences.append(
             f"{market.slug}: at least {text(word.mos)} shares, not {text(market.rules.min_size)}"
         )
-    fees = _fees(word)
+    fees = fees_of(word)
     if fees != market.fees and not (_free(fees) and _free(market.fees)):
         differences.append(f"{market.slug}: fee {_say(fees)}, not {_say(market.fees)}")
     return Confirmation(
@@ -227,7 +227,8 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
     )
 
 
-def _fees(word: ClobMarket) -> FeeSchedule | None:
+def fees_of(word: ClobMarket) -> FeeSchedule | None:
+    """What takers pay; `None` where the exchange says it in a way that nobody can read."""
     if word.fd is None:
         return FREE
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 BUDGETS = {
     # Requests per 10 s: about 80 % of what the venue allows (PLATFORM.md §5).
@@ -70,3 +71,20 @@ class PolymarketOptions:
     api_key: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
     api_passphrase: str | None = field(default=None, repr=False)
+    relayer_key: str | None = field(default=None, repr=False)
+    """For transactions without gas: a relayer key of the wallet's own."""
+    relayer_key_address: str | None = field(default=None, repr=False)
+    builder_key: str | None = field(default=None, repr=False)
+    """The same with a builder's key, instead of a relayer's."""
+    builder_secret: str | None = field(default=None, repr=False)
+    builder_passphrase: str | None = field(default=None, repr=False)
+    wallet_type: str = ""
+    """The kind that the wallet must be, where it is known; empty: any."""
+    min_gas_pol: Decimal = Decimal("0.1")
+    """POL that a wallet which pays its own gas must have."""
+    relayer_poll_ms: int = 2000
+    """How often the relayer is asked what became of a transaction."""
+    settlement_wait_seconds: float = 60.0
+    """How long a cycle waits for a transaction before it goes on and asks later."""
+    settlement_quiet_seconds: float = 900.0
+    """A transaction that changed nothing for so long after it was sent has not happened."""

@@ -63,6 +63,7 @@ class EventPayload(Wire):
     neg_risk: bool | None = None
     enable_neg_risk: bool | None = None
     neg_risk_augmented: bool | None = None
+    neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
     neg_risk_fee_bips: Decimal | None = None
     cumulative_markets: bool | None = None
     end_date: str | None = None
@@ -122,6 +123,8 @@ class ClobMarket(msgspec.Struct, gc=False):
     sd: Decimal | None = None
     itode: bool | None = None
     fd: ClobFees | None = None
+    nr: bool = False
+    v: str = "v1"
 
 
 class Geoblock(msgspec.Struct, gc=False):

@@ -1,0 +1,185 @@
+"""The official client, made for the addresses in the settings. Its types stay in this folder.
+
+Making it is an act: it signs in, and would deploy a wallet that is not there yet. So it is made for
+live trading and the self-tests before it, and never for a dry run. Version 0.14.0 is pinned: other
+addresses than the production ones can only be had through a private helper of its own
+(PLATFORM.md §9.6).
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from arb.adapters.polymarket.calls import Call
+from arb.adapters.polymarket.options import PolymarketOptions
+from arb.domain.errors import ConfigError, Unavailable, VenueError
+
+if TYPE_CHECKING:
+    from polymarket import AsyncSecureClient
+    from polymarket.auth import ApiKey
+    from polymarket.environments import Environment
+
+VERSION = "0.14.0"
+MISSING = f"live trading needs polymarket-client {VERSION}: pip install 'arb-orchestrator[live]'"
+
+
+@dataclass(frozen=True, slots=True)
+class LivePermit:
+    """Both keys to live trading were turned: the setting and the flag. See `permit`."""
+
+    wallet: str
+
+
+def permit(*, setting: bool, flag: bool, wallet: str | None) -> LivePermit:
+    """The permit that everything which can spend money asks for.
+
+    Raises:
+        ConfigError: One of the two keys is missing, or the wallet is not named.
+    """
+    if not flag:
+        raise ConfigError("live trading needs --live on the command line")
+    if not setting:
+        raise ConfigError("--live needs ARB_TRADING__LIVE=true as well: both keys, or a dry run")
+    if not wallet:
+        raise ConfigError(
+            "live trading needs ARB_POLYMARKET__WALLET: the address that holds the money "
+            "(the official client would guess one)"
+        )
+    return LivePermit(wallet)
+
+
+@asynccontextmanager
+async def signed_in(
+    options: PolymarketOptions, permit_: LivePermit, key: Callable[[], str]
+) -> AsyncIterator["AsyncSecureClient"]:
+    """The official client, signed in.
+
+    Args:
+        options: Addresses and credentials.
+        permit_: That money may be spent, and whose.
+        key: Reveals the private key to the signer.
+
+    Raises:
+        ConfigError: The libraries are missing, or the key, wallet or credentials do not fit.
+        Unavailable: The venue could not be reached.
+    """
+    try:
+        from polymarket import AsyncSecureClient
+        from polymarket.errors import PolymarketError, TransportError
+        from polymarket.models.clob.api_key import ApiKeyCreds
+    except ImportError as error:
+        raise ConfigError(MISSING) from error
+    credentials = None
+    if options.api_key and options.api_secret and options.api_passphrase:
+        credentials = ApiKeyCreds(
+            key=options.api_key, secret=options.api_secret, passphrase=options.api_passphrase
+        )
+    try:
+        client = await AsyncSecureClient.create(
+            private_key=key(),
+            wallet=permit_.wallet,
+            environment=_environment(options),
+            credentials=credentials,
+            api_key=_relayer_key(options),
+        )
+    except TransportError as error:
+        raise Unavailable(f"signing in: {error}") from error
+    except PolymarketError as error:
+        raise ConfigError(f"signing in to Polymarket failed: {error}") from error
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _relayer_key(options: PolymarketOptions) -> "ApiKey | None":
+    from polymarket import BuilderApiKey, RelayerApiKey
+
+    if options.relayer_key and options.relayer_key_address:
+        return RelayerApiKey(key=options.relayer_key, address=options.relayer_key_address)
+    if options.builder_key and options.builder_secret and options.builder_passphrase:
+        return BuilderApiKey(
+            key=options.builder_key,
+            secret=options.builder_secret,
+            passphrase=options.builder_passphrase,
+        )
+    return None
+
+
+def _environment(options: PolymarketOptions) -> "Environment":
+    from polymarket import PRODUCTION
+    from polymarket._internal.environment import create_environment, get_environment_config
+
+    nowhere = "http://127.0.0.1:9"  # what is never used must not lead outside by accident
+    config = replace(
+        get_environment_config(PRODUCTION),
+        clob_url=options.clob_url.rstrip("/"),
+        gamma_url=options.gamma_url.rstrip("/"),
+        data_url=options.data_url.rstrip("/"),
+        relayer_url=options.relayer_url.rstrip("/"),
+        rpc_url=options.rpc_urls[0],
+        clob_market_ws_url=options.market_ws_url,
+        clob_user_ws_url=options.user_ws_url,
+        rfq_url=nowhere,
+        builder_gateway_url=nowhere,
+        collateral_return_url=nowhere,
+        perps_url=nowhere,
+        perps_ws_url="ws://127.0.0.1:9",
+        rtds_ws_url="ws://127.0.0.1:9",
+        sports_ws_url="ws://127.0.0.1:9",
+        realtime_ws_url="ws://127.0.0.1:9",
+        rfq_quoter_ws_url="ws://127.0.0.1:9",
+        relayer_poll_frequency_ms=options.relayer_poll_ms,
+    )
+    return create_environment(name="arb", config=config)
+
+
+@dataclass(frozen=True, slots=True)
+class WalletFacts:
+    """What kind of wallet is traded for, and by which key."""
+
+    kind: str
+    """`EOA`, `POLY_PROXY`, `GNOSIS_SAFE` or `DEPOSIT_WALLET`."""
+    by_session_key: bool
+    """Whether the wallet is not one that the key owns."""
+
+
+def wallet_facts(client: "AsyncSecureClient") -> WalletFacts:
+    """What the client has made of key and wallet; derived from addresses, nothing is asked."""
+    from polymarket import PRODUCTION
+    from polymarket._internal.environment import get_environment_config
+    from polymarket._internal.wallet import classify_account
+
+    account = classify_account(
+        signer=str(client.signer),
+        wallet=str(client.wallet),
+        config=get_environment_config(PRODUCTION).wallet_derivation,
+    )
+    return WalletFacts(str(account.wallet_type), account.signer_type != "OWNER")
+
+
+async def send(client: "AsyncSecureClient", calls: Sequence[Call], what: str) -> None:
+    """Send calls as one transaction (an EOA: one after another) and wait for its end.
+
+    Raises:
+        Unavailable: It failed, or nobody knows.
+    """
+    from polymarket.calls import TransactionCall
+    from polymarket.errors import PolymarketError
+    from polymarket.types import EvmAddress, HexString
+
+    made = [
+        TransactionCall(to=EvmAddress(call.to), data=HexString(call.data), value=call.value)
+        for call in calls
+    ]
+    try:
+        handle = await client.execute_transaction(calls=made, metadata=what)
+        await handle.wait()
+    except PolymarketError as error:
+        raise told(error) from error
+
+
+def told(error: Exception) -> VenueError:
+    """An error of the official client in our words."""
+    return Unavailable(f"{type(error).__name__}: {error}")

@@ -1,0 +1,53 @@
+"""What a wallet has on chain: the last word on cash and shares."""
+
+from collections.abc import Mapping, Sequence
+
+from arb.adapters.polymarket import calls
+from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.rpc import Rpc
+from arb.domain.market import OutcomeId
+from arb.domain.money import Shares, Usd, from_micro
+
+V2_NAMESPACE = ((1 << 64) - 1) << 40
+"""Bits that are zero in a position id of protocol v2 (PLATFORM.md §6.3)."""
+BATCH_MAX = 100
+
+
+class Holdings:
+    """Balances of one wallet."""
+
+    def __init__(self, rpc: Rpc, contracts: Contracts, wallet: str) -> None:
+        self._rpc, self._contracts, self.wallet = rpc, contracts, wallet
+
+    async def cash(self) -> Usd:
+        """Dollars.
+
+        Raises:
+            VenueError: No node answered.
+        """
+        return Usd(from_micro(await self._rpc.call(calls.dollars(self._contracts, self.wallet))))
+
+    async def of(self, outcomes: Sequence[OutcomeId]) -> Mapping[OutcomeId, Shares]:
+        """Shares of each outcome.
+
+        Raises:
+            VenueError: No node answered.
+        """
+        found: dict[OutcomeId, Shares] = {}
+        for contract, group in self._by_contract(outcomes).items():
+            for start in range(0, len(group), BATCH_MAX):
+                part = group[start : start + BATCH_MAX]
+                view = calls.shares_of_many(contract, self.wallet, [o.token for o in part])
+                held = await self._rpc.call(view)
+                found |= {o: Shares(from_micro(n)) for o, n in zip(part, held, strict=True)}
+        return found
+
+    def _by_contract(self, outcomes: Sequence[OutcomeId]) -> Mapping[str, list[OutcomeId]]:
+        groups: dict[str, list[OutcomeId]] = {}
+        for outcome in outcomes:
+            v2 = int(outcome.token) & V2_NAMESPACE == 0
+            contract = (
+                self._contracts.position_manager if v2 else self._contracts.conditional_tokens
+            )
+            groups.setdefault(contract, []).append(outcome)
+        return groups

@@ -1,0 +1,81 @@
+"""Polymarket for trading with real money: what reading takes, and a signed-in client beside it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from arb.adapters.polymarket.client import LivePermit, signed_in
+from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.fees import FeeBook
+from arb.adapters.polymarket.holdings import Holdings
+from arb.adapters.polymarket.options import PolymarketOptions
+from arb.adapters.polymarket.rpc import Rpc, RpcOptions
+from arb.adapters.polymarket.statements import PolymarketStatements
+from arb.adapters.polymarket.venue import PolymarketVenue
+from arb.ports import Clock
+
+if TYPE_CHECKING:
+    from polymarket import AsyncSecureClient
+
+    from arb.adapters.polymarket.settlement import PolymarketSettlement
+    from arb.adapters.polymarket.trading import PolymarketTrading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolymarketLive:
+    """What trading takes."""
+
+    client: "AsyncSecureClient"
+    trading: "PolymarketTrading"
+    settlement: "PolymarketSettlement"
+    statements: PolymarketStatements
+    holdings: Holdings
+    rpc: Rpc
+    contracts: Contracts
+
+    @property
+    def account(self) -> str:
+        """What the ledger calls the account."""
+        return f"polymarket:{str(self.client.wallet).lower()}"
+
+
+@asynccontextmanager
+async def open_live(
+    options: PolymarketOptions,
+    permit: LivePermit,
+    key: Callable[[], str],
+    venue: PolymarketVenue,
+    clock: Clock,
+) -> AsyncIterator[PolymarketLive]:
+    """Sign in and assemble the trading side.
+
+    Raises:
+        ConfigError: The key, the wallet or the credentials do not fit.
+        Unavailable: The venue could not be reached.
+    """
+    contracts = Contracts()
+    rpc = Rpc(RpcOptions(urls=options.rpc_urls), monotonic=clock.monotonic)
+    try:
+        async with signed_in(options, permit, key) as client:
+            # Only now: these modules import the official client, which may not be installed.
+            from arb.adapters.polymarket.settlement import PolymarketSettlement
+            from arb.adapters.polymarket.trading import PolymarketTrading
+
+            fees = FeeBook(options, venue.reader, clock.monotonic)
+            holdings = Holdings(rpc, contracts, str(client.wallet))
+            trading = PolymarketTrading(client, contracts, fees)
+            settlement = PolymarketSettlement(
+                client, options, contracts, rpc, holdings, venue.reader, clock.now
+            )
+            yield PolymarketLive(
+                client=client,
+                trading=trading,
+                settlement=settlement,
+                statements=PolymarketStatements(trading, holdings, clock.now),
+                holdings=holdings,
+                rpc=rpc,
+                contracts=contracts,
+            )
+    finally:
+        await rpc.close()

@@ -1,0 +1,96 @@
+"""The id that the exchange will know an order by, known before the order is sent.
+
+The EIP-712 hash of the signed struct (PLATFORM.md §3.4, §6.3). Which exchange contract the order
+was signed for is not in the order, so it is read out of the signature: an order is accepted here
+only when its own signature proves the domain that the hash was taken in.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from eth_account import Account
+from eth_utils.crypto import keccak
+
+from arb.adapters.polymarket.contracts import Contracts
+from arb.domain.errors import BadVenueData
+
+NAME = "Polymarket CTF Exchange"
+DOMAIN = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+ORDER = (
+    b"Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,"
+    b"uint256 takerAmount,uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,"
+    b"bytes32 builder)"
+)
+DEPOSIT_WALLET = 3
+"""Signature type of a contract that checks signatures itself (ERC-1271, nested as in ERC-7739)."""
+V2_NAMESPACE = ((1 << 64) - 1) << 40
+"""Bits that are zero in a position id of protocol v2."""
+
+
+def order_hash(signed: Any, contracts: Contracts) -> str:
+    """The order's id.
+
+    Args:
+        signed: The official client's `SignedOrder`.
+        contracts: The exchanges that it may have been signed for.
+
+    Raises:
+        BadVenueData: It was signed for none of them.
+    """
+    content = _content(signed)
+    for separator in _domains(signed.token_id, contracts):
+        digest = keccak(b"\x19\x01" + separator + content)
+        if _proves(signed, separator, digest):
+            return "0x" + digest.hex()
+    raise BadVenueData("order", "it is signed for no exchange that is known here")
+
+
+def _proves(signed: Any, separator: bytes, digest: bytes) -> bool:
+    signature = bytes.fromhex(signed.signature.removeprefix("0x"))
+    if signed.signature_type == DEPOSIT_WALLET:
+        # 65 bytes of signature, then the separator of the application's domain.
+        return signature[65:97] == separator
+    recovered: str = Account._recover_hash(
+        digest, signature=signature
+    )  # the public form hashes again
+    return recovered.lower() == str(signed.signer).lower()
+
+
+def _content(signed: Any) -> bytes:
+    words = (
+        signed.salt,
+        int(signed.maker, 16),
+        int(signed.signer, 16),
+        int(signed.token_id),
+        signed.maker_amount,
+        signed.taker_amount,
+        0 if signed.side == "BUY" else 1,
+        signed.signature_type,
+        signed.timestamp,
+        int(signed.metadata, 16),
+        int(signed.builder, 16),
+    )
+    packed = b"".join(word.to_bytes(32, "big") for word in words)
+    return bytes(keccak(keccak(ORDER) + packed))
+
+
+def _domains(token: str, contracts: Contracts) -> Iterator[bytes]:
+    if int(token) & V2_NAMESPACE == 0:
+        yield _separator(contracts.chain_id, contracts.exchange_v3, "3")
+    else:
+        yield _separator(contracts.chain_id, contracts.neg_risk_exchange, "2")
+        yield _separator(contracts.chain_id, contracts.exchange, "2")
+
+
+@lru_cache(maxsize=8)
+def _separator(chain_id: int, exchange: str, version: str) -> bytes:
+    return bytes(
+        keccak(
+            keccak(DOMAIN)
+            + keccak(NAME.encode())
+            + keccak(version.encode())
+            + chain_id.to_bytes(32, "big")
+            + int(exchange, 16).to_bytes(32, "big")
+        )
+    )

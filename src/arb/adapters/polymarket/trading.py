@@ -1,0 +1,336 @@
+"""Orders through the official client: created and signed, posted, and asked about by their hash.
+
+Only `create_*` and `post_*`: the client's `place_*` may send an unlimited approval on its own
+(PLATFORM.md §6.5). Nothing here retries a post: what is not clear is `Unknown`.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from polymarket.errors import (
+    PolymarketError,
+    RateLimitError,
+    RequestRejectedError,
+    TransportError,
+    UserInputError,
+)
+
+from arb.adapters.polymarket.client import told
+from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.fees import FeeBook
+from arb.adapters.polymarket.order_hash import order_hash
+from arb.domain.errors import BadVenueData, VenueError
+from arb.domain.fees import FeeSchedule
+from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.money import NO_USD, ONE, Price, Shares
+from arb.domain.order import (
+    Answer,
+    Fill,
+    Final,
+    NotFound,
+    Order,
+    OrderId,
+    TimeInForce,
+    TradeState,
+    Unknown,
+)
+from arb.domain.statement import VenueTrade
+
+if TYPE_CHECKING:
+    from polymarket import AsyncSecureClient
+    from polymarket.models.clob.account import ClobTrade
+    from polymarket.models.clob.order_response import OrderResponse
+    from polymarket.models.clob.orders import SignedOrder
+
+SIGNED_KEPT_MAX = 1000
+OVERLAP = timedelta(minutes=2)
+"""How much before an order's time its trades are looked for: clocks differ."""
+DUST = Decimal("0.01")
+"""How far a full fill may fall short of its order (FAULTS.md B09)."""
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+"""What happens before the first byte of a request is written."""
+REFUSALS = frozenset(
+    {
+        "market_not_ready",
+        "not_enough_balance",
+        "invalid_nonce",
+        "invalid_expiration",
+        "post_only_would_cross",
+        "post_only_mode",
+        "fok_not_filled",
+        "fak_not_filled",
+    }
+)
+"""Codes of the client that say for certain that an order was not taken."""
+REFUSING = frozenset({400, 401, 403, 404, 405, 413, 422, 425, 429, 451})
+"""HTTP statuses by which a request is turned away before it is carried out."""
+STATES = {"CONFIRMED": TradeState.SETTLED, "FAILED": TradeState.VOIDED}
+
+
+class PolymarketTrading:
+    """See `arb.ports.Trading`."""
+
+    venue = POLYMARKET
+
+    def __init__(self, client: "AsyncSecureClient", contracts: Contracts, fees: FeeBook) -> None:
+        self._client, self._contracts, self._fees = client, contracts, fees
+        self._signed: dict[str, SignedOrder] = {}
+
+    async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """See `arb.ports.Trading`."""
+        try:
+            signed = await asyncio.gather(*(self._sign(order) for order in orders))
+        except PolymarketError as error:
+            raise told(error) from error
+        prepared: list[Order] = []
+        for order, one in zip(orders, signed, strict=True):
+            _check(order, one)
+            ref = order_hash(one, self._contracts)
+            self._signed[ref] = one
+            prepared.append(replace(order, ref=ref))
+        while len(self._signed) > SIGNED_KEPT_MAX:
+            self._signed.pop(next(iter(self._signed)))
+        return prepared
+
+    async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
+        """See `arb.ports.Trading`."""
+        signed = [self._signed.pop(order.ref, None) for order in orders]
+        ready = [one for one in signed if one is not None]
+        if len(ready) < len(orders):
+            # Signed by an earlier life: whether it was sent then is not for us to say.
+            return [Unknown() for _ in orders]
+        try:
+            if len(ready) == 1:
+                rows: Sequence[OrderResponse] = [await self._client.post_order(ready[0])]
+            else:
+                rows = await self._client.post_orders(ready)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the orders may be at the venue
+            return [_after(error)] * len(orders)
+        if len(rows) != len(orders):
+            return [Unknown() for _ in orders]
+        return [await self._answer(order, row) for order, row in zip(orders, rows, strict=True)]
+
+    async def ask(self, order: Order) -> Answer:
+        """See `arb.ports.Trading`. Order first, then trades: a terminal order shows no more."""
+        try:
+            if await self._rests(order.ref):
+                return Unknown()
+            return await self._from_trades(order)
+        except (PolymarketError, VenueError):
+            return Unknown()
+
+    async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+        """See `arb.ports.Trading`."""
+        try:
+            found = await self._trades(order)
+        except PolymarketError:
+            return {}
+        return {trade.id: _state(trade) for trade in found if trade.id in trades}
+
+    async def cancel_all(self) -> Sequence[str]:
+        """See `arb.ports.Trading`."""
+        answer = await self._client.cancel_all()
+        return tuple(answer.not_canceled)
+
+    async def trades_since(self, since: datetime) -> list[VenueTrade]:
+        """Every trade of the account since then, our side of it.
+
+        Raises:
+            VenueError: They could not all be read.
+        """
+        try:
+            pages = self._client.list_account_trades(after=str(int(since.timestamp())))
+            found = [trade async for trade in pages.iter_items()]
+        except PolymarketError as error:
+            raise told(error) from error
+        return [
+            VenueTrade(
+                id=trade.id, ref=ref, state=_state(trade), fills=await self._fills(trade, ref)
+            )
+            for trade in found
+            for ref in self._own(trade)
+        ]
+
+    async def open_orders(self) -> tuple[str, ...]:
+        """Hashes of everything that rests.
+
+        Raises:
+            VenueError: They could not all be read.
+        """
+        try:
+            pages = self._client.list_open_orders()
+            return tuple([order.id async for order in pages.iter_items()])
+        except PolymarketError as error:
+            raise told(error) from error
+
+    async def _sign(self, order: Order) -> "SignedOrder":
+        signed = await self._client.create_limit_order(
+            asset_id=order.outcome.token,
+            price=order.limit,
+            size=order.size,
+            side=order.side.value,
+        )
+        # The order type is not part of what is signed; a limit of exact shares that kills its
+        # rest is what a leg needs (PLATFORM.md §9.4).
+        return replace(signed, order_type=order.time_in_force.value)
+
+    async def _answer(self, order: Order, row: "OrderResponse") -> Answer:
+        if not row.ok:
+            return Final((), row.message) if row.code in REFUSALS else Unknown()
+        if row.status != "matched" or str(row.order_id).lower() != order.ref.lower():
+            return Unknown()
+        # The receipt has sums only. Fees are charged piece by piece, so the pieces are read.
+        try:
+            answer = await self._from_trades(order, set(row.trade_ids))
+        except (PolymarketError, VenueError):
+            return Unknown()
+        return answer if isinstance(answer, Final) else Unknown()
+
+    async def _rests(self, ref: str) -> bool:
+        """Whether the order still rests or waits; terminal orders are not shown any more."""
+        try:
+            found = await self._client.get_order(order_id=ref)
+        except RequestRejectedError as error:
+            if error.status == 404:
+                return False
+            raise
+        except PolymarketError as error:
+            if isinstance(error, TransportError | RateLimitError):
+                raise
+            return False  # an empty answer: there is no such open order
+        return found.status.upper() in ("LIVE", "DELAYED")
+
+    async def _from_trades(self, order: Order, wanted: set[str] | None = None) -> Answer:
+        trades = await self._trades(order)
+        found = {trade.id for trade in trades}
+        if not trades:
+            return NotFound()
+        if wanted is not None and not wanted <= found:
+            return Unknown()
+        fills = [fill for trade in trades for fill in await self._fills(trade, order.ref)]
+        ours = tuple(replace(fill, order=order.id, market=order.market) for fill in fills)
+        filled = sum((fill.size for fill in ours), Decimal(0))
+        if order.time_in_force is TimeInForce.FOK and filled < order.size - DUST:
+            return Unknown()  # not all of its trades show yet
+        return Final(ours)
+
+    async def _trades(self, order: Order) -> list["ClobTrade"]:
+        """Trades of an order. Unfiltered by token: a mint shows the other one (FAULTS.md B08)."""
+        # An order expires for us a minute after it was made, whatever its life at the venue.
+        since = order.expires_at - timedelta(minutes=1) - OVERLAP
+        pages = self._client.list_account_trades(
+            market=str(order.market), after=str(int(since.timestamp()))
+        )
+        found = [trade async for trade in pages.iter_items()]
+        return [trade for trade in found if order.ref in self._own(trade)]
+
+    def _own(self, trade: "ClobTrade") -> list[str]:
+        """Hashes of our orders in a trade."""
+        if trade.trader_side == "TAKER":
+            return [trade.taker_order_id]
+        owner, wallet = self._client.credentials.key, str(self._client.wallet).lower()
+        return [
+            piece.order_id
+            for piece in trade.maker_orders
+            if piece.owner == owner or piece.maker_address.lower() == wallet
+        ]
+
+    async def _fills(self, trade: "ClobTrade", ref: str) -> tuple[Fill, ...]:
+        market = MarketId(str(trade.condition_id))
+        if trade.trader_side == "MAKER":
+            pieces = [piece for piece in trade.maker_orders if piece.order_id == ref]
+            return tuple(
+                _fill(
+                    trade,
+                    ref,
+                    market,
+                    piece.asset_id,
+                    piece.side,
+                    piece.price,
+                    piece.matched_amount,
+                )
+                for piece in pieces
+            )
+        schedule = await self._fees.of(market)
+        return _taken(trade, ref, market, schedule)
+
+
+def _taken(
+    trade: "ClobTrade", ref: str, market: MarketId, schedule: FeeSchedule
+) -> tuple[Fill, ...]:
+    """The taker's side, piece by piece, each at the price that its maker had asked."""
+    pieces = [
+        (
+            piece.price if piece.asset_id == trade.asset_id else ONE - piece.price,
+            piece.matched_amount,
+        )
+        for piece in trade.maker_orders
+    ]
+    if sum((size for _, size in pieces), Decimal(0)) != trade.size:
+        pieces = [(trade.price, trade.size)]
+    fills = (
+        _fill(trade, ref, market, trade.asset_id, trade.side, price, size) for price, size in pieces
+    )
+    return tuple(replace(fill, fee=schedule.taker(fill.price, fill.size)) for fill in fills)
+
+
+def _fill(
+    trade: "ClobTrade",
+    ref: str,
+    market: MarketId,
+    token: Any,
+    side: str,
+    price: Decimal,
+    size: Decimal,
+) -> Fill:
+    return Fill(
+        order=OrderId(ref),
+        outcome=OutcomeId(POLYMARKET, str(token)),
+        market=market,
+        side=Side(side),
+        price=Price(price),
+        size=Shares(size),
+        fee=NO_USD,
+        shown=Shares(size),
+        at=trade.matched_at,
+        trade=trade.id,
+    )
+
+
+def _state(trade: "ClobTrade") -> TradeState:
+    return STATES.get(trade.status, TradeState.PROVISIONAL)
+
+
+def _check(order: Order, signed: "SignedOrder") -> None:
+    """What was signed is what was meant: exact shares at the limit, never worse (FAULTS.md F01)."""
+    shares, dollars = signed.taker_amount, signed.maker_amount
+    if order.side is Side.SELL:
+        shares, dollars = dollars, shares
+    exact = Decimal(shares) / 1_000_000
+    value = Decimal(dollars) / 1_000_000
+    if exact != order.size or value != order.size * order.limit:
+        raise BadVenueData(
+            "order", f"{order.size} @ {order.limit} was signed as {exact} for {value}"
+        )
+
+
+def _after(error: Exception) -> Answer:  # noqa: PLR0911  # one line a kind of error
+    """What an error of a post proves: only what certainly never got in is a refusal."""
+    if isinstance(error, UserInputError):
+        return Final((), str(error))
+    if isinstance(error, RateLimitError):
+        return Final((), f"rate limited: {error}")
+    if isinstance(error, RequestRejectedError):
+        if "duplicate" in str(error).lower():
+            return Unknown()  # the venue has it: find out what became of it (FAULTS.md A07)
+        if error.status in REFUSING or error.restriction is not None:
+            return Final((), str(error))
+        return Unknown()
+    if isinstance(error, TransportError) and isinstance(error.__cause__, UNSENT):
+        return Final((), f"never sent: {error}")
+    return Unknown()

@@ -1,0 +1,143 @@
+"""Going live: two keys, a ladder of checks, and the desk that trades with real money."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+
+from arb.adapters.polymarket.approvals import Approvals
+from arb.adapters.polymarket.client import permit, send, wallet_facts
+from arb.adapters.polymarket.live import PolymarketLive
+from arb.adapters.polymarket.venue import PolymarketVenue
+from arb.bootstrap import live_desk, live_venue
+from arb.config.schema import Settings
+from arb.config.sources import Loaded
+from arb.domain.errors import ArbError, NotReady
+from arb.domain.money import Usd, text
+from arb.ports import Desk, Observer
+from arb.runtime.doctor import Check, tried, venue_checks
+
+WEI_PER_POL = 10**18
+
+
+@contextlib.asynccontextmanager
+async def ready_desk(
+    loaded: Loaded,
+    killed: Callable[[], str],
+    observers: Sequence[Observer],
+) -> AsyncIterator[tuple[Desk, PolymarketLive]]:
+    """The live desk, once every check has passed.
+
+    Raises:
+        NotReady: A check has failed; all that failed are named with their mends.
+        ConfigError: A key to live trading is missing, or the key, wallet or credentials do not fit.
+        VenueError: The venue could not be reached.
+    """
+    settings = loaded.settings
+    async with signed_in(loaded) as (venue, live):
+        failed = [
+            check
+            for check in (*await venue_checks(venue, settings), *await money_checks(live, settings))
+            if not check.passed
+        ]
+        if failed:
+            said = "; ".join(f"{c.name}: {c.detail} ({c.mend})" for c in failed)
+            raise NotReady(f"live trading is refused: {said}")
+        async with live_desk(settings, live, venue, killed, observers) as desk:
+            yield desk, live
+
+
+@contextlib.asynccontextmanager
+async def signed_in(loaded: Loaded) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
+    """The venue with its trading side, for a command that says it is live.
+
+    Raises:
+        ConfigError: A key to live trading is missing, or the key, wallet or credentials do not fit.
+        VenueError: The venue could not be reached.
+    """
+    settings = loaded.settings
+    granted = permit(setting=settings.trading.live, flag=True, wallet=settings.polymarket.wallet)
+    async with live_venue(settings, granted) as both:
+        yield both
+
+
+async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
+    """What must be in place before a cent is risked; reads only."""
+    options = settings.polymarket
+
+    async def wallet() -> str:
+        facts = wallet_facts(live.client)
+        if options.wallet_type and options.wallet_type != facts.kind:
+            raise ArbError(f"it is a {facts.kind}, ARB_POLYMARKET__WALLET_TYPE says otherwise")
+        if facts.by_session_key and not options.session_key:
+            # The official client takes any strange address for a Deposit Wallet of somebody else.
+            raise ArbError("the key does not own this wallet")
+        return f"{facts.kind} {live.holdings.wallet}"
+
+    async def account() -> str:
+        if await live.client.get_closed_only_mode():
+            raise ArbError("the account may only close positions")
+        return "may trade"
+
+    async def balance() -> str:
+        cash, least = await live.holdings.cash(), settings.trading.min_balance_usd
+        if cash < least:
+            raise ArbError(f"${text(cash)}, at least ${text(least)}")
+        return f"${text(cash)}"
+
+    async def allowances() -> str:
+        least = Usd(settings.trading.max_position_size)
+        found = await Approvals(live.rpc, live.contracts, live.holdings.wallet).read(least)
+        missing = [one for one in found if not one.granted]
+        if missing:
+            raise ArbError("missing to " + ", ".join(one.what_for for one in missing))
+        return f"{len(found)} in place, each for at least ${text(least)}"
+
+    async def contracts() -> str:
+        places = live.contracts
+        for place in (places.collateral, places.conditional_tokens, places.neg_risk_adapter):
+            if len(await live.rpc.code(place)) <= len("0x"):
+                raise ArbError(f"there is no contract at {place}")
+        return f"chain {places.chain_id}"
+
+    async def gas() -> str:
+        if wallet_facts(live.client).kind != "EOA":
+            return "none is needed: transactions are relayed"
+        pol = Decimal(await live.rpc.balance(live.holdings.wallet)) / WEI_PER_POL
+        if pol < options.min_gas_pol:
+            raise ArbError(f"{text(pol)} POL, at least {text(options.min_gas_pol)}")
+        return f"{text(pol)} POL"
+
+    async def relayer() -> str:
+        if wallet_facts(live.client).kind == "EOA":
+            return "not used: the wallet sends its own transactions"
+        if not (options.relayer_key or options.builder_key):
+            raise ArbError("a wallet that is a contract needs a key for the relayer")
+        return "a key is there"
+
+    steps = (
+        ("wallet", wallet, "check ARB_POLYMARKET__WALLET and the key"),
+        ("account", account, "see your account at the venue"),
+        ("balance", balance, "deposit, or lower ARB_TRADING__MIN_BALANCE_USD"),
+        ("allowances", allowances, "`arb approvals --set --amount USD` sets exactly these"),
+        ("contracts", contracts, "check ARB_POLYMARKET__RPC_URLS"),
+        ("gas", gas, "send POL to the wallet"),
+        ("relayer", relayer, "set ARB_POLYMARKET__RELAYER_KEY and __RELAYER_KEY_ADDRESS"),
+    )
+    return [await tried(name, work, mend) for name, work, mend in steps]
+
+
+async def grant_approvals(loaded: Loaded, amount: Decimal | None) -> list[dict[str, object]]:
+    """Every permission that trading needs; with an amount, what is missing is granted first.
+
+    Raises:
+        VenueError: A node or the relayer did not answer.
+    """
+    async with signed_in(loaded) as (_, live):
+        approvals = Approvals(live.rpc, live.contracts, live.holdings.wallet)
+        least = Usd(amount if amount is not None else loaded.settings.trading.max_position_size)
+        found = await approvals.read(least)
+        missing = [one for one in found if not one.granted]
+        if amount is not None and missing:
+            await send(live.client, approvals.grant(missing, Usd(amount)), "approvals")
+            found = await approvals.read(least)
+        return [one.document() for one in found]
