@@ -284,7 +284,7 @@ async def test_a_session_key_must_be_registered():
 async def test_a_synchronous_client_trades_from_a_thread():
     from polymarket import SecureClient
 
-    from tests.adapters.venue import OWNER, environment
+    from tests.adapters.venue import KEY, OWNER, environment
 
     async with venue() as at:
         market = at.market()
@@ -292,7 +292,7 @@ async def test_a_synchronous_client_trades_from_a_thread():
 
         def trade():
             with SecureClient.create(
-                private_key=OWNER.key.hex(),
+                private_key=KEY,
                 wallet=OWNER.address,
                 environment=environment(at.address),
             ) as client:
