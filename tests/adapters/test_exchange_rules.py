@@ -5,7 +5,6 @@ import sys
 import time
 from decimal import Decimal
 
-import httpx
 import pytest
 from eth_account import Account
 from polymarket._internal.l1_auth import sign_api_key_auth
@@ -330,4 +329,3 @@ async def test_a_knob_that_does_not_exist_is_refused():
             assert answer.status_code == 400, order
         give = {"give": {"wallet": "0x1", "token": "1", "shares": "1"}}
         assert (await at.http.post("/_control", json=give)).status_code == 404
-        assert isinstance(at.http, httpx.AsyncClient)
