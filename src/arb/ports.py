@@ -14,13 +14,14 @@ from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId
 from arb.domain.money import Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Candidate, Passed
-from arb.domain.order import Answer, Fill, Order, PlanId
+from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan
-from arb.domain.position import Portfolio, Position
+from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness, CycleReport, Problem, Statistics
 from arb.domain.settlement import Effect, Operation, OperationId
 from arb.domain.snapshot import Snapshot
+from arb.domain.statement import Statement
 
 
 class Clock(Protocol):
@@ -103,27 +104,63 @@ class BookSource(Protocol):
 
 
 class Trading(Protocol):
-    """Sends orders. Never raises for the venue's sake: what is not clear is `Unknown`."""
+    """Sends orders. Once something may have left it never raises: not clear is `Unknown`."""
 
     venue: VenueId
 
+    async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """The orders with the ids that the venue will know them by. Signs; sends none of them.
+
+        Raises:
+            VenueError: One cannot be made; nothing has left.
+        """
+        ...
+
     async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
-        """Send the orders together; one answer each, in order."""
+        """Send prepared orders together; one answer each, in order."""
         ...
 
     async def ask(self, order: Order) -> Answer:
         """What became of the order. Never sends."""
         ...
 
+    async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+        """Where these trades of an order stand; what could not be read is absent."""
+        ...
+
+    async def cancel_all(self) -> Sequence[str]:
+        """Take every resting order back; answers with those that could not be."""
+        ...
+
+
+class Statements(Protocol):
+    """What a venue itself says about the account: the other side of the ledger."""
+
+    async def statement(self, outcomes: Sequence[OutcomeId], since: datetime) -> Statement:
+        """Cash, holdings of these outcomes, open orders, and trades since then.
+
+        Raises:
+            VenueError: It could not be had in full.
+        """
+        ...
+
 
 class Settlement(Protocol):
-    """Turns tokens into cash."""
+    """Turns tokens into cash. Once something may have left it never raises."""
 
-    async def submit(self, id_: OperationId, operation: Operation) -> Effect | str | None:
+    async def prepare(self, id_: OperationId, operation: Operation) -> str:
+        """By what it can be asked about later. Sends nothing.
+
+        Raises:
+            VenueError: It cannot be prepared now.
+        """
+        ...
+
+    async def submit(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
         """Do it: the effect, a reason why it certainly did not happen, or `None` for not known."""
         ...
 
-    async def ask(self, id_: OperationId, operation: Operation) -> Effect | str | None:
+    async def ask(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
         """What became of it. Never sends."""
         ...
 
@@ -135,6 +172,10 @@ class Ledger(Protocol):
 
     async def open_account(self, opening_cash: Usd, at: datetime) -> None:
         """Start the account with this cash if it is new; otherwise change nothing."""
+        ...
+
+    async def opened_at(self) -> datetime:
+        """When the account was opened."""
         ...
 
     async def begin_cycle(self, at: datetime) -> int:
@@ -169,6 +210,18 @@ class Ledger(Protocol):
 
     async def close_plan(self, report: ExecutionReport, at: datetime) -> None:
         """Write down how the plan ended. Closing it again with the same report changes nothing."""
+        ...
+
+    async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
+        """Open plans, and those of which something was written down since then, with all facts."""
+        ...
+
+    async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:
+        """Book what an operator says, all or none."""
+        ...
+
+    async def reopen_plan(self, plan: PlanId) -> None:
+        """Take an end back: the venue has shown that the plan had not come to it."""
         ...
 
     async def open_plans(self) -> Sequence[Plan]:
@@ -227,4 +280,8 @@ class Desk:
     trading: Mapping[VenueId, Trading]
     settlement: Mapping[VenueId, Settlement]
     ledger: Ledger
+    statements: Statements | None = None
+    """`None` where there is nobody to ask: on paper the ledger is the only account."""
+    killed: Callable[[], str] = lambda: ""
+    """Why nothing may be sent at all, from outside the loop; empty: it may."""
     observers: Sequence[Observer] = ()

@@ -12,8 +12,8 @@ from arb.domain.decision import Approved
 from arb.domain.market import POLYMARKET
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness
-from arb.engine.cycle import Cycle
 from arb.engine.options import CycleOptions
+from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
@@ -86,8 +86,7 @@ async def test_a_slow_sweep_still_finds_but_only_fresh_books_are_traded(seconds,
         ledger=ledger,
     )
     options = CycleOptions(limits=RiskLimits(), sizing=SizingOptions(), opening_cash=Decimal(1000))
-    number = await ledger.begin_cycle(clock.now())
-    report = await Cycle(desk, options).run(number, stopping=lambda: False)
+    report = await ArbitrageOrchestrator(desk, options).scan_cycle()
     await ledger.close()
     assert [type(finding) for finding in report.findings] == [Approved]
     ((_, reason),) = report.outcomes

@@ -70,8 +70,8 @@ def ladder(levels: Iterable[Level], fees: FeeSchedule, rules: OrderRules) -> Lad
         depths=tuple(accumulate(sizes)),
         costs=tuple(accumulate(size * cost for size, cost in zip(sizes, unit, strict=True))),
         unit=unit,
-        steps=tuple(_step(price, rules) for price in prices),
-        least=tuple(_least(price, rules) for price in prices),
+        steps=tuple(size_step(price, rules) for price in prices),
+        least=tuple(least_size(price, rules) for price in prices),
     )
 
 
@@ -237,13 +237,14 @@ def _unit_cost(price: Price, fees: FeeSchedule) -> int:
     return -int(-exact // 1)
 
 
-def _step(price: Price, rules: OrderRules) -> int:
-    """Least micro-shares whose multiples are acceptable sizes at this limit price."""
-    size_step, value_step = to_micro(rules.size_step), to_micro(rules.value_step) * MICRO
-    per_step = to_micro(price) * size_step
-    return size_step * (value_step // gcd(value_step, per_step))
+def size_step(price: Price, rules: OrderRules) -> int:
+    """Least micro-shares whose multiples are acceptable sizes of a BUY at this limit price."""
+    share_step, value_step = to_micro(rules.size_step), to_micro(rules.value_step) * MICRO
+    per_step = to_micro(price) * share_step
+    return share_step * (value_step // gcd(value_step, per_step))
 
 
-def _least(price: Price, rules: OrderRules) -> int:
+def least_size(price: Price, rules: OrderRules) -> int:
+    """Least micro-shares that a BUY at this limit price may ask for."""
     by_value = -(-to_micro(rules.min_value) * MICRO // to_micro(price))
     return max(to_micro(rules.min_size), by_value)

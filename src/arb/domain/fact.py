@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from arb.domain.order import Final, Order, OrderId
+from arb.domain.order import Fill, Final, Order, OrderId
 from arb.domain.settlement import Effect, Operation, OperationId
 
 
@@ -25,12 +25,53 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A trade of the order has settled."""
+
+    order: OrderId
+    trade: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voided:
+    """A trade of the order has failed: its fills are taken back."""
+
+    order: OrderId
+    fills: tuple[Fill, ...]
+    """The trade's fills, as they were written down; all of one trade."""
+    at: datetime
+
+    @property
+    def trade(self) -> str:
+        """The trade's id."""
+        return self.fills[0].trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """The venue shows fills of an order that had been taken for ended without them."""
+
+    order: OrderId
+    fills: tuple[Fill, ...]
+    """All of one trade."""
+    at: datetime
+
+    @property
+    def trade(self) -> str:
+        """The trade's id."""
+        return self.fills[0].trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
     """A settlement operation is about to be asked for."""
 
     id: OperationId
     operation: Operation
     at: datetime
+    ref: str = ""
+    """By which the chain is asked about it later; known before anything is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,4 +84,4 @@ class Settled:
     at: datetime
 
 
-Fact = Submitted | Answered | Requested | Settled
+Fact = Submitted | Answered | Confirmed | Voided | Discovered | Requested | Settled

@@ -34,6 +34,8 @@ class Order:
     time_in_force: TimeInForce
     expires_at: datetime
     """When "not found" begins to mean "never placed"."""
+    ref: str = ""
+    """The venue's own id, known before the order is sent: on Polymarket the order's hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Fill:
     shown: Shares
     """What the book showed at this price when the fill took from it."""
     at: datetime
+    trade: str = ""
+    """The venue's trade that it is a piece of; empty where fills settle as they happen."""
 
     @property
     def cash(self) -> Usd:
@@ -76,7 +80,23 @@ class Unknown:
     """The venue gave no clear answer: the order may or may not exist. Ask; never send again."""
 
 
-Answer = Final | Unknown
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Asked about an order, the venue shows neither it nor a trade of it. It may still come."""
+
+
+Answer = Final | Unknown | NotFound
+
+
+class TradeState(StrEnum):
+    """Where a trade stands between the match and the chain (PLATFORM.md §3.8)."""
+
+    PROVISIONAL = "provisional"
+    """Matched, perhaps mined: it may still fail."""
+    SETTLED = "settled"
+    """Confirmed on chain."""
+    VOIDED = "voided"
+    """Failed for good: what it filled was never had."""
 
 
 def order_id(plan: PlanId, leg: int, side: Side, attempt: int) -> OrderId:

@@ -1,11 +1,13 @@
 """A plan: an approved opportunity with everything that executing it needs, also after a restart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from arb.domain.market import EventId, MarketId, OutcomeId, Side
-from arb.domain.money import Price, Shares, Usd
+from arb.domain.fees import FeeSchedule
+from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side
+from arb.domain.money import NO_SHARES, Price, Shares, Usd
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
 from arb.domain.settlement import Operation
@@ -22,6 +24,18 @@ class PlanState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms a leg's market trades: what a way out of the leg needs."""
+
+    opposite: OutcomeId
+    """The market's other outcome: both together are a dollar."""
+    rules: OrderRules
+    fees: FeeSchedule
+    depth: Shares
+    """Shares on offer within the limit when the plan was approved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedLeg:
     """One order to send, with the names that people know it by."""
 
@@ -35,6 +49,8 @@ class PlannedLeg:
     value: Usd
     """Expected price times size, before the fee."""
     fee: Usd
+    terms: Terms | None = None
+    """`None` in plans of ledgers before schema 0002: such a leg can only be held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +70,22 @@ class Plan:
     """Expected cost and fees of all legs."""
     payoff_worst: Usd
     approved_at: datetime
+
+    @property
+    def size(self) -> Shares:
+        """Shares of every leg: legs go in equal shares."""
+        return min((leg.size for leg in self.legs), default=NO_SHARES)
+
+    @property
+    def parts_pay(self) -> bool:
+        """Whether part of the legs pays too: NO of any k exclusive markets pays k - 1."""
+        return self.kind is Kind.NEGRISK_NO
+
+    def guaranteed(self, held: Sequence[Shares]) -> Usd:
+        """What so many shares of each leg pay in the worst world."""
+        if self.parts_pay:
+            return Usd(sum(held, NO_SHARES) - max(held, default=NO_SHARES))
+        return Usd(min(held, default=NO_SHARES))
 
     @property
     def profit(self) -> Usd:
@@ -77,3 +109,5 @@ class ExecutionReport:
     locked: Usd
     """Cash bound until resolution."""
     reason: str = ""
+    alarm: str = ""
+    """What a person should look at: shares that could not be got rid of, an exit that failed."""

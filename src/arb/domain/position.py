@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import NO_USD, Shares, Usd
@@ -15,6 +16,17 @@ class Position:
     outcome: OutcomeId
     market: MarketId
     shares: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """What an operator books by hand: a deposit, a withdrawal, what nobody can explain."""
+
+    outcome: OutcomeId | None
+    """`None`: dollars."""
+    market: MarketId | None
+    delta: Decimal
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,10 @@ class Portfolio:
     consecutive_failures: int = 0
     busy: frozenset[MarketId] = frozenset()
     """Markets that an open or just-approved plan touches."""
+    by_event: Mapping[str, Usd] = field(default_factory=dict)
+    """Bound in open plans and in what is held to resolution, by the event's slug."""
+    provisional: Usd = NO_USD
+    """Value of fills that have not settled yet."""
     positions: Mapping[OutcomeId, Position] = field(default_factory=dict)
 
     @property
@@ -55,4 +71,8 @@ class Portfolio:
             open_plans=self.open_plans + 1,
             volume_today=Usd(self.volume_today + plan.outlay),
             busy=self.busy | plan.markets,
+            by_event={
+                **self.by_event,
+                plan.event_slug: Usd(self.by_event.get(plan.event_slug, NO_USD) + plan.outlay),
+            },
         )

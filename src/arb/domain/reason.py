@@ -45,6 +45,8 @@ class Reason(StrEnum):
     POSITION_SIZE = "position_size"
     DAILY_VOLUME = "daily_volume"
     CASH = "cash"
+    EVENT_EXPOSURE = "event_exposure"
+    UNSAFE = "unsafe"
     STALE_DATA = "stale_data"
     CONSECUTIVE_FAILURES = "consecutive_failures"
     PLANS_PER_CYCLE = "plans_per_cycle"
@@ -95,6 +97,8 @@ _SENTENCES = {
     Reason.OPEN_POSITIONS: "the number of open positions has reached its limit",
     Reason.POSITION_SIZE: "the position would exceed its limit",
     Reason.DAILY_VOLUME: "the day's volume would exceed its limit",
+    Reason.EVENT_EXPOSURE: "too much would be bound in one event",
+    Reason.UNSAFE: "filled only in part, the plan could cost more than is allowed",
     Reason.CASH: "there is not enough free cash",
     Reason.STALE_DATA: "the books are older than the limit by the time of the decision",
     Reason.CONSECUTIVE_FAILURES: "too many plans in a row have failed",

@@ -61,10 +61,14 @@ class Look:
 class Cycle:
     """Runs cycles, one at a time, at one desk."""
 
-    def __init__(self, desk: Desk, options: CycleOptions) -> None:
+    def __init__(
+        self, desk: Desk, options: CycleOptions, executor: Executor, against: Callable[[], str]
+    ) -> None:
+        """Work at a desk; `against` says why nothing new may be traded now, if so."""
         self._desk = desk
         self._options = options
-        self._executor = Executor(desk=desk, options=options)
+        self._executor = executor
+        self._against = against
 
     async def run(self, number: int, *, stopping: Callable[[], bool]) -> CycleReport:
         """Scan once and trade what survives every gate.
@@ -230,20 +234,22 @@ class Cycle:
     async def _execute(
         self, number: int, decision: Approved, universe: Universe, tally: _Tally
     ) -> None:
-        gone = await self._look_again(decision.opportunity, universe)
-        if gone:
-            await self._end(decision, Reason.EDGE_VANISHED, gone, tally)
+        again = await self._look_again(decision.opportunity, universe)
+        if isinstance(again, str):
+            await self._end(decision, Reason.EDGE_VANISHED, again, tally)
             return
         await self._desk.ledger.open_plan(number, decision.plan)
         self._tell(PlanStarted(decision.plan))
-        report = await self._executor.execute(decision.plan)
+        report = await self._executor.execute(decision.plan, again)
         tally.plans.append(report)
+        if report.alarm:
+            tally.errors.append(Problem(where=f"plan {report.plan}", what=report.alarm))
         reason = Reason.FILLED if report.state is PlanState.DONE else Reason.EXECUTION_FAILED
         await self._end(decision, reason, report.reason, tally)
         self._tell(PlanEnded(decision.plan, report, reason))
 
-    async def _look_again(self, opportunity: Opportunity, universe: Universe) -> str | None:
-        """Prove the same legs against fresh books; says what is gone, if anything is."""
+    async def _look_again(self, opportunity: Opportunity, universe: Universe) -> str | Books:
+        """Prove the same legs against fresh books: those, or what is gone."""
         markets = [proven.market for proven in opportunity.legs]
         outcomes = [o for market in markets for o in (market.yes, market.no)]
         try:
@@ -266,7 +272,7 @@ class Cycle:
         limits = self._options.limits
         if again.profit_fraction < limits.min_profit_threshold:
             return f"only {again.profit_fraction * 100:.2f} % is left"
-        return None if again.profit >= limits.min_profit_usd else f"only ${again.profit} is left"
+        return books if again.profit >= limits.min_profit_usd else f"only ${again.profit} is left"
 
     async def _end(self, decision: Approved, reason: Reason, detail: str, tally: _Tally) -> None:
         tally.ended.append((decision.opportunity.id, reason))
@@ -280,6 +286,9 @@ class Cycle:
         ledger = self._desk.ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         judged = judge(standing, portfolio, self._options.limits, now)
+        if reason := self._against():
+            # Not the ledger's state: it ends by itself as soon as the reason does.
+            return Standing(state=TradingState.HALTED, reason=reason, since=now), portfolio
         if judged != standing:
             await ledger.set_standing(judged)
             if judged.state is not standing.state:

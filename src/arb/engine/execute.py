@@ -1,104 +1,208 @@
 """The shell around the saga: write down, act, write down."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from arb.domain.errors import InvariantBroken
-from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.book import OrderBook
+from arb.domain.errors import InvariantBroken, VenueError
+from arb.domain.fact import Answered, Confirmed, Fact, Requested, Settled, Submitted, Voided
+from arb.domain.market import OutcomeId
 from arb.domain.money import NO_USD
-from arb.domain.order import Answer, Final, Order
+from arb.domain.order import Answer, Final, NotFound, Order, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.settlement import Effect, OperationId
+from arb.engine.account import fills_of, read
+from arb.engine.guard import Guard
 from arb.engine.options import CycleOptions
-from arb.engine.saga import Ask, AskSettled, Done, Settle, Submit, next_step
-from arb.ports import Clock, Desk, Ledger
+from arb.engine.saga import (
+    GRACE,
+    Ask,
+    AskSettled,
+    Await,
+    Choose,
+    Done,
+    Settle,
+    Step,
+    Submit,
+    next_step,
+    way_out,
+)
+from arb.ports import Desk
 
 STEPS_MAX = 1000
 """More steps than any plan can need."""
 
+Books = Mapping[OutcomeId, OrderBook]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class Executor:
     """Runs plans to their end, or takes them up where a crash left them."""
 
     desk: Desk
     options: CycleOptions
+    guard: Guard
+    held_back: str = field(default="", init=False)
+    """Why the last orders were not sent."""
 
-    async def execute(self, plan: Plan) -> ExecutionReport:
+    async def execute(self, plan: Plan, books: Books | None = None) -> ExecutionReport:
         """Take every step that the plan still needs; its end is in the ledger when this returns.
 
-        A plan whose order stays without an answer is reported open, and taken up again later.
+        A plan that waits for an answer, for a trade to settle or for leave to send is reported
+        open, and taken up again later.
+
+        Args:
+            plan: What was approved.
+            books: Fresh ones, which the first orders are held against; read anew when absent.
         """
         ledger, clock = self.desk.ledger, self.desk.clock
-        started = clock.monotonic()
+        started, self.held_back = clock.monotonic(), ""
         for _ in range(STEPS_MAX):
             step = next_step(plan, await ledger.facts(plan.id), clock.now())
+            if isinstance(step, Choose):
+                books = await self._look(plan)
+                if books:
+                    step = way_out(plan, await ledger.facts(plan.id), books, clock.now())
             if isinstance(step, Done):
                 await ledger.close_plan(step.report, clock.now())
                 return step.report
-            moved = await self._take(plan, step)
-            if not moved:
-                waited = clock.monotonic() - started
-                if waited > self.options.answer_wait.total_seconds():
-                    return _still_open(plan)
-                await clock.sleep(self.options.ask_pause_seconds)
+            if await self._take(plan, step, books):
+                continue
+            if self.held_back and not (await self._begun(plan)):
+                report = _not_begun(plan, self.held_back)
+                await ledger.close_plan(report, clock.now())
+                return report
+            waited = clock.monotonic() - started
+            if waited > self.options.answer_wait.total_seconds():
+                return _still_open(plan, step, self.held_back)
+            await clock.sleep(self.options.ask_pause_seconds)
         raise InvariantBroken(f"plan {plan.id} does not come to an end")
 
-    async def _take(self, plan: Plan, step: Submit | Ask | Settle | AskSettled) -> bool:
-        """Take one step; false when the venue gave no clear answer."""
+    async def _take(  # noqa: PLR0911  # one case a kind of step
+        self, plan: Plan, step: Step, books: Books | None
+    ) -> bool:
+        """Take one step; false when nothing came of it."""
         ledger, clock = self.desk.ledger, self.desk.clock
         venue = plan.legs[0].outcome.venue
         match step:
             case Submit(orders):
-                await ledger.append(plan.id, [Submitted(order=o, at=clock.now()) for o in orders])
-                answers = await self.desk.trading[venue].submit(orders)
-                return await _write_answers(ledger, clock, plan, orders, answers)
+                return await self._send(plan, orders, books)
             case Ask(order):
                 answer = await self.desk.trading[venue].ask(order)
-                return await _write_answers(ledger, clock, plan, (order,), (answer,))
+                return await self._write_answers(plan, (order,), (answer,))
+            case Await(order, trades):
+                states = await self.desk.trading[venue].settled(order, trades)
+                return await self._write_states(plan, order, states)
             case Settle(id_, operation):
-                requested = Requested(id=id_, operation=operation, at=clock.now())
+                try:
+                    ref = await self.desk.settlement[venue].prepare(id_, operation)
+                except VenueError:
+                    return False
+                requested = Requested(id=id_, operation=operation, ref=ref, at=clock.now())
                 await ledger.append(plan.id, [requested])
-                result = await self.desk.settlement[venue].submit(id_, operation)
-                return await _write_effect(ledger, clock, plan, id_, result)
-            case AskSettled(id_, operation):
-                result = await self.desk.settlement[venue].ask(id_, operation)
-                return await _write_effect(ledger, clock, plan, id_, result)
+                result = await self.desk.settlement[venue].submit(id_, operation, ref)
+                return await self._write_effect(plan, id_, result)
+            case AskSettled(id_, operation, ref):
+                result = await self.desk.settlement[venue].ask(id_, operation, ref)
+                return await self._write_effect(plan, id_, result)
+            case _:
+                return False
+
+    async def _send(self, plan: Plan, orders: tuple[Order, ...], books: Books | None) -> bool:
+        """Write the intents down with the venue's own ids, then send."""
+        trading = self.desk.trading[plan.legs[0].outcome.venue]
+        if books is None:
+            books = await self._look(plan)
+        self.held_back = self.guard.forbids(orders, books)
+        if self.held_back:
+            return False
+        try:
+            prepared = await trading.prepare(orders)
+        except VenueError as error:
+            self.held_back = str(error)
+            return False
+        clock = self.desk.clock
+        intents = [Submitted(order=order, at=clock.now()) for order in prepared]
+        await self.desk.ledger.append(plan.id, intents)
+        self.held_back = self.guard.forbids(prepared, books)
+        if self.held_back:
+            # Written down and certainly not sent: the way back is to say so.
+            refused = [Final((), f"not sent: {self.held_back}") for _ in prepared]
+            await self._write_answers(plan, prepared, refused)
+            return True
+        self.guard.passed(prepared)
+        return await self._write_answers(plan, prepared, await trading.submit(prepared))
+
+    async def _look(self, plan: Plan) -> Books:
+        """Fresh books of both outcomes of every leg; empty when they cannot be had."""
+        outcomes = [leg.outcome for leg in plan.legs]
+        outcomes += [leg.terms.opposite for leg in plan.legs if leg.terms]
+        try:
+            return await self.desk.books.fetch(list(dict.fromkeys(outcomes)))
+        except VenueError:
+            return {}
+
+    async def _begun(self, plan: Plan) -> bool:
+        return bool(read(await self.desk.ledger.facts(plan.id)).orders)
+
+    async def _write_answers(
+        self, plan: Plan, orders: Sequence[Order], answers: Sequence[Answer]
+    ) -> bool:
+        """Write down what is final. "Not found" is final only long after the order's time."""
+        now = self.desk.clock.now()
+        facts: list[Fact] = []
+        for order, answer in zip(orders, answers, strict=True):
+            if isinstance(answer, NotFound) and now > order.expires_at + GRACE:
+                answer = Final((), "it was never placed")  # noqa: PLW2901  # the same answer, now proven
+            if isinstance(answer, Final):
+                facts.append(Answered(order=order.id, answer=answer, at=now))
+        if facts:
+            await self.desk.ledger.append(plan.id, facts)
+        return bool(facts)
+
+    async def _write_states(
+        self, plan: Plan, order: Order, states: Mapping[str, TradeState]
+    ) -> bool:
+        now, facts = self.desk.clock.now(), list[Fact]()
+        known = await self.desk.ledger.facts(plan.id)
+        for trade, state in states.items():
+            if state is TradeState.SETTLED:
+                facts.append(Confirmed(order=order.id, trade=trade, at=now))
+            elif state is TradeState.VOIDED:
+                lost = tuple(fill for fill in fills_of(known, order.id) if fill.trade == trade)
+                facts.append(Voided(order=order.id, fills=lost, at=now))
+        if facts:
+            await self.desk.ledger.append(plan.id, facts)
+        return bool(facts)
+
+    async def _write_effect(
+        self, plan: Plan, id_: OperationId, result: Effect | str | None
+    ) -> bool:
+        if result is None:
+            return False
+        effect, reason = (None, result) if isinstance(result, str) else (result, "")
+        settled = Settled(id=id_, effect=effect, reason=reason, at=self.desk.clock.now())
+        await self.desk.ledger.append(plan.id, [settled])
+        return True
 
 
-async def _write_answers(
-    ledger: Ledger,
-    clock: Clock,
-    plan: Plan,
-    orders: Sequence[Order],
-    answers: Sequence[Answer],
-) -> bool:
-    facts: list[Fact] = [
-        Answered(order=order.id, answer=answer, at=clock.now())
-        for order, answer in zip(orders, answers, strict=True)
-        if isinstance(answer, Final)
-    ]
-    if facts:
-        await ledger.append(plan.id, facts)
-    return bool(facts)
+def _not_begun(plan: Plan, why: str) -> ExecutionReport:
+    return ExecutionReport(
+        plan=plan.id, state=PlanState.UNWOUND, realised=NO_USD, locked=NO_USD, reason=why
+    )
 
 
-async def _write_effect(
-    ledger: Ledger, clock: Clock, plan: Plan, id_: OperationId, result: Effect | str | None
-) -> bool:
-    if result is None:
-        return False
-    effect, reason = (None, result) if isinstance(result, str) else (result, "")
-    settled = Settled(id=id_, effect=effect, reason=reason, at=clock.now())
-    await ledger.append(plan.id, [settled])
-    return True
-
-
-def _still_open(plan: Plan) -> ExecutionReport:
+def _still_open(plan: Plan, step: Step, held_back: str) -> ExecutionReport:
+    waits = {
+        Ask: "an order is still without an answer",
+        Await: "a trade has not settled yet",
+        AskSettled: "an operation is still without an end",
+        Choose: "there are no fresh books",
+    }
     return ExecutionReport(
         plan=plan.id,
         state=PlanState.OPEN,
         realised=NO_USD,
         locked=plan.outlay,
-        reason="an order is still without an answer",
+        reason=held_back or waits.get(type(step), "the venue cannot be asked"),
     )

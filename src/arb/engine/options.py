@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
-from arb.domain.money import Usd
+from arb.domain.money import CENT, Price, Usd
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 
@@ -21,6 +22,13 @@ class CycleOptions:
     data_quality_listed_max: int = 100
     """Data-quality alarms listed in a report; all are counted."""
     answer_wait: timedelta = timedelta(seconds=90)
-    """How long an order without an answer is asked about before its plan is left open."""
-    ask_pause_seconds: float = 2.0
+    """How long a plan that waits for an answer or for its trades holds up the cycle."""
+    ask_pause_seconds: float = 1.0
+    reconcile_every: timedelta = timedelta(minutes=2)
+    reconcile_tolerance: Usd = CENT
+    """USD, or shares, in which ledger and venue may differ without anybody looking."""
+    orders_per_second_max: int = 30
+    orders_per_minute_max: int = 300
+    price_collar: Price = Price(Decimal("0.25"))  # noqa: RUF009  # a NewType call is free
+    """How far an order's limit may be from the best price that it takes."""
     resolution_checks_every: timedelta = timedelta(minutes=5)

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from arb.domain.errors import VenueError
 from arb.domain.fact import Requested, Settled
 from arb.domain.halt import RiskStatus
-from arb.domain.money import NO_USD, Usd
-from arb.domain.news import CycleEnded, CycleStarted, News, Stopped, Trouble
+from arb.domain.money import NO_USD, Usd, micro_down
+from arb.domain.news import CycleEnded, CycleStarted, News, PlanEnded, Stopped, Trouble
 from arb.domain.opportunity import Opportunity
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
+from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem, Statistics
-from arb.domain.settlement import Effect, OperationId, Redeem
+from arb.domain.settlement import OperationId, Redeem
+from arb.engine.account import read
 from arb.engine.cycle import Cycle, Look
 from arb.engine.execute import Executor
+from arb.engine.guard import Guard, GuardOptions
 from arb.engine.options import CycleOptions
+from arb.engine.recover import Reconciler, describe
 from arb.engine.saga import cash_of
 from arb.ports import Desk, Ticker
 from arb.risk.checks import Context
@@ -28,23 +32,46 @@ class ArbitrageOrchestrator:
     def __init__(self, desk: Desk, options: CycleOptions) -> None:
         self._desk = desk
         self._options = options
-        self._cycle = Cycle(desk, options)
-        self._executor = Executor(desk=desk, options=options)
+        limits = options.limits
+        guard = Guard(
+            GuardOptions(
+                orders_per_second_max=options.orders_per_second_max,
+                orders_per_minute_max=options.orders_per_minute_max,
+                order_value_max=limits.max_position_size,
+                price_collar=options.price_collar,
+                max_book_age=limits.max_book_age,
+            ),
+            desk.clock,
+            desk.killed,
+        )
+        self._executor = Executor(desk=desk, options=options, guard=guard)
+        self.reconciler = Reconciler(desk=desk, options=options)
+        self._cycle = Cycle(desk, options, self._executor, self.reconciler.against)
         self._stopping = False
         self._resolutions_asked_at: float | None = None
 
     async def setup(self) -> Sequence[ExecutionReport]:
-        """Open the account and take up every plan that an earlier run left open.
+        """Open the account, ask the venue what it knows, and take up every plan left open.
 
         Raises:
             LedgerError: The ledger cannot be used; nothing may be traded.
         """
-        now = self._desk.clock.now()
-        await self._desk.ledger.open_account(self._options.opening_cash, now)
-        return [await self._executor.execute(plan) for plan in await self._desk.ledger.open_plans()]
+        desk, now = self._desk, self._desk.clock.now()
+        opening = self._options.opening_cash
+        if desk.statements is not None:
+            opening = (await desk.statements.statement([], now)).cash
+        await desk.ledger.open_account(opening, now)
+        await self._reconcile()
+        reports = await self._take_up()
+        if reports:
+            await self._reconcile()
+        return reports
 
     async def scan_cycle(self) -> CycleReport:
         """One cycle: scan, prove, review, execute, write down."""
+        await self._take_up()
+        if self.reconciler.due:
+            await self._reconcile()
         await self._collect_resolutions()
         number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
         self._tell(CycleStarted(number, self._desk.clock.now()))
@@ -111,6 +138,29 @@ class ArbitrageOrchestrator:
         self._tell(Stopped(statistics))
         return statistics
 
+    async def _take_up(self) -> list[ExecutionReport]:
+        """Go on with every plan that is open."""
+        reports: list[ExecutionReport] = []
+        for plan in await self._desk.ledger.open_plans():
+            report = await self._executor.execute(plan)
+            reports.append(report)
+            if report.alarm:
+                self._tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
+            if report.state is not PlanState.OPEN:
+                done = report.state is PlanState.DONE
+                reason = Reason.FILLED if done else Reason.EXECUTION_FAILED
+                await self._desk.ledger.record_outcome(plan.id, reason, report.reason)
+                self._tell(PlanEnded(plan, report, reason))
+        return reports
+
+    async def _reconcile(self) -> None:
+        """Hold the ledger against the venue, if there is one to be asked."""
+        if self._desk.statements is None:
+            return
+        trouble = await self.reconciler.try_run()
+        for what in filter(None, [trouble, *map(describe, self.reconciler.differences)]):
+            self._tell(Trouble(Problem(where="reconciliation", what=what)))
+
     async def _tick(self) -> None:
         if not self._stopping:
             await self.scan_cycle()
@@ -131,23 +181,40 @@ class ArbitrageOrchestrator:
                 return
             for held in left:
                 if held.outcome in pays:
-                    await self._redeem(plan, held, pays[held.outcome])
+                    try:
+                        await self._redeem(plan, held, pays[held.outcome])
+                    except VenueError as error:
+                        self._tell(Trouble(Problem(where=f"redeem {held.market}", what=str(error))))
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
-        """Turn resolved shares into what they are worth; a second call finds none left."""
+        """Turn resolved shares into cash; what was asked for before is asked about."""
         ledger, clock = self._desk.ledger, self._desk.clock
-        id_ = OperationId(f"{plan.id}/redeem/{held.outcome.token}")
-        operation = Redeem(
-            market=held.market,
-            outcome=held.outcome,
-            size=held.shares,
-            pays=Usd(each * held.shares),
-        )
-        await ledger.append(plan.id, [Requested(id=id_, operation=operation, at=clock.now())])
-        result = await self._desk.settlement[held.outcome.venue].submit(id_, operation)
-        if isinstance(result, Effect):
-            await ledger.append(plan.id, [Settled(id=id_, effect=result, at=clock.now())])
+        settlement = self._desk.settlement[held.outcome.venue]
+        account = read(await ledger.facts(plan.id))
+        under_way = account.unended
+        if under_way is not None and not isinstance(under_way.operation, Redeem):
+            return
+        if under_way is not None:
+            id_ = under_way.id
+            result = await settlement.ask(id_, under_way.operation, under_way.ref)
+        else:
+            id_ = OperationId(f"{plan.id}/redeem/{len(account.requests) + 1}")
+            operation = Redeem(
+                market=held.market,
+                outcome=held.outcome,
+                size=held.shares,
+                pays=Usd(micro_down(each * held.shares)),
+            )
+            ref = await settlement.prepare(id_, operation)
+            request = Requested(id=id_, operation=operation, ref=ref, at=clock.now())
+            await ledger.append(plan.id, [request])
+            result = await settlement.submit(id_, operation, ref)
+        if result is None:
+            return
+        effect, reason = (None, result) if isinstance(result, str) else (result, "")
+        ended = Settled(id=id_, effect=effect, reason=reason, at=clock.now())
+        await ledger.append(plan.id, [ended])
 
     async def _release(self, plan: Plan) -> None:
         """Call the profit realised once nothing of the plan is held any more."""

@@ -3,18 +3,33 @@
 Pure, so that starting, going on and recovering are the same call.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.book import OrderBook
+from arb.domain.fact import Fact
+from arb.domain.market import OutcomeId
 from arb.domain.money import NO_USD, ZERO, Usd
-from arb.domain.order import Fill, Final, Order, TimeInForce, order_id
-from arb.domain.plan import ExecutionReport, Plan, PlanState
+from arb.domain.order import Order, TimeInForce, order_id
+from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.settlement import Operation, OperationId
+from arb.engine.account import PlanAccount, read
+from arb.engine.unwind import DUST, Deal, best_way, exits
 
 ORDER_LIFE = timedelta(seconds=60)
-"""After this an order that the venue does not know was never placed."""
+"""After this, and `GRACE`, an order that the venue does not know was never placed."""
+GRACE = timedelta(seconds=15)
+"""How much longer "not found" proves nothing: clocks differ and reads lag (FAULTS.md A13)."""
+PLAN_LIFE = timedelta(seconds=30)
+"""A plan of which nothing was sent is given up after this: its books are history."""
+BATCH_MAX = 15
+"""Orders that a venue takes together (PLATFORM.md §3.5)."""
+ROUNDS_MAX = 6
+"""Rounds of orders after the first legs; then what is held stays and a person is told."""
+EXITS_MAX = 3
+"""How often an operation that certainly did not happen is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,19 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """Find out whether an order's trades have settled."""
+
+    order: Order
+    trades: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Look at fresh books and take the best way out: `way_out` names the step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Write the request down, then ask the chain for it."""
 
@@ -45,6 +73,7 @@ class AskSettled:
 
     id: OperationId
     operation: Operation
+    ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +83,65 @@ class Done:
     report: ExecutionReport
 
 
-Step = Submit | Ask | Settle | AskSettled | Done
+Step = Submit | Ask | Await | Choose | Settle | AskSettled | Done
 
 
-def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:
+def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa: PLR0911  # one line a case
     """What to do next for a plan about which these facts are known."""
-    orders = {f.order.id: f.order for f in facts if isinstance(f, Submitted)}
-    answers = {f.order: f.answer for f in facts if isinstance(f, Answered)}
-    if not orders:
-        return Submit(_orders(plan, now))
-    for id_, order in orders.items():
-        if id_ not in answers:
-            return Ask(order)
+    account = read(facts)
+    if (request := account.unended) is not None:
+        return AskSettled(request.id, request.operation, request.ref)
+    if (order := account.unanswered) is not None:
+        return Ask(order)
+    if not account.orders:
+        if now - plan.approved_at > PLAN_LIFE:
+            return Done(_ended(plan, account, "it was never sent, and its books are too old now"))
+        return Submit(_first(plan, now))
+    if _nothing_left(plan, account):
+        return _waiting(account) or Done(_ended(plan, account, _why(account)))
+    if all(
+        shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
+    ):
+        return _waiting(account) or _exit(plan, account)
+    return Choose()
 
-    fills = [fill for answer in answers.values() for fill in answer.fills]
-    if not _filled(plan, fills):
-        return Done(_stopped_short(plan, fills, answers.values()))
-    if plan.settlement is None:
-        return Done(_held(plan, fills))
-    return _settlement_step(plan, plan.settlement, facts, fills)
+
+def way_out(
+    plan: Plan, facts: Sequence[Fact], books: Mapping[OutcomeId, OrderBook], now: datetime
+) -> Step:
+    """The step that `Choose` stands for, at these books."""
+    account = read(facts)
+    rounds = ROUNDS_MAX + -(-len(plan.legs) // BATCH_MAX)
+    way = best_way(plan, account, books, trade=account.round < rounds)
+    if way.deals and way.waits and (wait := _waiting(account)):
+        return wait
+    if way.deals:
+        number = account.round + 1
+        return Submit(tuple(_unwinding(plan, deal, number, now) for deal in way.deals[:BATCH_MAX]))
+    if wait := _waiting(account):
+        return wait
+    operations = exits(plan, account, way)
+    if operations and account.failed_exits < EXITS_MAX:
+        return Settle(_operation_id(plan, account), operations[0])
+    alarm = "shares are left that nobody takes" if way.left else ""
+    if operations:
+        alarm = "the exit failed again and again"
+    return Done(_ended(plan, account, _why(account), alarm))
 
 
 def cash_of(facts: Sequence[Fact]) -> Usd:
     """What a plan's facts have done to the account's cash so far."""
-    fills = [fill for f in facts if isinstance(f, Answered) for fill in f.answer.fills]
-    effects = [f.effect.cash for f in facts if isinstance(f, Settled) and f.effect]
-    return Usd(_cash(fills) + sum(effects, ZERO))
+    return read(facts).cash
 
 
-def _orders(plan: Plan, now: datetime) -> tuple[Order, ...]:
+def _first(plan: Plan, now: datetime) -> tuple[Order, ...]:
+    """The legs, the thinnest first: if one fails it fails early. What is more comes in stages."""
+
+    def slack(numbered: tuple[int, PlannedLeg]) -> tuple[Decimal, int]:
+        number, leg = numbered
+        return (leg.terms.depth / leg.size if leg.terms else ZERO, number)
+
+    legs = sorted(enumerate(plan.legs), key=slack)[:BATCH_MAX]
     return tuple(
         Order(
             id=order_id(plan.id, number, leg.side, 1),
@@ -94,50 +153,90 @@ def _orders(plan: Plan, now: datetime) -> tuple[Order, ...]:
             time_in_force=TimeInForce.FOK,
             expires_at=now + ORDER_LIFE,
         )
-        for number, leg in enumerate(plan.legs)
+        for number, leg in legs
     )
 
 
-def _filled(plan: Plan, fills: Sequence[Fill]) -> bool:
-    return all(
-        sum((fill.size for fill in fills if fill.outcome == leg.outcome), ZERO) >= leg.size
-        for leg in plan.legs
+def _unwinding(plan: Plan, deal: Deal, attempt: int, now: datetime) -> Order:
+    return Order(
+        id=order_id(plan.id, deal.leg, deal.side, attempt),
+        outcome=deal.outcome,
+        market=plan.legs[deal.leg % len(plan.legs)].market,
+        side=deal.side,
+        limit=deal.limit,
+        size=deal.size,
+        time_in_force=TimeInForce.FAK,
+        expires_at=now + ORDER_LIFE,
     )
 
 
-def _settlement_step(
-    plan: Plan, operation: Operation, facts: Sequence[Fact], fills: Sequence[Fill]
-) -> Step:
-    id_ = OperationId(f"{plan.id}/exit")
-    ended = next((f for f in facts if isinstance(f, Settled) and f.id == id_), None)
-    if ended is None:
-        asked = any(isinstance(f, Requested) and f.id == id_ for f in facts)
-        return AskSettled(id_, operation) if asked else Settle(id_, operation)
-    if ended.effect is None:
-        reason = f"held to resolution: {ended.reason}"
-        return Done(replace(_held(plan, fills), reason=reason))
-    realised = Usd(ended.effect.cash + _cash(fills))
-    return Done(
-        ExecutionReport(plan=plan.id, state=PlanState.DONE, realised=realised, locked=NO_USD)
-    )
+def _waiting(account: PlanAccount) -> Await | None:
+    """What has to settle before anything else can be done."""
+    if not account.pending:
+        return None
+    order, trades = account.pending[0]
+    return Await(order, trades)
 
 
-def _held(plan: Plan, fills: Sequence[Fill]) -> ExecutionReport:
-    return ExecutionReport(
-        plan=plan.id, state=PlanState.DONE, realised=NO_USD, locked=Usd(-_cash(fills))
-    )
+def _exit(plan: Plan, account: PlanAccount) -> Step:
+    """All legs are there and have settled: cash them, or hold them."""
+    if plan.settlement is None:
+        return Done(_ended(plan, account, ""))
+    if account.failed_exits < EXITS_MAX:
+        return Settle(_operation_id(plan, account), plan.settlement)
+    why = next(end.reason for end in reversed(list(account.ends.values())) if end.effect is None)
+    return Done(_ended(plan, account, f"held to resolution: {why}", "the exit failed"))
 
 
-def _stopped_short(plan: Plan, fills: Sequence[Fill], answers: Iterable[Final]) -> ExecutionReport:
-    reason = "; ".join(dict.fromkeys(a.reason for a in answers if a.reason))
+def _operation_id(plan: Plan, account: PlanAccount) -> OperationId:
+    return OperationId(f"{plan.id}/exit/{len(account.requests) + 1}")
+
+
+def _nothing_left(plan: Plan, account: PlanAccount) -> bool:
+    outcomes = {leg.outcome for leg in plan.legs}
+    outcomes |= {leg.terms.opposite for leg in plan.legs if leg.terms}
+    gave = {
+        outcome for request in account.requests.values() for outcome in _received(request.operation)
+    }
+    return all(account.shares(outcome) <= DUST for outcome in outcomes - gave)
+
+
+def _received(operation: Operation) -> tuple[OutcomeId, ...]:
+    return tuple(outcome for outcome, _ in getattr(operation, "receives", ()))
+
+
+def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> ExecutionReport:
+    """The report of an end. Profit is realised when nothing that was paid for is left."""
+    kept = any(account.shares(leg.outcome) > DUST for leg in plan.legs)
+    # What is left after all was earned back costs nothing any more.
+    bound = kept and account.cash < 0
+    reached = _reached(plan, account)
+    if kept and not reached and not alarm:
+        alarm = "part of the legs is held to resolution"
     return ExecutionReport(
         plan=plan.id,
-        state=PlanState.UNWOUND,
-        realised=NO_USD,
-        locked=Usd(-_cash(fills)) if fills else NO_USD,
-        reason=reason or "not every leg was filled",
+        state=PlanState.DONE if reached else PlanState.UNWOUND,
+        realised=NO_USD if bound else account.cash,
+        locked=Usd(-account.cash) if bound else NO_USD,
+        reason="" if reached and not alarm else reason,
+        alarm=alarm,
     )
 
 
-def _cash(fills: Sequence[Fill]) -> Usd:
-    return Usd(sum((fill.cash for fill in fills), ZERO))
+def _reached(plan: Plan, account: PlanAccount) -> bool:
+    """Whether every leg was had in full and, where there is an exit, it was taken in full."""
+    whole = all(
+        shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
+    )
+    if plan.settlement is None or account.failed_exits >= EXITS_MAX:
+        return whole
+    ends = account.ends.values()
+    return any(
+        end.effect is not None and account.requests[end.id].operation == plan.settlement
+        for end in ends
+    )
+
+
+def _why(account: PlanAccount) -> str:
+    reasons = dict.fromkeys(answer.reason for answer in account.answers.values() if answer.reason)
+    return "; ".join(reasons) or "not every leg was filled"

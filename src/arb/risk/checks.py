@@ -8,7 +8,7 @@ from decimal import Decimal
 from arb.domain.confirmation import Confirmation
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId
-from arb.domain.money import Usd, text
+from arb.domain.money import NO_USD, Usd, text
 from arb.domain.opportunity import Kind, Opportunity
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
@@ -156,6 +156,13 @@ def cash(opportunity: Opportunity, context: Context) -> Result:
     return _at_most(opportunity.outlay, context.portfolio.free, Reason.CASH)
 
 
+def event_exposure(opportunity: Opportunity, context: Context) -> Result:
+    """What is bound in the event stays within its limit with this plan."""
+    bound = context.portfolio.by_event.get(opportunity.event.slug, NO_USD)
+    with_it = Usd(bound + opportunity.outlay)
+    return _at_most(with_it, context.limits.max_event_exposure, Reason.EVENT_EXPOSURE)
+
+
 BEFORE_SIZING: tuple[Check, ...] = (
     profit_fraction,
     crossed_book,
@@ -171,7 +178,7 @@ BEFORE_SIZING: tuple[Check, ...] = (
     plans_left,
     fresh_data,
 )
-AFTER_SIZING: tuple[Check, ...] = (profit_usd, position_size, daily_volume, cash)
+AFTER_SIZING: tuple[Check, ...] = (profit_usd, position_size, daily_volume, event_exposure, cash)
 
 
 def _words(opportunity: Opportunity, context: Context) -> list[Confirmation]:

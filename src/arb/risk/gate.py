@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 
+from arb.domain.book import depth
 from arb.domain.decision import Approved, Decision, Refused, Verdict
 from arb.domain.halt import TradingState
 from arb.domain.market import Exclusive, Universe
-from arb.domain.money import ZERO, Usd, text
-from arb.domain.opportunity import Exit, Opportunity
+from arb.domain.money import ZERO, Usd, micro_up, text
+from arb.domain.opportunity import Exit, Opportunity, ProvenLeg
 from arb.domain.order import PlanId
-from arb.domain.plan import Plan, PlannedLeg
+from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.domain.reason import Reason
 from arb.domain.settlement import Convert, Merge, Operation
 from arb.domain.snapshot import Snapshot
 from arb.risk.checks import AFTER_SIZING, BEFORE_SIZING, Check, Context
+from arb.risk.partial import worst_partial
 from arb.sizing import SizingOptions, fraction, shrink, too_small
 
 
@@ -41,7 +43,10 @@ def review(
             verdicts.append(Verdict("size", passed=False, detail=refusal[1]))
     after, late_refusal = _ask(AFTER_SIZING, sized, context)
     verdicts += after
-    refusal = refusal or late_refusal
+    partial = _partial_fills(sized, snapshot, context)
+    verdicts.append(partial)
+    unsafe = None if partial.passed else (Reason.UNSAFE, partial.detail)
+    refusal = refusal or late_refusal or unsafe
     if refusal is not None:
         return Refused(
             opportunity=opportunity,
@@ -52,7 +57,7 @@ def review(
     sized = replace(sized, available=opportunity.size)
     return Approved(
         opportunity=sized,
-        plan=_plan(sized, snapshot.universe, context),
+        plan=_plan(sized, snapshot, context),
         verdicts=tuple(verdicts),
     )
 
@@ -71,6 +76,16 @@ def position_budget(opportunity: Opportunity, context: Context, sizing: SizingOp
     return Usd(budget / 2 if throttled else budget)
 
 
+def _partial_fills(sized: Opportunity, snapshot: Snapshot, context: Context) -> Verdict:
+    """No pattern of partial fills costs more than is allowed."""
+    limits = context.limits
+    worst = worst_partial(sized, snapshot, limits.adverse_move)
+    loss, most = Usd(max(-worst, ZERO)), limits.max_partial_loss
+    moved = f"after a move of {text(limits.adverse_move)}"
+    detail = f"${text(micro_up(loss))} at worst {moved}, at most ${text(most)}"
+    return Verdict("partial_fills", loss <= most, detail)
+
+
 def _ask(
     checks: tuple[Check, ...], opportunity: Opportunity, context: Context
 ) -> tuple[list[Verdict], tuple[Reason, str] | None]:
@@ -84,7 +99,7 @@ def _ask(
     return verdicts, refusal
 
 
-def _plan(opportunity: Opportunity, universe: Universe, context: Context) -> Plan:
+def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Plan:
     return Plan(
         id=PlanId(opportunity.id),
         kind=opportunity.kind,
@@ -103,13 +118,26 @@ def _plan(opportunity: Opportunity, universe: Universe, context: Context) -> Pla
                 size=proven.leg.size,
                 value=proven.value,
                 fee=proven.fee,
+                terms=_terms(proven, snapshot),
             )
             for proven in opportunity.legs
         ),
-        settlement=_settlement(opportunity, universe),
+        settlement=_settlement(opportunity, snapshot.universe),
         outlay=opportunity.outlay,
         payoff_worst=opportunity.payoff_worst,
         approved_at=context.now,
+    )
+
+
+def _terms(proven: ProvenLeg, snapshot: Snapshot) -> Terms:
+    market, leg = proven.market, proven.leg
+    assert market.fees is not None
+    asks = snapshot.books[leg.outcome].asks
+    return Terms(
+        opposite=market.no if leg.outcome == market.yes else market.yes,
+        rules=market.rules,
+        fees=market.fees,
+        depth=depth(asks, limit=leg.limit, side=leg.side),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from arb.domain.money import NO_USD, Usd
+from arb.domain.money import NO_USD, Price, Usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,5 +24,11 @@ class RiskLimits:
     throttle_at: Decimal = Decimal("0.8")
     """Part of the loss, volume or failure limit from which on trading is throttled."""
     plans_per_cycle: int = 10
+    max_event_exposure: Usd = Usd(Decimal(5000))  # noqa: RUF009
+    """USD bound in open plans and positions of one event."""
+    max_partial_loss: Usd = Usd(Decimal(100))  # noqa: RUF009
+    """USD that the worst pattern of partial fills of one plan may cost."""
+    adverse_move: Price = Price(Decimal("0.01"))  # noqa: RUF009
+    """USD per share by which prices are taken to move before a way out is found."""
     trade_crossed: bool = False
     """Whether a crossed book of one binary market may be traded."""

@@ -13,7 +13,16 @@ from arb.adapters.storage.database import file_of
 from arb.adapters.storage.queries import FillRow, FindingRow, LedgerReads, PlanRow
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
-from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.fact import (
+    Answered,
+    Confirmed,
+    Discovered,
+    Fact,
+    Requested,
+    Settled,
+    Submitted,
+    Voided,
+)
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.position import Portfolio
@@ -136,7 +145,7 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     names = [name for name in row.__dataclass_fields__ if name != "certificate"]
     story = plain({name: getattr(row, name) for name in names})
     meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
-    return {**story, "meaning": meaning, **row.certificate, "facts": [_fact(f) for f in facts]}
+    return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
 
 
 async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Standing:
@@ -162,13 +171,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _fact(fact: Fact) -> list[str]:
+def tell(fact: Fact) -> list[str]:
+    """When, what kind, and about what."""
     match fact:
         case Submitted(order=order):
             about = f"{order.side} {text(order.size)} @ {text(order.limit)} of {order.market}"
         case Answered(answer=answer):
             filled = sum((fill.size for fill in answer.fills), Decimal(0))
             about = f"{text(filled)} filled {answer.reason}".strip()
+        case Confirmed(trade=trade):
+            about = f"trade {trade} has settled"
+        case Voided(trade=trade):
+            about = f"trade {trade} has failed"
+        case Discovered(fills=fills):
+            about = f"{text(sum((fill.size for fill in fills), Decimal(0)))} filled after all"
         case Requested(operation=operation):
             about = type(operation).__name__.lower()
         case Settled(effect=effect, reason=reason):

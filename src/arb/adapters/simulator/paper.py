@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from arb.domain.book import Books, Level, OrderBook, depth, mirrored, walk
 from arb.domain.confirmation import Confirmation
 from arb.domain.market import Market, MarketId, OutcomeId, Side, Universe, VenueId
-from arb.domain.money import ZERO, Price, Shares, Usd, text, to_micro
-from arb.domain.order import Answer, Fill, Final, Order
+from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
+from arb.domain.order import Answer, Fill, Final, Order, TimeInForce, TradeState
 from arb.domain.report import Completeness, Problem
 from arb.domain.settlement import Effect, Operation, OperationId, effect
 from arb.ports import BookSource, Catalog, Clock
@@ -90,9 +90,21 @@ class PaperVenue:
         self._view = PaperBooks(books, dict(self._taken), self._other_side)
         return self._view
 
+    async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """See `arb.ports.Trading`. On paper nothing has to be signed."""
+        return orders
+
     async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
-        """Fill each order against the books last fetched, all at once or not at all."""
+        """Fill each order against the books last fetched."""
         return [self._fill(order) for order in orders]
+
+    async def settled(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+        """See `arb.ports.Trading`. On paper what is matched has settled."""
+        return dict.fromkeys(trades, TradeState.SETTLED)
+
+    async def cancel_all(self) -> Sequence[str]:
+        """See `arb.ports.Trading`. Paper orders never rest."""
+        return ()
 
     async def ask(self, order: Order) -> Answer:
         """An order without an answer was never filled: fills are written with their answer."""
@@ -102,10 +114,9 @@ class PaperVenue:
         book = self._view.get(order.outcome) if self._view is not None else None
         if book is None:
             return Final((), "there is no book")
-        if order.side is not Side.BUY:
-            return Final((), "paper legs buy")
-        deep = depth(book.asks, limit=order.limit, side=order.side)
-        if deep < order.size:
+        levels = book.against(order.side)
+        deep = depth(levels, limit=order.limit, side=order.side)
+        if (deep < order.size and order.time_in_force is TimeInForce.FOK) or not deep:
             return Final((), f"only {text(deep)} shares within the limit")
         market = self._universe.market_of(order.outcome)
         if market.fees is None:
@@ -120,18 +131,28 @@ class PaperVenue:
                 price=level.price,
                 size=level.size,
                 fee=market.fees.taker(level.price, level.size),
-                shown=self._view.shown(order.outcome, level.price),
+                shown=self._shown(order, level.price),
                 at=self._clock.now(),
             )
-            for level in walk(book.asks, order.size)
+            for level in walk(levels, Shares(min(order.size, deep)))
         )
         for fill in fills:
             self._take(fill)
         self._view = PaperBooks(self._view.inner, dict(self._taken), self._other_side)
         return Final(fills)
 
+    def _shown(self, order: Order, price: Price) -> Shares:
+        assert self._view is not None
+        outcome, ask = self._ask(order.outcome, order.side, price)
+        return self._view.shown(outcome, ask)
+
+    def _ask(self, outcome: OutcomeId, side: Side, price: Price) -> Key:
+        """The ask that a fill takes: a bid is the other outcome's ask at the rest of a dollar."""
+        other = self._other_side(outcome) if side is Side.SELL else None
+        return (outcome, price) if other is None else (other, complement(price))
+
     def _take(self, fill: Fill) -> None:
-        key = (fill.outcome, fill.price)
+        key = self._ask(fill.outcome, fill.side, fill.price)
         before = self._taken.get(key)
         still = before.seen(fill.shown).shares if before else Shares(ZERO)
         self._taken[key] = Taken(Shares(still + fill.size), fill.shown)
@@ -159,11 +180,17 @@ class PaperVenue:
 class PaperSettlement:
     """The `Settlement` port on paper: operations succeed at once."""
 
-    async def submit(self, _id: OperationId, operation: Operation) -> Effect | str | None:
+    async def prepare(self, _id: OperationId, _operation: Operation) -> str:
+        """See `arb.ports.Settlement`."""
+        return ""
+
+    async def submit(
+        self, _id: OperationId, operation: Operation, _ref: str
+    ) -> Effect | str | None:
         """See `arb.ports.Settlement`."""
         return effect(operation)
 
-    async def ask(self, _id: OperationId, operation: Operation) -> Effect | str | None:
+    async def ask(self, _id: OperationId, operation: Operation, _ref: str) -> Effect | str | None:
         """See `arb.ports.Settlement`. What was requested and not written down is done now."""
         return effect(operation)
 

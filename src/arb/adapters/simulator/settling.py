@@ -61,6 +61,7 @@ class Chain:
             else:
                 trade.transaction = trade.transaction or self._hash(conduct)
         elif status is TradeStatus.FAILED and trade.moves is not None:
+            self._restock(trade)
             try:
                 self._bank.undo(trade.moves)
             except NotPossible:
@@ -70,6 +71,14 @@ class Chain:
                 trade.moves = None
         trade.status = status
         self._tell(trade)
+
+    def _restock(self, trade: Trade) -> None:
+        """The house can always give back what it got."""
+        pair, gained = (trade.market.yes, trade.market.no), trade.moves
+        for token in pair if gained is not None else ():
+            lacks = gained.tokens.get((HOUSE, token), 0) - self._bank.shares(HOUSE, token)
+            if lacks > 0:
+                self._bank.split(HOUSE, pair, lacks)
 
     def _hash(self, conduct: Conduct) -> str:
         if not (conduct.same_transaction and self._last):

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.codec import load_plan
-from arb.adapters.storage.tables import accounts, entries, fills, plans, standings
-from arb.domain.fact import Answered, Fact, Settled
+from arb.adapters.storage.tables import accounts, adjustments, entries, fills, plans, standings
+from arb.domain.fact import Answered, Confirmed, Discovered, Fact, Settled, Voided
 from arb.domain.halt import TradingState
 from arb.domain.market import MarketId, OutcomeId, VenueId
 from arb.domain.money import NO_USD, ZERO, Shares, Usd
-from arb.domain.order import PlanId
-from arb.domain.plan import PlanState
+from arb.domain.order import Fill, PlanId, TradeState
+from arb.domain.plan import Plan, PlanState
 from arb.domain.position import Portfolio, Position
 from arb.domain.settlement import Effect
 
@@ -22,36 +23,34 @@ CASH = "USD"
 FAILURES_COUNTED_MAX = 1000
 
 Rows = list[dict[str, Any]]
+Line = tuple[str, str | None, Decimal]
+"""Asset, market and change."""
 
 
 def consequences(plan: PlanId, seq: int, fact: Fact) -> tuple[Rows, Rows]:
     """The fills and the double-entry lines that follow from one fact, without their account."""
     fill_rows: Rows = []
-    lines: list[tuple[str, str | None, Usd | Shares]] = []
+    lines: list[Line] = []
     match fact:
         case Answered(answer=answer, order=order):
-            for number, fill in enumerate(answer.fills):
-                fill_rows.append(
-                    {
-                        "id": f"{order}/{number}",
-                        "plan": plan,
-                        "seq": seq,
-                        "order_id": order,
-                        "venue": fill.outcome.venue,
-                        "token": fill.outcome.token,
-                        "market": fill.market,
-                        "side": fill.side.value,
-                        "price": fill.price,
-                        "size": fill.size,
-                        "fee": fill.fee,
-                        "shown": fill.shown,
-                        "at": fill.at,
-                    }
-                )
-                lines.append((CASH, None, fill.cash))
-                lines.append((str(fill.outcome), fill.market, fill.shares))
+            fill_rows = [
+                _fill_row(plan, seq, f"{order}/{number}", fill)
+                for number, fill in enumerate(answer.fills)
+            ]
+            lines = [line for fill in answer.fills for line in _lines(fill)]
+        case Discovered(fills=found, order=order, trade=trade):
+            fill_rows = [
+                _fill_row(plan, seq, f"{order}/{trade}/{number}", fill)
+                for number, fill in enumerate(found)
+            ]
+            lines = [line for fill in found for line in _lines(fill)]
+        case Voided(fills=lost):
+            # The way back of what was booked; nothing that is written is ever changed.
+            lines = [
+                (asset, market, -delta) for fill in lost for asset, market, delta in _lines(fill)
+            ]
         case Settled(effect=Effect(cash=cash, shares=moved)):
-            lines.append((CASH, None, cash))
+            lines = [(CASH, None, cash)]
             lines += [(str(outcome), market, delta) for outcome, market, delta in moved]
         case _:
             pass
@@ -69,6 +68,17 @@ def consequences(plan: PlanId, seq: int, fact: Fact) -> tuple[Rows, Rows]:
     return fill_rows, entry_rows
 
 
+def new_state(fact: Fact) -> tuple[str, str, TradeState] | None:
+    """The order and trade whose fills have come to another state, and which."""
+    match fact:
+        case Confirmed(order=order, trade=trade):
+            return order, trade, TradeState.SETTLED
+        case Voided(order=order, trade=trade):
+            return order, trade, TradeState.VOIDED
+        case _:
+            return None
+
+
 def balances(which: ColumnElement[bool]) -> Select[Any]:
     """Share balances that are not zero, by outcome."""
     held = func.sum(entries.c.delta)
@@ -83,24 +93,34 @@ def balances(which: ColumnElement[bool]) -> Select[Any]:
 
 def position(row: Row[Any]) -> Position:
     """A row of `balances` as a position."""
-    venue, token = row.asset.split(":", 1)
-    return Position(
-        outcome=OutcomeId(VenueId(venue), token),
-        market=MarketId(row.market),
-        shares=Shares(row.shares),
+    return _position(row.asset, row.market, row.shares)
+
+
+async def account_positions(db: AsyncConnection, account: str) -> list[Position]:
+    """Everything the account holds: what its plans left, and what was booked by hand."""
+    held = {
+        row.asset: (row.market, row.shares)
+        for row in await db.execute(balances(entries.c.account == account))
+    }
+    booked = (
+        select(adjustments.c.asset, adjustments.c.market, func.sum(adjustments.c.delta))
+        .where(adjustments.c.account == account, adjustments.c.asset != CASH)
+        .group_by(adjustments.c.asset, adjustments.c.market)
     )
+    for asset, market, delta in await db.execute(booked):
+        before = held.get(asset, (market, ZERO))
+        held[asset] = (before[0] or market, before[1] + delta)
+    return [
+        _position(asset, market, shares)
+        for asset, (market, shares) in sorted(held.items())
+        if shares != ZERO
+    ]
 
 
 async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Portfolio:
     """The account as the next decision sees it."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     mine = plans.c.account == account
-    opening = await db.scalar(select(accounts.c.opening_cash).where(accounts.c.account == account))
-    moved = await db.scalar(
-        select(func.sum(entries.c.delta)).where(
-            entries.c.account == account, entries.c.asset == CASH
-        )
-    )
     ended = plans.c.state != PlanState.OPEN.value
     locked, waiting = (
         await db.execute(
@@ -112,34 +132,60 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
             mine, ended, plans.c.realised < ZERO, plans.c.ended_at >= today
         )
     )
-    spent = [
-        fill.price * fill.size
-        for fill in await db.execute(
-            select(fills.c.price, fills.c.size).where(
-                fills.c.account == account, fills.c.at >= today
-            )
-        )
-    ]
     unfinished = [
         load_plan(stored)
         for stored in await db.scalars(
             select(plans.c.plan).where(mine, plans.c.state == PlanState.OPEN.value)
         )
     ]
-    held = [
-        position(row) for row in (await db.execute(balances(entries.c.account == account))).all()
-    ]
     return Portfolio(
-        cash=Usd((opening or ZERO) + (moved or ZERO)),
+        cash=await _cash(db, account),
         promised=await _promised(db, [(plan.id, plan.outlay) for plan in unfinished]),
         locked=Usd(locked or ZERO),
         open_plans=len(unfinished) + waiting,
-        volume_today=Usd(sum(spent, ZERO)),
+        volume_today=await _volume(db, account, fills.c.at >= today),
         loss_today=Usd(-(loss or ZERO)),
         consecutive_failures=await _failures_in_a_row(db, account),
         busy=frozenset(market for plan in unfinished for market in plan.markets),
-        positions={each.outcome: each for each in held},
+        by_event=await _by_event(db, account, unfinished),
+        provisional=await _volume(db, account, fills.c.state == TradeState.PROVISIONAL.value),
+        positions={each.outcome: each for each in await account_positions(db, account)},
     )
+
+
+async def _cash(db: AsyncConnection, account: str) -> Usd:
+    opening = await db.scalar(select(accounts.c.opening_cash).where(accounts.c.account == account))
+    moved = [
+        await db.scalar(
+            select(func.sum(table.c.delta)).where(table.c.account == account, table.c.asset == CASH)
+        )
+        for table in (entries, adjustments)
+    ]
+    return Usd(sum((amount for amount in (opening, *moved) if amount), ZERO))
+
+
+async def _volume(db: AsyncConnection, account: str, which: ColumnElement[bool]) -> Usd:
+    """Value of the fills that were not taken back."""
+    wanted = select(fills.c.price, fills.c.size).where(
+        fills.c.account == account, fills.c.state != TradeState.VOIDED.value, which
+    )
+    return Usd(sum((fill.price * fill.size for fill in await db.execute(wanted)), ZERO))
+
+
+async def _by_event(
+    db: AsyncConnection, account: str, unfinished: Sequence[Plan]
+) -> dict[str, Usd]:
+    """What open plans and what is held to resolution bind in each event."""
+    held = (
+        select(plans.c.event, func.sum(plans.c.locked))
+        .where(plans.c.account == account, plans.c.state != PlanState.OPEN.value)
+        .group_by(plans.c.event)
+        .having(func.sum(plans.c.locked) > ZERO)
+    )
+    bound: dict[str, Usd] = dict((await db.execute(held)).all())
+    for plan in unfinished:
+        bound[plan.event_slug] = Usd(bound.get(plan.event_slug, NO_USD) + plan.outlay)
+    return bound
 
 
 async def _promised(db: AsyncConnection, unfinished: Sequence[tuple[PlanId, Usd]]) -> Usd:
@@ -178,3 +224,35 @@ async def _failures_in_a_row(db: AsyncConnection, account: str) -> int:
             break
         failures += 1
     return failures
+
+
+def _fill_row(plan: PlanId, seq: int, id_: str, fill: Fill) -> dict[str, Any]:
+    state = TradeState.PROVISIONAL if fill.trade else TradeState.SETTLED
+    return {
+        "id": id_,
+        "plan": plan,
+        "seq": seq,
+        "order_id": fill.order,
+        "venue": fill.outcome.venue,
+        "token": fill.outcome.token,
+        "market": fill.market,
+        "side": fill.side.value,
+        "price": fill.price,
+        "size": fill.size,
+        "fee": fill.fee,
+        "shown": fill.shown,
+        "at": fill.at,
+        "trade": fill.trade,
+        "state": state.value,
+    }
+
+
+def _lines(fill: Fill) -> list[Line]:
+    return [(CASH, None, fill.cash), (str(fill.outcome), fill.market, fill.shares)]
+
+
+def _position(asset: str, market: str, shares: Shares) -> Position:
+    venue, token = asset.split(":", 1)
+    return Position(
+        outcome=OutcomeId(VenueId(venue), token), market=MarketId(market), shares=shares
+    )

@@ -5,7 +5,16 @@ from typing import Any, get_args
 
 import msgspec
 
-from arb.domain.fact import Answered, Fact, Requested, Settled, Submitted
+from arb.domain.fact import (
+    Answered,
+    Confirmed,
+    Discovered,
+    Fact,
+    Requested,
+    Settled,
+    Submitted,
+    Voided,
+)
 from arb.domain.plan import Plan
 from arb.domain.settlement import Operation, OperationId
 
@@ -35,6 +44,7 @@ def load_fact(stored: str) -> Fact:
             id=OperationId(document["id"]),
             operation=_load_operation(document["operation"]),
             at=msgspec.convert(document["at"], datetime),
+            ref=document.get("ref", ""),
         )
     fact: Fact = msgspec.convert(document, kind)
     return fact
@@ -64,13 +74,19 @@ def dump(document: Any) -> str:
     return msgspec.json.encode(document).decode()
 
 
-def fact_key(fact: Fact) -> str:
+def fact_key(fact: Fact) -> str:  # noqa: PLR0911  # one line a kind of fact
     """What makes a fact the same fact: appending it again changes nothing."""
     match fact:
         case Submitted(order=order):
             return f"submitted/{order.id}"
         case Answered(order=order):
             return f"answered/{order}"
+        case Confirmed(order=order, trade=trade):
+            return f"confirmed/{order}/{trade}"
+        case Voided(order=order, trade=trade):
+            return f"voided/{order}/{trade}"
+        case Discovered(order=order, trade=trade):
+            return f"discovered/{order}/{trade}"
         case Requested(id=id_):
             return f"requested/{id_}"
         case Settled(id=id_):

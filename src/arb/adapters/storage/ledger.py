@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, insert, or_, select, update
 
 from arb.adapters.storage.accounting import (
     CASH,
     balances,
     consequences,
+    new_state,
     position,
     read_portfolio,
 )
@@ -18,6 +19,7 @@ from arb.adapters.storage.database import Database
 from arb.adapters.storage.render import finding_row
 from arb.adapters.storage.tables import (
     accounts,
+    adjustments,
     cycles,
     entries,
     facts,
@@ -33,9 +35,9 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd
 from arb.domain.opportunity import Passed
-from arb.domain.order import Fill, OrderId, PlanId
+from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
-from arb.domain.position import Portfolio, Position
+from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Statistics
 from arb.domain.snapshot import Snapshot
@@ -60,6 +62,15 @@ class SqlLedger:
             if known is None:
                 row = {"account": self.account, "opened_at": at, "opening_cash": opening_cash}
                 await db.execute(insert(accounts).values(row))
+
+    async def opened_at(self) -> datetime:
+        """See `arb.ports.Ledger`."""
+        wanted = select(accounts.c.opened_at).where(accounts.c.account == self.account)
+        async with self._db.read() as db:
+            opened: datetime | None = await db.scalar(wanted)
+        if opened is None:
+            raise LedgerError(f"there is no account {self.account} yet")
+        return opened
 
     async def begin_cycle(self, at: datetime) -> int:
         """See `arb.ports.Ledger`."""
@@ -164,6 +175,13 @@ class SqlLedger:
                 for table, rows in self._consequences(plan, seq, fact):
                     if rows:
                         await db.execute(insert(table), rows)
+                if (changed := new_state(fact)) is not None:
+                    order, trade, state = changed
+                    await db.execute(
+                        update(fills)
+                        .where(fills.c.order_id == order, fills.c.trade == trade)
+                        .values(state=state.value)
+                    )
                 seq += 1
 
     async def facts(self, plan: PlanId) -> Sequence[Fact]:
@@ -183,12 +201,50 @@ class SqlLedger:
                 "realised": report.realised,
                 "locked": report.locked,
                 "reason": report.reason,
+                "alarm": report.alarm,
             }
             if all(getattr(row, name) == value for name, value in values.items()):
                 return
             await db.execute(
                 update(plans).where(plans.c.id == report.plan).values(**values, ended_at=at)
             )
+
+    async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
+        """See `arb.ports.Ledger`."""
+        touched = select(facts.c.plan).where(facts.c.at >= since)
+        still_open = plans.c.state == PlanState.OPEN.value
+        found = await self._plans(or_(plans.c.id.in_(touched), still_open))
+        return [(plan, await self.facts(plan.id)) for plan in found]
+
+    async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        rows = [
+            {
+                "account": self.account,
+                "at": at,
+                "asset": CASH if change.outcome is None else str(change.outcome),
+                "market": change.market,
+                "delta": change.delta,
+                "reason": change.reason,
+            }
+            for change in changes
+        ]
+        if rows:
+            async with self._db.write() as db:
+                await db.execute(insert(adjustments), rows)
+
+    async def reopen_plan(self, plan: PlanId) -> None:
+        """See `arb.ports.Ledger`."""
+        values = {
+            "state": PlanState.OPEN.value,
+            "realised": NO_USD,
+            "locked": NO_USD,
+            "reason": "",
+            "alarm": "",
+            "ended_at": None,
+        }
+        async with self._db.write() as db:
+            await db.execute(update(plans).where(plans.c.id == plan).values(values))
 
     async def open_plans(self) -> Sequence[Plan]:
         """See `arb.ports.Ledger`."""
@@ -216,7 +272,11 @@ class SqlLedger:
         """See `arb.ports.Ledger`."""
         wanted = (
             select(fills)
-            .where(fills.c.account == self.account, fills.c.at >= since)
+            .where(
+                fills.c.account == self.account,
+                fills.c.at >= since,
+                fills.c.state != TradeState.VOIDED.value,
+            )
             .order_by(fills.c.at, fills.c.id)
         )
         async with self._db.read() as db:
@@ -350,4 +410,5 @@ def _fill(row: Row[Any]) -> Fill:
         fee=Usd(row.fee),
         shown=Shares(row.shown),
         at=row.at,
+        trade=row.trade,
     )

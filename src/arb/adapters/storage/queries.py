@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select
 
-from arb.adapters.storage.accounting import balances, position
+from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact
 from arb.adapters.storage.database import Database
-from arb.adapters.storage.tables import cycles, entries, facts, fills, findings, plans
+from arb.adapters.storage.tables import cycles, facts, fills, findings, plans
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
 from arb.domain.position import Position
@@ -56,6 +56,7 @@ class PlanRow:
     realised: Decimal
     locked: Decimal
     reason: str
+    alarm: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class FillRow:
     size: Decimal
     fee: Decimal
     at: datetime
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +153,8 @@ class LedgerReads:
 
     async def positions(self) -> list[Position]:
         """What is held."""
-        return [
-            position(row) for row in await self._rows(balances(entries.c.account == self._account))
-        ]
+        async with self._db.read() as db:
+            return await account_positions(db, self._account)
 
     async def last_cycle(self) -> CycleRow | None:
         """The latest cycle that came to its end."""

@@ -89,6 +89,7 @@ plans = Table(
     Column("locked", MicroUnits, nullable=False),
     Column("reason", Text, nullable=False),
     Column("plan", Text, nullable=False),  # the whole plan as JSON
+    Column("alarm", Text, nullable=False, server_default=""),
     CheckConstraint("state in ('open', 'done', 'unwound')", name="state"),
     Index("ix_plans_recent", "account", "approved_at"),
 )
@@ -121,6 +122,8 @@ fills = Table(
     Column("fee", MicroUnits, nullable=False),
     Column("shown", MicroUnits, nullable=False),
     Column("at", UtcTime, nullable=False),
+    Column("trade", String, nullable=False, server_default=""),
+    Column("state", String, nullable=False, server_default="settled"),
     CheckConstraint("price > 0 and price < 1000000", name="price"),
     CheckConstraint("size > 0", name="size"),
     CheckConstraint("fee >= 0", name="fee"),
@@ -138,6 +141,18 @@ entries = Table(
     Column("market", String),  # of a token, where the fact names it
     Column("delta", MicroUnits, nullable=False),
     Index("ix_entries_account", "account", "asset"),
+)
+
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("asset", String, nullable=False),  # USD, or venue:token
+    Column("market", String),
+    Column("delta", MicroUnits, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 standings = Table(

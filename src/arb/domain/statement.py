@@ -1,0 +1,46 @@
+"""What a venue says about an account, and how it differs from what the ledger says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from arb.domain.market import OutcomeId
+from arb.domain.money import Shares, Usd
+from arb.domain.order import Fill, TradeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTrade:
+    """A trade of the account, as the venue tells of it."""
+
+    id: str
+    ref: str
+    """The venue's id of our order in it."""
+    state: TradeState
+    fills: tuple[Fill, ...]
+    """Our side of it; `order` is the venue's id until the ledger's own is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """The account as the venue and the chain show it at one moment."""
+
+    at: datetime
+    cash: Usd
+    """On chain, ours to spend or promised to open orders."""
+    shares: Mapping[OutcomeId, Shares]
+    """On chain."""
+    open_orders: tuple[str, ...]
+    """Venue ids of what rests in the books."""
+    trades: tuple[VenueTrade, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something in which ledger and venue do not agree."""
+
+    what: str
+    """`cash`, `shares`, `trade`, `order`."""
+    about: str
+    ledger: str
+    venue: str

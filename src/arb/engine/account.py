@@ -1,0 +1,145 @@
+"""What a plan's facts come to: its orders, what is held of its outcomes, what it has cost. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from arb.domain.fact import (
+    Answered,
+    Confirmed,
+    Discovered,
+    Fact,
+    Requested,
+    Settled,
+    Submitted,
+    Voided,
+)
+from arb.domain.market import OutcomeId
+from arb.domain.money import NO_SHARES, ZERO, Shares, Usd
+from arb.domain.order import Fill, Final, Order, OrderId, TradeState
+from arb.domain.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAccount:
+    """A plan as its facts tell of it."""
+
+    orders: Mapping[OrderId, Order]
+    answers: Mapping[OrderId, Final]
+    requests: Mapping[str, Requested]
+    ends: Mapping[str, Settled]
+    pending: tuple[tuple[Order, tuple[str, ...]], ...]
+    """Orders with those of their trades that have not settled yet."""
+    held: Mapping[OutcomeId, Shares]
+    """Shares by outcome, provisional ones included."""
+    settled: Mapping[OutcomeId, Shares]
+    """Shares by outcome that are on chain: what may be sold."""
+    cash: Usd
+    """What everything has done to the account's cash, provisional fills included."""
+
+    @property
+    def unanswered(self) -> Order | None:
+        """The first order whose end is not known."""
+        return next((o for id_, o in self.orders.items() if id_ not in self.answers), None)
+
+    @property
+    def unended(self) -> Requested | None:
+        """The operation whose end is not known."""
+        return next((r for id_, r in self.requests.items() if id_ not in self.ends), None)
+
+    @property
+    def round(self) -> int:
+        """How many rounds of orders have been sent; the attempt number of the last one."""
+        return max((attempt_of(id_) for id_ in self.orders), default=0)
+
+    @property
+    def failed_exits(self) -> int:
+        """Operations that certainly did not happen."""
+        return sum(end.effect is None for end in self.ends.values())
+
+    def shares(self, outcome: OutcomeId) -> Shares:
+        """Held of an outcome, provisional shares included."""
+        return self.held.get(outcome, NO_SHARES)
+
+    def legs(self, plan: Plan) -> list[Shares]:
+        """Held of each leg."""
+        return [self.shares(leg.outcome) for leg in plan.legs]
+
+
+def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a kind of fact
+    """Fold facts, in any order that the ledger keeps them."""
+    orders: dict[OrderId, Order] = {}
+    answers: dict[OrderId, Final] = {}
+    states: dict[tuple[OrderId, str], TradeState] = {}
+    requests: dict[str, Requested] = {}
+    ends: dict[str, Settled] = {}
+    held: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
+    settled: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
+    cash = ZERO
+    fills: list[Fill] = []
+    for fact in facts:
+        match fact:
+            case Submitted(order=order):
+                orders[order.id] = order
+            case Answered(order=id_, answer=answer):
+                answers[id_] = answer
+                fills += answer.fills
+            case Discovered(fills=more):
+                fills += more
+            case Confirmed(order=id_, trade=trade):
+                states[id_, trade] = TradeState.SETTLED
+            case Voided(order=id_, trade=trade):
+                states[id_, trade] = TradeState.VOIDED
+            case Requested(id=operation):
+                requests[operation] = fact
+            case Settled(id=operation, effect=effect):
+                ends[operation] = fact
+                if effect is not None:
+                    cash += effect.cash
+                    for outcome, _, delta in effect.shares:
+                        held[outcome] = Shares(held[outcome] + delta)
+                        settled[outcome] = Shares(settled[outcome] + delta)
+    pending: dict[OrderId, dict[str, None]] = {}
+    for fill in fills:
+        state = states.get((fill.order, fill.trade), _unsettled(fill.trade))
+        if state is TradeState.VOIDED:
+            continue
+        cash += fill.cash
+        held[fill.outcome] = Shares(held[fill.outcome] + fill.shares)
+        # What is sold is gone at once, what is bought is there when it has settled.
+        if state is TradeState.SETTLED or fill.shares < 0:
+            settled[fill.outcome] = Shares(settled[fill.outcome] + fill.shares)
+        if state is TradeState.PROVISIONAL:
+            pending.setdefault(fill.order, {})[fill.trade] = None
+    return PlanAccount(
+        orders=orders,
+        answers=answers,
+        requests=requests,
+        ends=ends,
+        pending=tuple((orders[id_], tuple(trades)) for id_, trades in pending.items()),
+        held=dict(held),
+        settled=dict(settled),
+        cash=Usd(cash),
+    )
+
+
+def attempt_of(order: OrderId) -> int:
+    """The attempt number at the end of an order's id."""
+    return int(order.rsplit("/", 1)[1])
+
+
+def _unsettled(trade: str) -> TradeState:
+    """A fill without a trade settled as it happened."""
+    return TradeState.PROVISIONAL if trade else TradeState.SETTLED
+
+
+def fills_of(facts: Sequence[Fact], order: OrderId) -> list[Fill]:
+    """Every fill that the facts tell of for an order, voided or not."""
+    found: list[Fill] = []
+    for fact in facts:
+        match fact:
+            case Answered(order=id_, answer=answer) if id_ == order:
+                found += answer.fills
+            case Discovered(order=id_, fills=more) if id_ == order:
+                found += more
+    return found

@@ -1,0 +1,109 @@
+"""The last hop: what an order must pass right before it is sent, whoever made it.
+
+Independent of the gate on purpose (SEC 15c3-5: pre-set limits, no erroneous or duplicate orders,
+at one choke point). It remembers what went through it, and nothing else.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from arb.domain.book import OrderBook
+from arb.domain.market import OutcomeId, Side
+from arb.domain.money import Price, Usd, notional, text
+from arb.domain.order import Order
+from arb.ports import Clock
+
+DUPLICATES_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardOptions:
+    """The limits of the last hop."""
+
+    orders_per_second_max: int = 30
+    """Below the venue's own 40 per signer (PLATFORM.md §5)."""
+    orders_per_minute_max: int = 300
+    order_value_max: Usd
+    """Price times size of one order."""
+    price_collar: Price
+    """How far an order's limit may be from the best price that it takes."""
+    max_book_age: timedelta
+    duplicate_window: timedelta = timedelta(seconds=5)
+    """The same order again within this is taken for a mistake."""
+
+
+@dataclass(slots=True)
+class Guard:
+    """Lets orders pass, or says why not. A refusal sends none of them."""
+
+    options: GuardOptions
+    clock: Clock
+    killed: Callable[[], str] = lambda: ""
+    """Why nothing may be sent at all, from outside; empty: it may."""
+    _sent_at: deque[float] = field(default_factory=deque)
+    _seen: deque[tuple[float, object]] = field(
+        default_factory=lambda: deque(maxlen=DUPLICATES_REMEMBERED)
+    )
+    _refs: deque[str] = field(default_factory=lambda: deque(maxlen=DUPLICATES_REMEMBERED))
+
+    def forbids(self, orders: Sequence[Order], books: Mapping[OutcomeId, OrderBook]) -> str:
+        """Why these orders must not be sent; empty when they may."""
+        return (
+            self.killed()
+            or self._too_many(len(orders))
+            or next((why for o in orders if (why := self._wrong(o, books.get(o.outcome)))), "")
+        )
+
+    def passed(self, orders: Sequence[Order]) -> None:
+        """These orders are sent now."""
+        ticks = self.clock.monotonic()
+        for order in orders:
+            self._sent_at.append(ticks)
+            self._seen.append((ticks, _content(order)))
+            if order.ref:
+                self._refs.append(order.ref)
+
+    def _too_many(self, more: int) -> str:
+        ticks = self.clock.monotonic()
+        while self._sent_at and ticks - self._sent_at[0] >= 60:
+            self._sent_at.popleft()
+        lately = sum(ticks - at < 1 for at in self._sent_at)
+        limits = self.options
+        if lately + more > limits.orders_per_second_max:
+            return f"more than {limits.orders_per_second_max} orders in a second"
+        if len(self._sent_at) + more > limits.orders_per_minute_max:
+            return f"more than {limits.orders_per_minute_max} orders in a minute"
+        return ""
+
+    def _wrong(self, order: Order, book: OrderBook | None) -> str:
+        name, limits = f"{order.side} {text(order.size)} @ {text(order.limit)}", self.options
+        value = notional(order.limit, order.size)
+        if order.side is Side.BUY and value > limits.order_value_max:
+            return f"{name}: ${text(value)} in one order, at most ${text(limits.order_value_max)}"
+        if order.ref and order.ref in self._refs:
+            return f"{name}: it was sent already"
+        if self._repeats(order):
+            return f"{name}: the same order was sent a moment ago"
+        if book is None:
+            return f"{name}: there is no book to hold it against"
+        return self._off(order, book, name, self.clock.now())
+
+    def _off(self, order: Order, book: OrderBook, name: str, now: datetime) -> str:
+        if now - book.received_at > self.options.max_book_age:
+            return f"{name}: its book is {(now - book.received_at).total_seconds():.0f} s old"
+        best = book.best_ask if order.side is Side.BUY else book.best_bid
+        if best is None:
+            return f"{name}: nobody is there to trade with"
+        if abs(order.limit - best.price) > self.options.price_collar:
+            return f"{name}: more than {text(self.options.price_collar)} from {text(best.price)}"
+        return ""
+
+    def _repeats(self, order: Order) -> bool:
+        ticks, window = self.clock.monotonic(), self.options.duplicate_window.total_seconds()
+        return any(ticks - at < window and same == _content(order) for at, same in self._seen)
+
+
+def _content(order: Order) -> object:
+    return (order.outcome, order.side, order.limit, order.size)

@@ -1,0 +1,175 @@
+"""The ledger held against what the venue says: corrections that prove themselves, and the rest.
+
+Pure and idempotent: a correction is a fact with a key of its own, so applying it twice changes
+nothing. What is still on its way widens what may be true instead of counting as a difference.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from arb.domain.fact import Confirmed, Discovered, Fact, Voided
+from arb.domain.market import OutcomeId, Side
+from arb.domain.money import NO_SHARES, ZERO, Shares, Usd, notional, text
+from arb.domain.order import Order, PlanId, TradeState
+from arb.domain.plan import Plan
+from arb.domain.position import Portfolio
+from arb.domain.settlement import effect
+from arb.domain.statement import Difference, Statement, VenueTrade
+from arb.engine.account import PlanAccount, fills_of, read
+
+Recent = Sequence[tuple[Plan, Sequence[Fact]]]
+
+FEE_RATE_MOST = Decimal("0.25")
+"""More than any fee per share: how far an unanswered order can reach beyond its limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What comes of holding the two against each other."""
+
+    corrections: tuple[tuple[PlanId, Fact], ...] = ()
+    """Facts that the venue has proved and the ledger lacks."""
+    differences: tuple[Difference, ...] = ()
+    """What nobody can explain."""
+
+
+@dataclass(slots=True)
+class _Range:
+    """What a balance may be, given what is on its way."""
+
+    low: Decimal
+    high: Decimal
+
+    def may_move(self, delta: Decimal) -> None:
+        self.low += min(delta, ZERO)
+        self.high += max(delta, ZERO)
+
+    def holds(self, value: Decimal, tolerance: Decimal) -> bool:
+        return self.low - tolerance <= value <= self.high + tolerance
+
+
+def reconcile(portfolio: Portfolio, recent: Recent, statement: Statement, tolerance: Usd) -> Review:
+    """Compare cash, holdings, orders and trades.
+
+    Args:
+        portfolio: What the ledger says the account has, provisional fills included.
+        recent: Every plan that is open or was touched in the time that the statement covers.
+        statement: What the venue and the chain say.
+        tolerance: USD, or shares, in which the two may differ without anybody looking.
+    """
+    orders = {
+        order.ref: (plan.id, order, facts)
+        for plan, facts in recent
+        for order in read(facts).orders.values()
+        if order.ref
+    }
+    corrections: list[tuple[PlanId, Fact]] = []
+    differences: list[Difference] = []
+    for trade in statement.trades:
+        if trade.ref not in orders:
+            differences.append(_unknown(trade))
+            continue
+        plan, order, facts = orders[trade.ref]
+        corrections += [(plan, fact) for fact in _proved(trade, order, facts, statement)]
+    differences += [
+        Difference(what="order", about=ref, ledger="none", venue="rests in the book")
+        for ref in statement.open_orders
+        if ref not in orders
+    ]
+    if not corrections:
+        differences += _balances(portfolio, recent, statement, tolerance)
+    return Review(corrections=tuple(corrections), differences=tuple(differences))
+
+
+def _proved(
+    trade: VenueTrade, order: Order, facts: Sequence[Fact], statement: Statement
+) -> Iterator[Fact]:
+    """What the ledger lacks of a trade of a known order; the saga asks for unanswered orders."""
+    account = read(facts)
+    if order.id not in account.answers:
+        return
+    known = [fill for fill in fills_of(facts, order.id) if fill.trade == trade.id]
+    ours = tuple(replace(fill, order=order.id, market=order.market) for fill in trade.fills)
+    if not known and ours and trade.state is not TradeState.VOIDED:
+        yield Discovered(order=order.id, fills=ours, at=statement.at)
+        known = list(ours)
+    settled = any(
+        isinstance(fact, Confirmed | Voided) and (fact.order, fact.trade) == (order.id, trade.id)
+        for fact in facts
+    )
+    if known and not settled and trade.state is TradeState.SETTLED:
+        yield Confirmed(order=order.id, trade=trade.id, at=statement.at)
+    if known and not settled and trade.state is TradeState.VOIDED:
+        yield Voided(order=order.id, fills=tuple(known), at=statement.at)
+
+
+def _unknown(trade: VenueTrade) -> Difference:
+    bought = ", ".join(
+        f"{fill.side} {text(fill.size)} @ {text(fill.price)}" for fill in trade.fills
+    )
+    return Difference(what="trade", about=trade.id, ledger="none", venue=bought or trade.ref)
+
+
+def _balances(
+    portfolio: Portfolio, recent: Recent, statement: Statement, tolerance: Usd
+) -> Iterator[Difference]:
+    cash = _Range(portfolio.cash, portfolio.cash)
+    shares: defaultdict[OutcomeId, _Range] = defaultdict(lambda: _Range(ZERO, ZERO))
+    for held in portfolio.positions.values():
+        shares[held.outcome] = _Range(held.shares, held.shares)
+    for _, facts in recent:
+        account = read(facts)
+        for delta, moved in _on_the_way(account, facts):
+            cash.may_move(delta)
+            for outcome, change in moved:
+                shares[outcome].may_move(change)
+    if not cash.holds(statement.cash, tolerance):
+        yield Difference(what="cash", about="USD", ledger=_said(cash), venue=text(statement.cash))
+    for outcome in sorted({*shares, *statement.shares}):
+        there = statement.shares.get(outcome)
+        if there is not None and not shares[outcome].holds(there, tolerance):
+            yield Difference(
+                what="shares",
+                about=str(outcome),
+                ledger=_said(shares[outcome]),
+                venue=text(there),
+            )
+
+
+Move = tuple[Decimal, Iterable[tuple[OutcomeId, Shares]]]
+
+
+def _on_the_way(account: PlanAccount, facts: Sequence[Fact]) -> Iterator[Move]:
+    """What may or may not have reached the chain yet, as changes of the ledger's balance."""
+    for order, trades in account.pending:
+        for fill in fills_of(facts, order.id):
+            if fill.trade in trades:
+                # Booked already: the chain may still be where it was before.
+                yield Usd(-fill.cash), ((fill.outcome, Shares(-fill.shares)),)
+    for id_, order in account.orders.items():
+        if id_ not in account.answers:
+            reach = notional(order.limit, order.size)
+            if order.side is Side.BUY:
+                # A better price may buy more shares for the same money (PLATFORM.md §9.4).
+                most = Shares(order.size * 2)
+                yield Usd(-reach - FEE_RATE_MOST * order.size), ((order.outcome, most),)
+            else:
+                yield Usd(order.size), ((order.outcome, Shares(-order.size)),)
+    for request in account.requests.values():
+        if request.id not in account.ends:
+            done = effect(request.operation)
+            yield done.cash, [(outcome, delta) for outcome, _, delta in done.shares]
+
+
+def _said(range_: _Range) -> str:
+    if range_.low == range_.high:
+        return text(range_.low)
+    return f"{text(range_.low)} to {text(range_.high)}"
+
+
+def expected(portfolio: Portfolio, outcome: OutcomeId) -> Shares:
+    """What the ledger says is held of an outcome."""
+    held = portfolio.positions.get(outcome)
+    return held.shares if held else NO_SHARES

@@ -1,0 +1,157 @@
+"""What happens between start and the first cycle, and again every few minutes.
+
+There is no normal start: starting is recovering. The venue is asked what it knows, the ledger is
+corrected by what that proves, and what nobody can explain keeps trading from going on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from arb.domain.errors import VenueError
+from arb.domain.fact import Confirmed
+from arb.domain.market import OutcomeId
+from arb.domain.money import text
+from arb.domain.position import Adjustment
+from arb.domain.statement import Difference, Statement
+from arb.engine.options import CycleOptions
+from arb.engine.reconcile import Recent, Review, expected, reconcile
+from arb.ports import Desk
+
+OVERLAP = timedelta(hours=1)
+"""How much further back than its last success a reconciliation looks."""
+ROUNDS_MAX = 5
+"""Corrections can bring others to light; more rounds than this bring nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reconciler:
+    """Holds the ledger against the venue; knows whether the two agree."""
+
+    desk: Desk
+    options: CycleOptions
+    differences: tuple[Difference, ...] = ()
+    """Of the last reconciliation."""
+    _done_at: datetime | None = field(default=None, init=False)
+    _tried: float | None = field(default=None, init=False)
+
+    def against(self) -> str:
+        """Why trading must wait; empty when ledger and venue agree, or nobody is to be asked."""
+        if self.desk.statements is None:
+            return ""
+        if self._done_at is None:
+            return "the ledger is not reconciled with the venue yet"
+        if self.differences:
+            first = self.differences[0]
+            return (
+                f"ledger and venue differ in {len(self.differences)} points: {first.what} "
+                f"{first.about}: {first.ledger} here, {first.venue} there; see `arb reconcile`"
+            )
+        age = self.desk.clock.now() - self._done_at
+        if age > 4 * self.options.reconcile_every:
+            return f"the last reconciliation is {age.total_seconds():.0f} s old"
+        return ""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time again; sooner while something does not agree."""
+        if self.desk.statements is None:
+            return False
+        if self._tried is None or self.against():
+            return True
+        waited = self.desk.clock.monotonic() - self._tried
+        return waited >= self.options.reconcile_every.total_seconds()
+
+    async def run(self) -> Sequence[Difference]:
+        """Ask, correct, compare; answers with what is left.
+
+        Raises:
+            VenueError: The venue could not be asked; the ledger stays as it was.
+        """
+        clock, ledger = self.desk.clock, self.desk.ledger
+        self._tried = clock.monotonic()
+        for _ in range(ROUNDS_MAX):
+            review, _ = await self._compare()
+            for plan, fact in review.corrections:
+                await ledger.append(plan, [fact])
+                if not isinstance(fact, Confirmed):
+                    # More or less is held than the plan's end supposed: it has not ended.
+                    await ledger.reopen_plan(plan)
+            if not review.corrections:
+                break
+        self.differences = review.differences
+        self._done_at = clock.now()
+        return review.differences
+
+    async def try_run(self) -> str:
+        """The same; says what went wrong instead of raising."""
+        try:
+            await self.run()
+        except VenueError as error:
+            return str(error)
+        return ""
+
+    async def accept(self, reason: str) -> Sequence[Adjustment]:
+        """Book what the venue says where the two differ; for an operator who knows why.
+
+        Raises:
+            VenueError: The venue could not be asked.
+        """
+        review, statement = await self._compare()
+        portfolio = await self.desk.ledger.portfolio(self.desk.clock.now())
+        changes: list[Adjustment] = []
+        for difference in review.differences:
+            if difference.what == "cash":
+                delta = statement.cash - portfolio.cash
+                changes.append(Adjustment(outcome=None, market=None, delta=delta, reason=reason))
+            elif difference.what == "shares":
+                outcome = next(o for o in statement.shares if str(o) == difference.about)
+                held = portfolio.positions.get(outcome)
+                changes.append(
+                    Adjustment(
+                        outcome=outcome,
+                        market=held.market if held else None,
+                        delta=statement.shares[outcome] - expected(portfolio, outcome),
+                        reason=reason,
+                    )
+                )
+        await self.desk.ledger.adjust(changes, self.desk.clock.now())
+        return changes
+
+    async def _compare(self) -> tuple[Review, Statement]:
+        statements, clock, ledger = self.desk.statements, self.desk.clock, self.desk.ledger
+        assert statements is not None
+        now = clock.now()
+        opened = await ledger.opened_at()
+        since = max(opened, (self._done_at or opened) - OVERLAP)
+        recent = await ledger.recent(since)
+        portfolio = await ledger.portfolio(now)
+        outcomes = {*portfolio.positions, *_touched(recent)}
+        statement = await statements.statement(sorted(outcomes), since)
+        # What happened while the venue was asked would look like a difference.
+        if await ledger.portfolio(now) != portfolio:
+            raise VenueError("the account moved while the venue was asked")
+        tolerance = self.options.reconcile_tolerance
+        return reconcile(portfolio, recent, statement, tolerance), statement
+
+
+def describe(difference: Difference) -> str:
+    """A difference in words."""
+    return (
+        f"{difference.what} {difference.about}: {difference.ledger} in the ledger, "
+        f"{difference.venue} at the venue"
+    )
+
+
+def describe_adjustment(change: Adjustment) -> str:
+    """An adjustment in words."""
+    return f"{change.outcome or 'USD'} {text(change.delta)}"
+
+
+def _touched(recent: Recent) -> set[OutcomeId]:
+    found: set[OutcomeId] = set()
+    for plan, _ in recent:
+        for leg in plan.legs:
+            found |= {leg.outcome, *([leg.terms.opposite] if leg.terms else [])}
+        found |= {outcome for outcome, _ in getattr(plan.settlement, "receives", ())}
+    return found

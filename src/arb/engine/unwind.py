@@ -1,0 +1,298 @@
+"""Ways out of a plan that was filled in part, priced at the books at hand. Pure.
+
+A way keeps some of the legs, all at one level of shares, and gets rid of the rest. With `q` the
+level, `h` what is held of a leg, and prices walked through the depth with fees,
+
+    result(q, K) = payoff(q, K) + Σ_{i in K} trade(h_i -> q) + Σ_{i not in K} trade(h_i -> 0)
+
+where trade(a -> b) is the cash of buying b - a or disposing of a - b. NO of k exclusive markets pay
+(k - 1) · q, so each leg is kept or not on its own; other sets pay q only when whole. Levels worth
+trying are 0, the plan's own, and what is held of each leg: between them the result is linear up to
+the steps of depth. What is disposed of is sold when it has settled; until then its complement is
+bought, for the pair is a dollar whoever wins (both see the same resting orders, PLATFORM.md §8.1).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arb.domain.basket import least_size, size_step
+from arb.domain.book import Level, OrderBook, walk
+from arb.domain.market import OutcomeId, Side
+from arb.domain.money import NO_SHARES, ZERO, Price, Shares, Usd, from_micro, notional, to_micro
+from arb.domain.plan import Plan, PlannedLeg, Terms
+from arb.domain.settlement import Convert, Merge, Operation
+from arb.engine.account import PlanAccount
+
+DUST = Decimal("0.01")
+"""Shares below this are not worth an order; the venue leaves such rests itself (FAULTS.md B09)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """An order worth sending and what it brings at the books at hand, fees included."""
+
+    leg: int
+    outcome: OutcomeId
+    side: Side
+    limit: Price
+    size: Shares
+    cash: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way out."""
+
+    level: Shares
+    """Shares kept of each member."""
+    members: tuple[int, ...]
+    """Legs that are kept."""
+    deals: tuple[Deal, ...]
+    result: Usd
+    """Cash from here on and what is surely paid for what is kept."""
+    left: bool = False
+    """Whether shares stay that nobody takes."""
+    waits: bool = False
+    """Whether it sells what has not settled yet."""
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        if not self.deals:
+            return "hold" if self.left else "exit"
+        if all(deal.side is Side.BUY for deal in self.deals) and self.members:
+            return "complete"
+        return "sell back" if not self.members else "reduce"
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Taking one leg from what is held to a target."""
+
+    cash: Usd
+    deals: tuple[Deal, ...] = ()
+    left: bool = False
+    waits: bool = False
+
+
+def best_way(
+    plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook], *, trade: bool = True
+) -> Way:
+    """The way out with the best result; of equals the one with fewer orders.
+
+    Args:
+        plan: Its legs; those without terms can only be held.
+        account: What is held.
+        books: Fresh books of both outcomes of every leg; a missing one can only be held.
+        trade: Whether orders may still be sent; otherwise what is held decides alone.
+    """
+    held = [_net(plan, account, leg) for leg in plan.legs]
+    if not trade:
+        return _as_it_is(plan, held)
+    levels = sorted({NO_SHARES, plan.size, *(h for h in held if h > DUST)})
+    ways = [way for level in levels for way in _ways(plan, account, books, held, level)]
+    return min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.deals)))
+
+
+def exits(plan: Plan, account: PlanAccount, way: Way) -> list[Operation]:
+    """What turns the kept legs and the pairs into cash, as far as it has settled."""
+    found: list[Operation] = []
+    for leg in plan.legs:
+        pair = _pairs(plan, account, leg)
+        if pair > 0 and leg.terms is not None:
+            both = (leg.outcome, leg.terms.opposite)
+            found.append(Merge(market=leg.market, pair=both, size=pair))
+    settlement = plan.settlement
+    if way.level > 0 and way.members:
+        members = [plan.legs[i] for i in way.members]
+        if isinstance(settlement, Merge) and len(members) == len(plan.legs):
+            found.append(Merge(market=settlement.market, pair=settlement.pair, size=way.level))
+        elif isinstance(settlement, Convert) and len(members) > 1:
+            dropped = [leg for i, leg in enumerate(plan.legs) if i not in way.members]
+            others = tuple((leg.terms.opposite, leg.market) for leg in dropped if leg.terms)
+            if len(others) == len(dropped):
+                convert = Convert(
+                    event=settlement.event,
+                    gives=tuple((leg.outcome, leg.market) for leg in members),
+                    receives=settlement.receives + others,
+                    size=way.level,
+                )
+                found.append(convert)
+    return found
+
+
+def buy(levels: Sequence[Level], size: Shares, terms: Terms) -> tuple[Price, Shares, Usd] | None:
+    """Limit, size and cash of the smallest acceptable BUY of at least `size`; `None`: too thin."""
+    wanted, deep = to_micro_up(size), 0
+    for level in levels:
+        deep += to_micro(level.size)
+        if level.price % terms.rules.tick or not terms.rules.tick <= level.price:
+            continue
+        step = size_step(level.price, terms.rules)
+        least = max(wanted, least_size(level.price, terms.rules))
+        need = -(-least // step) * step
+        if need <= deep:
+            shares = Shares(from_micro(need))
+            return level.price, shares, _cash(Side.BUY, levels, shares, terms)
+    return None
+
+
+def sell(levels: Sequence[Level], size: Shares, terms: Terms) -> tuple[Price, Shares, Usd] | None:
+    """Limit, size and cash of the largest acceptable SELL of at most `size`; `None`: none is."""
+    step = to_micro(terms.rules.size_step)
+    deep = sum(to_micro(level.size) for level in levels)
+    shares = Shares(from_micro(min(to_micro_down(size), deep) // step * step))
+    if shares < terms.rules.min_size or shares <= 0:
+        return None
+    limit = list(walk(levels, shares))[-1].price
+    return limit, shares, _cash(Side.SELL, levels, shares, terms)
+
+
+def to_micro_up(amount: Decimal) -> int:
+    """Micro-units, rounded up."""
+    return -int(-amount * 1_000_000 // 1)
+
+
+def to_micro_down(amount: Decimal) -> int:
+    """Micro-units, rounded down."""
+    return int(amount * 1_000_000 // 1)
+
+
+def _ways(
+    plan: Plan,
+    account: PlanAccount,
+    books: Mapping[OutcomeId, OrderBook],
+    held: Sequence[Shares],
+    level: Shares,
+) -> list[Way]:
+    keep = [_move(plan, account, books, i, held[i], level) for i in range(len(held))]
+    drop = [_move(plan, account, books, i, held[i], NO_SHARES) for i in range(len(held))]
+    nothing = _way(plan, NO_SHARES, (), [moved for moved in drop if moved])
+    if level <= 0:
+        return [nothing]
+    if not plan.parts_pay:
+        whole = [moved for moved in keep if moved is not None]
+        all_legs = tuple(range(len(held)))
+        return [_way(plan, level, all_legs, whole)] if len(whole) == len(keep) else []
+    members = tuple(
+        i
+        for i, moved in enumerate(keep)
+        if moved is not None and level + moved.cash >= (drop[i] or _Moved(Usd(ZERO))).cash
+    )
+    if len(members) < 2:
+        return []
+    moves = [keep[i] if i in members else drop[i] for i in range(len(held))]
+    return [_way(plan, level, members, [moved for moved in moves if moved is not None])]
+
+
+def _way(plan: Plan, level: Shares, members: tuple[int, ...], moves: Sequence[_Moved]) -> Way:
+    kept = [level if i in members else NO_SHARES for i in range(len(plan.legs))]
+    cash = sum((moved.cash for moved in moves), ZERO)
+    return Way(
+        level=level,
+        members=members,
+        deals=tuple(deal for moved in moves for deal in moved.deals),
+        result=Usd(cash + plan.guaranteed(kept)),
+        left=any(moved.left for moved in moves),
+        waits=any(moved.waits for moved in moves),
+    )
+
+
+def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Way:
+    """Keep everything: what can leave at once leaves, the rest waits for its resolution."""
+    if plan.parts_pay:
+        level = sorted(held, reverse=True)[1] if len(held) > 1 else NO_SHARES
+        members = tuple(i for i, shares in enumerate(held) if shares >= level > 0)
+    else:
+        level = min(held, default=NO_SHARES)
+        members = tuple(range(len(held))) if level > 0 else ()
+    rest = any(
+        shares - (level if i in members else NO_SHARES) > DUST for i, shares in enumerate(held)
+    )
+    return Way(level=level, members=members, deals=(), result=plan.guaranteed(held), left=rest)
+
+
+def _move(
+    plan: Plan,
+    account: PlanAccount,
+    books: Mapping[OutcomeId, OrderBook],
+    number: int,
+    held: Shares,
+    target: Shares,
+) -> _Moved | None:
+    """Take a leg to its target; `None` when it cannot be brought up to it."""
+    leg, gap = plan.legs[number], Shares(target - held)
+    if -DUST < gap <= 0:
+        return _Moved(Usd(ZERO))
+    book = books.get(leg.outcome)
+    if leg.terms is None or book is None:
+        return None if gap > 0 else _Moved(Usd(ZERO), left=True)
+    if gap > 0:
+        bought = buy(book.asks, gap, leg.terms)
+        if bought is None:
+            return None
+        limit, size, cash = bought
+        return _Moved(cash, (Deal(number, leg.outcome, Side.BUY, limit, size, cash),))
+    return _dispose(plan, account, books, number, Shares(-gap))
+
+
+def _dispose(
+    plan: Plan,
+    account: PlanAccount,
+    books: Mapping[OutcomeId, OrderBook],
+    number: int,
+    surplus: Shares,
+) -> _Moved:
+    """Sell what has settled, or make pairs of it; what nobody takes stays."""
+    leg = plan.legs[number]
+    terms = leg.terms
+    assert terms is not None
+    sold = sell(books[leg.outcome].bids, surplus, terms)
+    ready = account.settled.get(leg.outcome, NO_SHARES) >= surplus
+    hedged = _hedge(plan, books, leg, surplus)
+    if sold is not None and (ready or hedged is None):
+        limit, size, cash = sold
+        deal = Deal(number, leg.outcome, Side.SELL, limit, size, cash)
+        return _Moved(cash, (deal,), left=surplus - size > DUST, waits=not ready)
+    if hedged is not None:
+        limit, size, cash = hedged
+        # The pair is worth its dollar as soon as both have settled.
+        worth = Usd(cash + min(size, surplus))
+        deal = Deal(number + len(plan.legs), terms.opposite, Side.BUY, limit, size, cash)
+        return _Moved(worth, (deal,))
+    return _Moved(Usd(ZERO), left=True)
+
+
+def _hedge(
+    plan: Plan, books: Mapping[OutcomeId, OrderBook], leg: PlannedLeg, surplus: Shares
+) -> tuple[Price, Shares, Usd] | None:
+    assert leg.terms is not None
+    other = books.get(leg.terms.opposite)
+    if other is None or any(each.outcome == leg.terms.opposite for each in plan.legs):
+        return None
+    return buy(other.asks, surplus, leg.terms)
+
+
+def _net(plan: Plan, account: PlanAccount, leg: PlannedLeg) -> Shares:
+    """What is held of a leg beyond its pairs."""
+    paired = NO_SHARES
+    if leg.terms is not None and not any(e.outcome == leg.terms.opposite for e in plan.legs):
+        paired = min(account.shares(leg.outcome), account.shares(leg.terms.opposite))
+    return Shares(max(account.shares(leg.outcome) - paired, ZERO))
+
+
+def _pairs(plan: Plan, account: PlanAccount, leg: PlannedLeg) -> Shares:
+    """Settled pairs of a leg and its complement: a hedge makes them, or a conversion."""
+    if leg.terms is None or any(e.outcome == leg.terms.opposite for e in plan.legs):
+        return NO_SHARES
+    have = (account.settled.get(o, NO_SHARES) for o in (leg.outcome, leg.terms.opposite))
+    return Shares(max(min(have), ZERO))
+
+
+def _cash(side: Side, levels: Sequence[Level], size: Shares, terms: Terms) -> Usd:
+    cash = ZERO
+    for piece in walk(levels, size):
+        value, fee = notional(piece.price, piece.size), terms.fees.taker(piece.price, piece.size)
+        cash += -value - fee if side is Side.BUY else value - fee
+    return Usd(cash)

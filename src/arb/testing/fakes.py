@@ -1,0 +1,189 @@
+"""Parts that keep their word in memory: for simulations of thousands of runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from arb.adapters.storage.codec import dump_fact, fact_key, load_fact
+from arb.domain.decision import Finding
+from arb.domain.errors import LedgerError
+from arb.domain.fact import Answered, Discovered, Fact
+from arb.domain.halt import Standing
+from arb.domain.money import NO_USD, ZERO, Shares, Usd
+from arb.domain.order import Fill, PlanId
+from arb.domain.plan import ExecutionReport, Plan, PlanState
+from arb.domain.position import Adjustment, Portfolio, Position
+from arb.domain.reason import Reason
+from arb.domain.report import CycleReport, Statistics
+from arb.domain.snapshot import Snapshot
+from arb.engine.account import PlanAccount, read
+
+
+@dataclass(slots=True)
+class _Kept:
+    plan: Plan
+    facts: dict[str, str] = field(default_factory=dict)
+    report: ExecutionReport | None = None
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """See `arb.ports.Ledger`. Facts are kept as text, so what comes back was really written."""
+
+    account: str = "paper:memory"
+    opening: Usd = NO_USD
+    opened: datetime | None = None
+    _plans: dict[PlanId, _Kept] = field(default_factory=dict)
+    _standing: Standing = field(default_factory=Standing)
+    _adjusted: list[Adjustment] = field(default_factory=list)
+    _cycle: int = 0
+
+    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        if self.opened is None:
+            self.opening, self.opened = opening_cash, at
+
+    async def opened_at(self) -> datetime:
+        """See `arb.ports.Ledger`."""
+        if self.opened is None:
+            raise LedgerError("there is no account yet")
+        return self.opened
+
+    async def begin_cycle(self, _at: datetime) -> int:
+        """See `arb.ports.Ledger`."""
+        self._cycle += 1
+        return self._cycle
+
+    async def record_findings(
+        self, cycle: int, findings: Sequence[Finding], snapshot: Snapshot
+    ) -> None:
+        """Not kept."""
+
+    async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
+        """Not kept."""
+
+    async def record_cycle(self, report: CycleReport) -> None:
+        """Not kept."""
+
+    async def open_plan(self, _cycle: int, plan: Plan) -> None:
+        """See `arb.ports.Ledger`."""
+        known = self._plans.setdefault(plan.id, _Kept(plan))
+        if known.plan != plan:
+            raise LedgerError(f"plan {plan.id} is there already, and it is another one")
+
+    async def append(self, plan: PlanId, facts: Sequence[Fact]) -> None:
+        """See `arb.ports.Ledger`."""
+        for fact in facts:
+            self._plans[plan].facts.setdefault(fact_key(fact), dump_fact(fact))
+
+    async def facts(self, plan: PlanId) -> Sequence[Fact]:
+        """See `arb.ports.Ledger`."""
+        kept = self._plans.get(plan)
+        return [load_fact(stored) for stored in kept.facts.values()] if kept else []
+
+    async def close_plan(self, report: ExecutionReport, _at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        self._plans[report.plan].report = report
+
+    async def reopen_plan(self, plan: PlanId) -> None:
+        """See `arb.ports.Ledger`."""
+        self._plans[plan].report = None
+
+    async def open_plans(self) -> Sequence[Plan]:
+        """See `arb.ports.Ledger`."""
+        return [kept.plan for kept in self._plans.values() if kept.report is None]
+
+    async def locked_plans(self) -> Sequence[Plan]:
+        """See `arb.ports.Ledger`."""
+        return [
+            kept.plan
+            for kept in self._plans.values()
+            if kept.report is not None and await self.holdings(kept.plan.id)
+        ]
+
+    async def holdings(self, plan: PlanId) -> Sequence[Position]:
+        """See `arb.ports.Ledger`."""
+        account = await self._read(plan)
+        markets = {leg.outcome: leg.market for leg in self._plans[plan].plan.legs}
+        first = self._plans[plan].plan.legs[0].market
+        return [
+            Position(outcome=o, market=markets.get(o, first), shares=shares)
+            for o, shares in sorted(account.held.items())
+            if shares
+        ]
+
+    async def recent(self, _since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
+        """See `arb.ports.Ledger`."""
+        return [(kept.plan, await self.facts(id_)) for id_, kept in self._plans.items()]
+
+    async def adjust(self, changes: Sequence[Adjustment], _at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        self._adjusted += changes
+
+    async def fills(self, since: datetime) -> Sequence[Fill]:
+        """See `arb.ports.Ledger`."""
+        found: list[Fill] = []
+        for id_ in self._plans:
+            for fact in await self.facts(id_):
+                match fact:
+                    case Answered(answer=answer):
+                        found += answer.fills
+                    case Discovered(fills=more):
+                        found += more
+                    case _:
+                        pass
+        return [fill for fill in found if fill.at >= since]
+
+    async def portfolio(self, _now: datetime) -> Portfolio:
+        """See `arb.ports.Ledger`. Counts of the day are not kept."""
+        cash = Decimal(self.opening) + sum(
+            (change.delta for change in self._adjusted if change.outcome is None), ZERO
+        )
+        positions: dict[object, Position] = {}
+        for id_ in self._plans:
+            cash += (await self._read(id_)).cash
+            for held in await self.holdings(id_):
+                before = positions.get(held.outcome)
+                shares = held.shares + (before.shares if before else ZERO)
+                positions[held.outcome] = Position(
+                    outcome=held.outcome, market=held.market, shares=Shares(shares)
+                )
+        unfinished = await self.open_plans()
+        return Portfolio(
+            cash=Usd(cash),
+            open_plans=len(unfinished),
+            busy=frozenset(market for plan in unfinished for market in plan.markets),
+            positions={held.outcome: held for held in positions.values()},
+        )
+
+    async def standing(self) -> Standing:
+        """See `arb.ports.Ledger`."""
+        return self._standing
+
+    async def set_standing(self, standing: Standing) -> None:
+        """See `arb.ports.Ledger`."""
+        self._standing = standing
+
+    async def statistics(self) -> Statistics:
+        """See `arb.ports.Ledger`."""
+        reports = [kept.report for kept in self._plans.values() if kept.report is not None]
+        done = [report for report in reports if report.state is PlanState.DONE]
+        return Statistics(
+            cycles=self._cycle,
+            trades=len(reports),
+            successes=len(done),
+            failures=len(reports) - len(done),
+            realised=Usd(sum((report.realised for report in reports), ZERO)),
+        )
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def report(self, plan: PlanId) -> ExecutionReport | None:
+        """How a plan ended, if it did."""
+        kept = self._plans.get(plan)
+        return kept.report if kept else None
+
+    async def _read(self, plan: PlanId) -> PlanAccount:
+        return read(await self.facts(plan))

@@ -1,0 +1,132 @@
+"""Random schedules of faults, competitors, crashes and restarts: the invariants hold in all of them.
+
+A failure prints its seed: `python -m tests.simulation SEED` tells its story step by step.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from arb.adapters.storage import open_ledger
+from arb.domain.order import Final, NotFound, Unknown
+from arb.engine import execute, saga
+from tests.simulation.world import Crash, build_world, run
+
+SCHEDULES, CHUNK = 2000, 125
+REGRESSIONS = (14, 105, 281, 852, 1607, 2031, 2370)
+
+
+@pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
+async def test_no_schedule_breaks_an_invariant(first):
+    for seed in range(first, first + CHUNK):
+        world = await run(build_world(seed))
+        assert not world.problems, f"seed {seed}: {world.problems} {world.outcomes}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(SCHEDULES, 20_000, 1000))
+async def test_no_schedule_of_many_more_breaks_an_invariant(first):
+    for seed in range(first, first + 1000):
+        world = await run(build_world(seed))
+        assert not world.problems, f"seed {seed}: {world.problems} {world.outcomes}"
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS)
+async def test_what_once_broke_stays_mended(seed):
+    assert not (await run(build_world(seed))).problems
+
+
+async def test_the_schedules_reach_every_end():
+    ends = [tuple((await run(build_world(seed))).outcomes[-1:]) for seed in range(200)]
+    assert {("done",), ("unwound",)} <= set(ends)
+
+
+async def test_the_same_seed_is_the_same_schedule():
+    for seed in range(20):
+        one, two = await run(build_world(seed)), await run(build_world(seed))
+        assert one.venue.posted == two.venue.posted
+        assert one.clock.seconds == two.clock.seconds
+        assert [str(t.status) for t in one.floor.trades.values()] == [
+            str(t.status) for t in two.floor.trades.values()
+        ]
+
+
+@pytest.mark.parametrize("first", range(0, 100, 25))
+async def test_the_real_ledger_keeps_the_same_invariants(first, tmp_path):
+    for seed in range(first, first + 25):
+        ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/{seed}.db", "paper:sim")
+        try:
+            world = await run(build_world(seed, ledger=ledger))
+        finally:
+            await ledger.close()
+        assert not world.problems, f"seed {seed}: {world.problems} {world.outcomes}"
+
+
+async def test_without_faults_the_profit_is_the_proven_one():
+    done = 0
+    for seed in range(60):
+        world = build_world(seed, calm=True)
+        world.chance.random = lambda: 1.0  # no competitors
+        await run(world)
+        assert not world.problems
+        for plan, _ in await world.ledger.recent(None):
+            report = world.ledger.report(plan.id)
+            done += 1
+            assert report.state == "done"
+            assert report.alarm == ""
+            if report.locked == 0:
+                assert report.realised == plan.profit
+    assert done > 10
+
+
+async def _broken(seeds):
+    found = 0
+    for seed in seeds:
+        try:
+            found += bool((await run(build_world(seed))).problems)
+        except Crash:
+            raise
+        except Exception:  # noqa: BLE001  # an assertion inside counts as caught too
+            found += 1
+    return found
+
+
+async def test_taking_not_found_for_an_answer_at_once_is_caught(monkeypatch):
+    monkeypatch.setattr(execute, "GRACE", timedelta(days=-1))
+    assert await _broken(range(300)) > 0
+
+
+async def test_sending_again_what_has_no_answer_is_caught(monkeypatch):
+    ask = execute.Executor._take
+
+    async def resend(self, plan, step, books):
+        if isinstance(step, saga.Ask):
+            venue = self.desk.trading[plan.legs[0].outcome.venue]
+            answers = await venue.submit([step.order])
+            return await self._write_answers(plan, (step.order,), answers)
+        return await ask(self, plan, step, books)
+
+    monkeypatch.setattr(execute.Executor, "_take", resend)
+    assert await _broken(range(150)) > 0
+
+
+async def test_taking_an_unclear_answer_for_a_refusal_is_caught(monkeypatch):
+    write = execute.Executor._write_answers
+
+    async def naive(self, plan, orders, answers):
+        sure = [Final((), "no answer") if isinstance(a, Unknown | NotFound) else a for a in answers]
+        return await write(self, plan, orders, sure)
+
+    monkeypatch.setattr(execute.Executor, "_write_answers", naive)
+    monkeypatch.setattr("arb.engine.recover.Reconciler.try_run", _nothing)
+    assert await _broken(range(150)) > 0
+
+
+async def test_counting_what_has_not_settled_is_caught(monkeypatch):
+    monkeypatch.setattr(saga, "_waiting", lambda _account: None)
+    monkeypatch.setattr("arb.engine.recover.Reconciler.try_run", _nothing)
+    assert await _broken(range(300)) > 0
+
+
+async def _nothing(_self):
+    return ""

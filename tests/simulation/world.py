@@ -1,0 +1,525 @@
+"""One random schedule: a market with an opportunity, faults, competitors, crashes, restarts.
+
+Everything is a function of the seed. The production saga, executor, guard, gate and reconciliation
+run over the exchange's own floor; only time is virtual.
+"""
+
+import random
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from arb.adapters.simulator.bank import Bank
+from arb.adapters.simulator.builder import Builder
+from arb.adapters.simulator.conduct import Conduct, Mode
+from arb.adapters.simulator.exchange import Exchange
+from arb.adapters.simulator.floor import Floor
+from arb.adapters.simulator.listing import SimEvent, SimMarket
+from arb.adapters.simulator.matching import Incoming, Life
+from arb.adapters.simulator.venue import EPOCH, Odds, SimVenue, VirtualClock
+from arb.domain.confirmation import Confirmation
+from arb.domain.decision import Approved
+from arb.domain.fact import Answered, Requested, Settled, Submitted
+from arb.domain.fees import FeeSchedule
+from arb.domain.halt import Standing
+from arb.domain.market import (
+    POLYMARKET,
+    Event,
+    EventId,
+    Exclusive,
+    Market,
+    MarketId,
+    OrderRules,
+    OutcomeId,
+    Side,
+    Universe,
+)
+from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, notional
+from arb.domain.plan import PlanState
+from arb.domain.position import Portfolio
+from arb.domain.snapshot import Snapshot
+from arb.engine.account import read
+from arb.engine.execute import Executor
+from arb.engine.guard import Guard, GuardOptions
+from arb.engine.options import CycleOptions
+from arb.engine.recover import Reconciler
+from arb.ports import Desk
+from arb.risk.checks import Context
+from arb.risk.gate import review
+from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
+from arb.strategies.negrisk import NegRiskNo, NegRiskYes
+from arb.strategies.options import StrategyOptions
+from arb.testing.fakes import MemoryLedger
+
+WALLET = "0x00000000000000000000000000000000000a11ce"
+CASH = 100_000 * MICRO
+LIFETIMES_MAX = 12
+HOURS_MAX = 6
+
+
+class Crash(BaseException):
+    """The process is gone; what was not written is not known."""
+
+
+@dataclass
+class Crashes:
+    """Kills the process at chosen steps: every write and every send counts one before, one after."""
+
+    at: set[int]
+    step: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def __call__(self, name: str) -> None:
+        self.step += 1
+        self.names.append(name)
+        if self.step in self.at:
+            raise Crash(name)
+
+
+class CrashingLedger:
+    """The ledger of a process that may be killed right before or right after a write."""
+
+    def __init__(self, inner, crash):
+        self._inner, self._crash = inner, crash
+
+    def __getattr__(self, name):
+        method = getattr(self._inner, name)
+        if name not in ("append", "open_plan", "close_plan", "adjust"):
+            return method
+
+        async def call(*args, **kwargs):
+            self._crash(f"before {name}")
+            result = await method(*args, **kwargs)
+            self._crash(f"after {name}")
+            return result
+
+        return call
+
+
+class CrashingVenue:
+    """The venue of the same process."""
+
+    def __init__(self, inner, crash):
+        self._inner, self._crash = inner, crash
+
+    def __getattr__(self, name):
+        method = getattr(self._inner, name)
+        if name not in ("submit", "prepare"):
+            return method
+
+        async def call(*args, **kwargs):
+            self._crash(f"before {name}")
+            result = await method(*args, **kwargs)
+            self._crash(f"after {name}")
+            return result
+
+        return call
+
+
+@dataclass
+class World:
+    """A venue, a ledger, and a plan between them."""
+
+    seed: int
+    chance: random.Random
+    clock: VirtualClock
+    floor: Floor
+    venue: SimVenue
+    universe: Universe
+    ledger: object
+    crashes: Crashes
+    problems: list[str] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    limits: RiskLimits = field(
+        default_factory=lambda: RiskLimits(max_partial_loss=Usd(Decimal(400)))
+    )
+
+    def desk(self):
+        chain = self.venue.chain()
+        return Desk(
+            mode="live",
+            clock=self.clock,
+            catalog=None,
+            books=self.venue,
+            strategies=(),
+            trading={POLYMARKET: CrashingVenue(self.venue, self.crashes)},
+            settlement={POLYMARKET: CrashingVenue(chain, self.crashes)},
+            ledger=CrashingLedger(self.ledger, self.crashes),
+            statements=self.venue,
+        )
+
+    async def plan(self):
+        """The plan that the real gate makes of the real strategies' best find; `None`: refused."""
+        odds, self.venue.odds = self.venue.odds, Odds()
+        books = await self.venue.fetch(list(self.universe.outcomes()))
+        self.venue.odds = odds
+        snapshot = Snapshot(universe=self.universe, books=books, taken_at=self.clock.now())
+        strategies = [make(StrategyOptions(max_legs=40)) for make in (NegRiskNo, NegRiskYes)]
+        from arb.engine.decide import find
+
+        found = find(strategies, snapshot).opportunities
+        context = Context(
+            portfolio=Portfolio(cash=Usd(Decimal(100_000))),
+            limits=replace(self.limits, min_profit_threshold=Decimal(0)),
+            standing=Standing(),
+            confirmations={m: Confirmation(market=m, known=True) for m in self.universe.markets},
+            books_from=self.clock.now(),
+            now=self.clock.now(),
+            plans_left=1,
+        )
+        for opportunity in found:
+            decision = review(opportunity, context, SizingOptions(), snapshot)
+            if isinstance(decision, Approved):
+                return decision.plan, books
+            self.outcomes.append(decision.reason.value)
+        return None
+
+
+def build_world(
+    seed: int,
+    *,
+    ledger=None,
+    calm: bool = False,
+    crashes: set[int] | None = None,
+    legs: int | None = None,
+) -> World:
+    chance = random.Random(f"schedule/{seed}")
+    clock = VirtualClock()
+    events, universe = _market(chance, legs)
+    exchange = Exchange(events, clock, chance)
+    floor = Floor(exchange, Bank(), random.Random(f"floor/{seed}"))
+    floor.bank.deposit(WALLET, CASH)
+    floor.conduct.allowances_checked = floor.conduct.allowance_at_entry = False
+    odds = Odds() if calm else _odds(chance)
+    if not calm:
+        odds = _trouble(floor.conduct, odds, chance)
+    venue = SimVenue(
+        venue=POLYMARKET,
+        floor=floor,
+        clock=clock,
+        wallet=WALLET,
+        chance=random.Random(f"venue/{seed}"),
+        odds=odds,
+    )
+    clock.meanwhile = venue.advance
+    points = crashes
+    if points is None:
+        points = (
+            set() if calm else {chance.randint(1, 40) for _ in range(chance.choice((0, 1, 2, 3)))}
+        )
+    return World(
+        seed=seed,
+        chance=chance,
+        clock=clock,
+        floor=floor,
+        venue=venue,
+        universe=universe,
+        ledger=ledger or MemoryLedger(),
+        crashes=Crashes(points),
+    )
+
+
+async def run(world: World) -> World:
+    """Live through the schedule, restarting after every crash, until all is quiet; then judge."""
+    options = CycleOptions(
+        limits=world.limits,
+        sizing=SizingOptions(),
+        opening_cash=Usd(Decimal(100_000)),
+        execution_pause_seconds=0,
+    )
+    world.venue.witness = _witness(world)
+    await world.ledger.open_account(Usd(from_micro(CASH)), world.clock.now())
+    made = await world.plan()
+    if made is None:
+        world.outcomes.append("refused")
+        return world
+    plan, books = made
+    began = False
+    for _ in range(LIFETIMES_MAX):
+        desk = world.desk()
+        executor = Executor(desk=desk, options=options, guard=_guard(world, options))
+        reconciler = Reconciler(desk=desk, options=options)
+        try:
+            if not began:
+                began = True
+                await desk.ledger.open_plan(1, plan)
+                _rivals(world)
+                await _execute(world, executor, plan, books)
+            await _go_on(world, executor, reconciler)
+            break
+        except Crash as crash:
+            world.outcomes.append(f"crash {crash}")
+            await world.clock.sleep(world.chance.uniform(0, 120))
+    else:
+        world.problems.append("more lifetimes than crashes")
+    await _judge(world, plan, options)
+    return world
+
+
+async def _execute(world, executor, plan, books):
+    report = await executor.execute(plan, books)
+    world.outcomes.append(str(report.state))
+    if report.alarm:
+        world.alarms.append(report.alarm)
+
+
+async def _go_on(world, executor, reconciler):
+    """Recovery, and cycle after cycle until nothing is open."""
+    while world.clock.seconds < HOURS_MAX * 3600:
+        await reconciler.try_run()
+        unfinished = await world.ledger.open_plans()
+        for plan in unfinished:
+            await _execute(world, executor, plan, None)
+        if not unfinished and world.venue.quiet and not reconciler.against():
+            return
+        await world.clock.sleep(30)
+        if world.clock.seconds > 1800:
+            # The faults end some time; the venue behaves from here on (I8).
+            world.venue.odds = Odds()
+            world.floor.conduct.mode = Mode.NORMAL
+
+
+def _witness(world):
+    """I4: nothing reaches the wire without a durable intent; I3: and nothing twice."""
+    seen: set[str] = set()
+
+    def look(orders):
+        known = (
+            {
+                fact.order.ref
+                for kept in world.ledger._plans.values()
+                for fact in _facts(kept)
+                if isinstance(fact, Submitted)
+            }
+            if isinstance(world.ledger, MemoryLedger)
+            else None
+        )
+        for order in orders:
+            if order.ref in seen:
+                world.problems.append(f"I3: {order.ref} was sent twice")
+            seen.add(order.ref)
+            if known is not None and order.ref not in known:
+                world.problems.append(f"I4: {order.ref} was sent without an intent")
+
+    return look
+
+
+def _facts(kept):
+    from arb.adapters.storage.codec import load_fact
+
+    return [load_fact(stored) for stored in kept.facts.values()]
+
+
+async def _judge(world, plan, options):
+    """The invariants of the catalogue, at the end."""
+    ledger, floor, bank = world.ledger, world.floor, world.floor.bank
+    facts = await ledger.facts(plan.id)
+    if not await ledger.recent(EPOCH):
+        return  # killed before the plan was written down: nothing happened
+    account = read(facts)
+    # I1: no fill lost or counted twice.
+    truth = sum(
+        sum(piece.size for piece in trade.pieces) * (1 if trade.taker.side is Side.BUY else -1)
+        for trade in floor.trades.values()
+        if trade.taker.wallet == WALLET and trade.status.value == "CONFIRMED"
+    )
+    booked = sum((fill.shares for fill in _kept_fills(facts, account)), Decimal(0))
+    if Decimal(truth) / MICRO != booked:
+        world.problems.append(f"I1: {truth} at the venue, {booked} in the ledger")
+    # A12: "never placed" is never said of an order that was.
+    for fact in facts:
+        if isinstance(fact, Answered) and fact.answer.reason == "it was never placed":
+            ref = account.orders[fact.order].ref
+            if ref in floor.orders and floor.orders[ref].matched:
+                world.problems.append(f"A12: {ref} was placed after all")
+    # I2: money, to the micro-unit.
+    portfolio = await ledger.portfolio(world.clock.now())
+    if portfolio.cash != from_micro(bank.usd(WALLET)):
+        world.problems.append(f"I2: cash {portfolio.cash} != {from_micro(bank.usd(WALLET))}")
+    tokens = {t: n for (w, t), n in bank.tokens.items() if w == WALLET and n}
+    held = {o.token: p.shares for o, p in portfolio.positions.items() if p.shares}
+    if {t: from_micro(n) for t, n in tokens.items()} != held:
+        world.problems.append(f"I2: shares {held} != {tokens}")
+    world.problems += bank.problems()
+    # I7: every plan has an end; every order is answered.
+    if await ledger.open_plans():
+        world.problems.append("I7: the plan is still open")
+    if account.unanswered is not None or account.unended is not None or account.pending:
+        world.problems.append("I7: something has no answer")
+    # I12: replays are no-ops.
+    before = await ledger.portfolio(world.clock.now())
+    await ledger.append(plan.id, facts)
+    if await ledger.portfolio(world.clock.now()) != before:
+        world.problems.append("I12: writing the facts again changed the account")
+    # I5: what was spent stays within the plan and the ways out of it.
+    spent = sum(
+        (notional(o.limit, o.size) for o in account.orders.values() if o.side is Side.BUY),
+        Decimal(0),
+    )
+    if account.round <= 1 and spent > plan.outlay * 2:
+        world.problems.append(f"I5: {spent} spent on a plan of {plan.outlay}")
+    # I9: the rate.
+    if len(world.venue.posted) > options.orders_per_minute_max:
+        world.problems.append("I9: too many orders")
+    # I13: answers and ends are final.
+    for kind in (Answered, Settled):
+        ids = [getattr(f, "order", None) or f.id for f in facts if isinstance(f, kind)]
+        if len(ids) != len(set(ids)):
+            world.problems.append("I13: something ended twice")
+    if {f.id for f in facts if isinstance(f, Settled)} - {
+        f.id for f in facts if isinstance(f, Requested)
+    }:
+        world.problems.append("I4: an operation without a request")
+    report = ledger.report(plan.id) if isinstance(ledger, MemoryLedger) else None
+    if report is not None and report.alarm:
+        world.alarms.append(report.alarm)
+    if report is not None and report.locked == 0 and report.realised != account.cash:
+        world.problems.append(f"the report says {report.realised}, the facts {account.cash}")
+    leftover = any(shares > Decimal("0.02") for shares in account.legs(plan))
+    held_by_design = plan.settlement is None and PlanState.DONE.value in world.outcomes
+    if leftover and not held_by_design and not world.alarms:
+        reached = all(
+            s >= leg.size - 1 for s, leg in zip(account.legs(plan), plan.legs, strict=True)
+        )
+        if not reached:
+            world.problems.append("a rest was left without an alarm")
+
+
+def _kept_fills(facts, account):
+    from arb.domain.fact import Discovered, Voided
+
+    voided = {(f.order, f.trade) for f in facts if isinstance(f, Voided)}
+    for fact in facts:
+        if isinstance(fact, Answered):
+            fills = fact.answer.fills
+        elif isinstance(fact, Discovered):
+            fills = fact.fills
+        else:
+            continue
+        yield from (fill for fill in fills if (fill.order, fill.trade) not in voided)
+
+
+def _guard(world, options):
+    return Guard(
+        GuardOptions(
+            order_value_max=Usd(Decimal(1000)),
+            price_collar=Price(Decimal("0.5")),
+            max_book_age=options.limits.max_book_age,
+        ),
+        world.clock,
+    )
+
+
+def _odds(chance) -> Odds:
+    def some(share):
+        return chance.random() * share if chance.random() < 0.5 else 0.0
+
+    return Odds(
+        refused=some(0.3),
+        lost_request=some(0.3),
+        lost_answer=some(0.5),
+        late=some(0.3),
+        late_by=chance.uniform(1, 55),
+        partial_batch=some(0.4),
+        unreadable=some(0.6),
+        chain_refused=some(0.4),
+        chain_lost=some(0.5),
+        latency=chance.choice((0.01, 0.05, 1.0)),
+    )
+
+
+def _trouble(conduct: Conduct, odds: Odds, chance) -> Odds:
+    conduct.mined_after = chance.choice((0.1, 2, 20))
+    conduct.confirmed_after = conduct.mined_after + chance.choice((0.1, 2, 60))
+    conduct.fail = chance.choice((0, 0, 0.1, 0.5, 1.0))
+    conduct.fail_mined = chance.random() < 0.3
+    conduct.split_trades = chance.random() < 0.5
+    conduct.improvement = chance.choice(("shares", "shares", "cash"))
+    conduct.rivals = chance.choice((0, 0, 0.3, 0.8))
+    conduct.matching_delay = chance.choice((0, 0, 0, 3))
+    conduct.hidden = chance.choice((0, 0, 5, 40))
+    # Lateness of a request and of the reads together stay below the time that "not found" needs.
+    late_by = min(odds.late_by, 70 - conduct.hidden)
+    if chance.random() < 0.1:
+        conduct.mode = chance.choice(list(Mode))
+    return replace(odds, late_by=late_by)
+
+
+def _rivals(world) -> None:
+    """Competitors take a part of some legs between the look and the orders."""
+    chance = world.chance
+    for market in world.floor.exchange.markets():
+        if chance.random() < 0.25 and market.bids:
+            price, size = market.bids[0]
+            part = max(size * chance.randint(1, 10) // 10 // 10_000 * 10_000, 10_000)
+            market.trade(Incoming("rival", Side.SELL, price, part, Life.KILL_REST))
+            world.floor.exchange.touch([market])
+
+
+def _market(chance, legs: int | None):
+    """An exclusive event whose bids add up to more than a dollar, with spread and depth."""
+    number = legs or chance.choice((2, 3, 3, 4, 5, 6, 12, 18))
+    build = Builder(chance)
+    total = Decimal("1.02") + Decimal(chance.randint(0, 12)) / 100
+    weights = [chance.randint(5, 20) for _ in range(number)]
+    bids = [max(int(total * 100 * w / sum(weights)), 2) for w in weights]
+    markets: list[SimMarket] = []
+    for place, bid in enumerate(bids):
+        token = chance.getrandbits(120)
+        depth = chance.choice((1, 2, 3))
+        spread = chance.randint(1, 3)
+        market = SimMarket(
+            id=str(place),
+            slug=f"m{place}",
+            question=f"m{place}?",
+            condition_id=f"0x{chance.getrandbits(256):064x}",
+            yes=str(token),
+            no=str(token + 1),
+            bids=tuple(
+                ((bid - i) * 10_000, chance.randint(2, 12) * 10 * MICRO)
+                for i in range(depth)
+                if bid - i > 0
+            ),
+            asks=tuple(
+                ((bid + spread + i) * 10_000, chance.randint(2, 12) * 10 * MICRO)
+                for i in range(chance.choice((0, 1, 3)))
+            ),
+            stamp_ms=0,
+            neg_risk=True,
+            fee_rate=chance.choice((Decimal(0), Decimal("0.01"), Decimal("0.04"))),
+        )
+        markets.append(market)
+    del build
+    event = SimEvent(id="e", slug="e", title="e", markets=markets, neg_risk=True)
+    listed = [_domain(m) for m in markets]
+    universe = Universe(
+        {m.id: m for m in listed},
+        {
+            EventId("e"): Event(
+                id=EventId("e"),
+                slug="e",
+                title="e",
+                venue=POLYMARKET,
+                markets=tuple(m.id for m in listed),
+                neg_risk=True,
+                convertible=chance.random() < 0.8,
+            )
+        },
+        (Exclusive(tuple(m.id for m in listed), complete=True),),
+    )
+    return [event], universe
+
+
+def _domain(market: SimMarket) -> Market:
+    return Market(
+        id=MarketId(market.condition_id),
+        event=EventId("e"),
+        slug=market.slug,
+        question=market.question,
+        yes=OutcomeId(POLYMARKET, market.yes),
+        no=OutcomeId(POLYMARKET, market.no),
+        rules=OrderRules(tick=Price(market.tick), min_size=Shares(market.min_size)),
+        fees=FeeSchedule(market.fee_rate),
+        neg_risk=True,
+    )
