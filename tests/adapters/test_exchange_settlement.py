@@ -1,5 +1,6 @@
 """Knobs of fills, settlement and accounting reproduce their rows (FAULTS.md §1B, G07)."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -284,3 +285,17 @@ async def test_a_settlement_moves_all_of_a_trade_or_nothing():
         assert await statuses(taker) == ["FAILED"]
         assert (await at.account(taker.wallet)) == {"usd": 1_000_000_000, "tokens": {}}
         assert (await at.truth())["problems"] == []
+
+
+async def test_b20_a_proposal_is_disputed_and_turned_round():
+    async with venue() as at:
+        market = at.market()
+        path = f"/markets/slug/{market.slug}"
+        for status, yes in (("proposed", "1"), ("disputed", "1"), ("proposed", "0")):
+            await at.control(oracle={"market": market.slug, "status": status, "yes": yes})
+            shown = (await at.http.get(path)).json()
+            assert (shown["umaResolutionStatus"], shown["closed"]) == (status, False)
+            assert json.loads(shown["outcomePrices"])[0] == yes
+        await at.control(resolve={"market": market.slug, "yes": "0"})
+        shown = (await at.http.get(path)).json()
+        assert (shown["umaResolutionStatus"], shown["outcomePrices"]) == ("resolved", '["0", "1"]')
