@@ -13,11 +13,12 @@ import stamina.instrumentation
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
 from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
-from arb.adapters.storage import open_ledger
+from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.schema import Settings
 from arb.domain.errors import ConfigError
 from arb.domain.market import POLYMARKET
 from arb.domain.money import Usd
+from arb.domain.news import News
 from arb.engine.options import CycleOptions
 from arb.plugins import strategies
 from arb.ports import Clock, Desk, Observer, Strategy
@@ -92,7 +93,13 @@ async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> 
         raise ConfigError(f"trading.account = {account!r}: dry-run needs one that begins paper:")
     clock: Clock = SystemClock()
     enabled = build_strategies(settings)
-    ledger = await open_ledger(settings.database.url, account)
+    inner = await open_ledger(settings.database.url, account)
+
+    def tell(news: News) -> None:
+        for observe in observers:
+            observe(news)
+
+    ledger = ResilientLedger(inner, tell)
     try:
         async with polymarket(settings) as venue:
             history = await ledger.fills(clock.now() - PAPER_MEMORY)

@@ -38,9 +38,13 @@ def config_check(profile: Profile = None) -> None:
     """Read every source; an unknown or bad setting is named with its source."""
     from arb.bootstrap import build_strategies
     from arb.cli.output import print_line
+    from arb.config.keys import source
+    from arb.runtime.running import check_logs
 
     loaded = load(profile)
     build_strategies(loaded.settings)
+    check_logs(loaded)
+    source(loaded.settings)
     print_line(f"{len(loaded.all())} settings are sound.")
 
 

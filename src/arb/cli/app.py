@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, reads, run, tools
+from arb.cli import admin, keys, reads, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -41,6 +41,7 @@ for _name, _command in _COMMANDS:
 app.add_typer(tools.exchange, name="exchange")
 app.add_typer(admin.config, name="config")
 app.add_typer(admin.db, name="db")
+app.add_typer(keys.keys, name="keys")
 
 
 @app.callback()
@@ -73,11 +74,11 @@ def main() -> None:
 
 
 def _told(error: Exception) -> int:
-    if _state["debug"]:
-        raise error
     if hasattr(error, "format_message"):  # what typer says of bad usage
-        print_error(error.format_message())
+        _say_usage(error.format_message())
         return ExitCode.USAGE
+    if _state["debug"]:
+        _print_traceback(error)
     from arb.domain.errors import ArbError, ConfigError, LedgerLocked, VenueError
 
     if isinstance(error, ConfigError):
@@ -94,3 +95,20 @@ def _told(error: Exception) -> int:
         return ExitCode.INTERNAL
     print_error(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
     return ExitCode.INTERNAL
+
+
+def _say_usage(message: str) -> None:
+    if message.startswith("Usage: "):  # the help that a group of commands gives without one
+        sys.stderr.write(message + "\n")
+    else:
+        print_error(message)
+
+
+def _print_traceback(error: Exception) -> None:
+    import traceback
+
+    from arb.runtime.words import shown
+
+    for part in traceback.format_exception(error):
+        for line in part.splitlines():
+            sys.stderr.write(shown(line) + "\n")

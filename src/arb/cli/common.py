@@ -34,8 +34,11 @@ class ExitCode(IntEnum):
 def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Loaded":
     """The settings in force."""
     from arb.config.sources import load as read
+    from arb.runtime.words import learn
 
-    return read(profile, flags)
+    loaded = read(profile, flags)
+    learn(loaded.secrets())
+    return loaded
 
 
 def wait(work: Coroutine[Any, Any, T], doing: str | None = None) -> T:

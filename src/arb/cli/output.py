@@ -17,24 +17,34 @@ SCHEMA = 1
 
 def print_json(document: Any) -> None:
     """The one document on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    from arb.runtime.words import safe
+
+    sys.stdout.write(json.dumps(safe(document), ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def print_line(line: str = "") -> None:
     """A line for people."""
-    sys.stdout.write(line + "\n")
+    from arb.runtime.words import printable, safe
+
+    sys.stdout.write(printable(safe(line)) + "\n")
     sys.stdout.flush()
 
 
 def print_error(line: str) -> None:
     """The one line that says what went wrong."""
-    sys.stderr.write(f"arb: {line}\n")
+    from arb.runtime.words import shown
+
+    sys.stderr.write(f"arb: {shown(line)}\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table: drawn on a terminal, aligned plain text when piped."""
-    filled = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
+    from arb.runtime.words import printable, safe
+
+    filled = [
+        ["" if cell is None else printable(safe(_cell(cell))) for cell in row] for row in rows
+    ]
     if not sys.stdout.isatty():
         _print_plain(title, columns, filled)
         return

@@ -6,6 +6,8 @@ import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 
+LISTED_MAX = 1000
+
 if TYPE_CHECKING:
     from arb.domain.report import CycleReport, Statistics
 
@@ -50,6 +52,9 @@ def run(
         print_json({"schema": 1, "statistics": render_statistics(statistics)})
     else:
         _show_statistics(statistics)
+    from arb.runtime.reads import read_plans
+
+    raise typer.Exit(_open(len(wait(read_plans(loaded, limit=LISTED_MAX, only_open=True)))))
 
 
 def scan(
@@ -169,9 +174,17 @@ def _code(report: "CycleReport", still_open: int) -> ExitCode:
         print_error(f"the venue could not be read: {what}. See `arb doctor`.")
         return ExitCode.UNREACHABLE
     if still_open:
-        print_error(f"{still_open} plans are still open; see `arb plans --open`")
-        return ExitCode.PLAN_OPEN
+        return _open(still_open)
     if not report.risk.can_trade:
         print_error(f"not trading: {'; '.join(report.risk.reasons)}")
         return ExitCode.HALTED
     return ExitCode.DONE
+
+
+def _open(plans: int) -> ExitCode:
+    from arb.cli.output import print_error
+
+    if not plans:
+        return ExitCode.DONE
+    print_error(f"{plans} plans are still open; see `arb plans --open`")
+    return ExitCode.PLAN_OPEN

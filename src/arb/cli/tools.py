@@ -118,9 +118,13 @@ def fees(json: Json = False) -> None:
 def doctor(json: Json = False, profile: Profile = None) -> None:
     """Whether everything needed works, each line with its mend."""
     from arb.cli.output import print_json, print_table
-    from arb.runtime.doctor import examine
+    from arb.domain.errors import ConfigError
+    from arb.runtime.doctor import examine, unsettled
 
-    checks = wait(examine(load(profile)), "Examining…")
+    try:
+        checks = wait(examine(load(profile)), "Examining…")
+    except ConfigError as error:
+        checks = unsettled(error)
     if json:
         print_json([check.document() for check in checks])
     else:

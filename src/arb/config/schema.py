@@ -144,6 +144,7 @@ class Settings(BaseSettings):
 
 SECRETS = frozenset(
     {
+        "polymarket.keystore_passphrase",
         "polymarket.private_key",
         "polymarket.wallet",
         "polymarket.api_key",
@@ -176,7 +177,7 @@ def faults(options: PolymarketOptions) -> Iterator[tuple[str, Any, str]]:
             bad = [url for url in _each(value) if not re.match(r"(https?|wss?)://[^/\s]", url)]
             if bad:
                 yield name, bad[0], "is no http, https, ws or wss address"
-        elif isinstance(value, int | float):
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             yield from ((name, value, what) for what in _out_of_bounds(name, value))
     for name, budget in options.requests_per_10_seconds.items():
         if budget < 1:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
@@ -27,7 +28,17 @@ from arb.domain.errors import ConfigError
 PREFIX = "ARB_"
 LISTS = frozenset({"polymarket.rpc_urls", "strategies.enabled"})
 MASK = "********"
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)")
+_ADDRESS = re.compile(r"\w+://[^\s\"'<>]+")
+# In an address, and where its beginning is missing: up to the last @, since a password that was
+# not escaped may hold slashes and more of them.
+_PASSWORD = re.compile(r"(?:://|^|[\"'\s,])[^/\s:?#@\"']*:(?!//)([^\s\"']+)@")
+_KEY_AS_USER = re.compile(r"://([^/\s:?#@]+)@")
+_QUERY = re.compile(r"[?&][^=&#\s]+=([^&#\s\"']+)")
+_SECRET_IN_QUERY = re.compile(
+    r"(?i)[?&][^=&#\s]*(?:pass|key|token|auth|secret)[^=&#\s]*=([^&#\s\"']+)"
+)
+# Nodes are often given as https://host/v2/KEY. Words of small letters are places, not keys.
+_KEY_IN_PATH = re.compile(r"(?<=[^/:=]/)(?![a-z_.-]+(?:[/?#]|$))([\w.~-]{16,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +71,14 @@ class Loaded:
     def secrets(self) -> list[str]:
         """Every value that may be shown nowhere."""
         found = [str(s.value) for s in self.all() if s.name in SECRETS and s.value]
-        addresses = [self.settings.database.url, *self.settings.polymarket.rpc_urls]
-        return found + [m.group(2) for url in addresses for m in _URL_PASSWORD.finditer(url)]
+        texts = [
+            text
+            for setting in self.all()
+            if setting.name.endswith(("url", "urls"))
+            for text in ([setting.value] if isinstance(setting.value, str) else setting.value)
+        ]
+        hidden = [text[start:end] for text in texts for start, end in _hidden(text)]
+        return [*found, *hidden, *map(unquote, hidden)]
 
     def _source(self, name: str) -> str:
         parts = [name, *(f"{name}.{part}" for part in MAPPINGS.get(name, ()))]
@@ -269,7 +286,9 @@ def _listed(name: str, value: Any, source: str) -> Any:
         try:
             return json.loads(value)
         except json.JSONDecodeError as error:
-            raise ConfigError(f"{name} = {value!r} ({source}): no JSON list: {error}") from error
+            raise ConfigError(
+                f"{name} = {_given(name, value)} ({source}): no JSON list: {error}"
+            ) from error
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
@@ -287,8 +306,25 @@ def _variable(name: str) -> str:
 
 
 def _masked(text: str) -> str:
-    """The text with the passwords of its addresses masked."""
-    return _URL_PASSWORD.sub(rf"\g<1>{MASK}", text)
+    """The text with the passwords and keys in its addresses masked."""
+    for start, end in sorted(_hidden(text), reverse=True):
+        text = text[:start] + MASK + text[end:]
+    return text
+
+
+def _hidden(text: str) -> Iterator[tuple[int, int]]:
+    """Where passwords and keys stand in the addresses of a text; none overlaps another."""
+    passwords = [found.span(1) for found in _PASSWORD.finditer(text)]
+    yield from passwords
+    for address in _ADDRESS.finditer(text):
+        patterns = [_KEY_AS_USER, _SECRET_IN_QUERY]
+        if address.group().startswith(("http", "ws")):
+            patterns = [_KEY_AS_USER, _QUERY, _KEY_IN_PATH]
+        for pattern in patterns:
+            for found in pattern.finditer(text, address.start(), address.end()):
+                start, end = found.span(1)
+                if not any(start < last and first < end for first, last in passwords):
+                    yield start, end
 
 
 def _text(value: Any) -> str:

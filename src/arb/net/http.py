@@ -4,6 +4,7 @@ Only reads. Nothing here may carry an order: a read can be repeated, an order ca
 """
 
 import email.utils
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 RETRY_AFTER_MAX_SECONDS = 30.0
 ERROR_TEXT_MAX = 200
 TOO_EARLY, TOO_MANY, SERVER_ERROR = 425, 429, 500
+
+# A part as long as a key; hashes, which begin with 0x, and words of small letters are none.
+KEY_IN_PATH = re.compile(r"(?<=/)(?!0x)(?![a-z_.-]+(?:/|$))[\w.~-]{16,}")
 
 Params = Mapping[str, str | int | list[str]]
 
@@ -120,10 +124,12 @@ class HttpReader:
     async def _once(
         self, endpoint: str, method: str, url: str, *, params: Params | None, body: bytes | None
     ) -> bytes:
-        host = urlsplit(url).netloc
+        host, place = urlsplit(url).netloc, _place(url)
         circuit = self._circuits.get(host, Circuit())
         if not circuit.allows(self._monotonic()):
-            raise CircuitOpen(f"{host} has failed {circuit.failures} times and is left alone")
+            raise CircuitOpen(
+                f"{place.partition('/')[0]} has failed {circuit.failures} times and is left alone"
+            )
         async with self._budget(endpoint):
             self._circuits[host] = circuit.asked(self._monotonic())
             self.counts[f"requests:{endpoint}"] += 1
@@ -145,8 +151,7 @@ class HttpReader:
         self, method: str, url: str, *, params: Params | None, body: bytes | None
     ) -> bytes:
         headers = {"content-type": "application/json"} if body is not None else None
-        place = urlsplit(url)
-        where = f"{place.netloc}{place.path}"
+        where = _place(url)
         try:
             async with self._client.stream(
                 method, url, params=dict(params or {}), content=body, headers=headers
@@ -161,7 +166,7 @@ class HttpReader:
         except httpx.HTTPError as error:
             raise Unavailable(f"{where} does not answer ({type(error).__name__})") from error
         except httpx.InvalidURL as error:
-            raise BadVenueData(url, str(error)) from error
+            raise BadVenueData(where, str(error)) from error
 
     def _refuse(self, response: httpx.Response, where: str, text: bytes) -> None:
         code = response.status_code
@@ -191,6 +196,12 @@ class HttpReader:
             rate = rates.get(endpoint, rates.get("default", 100))
             self._budgets[endpoint] = AsyncLimiter(rate, 10)
         return self._budgets[endpoint]
+
+
+def _place(url: str) -> str:
+    """Host and path of an address for people, without the passwords and keys that it may hold."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] + KEY_IN_PATH.sub("…", parts.path)
 
 
 class CircuitOpen(Unavailable):

@@ -49,7 +49,9 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
                     "database.url": f"sqlite+aiosqlite:///{folder}/demo.db",
                     "logging.folder": "",
                     "arbitrage.execution_pause": 0.1,
-                }
+                    "trading.account": "paper:demo",
+                },
+                folder=Path(folder),
             )
             set_up_logs(loaded, level="SUCCESS")
             report, statistics, _ = await run_once(loaded)

@@ -1,5 +1,6 @@
 """Whether everything that a run needs works."""
 
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from pathlib import Path
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import check, revision
-from arb.bootstrap import polymarket
+from arb.bootstrap import build_strategies, polymarket
+from arb.config.keys import source
 from arb.config.sources import Loaded
-from arb.domain.errors import ArbError
+from arb.domain.errors import ArbError, ConfigError, VenueError
+from arb.runtime.running import check_logs
 
 CLOCK_OFFSET_MAX_SECONDS = 2
 DISK_FREE_MIN = 500 * 1024 * 1024
@@ -26,7 +29,7 @@ class Check:
     detail: str
     mend: str = ""
     remote: bool = False
-    """Whether it is about the venue."""
+    """Whether it failed because the venue did not answer."""
 
     def document(self) -> dict[str, object]:
         """For scripts."""
@@ -71,26 +74,60 @@ async def examine(loaded: Loaded) -> list[Check]:
             await health.exchange()
             return options.clob_url
 
+        async def data() -> str:
+            await health.data()
+            return options.data_url
+
         for name, work, mend in (
             ("listing", gamma, "check the network and ARB_POLYMARKET__GAMMA_URL"),
             ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
+            ("data", data, "check the network and ARB_POLYMARKET__DATA_URL"),
             ("clock", clock, "set this machine's clock, for instance with chrony"),
             ("order version", version, "install a version of arb that speaks it"),
             ("geoblock", geoblock, "reading is fine from here, trading is not"),
         ):
-            checks.append(await _try(name, work, mend, remote=True))
+            checks.append(await _try(name, work, mend))
     checks.append(await _try("ledger", lambda: _ledger(loaded), "see `arb db check`"))
+    checks.append(await _try("settings", lambda: _settings(loaded), "see `arb config check`"))
+    checks.append(await _try("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
     checks.append(_disk(loaded))
     return checks
 
 
-async def _try(
-    name: str, work: Callable[[], Awaitable[str]], mend: str, *, remote: bool = False
-) -> Check:
+def unsettled(error: ConfigError) -> list[Check]:
+    """The one check that there is without settings."""
+    return [Check(name="settings", passed=False, detail=str(error), mend="see `arb config check`")]
+
+
+async def _try(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Check:
     try:
-        return Check(name=name, passed=True, detail=await work(), remote=remote)
+        return Check(name=name, passed=True, detail=await work())
     except ArbError as error:
-        return Check(name=name, passed=False, detail=str(error), mend=mend, remote=remote)
+        away = isinstance(error, VenueError)
+        return Check(name=name, passed=False, detail=str(error), mend=mend, remote=away)
+
+
+async def _settings(loaded: Loaded) -> str:
+    build_strategies(loaded.settings)
+    check_logs(loaded)
+    source(loaded.settings)
+    return f"{len(loaded.all())} settings are sound"
+
+
+async def _logs(loaded: Loaded) -> str:
+    folder = loaded.settings.logging.folder
+    if folder:
+        existing = _existing(Path(folder))
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise ArbError(f"{existing} cannot be written to")
+    return folder or "console only"
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that there is."""
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 async def _ledger(loaded: Loaded) -> str:
@@ -112,12 +149,10 @@ async def _ledger(loaded: Loaded) -> str:
 def _disk(loaded: Loaded) -> Check:
     file = file_of(loaded.settings.database.url)
     folder = file.parent if file is not None else Path.cwd()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(_existing(folder)).free
     return Check(
         name="disk",
         passed=free >= DISK_FREE_MIN,
         detail=f"{free // 1024**2} MB free",
-        mend="free some space",
+        mend="" if free >= DISK_FREE_MIN else "free some space",
     )

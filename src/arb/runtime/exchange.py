@@ -8,6 +8,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.simulator.replay import load_replay
 from arb.adapters.simulator.scenario import build
 from arb.adapters.simulator.server import serve
+from arb.domain.errors import ConfigError, Unavailable
 from arb.runtime.signals import on_stop
 
 
@@ -24,14 +25,17 @@ async def serve_until_stopped(
     """Serve until SIGINT or SIGTERM; `ready` gets the address once requests are answered.
 
     Raises:
-        ConfigError: There is no such scenario, or the recording cannot be read.
+        ConfigError: There is no such scenario, the recording cannot be read, the port is taken.
     """
     clock = SystemClock()
     exchange = (
         load_replay(replay, clock) if replay else build(scenario, seed, clock, markets=markets)
     )
     stop = asyncio.Event()
-    async with serve(exchange, host=host, port=port) as address:
-        with on_stop(stop.set):
-            ready(address)
-            await stop.wait()
+    try:
+        async with serve(exchange, host=host, port=port) as address:
+            with on_stop(stop.set):
+                ready(address)
+                await stop.wait()
+    except Unavailable as error:
+        raise ConfigError(f"{error}; choose another --port, or 0 for any free one") from error

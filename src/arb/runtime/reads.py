@@ -149,8 +149,8 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
 
 
 async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Standing:
-    """An operator's word on the state of trading."""
-    async with _opened(loaded) as (ledger, _):
+    """An operator's word on the state of trading, also before the first run."""
+    async with _opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
         await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
         standing = Standing(state=state, reason=reason, since=now, by_operator=True)
@@ -194,10 +194,12 @@ def tell(fact: Fact) -> list[str]:
 
 
 @asynccontextmanager
-async def _opened(loaded: Loaded) -> AsyncIterator[tuple[SqlLedger, LedgerReads]]:
+async def _opened(
+    loaded: Loaded, *, make: bool = False
+) -> AsyncIterator[tuple[SqlLedger, LedgerReads]]:
     settings = loaded.settings
     file = file_of(settings.database.url)
-    if file is not None and not file.exists():
+    if file is not None and not file.exists() and not make:
         raise LedgerError(f"there is no ledger at {file} yet; `arb run --once` makes one")
     database = Database(settings.database.url)
     try:

@@ -18,7 +18,7 @@ from arb.runtime.signals import on_stop
 
 def set_up_logs(loaded: Loaded, level: str | None = None) -> None:
     """Logs as the settings say, with every secret known to be masked."""
-    set_up(_log_options(loaded, level), loaded.secrets())
+    set_up(log_options(loaded, level), loaded.secrets())
 
 
 def check_logs(loaded: Loaded) -> None:
@@ -27,10 +27,11 @@ def check_logs(loaded: Loaded) -> None:
     Raises:
         ConfigError: One cannot be understood.
     """
-    check(_log_options(loaded))
+    check(log_options(loaded))
 
 
-def _log_options(loaded: Loaded, level: str | None = None) -> LogOptions:
+def log_options(loaded: Loaded, level: str | None = None) -> LogOptions:
+    """What the settings say about logs."""
     options = loaded.settings.logging
     return LogOptions(
         level=level or options.level,

@@ -55,7 +55,17 @@ class PolymarketOptions:
     """Where answers that could not be read are kept for inspection; empty: nowhere."""
     quarantine_files_max: int = 200
 
+    keystore: str = ""
+    """An encrypted keystore (version 3) with the key that signs orders: the preferred source."""
+    keystore_passphrase: str | None = field(default=None, repr=False)
+    keystore_passphrase_file: str = ""
+    """A file with the keystore's passphrase, such as a systemd credential."""
+    keyring: str = ""
+    """SERVICE/NAME of the key in the system's keyring."""
     private_key: str | None = field(default=None, repr=False)
+    """The key itself: the source of last resort."""
+    session_key: bool = False
+    """Whether the key is a session key for `wallet`, which may trade and not withdraw."""
     wallet: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)

@@ -14,6 +14,8 @@ from arb.adapters.polymarket.quarantine import Quarantine
 from arb.net.http import HttpOptions, HttpReader
 from arb.ports import Clock
 
+NO_CONDITION = "0x" + "0" * 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolymarketVenue:
@@ -43,6 +45,11 @@ class PolymarketHealth:
     async def exchange(self) -> None:
         """The CLOB answers. Raises `VenueError` otherwise."""
         await self._reader.get("default", self._options.clob_url.rstrip("/") + "/ok")
+
+    async def data(self) -> None:
+        """The Data API answers. Raises `VenueError` otherwise."""
+        url = self._options.data_url.rstrip("/") + "/v2/resolutions"
+        await self._reader.get("default", url, {"condition_ids": NO_CONDITION})
 
     async def clock_offset_seconds(self) -> int:
         """How far the exchange's clock is ahead of ours, in whole seconds."""

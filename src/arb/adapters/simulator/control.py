@@ -9,6 +9,7 @@ import msgspec
 from arb.adapters.simulator.addresses import OPERATORS, SPENDERS
 from arb.adapters.simulator.bank import UNLIMITED
 from arb.adapters.simulator.builder import ladder
+from arb.adapters.simulator.chain import ChainOrder
 from arb.adapters.simulator.conduct import Mode
 from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.faults import Fault, Faults
@@ -119,6 +120,8 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     trade: Trade | None = None
     restart: Restart | None = None
     replay: int | None = None
+    chain: ChainOrder | None = None
+    """What the node and the relayer do, and who has what for gas."""
     disconnect: bool = False
     """D01: every client of the user channel is dropped."""
     advance: float = 0

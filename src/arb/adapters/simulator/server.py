@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 from arb.adapters.simulator import wire
 from arb.adapters.simulator.auth import Keys
 from arb.adapters.simulator.bank import Bank, NotPossible
+from arb.adapters.simulator.chain import ChainApi
 from arb.adapters.simulator.channel import MarketChannel
 from arb.adapters.simulator.control import Control, Controls
 from arb.adapters.simulator.exchange import Exchange
@@ -52,6 +53,7 @@ class Api:
         self.controls = Controls(exchange, self.floor, self.faults, self.trading.door)
         self.channel = MarketChannel(exchange)
         exchange.changed = self.channel.tell
+        self.chain = ChainApi(exchange, self.bank)
 
     def app(self) -> ASGIApp:
         """The application, with faults in front."""
@@ -82,12 +84,12 @@ class Api:
         routes += [
             Route("/books", self.books, methods=["POST"]),
             Route("/_control", self.control, methods=["POST"]),
-            Route("/deployed", self.deployed, methods=["GET"]),
             *self.keys.routes(),
             *self.trading.routes(),
             *self.portfolio.routes(),
             WebSocketRoute("/ws/market", self.market_channel),
             WebSocketRoute("/ws/user", self.user_channel),
+            *self.chain.routes(),
         ]
         return FaultyAnswers(Starlette(routes=routes), self.faults)
 
@@ -216,10 +218,6 @@ class Api:
         blocked = self.floor.conduct.geo == "blocked"
         return _json({"blocked": blocked, "ip": "127.0.0.1", "country": where, "region": ""})
 
-    async def deployed(self, _request: Request) -> Response:
-        """`GET /deployed`: every wallet is."""
-        return _json({"deployed": True})
-
     async def truth(self, _request: Request) -> Response:
         """What is really there."""
         accounts = {**self.controls.truth(), "requests": self.trading.requests}
@@ -232,6 +230,11 @@ class Api:
             done = self.controls.carry_out(order)
         except (msgspec.MsgspecError, ValueError, ArithmeticError, NotPossible) as error:
             return _error(str(error), 400)
+        if order.chain is not None:
+            try:
+                self.chain.order(order.chain)
+            except ValueError as error:
+                return _error(str(error), 400)
         if order.disconnect:
             await self.user.disconnect()
         return _json({"done": True}) if done else _error("not found", 404)
@@ -264,7 +267,8 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> A
     Raises:
         Unavailable: The port is taken.
     """
-    listener = socket.socket()
+    # Named TCP, asyncio turns Nagle's algorithm off; otherwise answers can wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

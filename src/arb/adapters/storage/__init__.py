@@ -3,6 +3,7 @@
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.ledger import SqlLedger
 from arb.adapters.storage.maintenance import upgrade
+from arb.adapters.storage.outage import ResilientLedger
 
 
 async def open_ledger(url: str, account: str) -> SqlLedger:
@@ -20,4 +21,4 @@ async def open_ledger(url: str, account: str) -> SqlLedger:
     return SqlLedger(database, account)
 
 
-__all__ = ["Database", "SqlLedger", "open_ledger", "upgrade"]
+__all__ = ["Database", "ResilientLedger", "SqlLedger", "open_ledger", "upgrade"]

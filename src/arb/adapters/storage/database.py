@@ -64,7 +64,7 @@ class Database:
 def _told_plainly() -> Any:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:  # a server that is away is an OSError
         cause = getattr(error, "orig", None) or error
         raise LedgerError(f"the ledger cannot be used: {cause}. {_mend(str(cause))}") from error
 

@@ -68,7 +68,9 @@ async def backup(url: str, target: Path) -> None:
     """
     source = file_of(url)
     if source is None or not source.exists():
-        raise LedgerError(f"{url} is no SQLite file; use the server's own backup")
+        raise LedgerError(
+            "database.url is no SQLite file that is there; use the server's own backup"
+        )
     await anyio.to_thread.run_sync(_copy, source, target)
 
 

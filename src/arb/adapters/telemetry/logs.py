@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from arb.adapters.telemetry.redact import Redactor, printable
+from arb.adapters.telemetry.redact import printable, redact
 from arb.adapters.telemetry.wording import details, say
 from arb.domain.errors import ConfigError
 from arb.domain.news import News
@@ -43,7 +43,7 @@ def set_up(options: LogOptions, secrets: Iterable[str] = (), console: TextIO | N
     Raises:
         ConfigError: The folder cannot be written to, or a rule of rotation cannot be understood.
     """
-    redact = Redactor(secrets)
+    redact.learn(secrets)
     stream = console or sys.stderr
     colour = stream.isatty() and not options.json_lines
 
@@ -55,14 +55,14 @@ def set_up(options: LogOptions, secrets: Iterable[str] = (), console: TextIO | N
     logger.add(
         write,
         level=options.level,
-        format=_formatter(redact, json_lines=options.json_lines, colour=colour),
+        format=_formatter(json_lines=options.json_lines, colour=colour),
         colorize=colour,
         backtrace=False,
         diagnose=False,
     )
     if options.folder is not None:
         _make(options.folder)
-        _add_file(options, options.folder, redact)
+        _add_file(options, options.folder)
     _take_over_standard_logging()
 
 
@@ -72,7 +72,7 @@ def check(options: LogOptions) -> None:
     Raises:
         ConfigError: One cannot be understood.
     """
-    logger.remove(_add_file(options, options.folder or Path(), Redactor()))
+    logger.remove(_add_file(options, options.folder or Path()))
 
 
 def _make(folder: Path) -> None:
@@ -88,12 +88,12 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _add_file(options: LogOptions, folder: Path, redact: Redactor) -> int:
+def _add_file(options: LogOptions, folder: Path) -> int:
     try:
         return logger.add(
             folder / FILE_NAME,
             level=options.level,
-            format=_formatter(redact, json_lines=options.json_lines, colour=False, tracebacks=True),
+            format=_formatter(json_lines=options.json_lines, colour=False, tracebacks=True),
             rotation=options.rotation,
             retention=options.retention,
             compression=options.compression or None,
@@ -142,7 +142,7 @@ def log_news(news: News) -> None:
 
 
 def _formatter(
-    redact: Redactor, *, json_lines: bool, colour: bool, tracebacks: bool = False
+    *, json_lines: bool, colour: bool, tracebacks: bool = False
 ) -> "Callable[[Record], str]":
     """What loguru calls for each record; the text it is given back holds no secret."""
     pattern = "<level>{extra[line]}</level>\n" if colour else "{extra[line]}\n"
@@ -150,27 +150,27 @@ def _formatter(
     def line(record: "Record") -> str:
         trace = redact(_trace(record)) if tracebacks else ""
         render = _as_json if json_lines else _as_text
-        record["extra"]["line"] = render(record, redact, trace)
+        record["extra"]["line"] = render(record, trace)
         return pattern
 
     return line
 
 
-def _as_text(record: "Record", redact: Redactor, trace: str) -> str:
+def _as_text(record: "Record", trace: str) -> str:
     when = record["time"].strftime("%Y-%m-%d %H:%M:%S")
-    trouble = _trouble(record, redact)
+    trouble = _trouble(record)
     tail = f" ({trouble})" if trouble else ""
-    line = f"{when} | {record['level'].name:<8} | {_message(record, redact)}{tail}"
+    line = f"{when} | {record['level'].name:<8} | {_message(record)}{tail}"
     # Indented, so that no line of a traceback can pass for a line of the log.
     return "\n    ".join([line, *map(printable, trace.splitlines())])
 
 
-def _as_json(record: "Record", redact: Redactor, trace: str) -> str:
+def _as_json(record: "Record", trace: str) -> str:
     document = {
         "time": record["time"].isoformat(),
         "level": record["level"].name,
-        "message": _message(record, redact),
-        "exception": _trouble(record, redact),
+        "message": _message(record),
+        "exception": _trouble(record),
         "traceback": trace,
     }
     return json.dumps(
@@ -178,11 +178,11 @@ def _as_json(record: "Record", redact: Redactor, trace: str) -> str:
     )
 
 
-def _message(record: "Record", redact: Redactor) -> str:
+def _message(record: "Record") -> str:
     return printable(redact(record["message"]))
 
 
-def _trouble(record: "Record", redact: Redactor) -> str:
+def _trouble(record: "Record") -> str:
     error = record["exception"]
     if error is None or error.type is None:
         return ""

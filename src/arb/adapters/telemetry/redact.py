@@ -22,6 +22,7 @@ _PATTERNS = (
     re.compile(r"(?i)(private[_-]?key[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]{6,}"),
     re.compile(r"(\w://[^/\s:@?#]*:)[^@/\s]+(?=@)"),
     re.compile(r"(\w://)[^/\s:@?#]{6,}(?=@)"),
+    re.compile(r"(?i)([?&][\w-]*(?:key|token|auth|secret|password)=)[^&#\s\"']{4,}"),
 )
 # Control characters and those that turn the direction of writing: a venue's text must not be able
 # to forge a line of the log or to speak to the terminal.
@@ -37,21 +38,33 @@ class Redactor:
     """Masks secrets in text. Hashes of orders and transactions stay readable."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on, too."""
         forms = {form for secret in secrets if secret for form in _forms(secret)}
-        longest_first = sorted((f for f in forms if len(f) >= SHORTEST), key=len, reverse=True)
-        self._known = (
-            re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-            if longest_first
-            else None
-        )
+        new = {form for form in forms if len(form) >= SHORTEST} - self._forms
+        if new:
+            self._forms |= new
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self._known = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+    def known(self, text: str) -> str:
+        """The text without the secrets that were learned."""
+        return self._known.sub(MASK, text) if self._known else text
 
     def __call__(self, text: str) -> str:
-        """The text with every secret masked."""
-        if self._known:
-            text = self._known.sub(MASK, text)
+        """The text without these, and without what is written like a secret."""
+        text = self.known(text)
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)
         return text
+
+
+redact = Redactor()
+"""This process's own: what is learned here, no log and no error shows."""
 
 
 def _forms(secret: str) -> Iterable[str]:
@@ -61,6 +74,8 @@ def _forms(secret: str) -> Iterable[str]:
         raw = value.encode()
         yield value
         yield json.dumps(value)[1:-1]
+        yield json.dumps(value, ensure_ascii=False)[1:-1]
+        yield repr(value)[1:-1]
         yield quote(value, safe="")
         yield quote_plus(value)
         yield raw.hex()

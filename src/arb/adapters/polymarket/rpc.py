@@ -1,0 +1,345 @@
+"""JSON-RPC to Polygon nodes: an ordered list of them, the next one asked when one fails.
+
+Everything here may be repeated: questions change nothing, and a signed transaction has one hash
+and one nonce wherever it is sent, so that sending it twice cannot do it twice.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from arb.adapters.polymarket.calls import Call, View
+from arb.adapters.polymarket.contracts import POLYGON
+from arb.domain.errors import BadVenueData, RateLimited, Unavailable, VenueError
+
+Answer = TypeVar("Answer")
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+TEXT_MAX = 200
+TOO_MANY = 429
+OWN_REVERT_CODE, LIMIT_CODE = 3, -32005
+FINAL_REFUSALS = (
+    "nonce too low",
+    "nonce too high",
+    "insufficient funds",
+    "underpriced",
+    "intrinsic gas",
+    "gas limit",
+    "invalid sender",
+    "invalid signature",
+    "chain id",
+    "rlp",
+)
+"""What a node says of a transaction that no other node will take either."""
+KNOWN_ALREADY: Final = ("already known", "known transaction", "already imported")
+
+
+class Reverted(VenueError):
+    """The contract refuses; asking again gives the same answer until the chain has moved."""
+
+
+class Refused(VenueError):
+    """The node refuses the transaction as it is: another nonce, more gas or more POL is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcOptions:
+    """How nodes are asked."""
+
+    urls: tuple[str, ...]
+    """The preferred node first. Paths may carry keys: only hosts are ever named in messages."""
+    chain_id: int = POLYGON
+    connect_timeout_seconds: float = 3.0
+    read_timeout_seconds: float = 5.0
+    pause_seconds: float = 30.0
+    """How long a node that failed is asked last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block's number and time."""
+
+    number: int
+    hash: str
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionReceipt:
+    """What became of a mined transaction; a reorganisation can still undo it."""
+
+    hash: str
+    block: int
+    block_hash: str
+    succeeded: bool
+    gas_used: int
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+    data: Any = None
+
+
+class _Envelope(msgspec.Struct):
+    id: int | None = None
+    result: Any = None
+    error: _Error | None = None
+
+
+@dataclass(slots=True)
+class _Node:
+    url: str
+    verified: bool = False
+    rests_until: float = -math.inf
+
+    @property
+    def name(self) -> str:
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+
+class Rpc:
+    """One client for all nodes of a chain.
+
+    Raises from every method:
+        Unavailable: No node answers, or none that does is on the right chain.
+        RateLimited: Every node asks us to wait.
+        BadVenueData: A node's answer is not what it promises.
+    """
+
+    def __init__(
+        self,
+        options: RpcOptions,
+        *,
+        monotonic: Callable[[], float],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._options, self._monotonic = options, monotonic
+        self._nodes = [_Node(url) for url in options.urls]
+        self._id = 0
+        self._client = httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(
+                options.read_timeout_seconds, connect=options.connect_timeout_seconds
+            ),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"user-agent": "arb", "content-type": "application/json"},
+        )
+        self.counts: Counter[str] = Counter()
+        """Requests and failures by host: `requests:HOST`, `failures:HOST`."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def call(self, view: View[Answer], *, block: int | str = "latest") -> Answer:
+        """Ask a contract.
+
+        Args:
+            view: The question and how its answer is read.
+            block: By number, a node that has not got there yet is passed over.
+
+        Raises:
+            Reverted: The contract refuses.
+        """
+        return view.read(await self.call_raw(view.call, block=block))
+
+    async def call_raw(
+        self, call: Call, *, sender: str | None = None, block: int | str = "latest"
+    ) -> str:
+        """What a call would answer; a dry run of a transaction when there is a sender.
+
+        Raises:
+            Reverted: The contract refuses.
+        """
+        return _text(await self._ask("eth_call", [_message(call, sender), _block(block)]))
+
+    async def estimate_gas(self, call: Call, sender: str) -> int:
+        """How much gas a transaction needs.
+
+        Raises:
+            Reverted: The contract refuses.
+        """
+        return _number(await self._ask("eth_estimateGas", [_message(call, sender)]))
+
+    async def balance(self, wallet: str, *, block: int | str = "latest") -> int:
+        """POL of a wallet, in wei."""
+        return _number(await self._ask("eth_getBalance", [wallet, _block(block)]))
+
+    async def code(self, address: str, *, block: int | str = "latest") -> str:
+        """A contract's code; `0x` where there is none."""
+        return _text(await self._ask("eth_getCode", [address, _block(block)]))
+
+    async def block(self, block: int | str = "latest") -> Block | None:
+        """A block by number or tag (`latest`, `safe`, `finalized`); `None` if there is none yet."""
+        found = await self._ask("eth_getBlockByNumber", [_block(block), False])
+        if found is None:
+            return None
+        document = _document(found)
+        return Block(
+            number=_number(document.get("number")),
+            hash=_text(document.get("hash")),
+            timestamp=_number(document.get("timestamp")),
+        )
+
+    async def gas_price(self) -> int:
+        """What a unit of gas costs now, in wei."""
+        return _number(await self._ask("eth_gasPrice", []))
+
+    async def transaction_count(self, wallet: str, *, block: int | str = "pending") -> int:
+        """The wallet's next nonce."""
+        return _number(await self._ask("eth_getTransactionCount", [wallet, _block(block)]))
+
+    async def receipt(self, hash_: str) -> TransactionReceipt | None:
+        """What became of a transaction; `None` while it is not mined, or not known."""
+        found = await self._ask("eth_getTransactionReceipt", [hash_])
+        if found is None:
+            return None
+        document = _document(found)
+        status = _number(document.get("status"))
+        if status not in (0, 1):
+            raise BadVenueData("receipt.status", str(status))
+        return TransactionReceipt(
+            hash=_text(document.get("transactionHash")),
+            block=_number(document.get("blockNumber")),
+            block_hash=_text(document.get("blockHash")),
+            succeeded=status == 1,
+            gas_used=_number(document.get("gasUsed")),
+        )
+
+    async def send_raw(self, signed: str, hash_: str) -> None:
+        """Hand a signed transaction to a node.
+
+        After `Unavailable` its outcome is unknown: look for `hash_` before anything else is sent
+        with the same nonce.
+
+        Args:
+            signed: The transaction.
+            hash_: Its hash, as the signer knows it.
+
+        Raises:
+            Refused: No node will take it as it is.
+        """
+        answer = await self._ask("eth_sendRawTransaction", [signed])
+        if answer is not None and _text(answer).lower() != hash_.lower():
+            raise BadVenueData("eth_sendRawTransaction", f"{answer} is not the hash {hash_}")
+
+    async def _ask(self, method: str, params: Sequence[Any]) -> Any:
+        """The answer of the first node that has one."""
+        problems: list[Unavailable] = []
+        for node in self._in_order():
+            try:
+                if not node.verified:
+                    await self._verify(node)
+                answer = await self._once(node, method, params)
+            except Unavailable as error:
+                node.rests_until = self._monotonic() + self._options.pause_seconds
+                self.counts[f"failures:{node.name}"] += 1
+                problems.append(error)
+                continue
+            node.rests_until = -math.inf
+            return answer
+        said = "; ".join(str(problem) for problem in problems) or "no node is configured"
+        if problems and all(isinstance(problem, RateLimited) for problem in problems):
+            raise RateLimited(said)
+        raise Unavailable(said)
+
+    def _in_order(self) -> list[_Node]:
+        """As configured, but those that failed lately last: they may be all there is."""
+        now = self._monotonic()
+        return sorted(self._nodes, key=lambda node: max(node.rests_until - now, 0.0))
+
+    async def _verify(self, node: _Node) -> None:
+        actual = _number(await self._once(node, "eth_chainId", []))
+        if actual != self._options.chain_id:
+            raise Unavailable(f"{node.name} is on chain {actual}, not {self._options.chain_id}")
+        node.verified = True
+
+    async def _once(self, node: _Node, method: str, params: Sequence[Any]) -> Any:
+        self._id += 1
+        asked = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": list(params)}
+        self.counts[f"requests:{node.name}"] += 1
+        body = await self._post(node, msgspec.json.encode(asked))
+        try:
+            envelope = msgspec.json.decode(body, type=_Envelope)
+        except msgspec.MsgspecError as error:
+            raise Unavailable(f"{node.name} does not speak JSON-RPC ({error})") from error
+        if envelope.error is not None:
+            return _refusal(node.name, method, envelope.error)
+        if envelope.id != asked["id"]:
+            raise Unavailable(f"{node.name} answers another question")
+        return envelope.result
+
+    async def _post(self, node: _Node, content: bytes) -> bytes:
+        try:
+            async with self._client.stream("POST", node.url, content=content) as response:
+                body = bytearray()
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > BODY_BYTES_MAX:
+                        raise Unavailable(f"{node.name} answers more than {BODY_BYTES_MAX} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(f"{node.name} does not answer ({type(error).__name__})") from error
+        if response.status_code == TOO_MANY:
+            raise RateLimited(f"{node.name} asks us to wait")
+        # Some nodes put a contract's refusal behind a 4xx or 5xx, with the usual body.
+        if response.status_code >= 300 and not bytes(body).lstrip().startswith(b"{"):
+            raise Unavailable(f"{node.name} answers {response.status_code}")
+        return bytes(body)
+
+
+def _refusal(node: str, method: str, error: _Error) -> None:
+    """Say whose fault it is: the contract's, the transaction's or (ask another) the node's."""
+    said = error.message[:TEXT_MAX]
+    lower = said.lower()
+    if method in ("eth_call", "eth_estimateGas") and (
+        error.code == OWN_REVERT_CODE or "revert" in lower or "invalid opcode" in lower
+    ):
+        raise Reverted(said)
+    if method == "eth_sendRawTransaction":
+        if any(words in lower for words in KNOWN_ALREADY):
+            return
+        if any(words in lower for words in FINAL_REFUSALS):
+            raise Refused(said)
+    if error.code == LIMIT_CODE or "rate limit" in lower or "too many requests" in lower:
+        raise RateLimited(f"{node} asks us to wait")
+    raise Unavailable(f"{node} cannot {method}: {said} ({error.code})")
+
+
+def _message(call: Call, sender: str | None) -> dict[str, str]:
+    message = {"to": call.to, "data": call.data}
+    if call.value:
+        message["value"] = hex(call.value)
+    if sender is not None:
+        message["from"] = sender
+    return message
+
+
+def _block(block: int | str) -> str:
+    return hex(block) if isinstance(block, int) else block
+
+
+def _document(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadVenueData("rpc", f"{str(value)[:80]} is not an object")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise BadVenueData("rpc", f"{str(value)[:80]} is not hex")
+    return value
+
+
+def _number(value: Any) -> int:
+    try:
+        return int(_text(value), 16)
+    except ValueError as error:
+        raise BadVenueData("rpc", f"{str(value)[:80]} is not a number") from error

@@ -1,0 +1,191 @@
+"""The nodes: failing over, coming back, and whose fault an error is."""
+
+import json
+
+import httpx
+import pytest
+
+from arb.adapters.polymarket import calls
+from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.rpc import Refused, Reverted, Rpc, RpcOptions
+from arb.domain.errors import BadVenueData, RateLimited, Unavailable
+
+FIRST, SECOND = "https://first.test/secret-key", "https://second.test"
+WALLET = "0x" + "1f" * 20
+HASH = "0x" + "ee" * 32
+
+
+class Nodes:
+    """Two nodes whose answers a test sets."""
+
+    def __init__(self):
+        self.asked = []
+        self.answers = {"first.test": {}, "second.test": {}}
+        self.time = 0.0
+
+    def __call__(self, request):
+        asked = json.loads(request.content)
+        host, method = request.url.host, asked["method"]
+        if method != "eth_chainId":
+            self.asked.append((host, method, asked["params"]))
+        answers = {"eth_chainId": "0x89", "eth_gasPrice": "0x5", **self.answers[host]}
+        answer = answers[method] if "*" not in answers else answers["*"]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, httpx.Response):
+            return answer
+        if isinstance(answer, dict) and "code" in answer:
+            return httpx.Response(200, json={"id": asked["id"], "error": answer})
+        return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+
+    def hosts(self):
+        hosts = [host for host, _, _ in self.asked]
+        self.asked.clear()
+        return hosts
+
+
+@pytest.fixture
+async def world():
+    nodes = Nodes()
+    options = RpcOptions(urls=(FIRST, SECOND), pause_seconds=30)
+    rpc = Rpc(options, monotonic=lambda: nodes.time, transport=httpx.MockTransport(nodes))
+    yield nodes, rpc
+    await rpc.close()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("no"),
+        httpx.ReadTimeout("slow"),
+        httpx.Response(429),
+        httpx.Response(502, text="bad gateway"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={"id": 999, "result": "0x1"}),
+        {"code": -32603, "message": "internal error"},
+        {"code": -32005, "message": "limit exceeded"},
+        {"code": -32000, "message": "header not found"},
+    ],
+)
+async def test_another_node_is_asked_when_one_fails_and_the_first_again_after_a_pause(
+    world, failure
+):
+    nodes, rpc = world
+    nodes.answers["first.test"] = {"eth_gasPrice": failure}
+    assert await rpc.gas_price() == 5
+    assert nodes.hosts()[-1] == "second.test"
+    nodes.answers["first.test"] = {"eth_gasPrice": "0x7"}
+    nodes.time = 29
+    assert await rpc.gas_price() == 5
+    assert nodes.hosts() == ["second.test"]
+    nodes.time = 31
+    assert await rpc.gas_price() == 7
+    assert nodes.hosts() == ["first.test"]
+    assert rpc.counts["failures:first.test"] == 1
+
+
+async def test_when_all_rest_they_are_asked_all_the_same(world):
+    nodes, rpc = world
+    for host in nodes.answers:
+        nodes.answers[host] = {"*": httpx.ConnectError("no")}
+    with pytest.raises(Unavailable) as caught:
+        await rpc.gas_price()
+    assert "first.test does not answer" in str(caught.value)
+    assert "secret-key" not in str(caught.value)
+    nodes.answers["second.test"] = {}
+    assert await rpc.gas_price() == 5
+
+
+async def test_all_nodes_asking_to_wait_is_a_rate_limit(world):
+    nodes, rpc = world
+    for host in nodes.answers:
+        nodes.answers[host] = {"*": httpx.Response(429)}
+    with pytest.raises(RateLimited):
+        await rpc.gas_price()
+
+
+async def test_a_node_of_another_chain_is_not_believed(world):
+    nodes, rpc = world
+    nodes.answers["first.test"] = {"eth_chainId": "0x1", "eth_gasPrice": "0x7"}
+    assert await rpc.gas_price() == 5
+    assert nodes.hosts() == ["second.test"]
+    nodes.answers["second.test"] = {"*": httpx.ConnectError("no")}
+    with pytest.raises(Unavailable, match="chain 1, not 137"):
+        await rpc.gas_price()
+
+
+async def test_a_contracts_refusal_is_an_answer_and_no_reason_to_ask_another(world):
+    nodes, rpc = world
+    call = calls.Call(WALLET, "0x12")
+    for refusal in (
+        {"code": 3, "message": "execution reverted: no"},
+        {"code": -32000, "message": "execution reverted"},
+    ):
+        nodes.answers["first.test"] = {"eth_call": refusal, "eth_estimateGas": refusal}
+        with pytest.raises(Reverted, match="reverted"):
+            await rpc.call_raw(call, sender=WALLET)
+        with pytest.raises(Reverted):
+            await rpc.estimate_gas(call, WALLET)
+    assert set(nodes.hosts()) == {"first.test"}
+
+
+async def test_a_signed_transaction_may_go_to_a_second_node_and_be_known_there(world):
+    nodes, rpc = world
+    nodes.answers["first.test"] = {"eth_sendRawTransaction": httpx.ReadTimeout("slow")}
+    known = {"code": -32000, "message": "already known"}
+    nodes.answers["second.test"] = {"eth_sendRawTransaction": known}
+    await rpc.send_raw("0x02", HASH)
+    assert nodes.hosts() == ["first.test", "second.test"]
+    nodes.answers["second.test"] = {"eth_sendRawTransaction": HASH.upper().replace("X", "x")}
+    await rpc.send_raw("0x02", HASH)
+    nodes.answers["second.test"] = {"eth_sendRawTransaction": "0x" + "11" * 32}
+    with pytest.raises(BadVenueData):
+        await rpc.send_raw("0x02", HASH)
+
+
+@pytest.mark.parametrize("said", ["nonce too low", "insufficient funds for gas * price + value"])
+async def test_a_transaction_that_no_node_will_take_is_refused_at_once(world, said):
+    nodes, rpc = world
+    nodes.answers["first.test"] = {"eth_sendRawTransaction": {"code": -32000, "message": said}}
+    with pytest.raises(Refused, match=said[:10]):
+        await rpc.send_raw("0x02", HASH)
+    assert nodes.hosts() == ["first.test"]
+
+
+async def test_reads_say_what_they_ask_and_at_which_block(world):
+    nodes, rpc = world
+    block = {"number": "0x10", "hash": HASH, "timestamp": "0x20"}
+    receipt = {
+        "transactionHash": HASH,
+        "blockNumber": "0x10",
+        "blockHash": HASH,
+        "status": "0x1",
+        "gasUsed": "0x5208",
+    }
+    nodes.answers["first.test"] = {
+        "eth_getBalance": "0x64",
+        "eth_getCode": "0x",
+        "eth_getTransactionCount": "0x3",
+        "eth_getBlockByNumber": block,
+        "eth_getTransactionReceipt": receipt,
+        "eth_call": "0x" + "00" * 31 + "2a",
+    }
+    assert await rpc.balance(WALLET, block=16) == 100
+    assert nodes.asked[-1][2] == [WALLET, "0x10"]
+    assert await rpc.code(WALLET) == "0x"
+    assert await rpc.transaction_count(WALLET) == 3
+    assert nodes.asked[-1][2] == [WALLET, "pending"]
+    assert (await rpc.block("finalized")).number == 16
+    assert nodes.asked[-1][2] == ["finalized", False]
+    assert (await rpc.receipt(HASH)).succeeded
+    assert await rpc.call(calls.dollars(Contracts(), WALLET)) == 42
+    nodes.answers["first.test"] |= {
+        "eth_getTransactionReceipt": None,
+        "eth_getBlockByNumber": None,
+    }
+    assert await rpc.receipt(HASH) is None
+    assert await rpc.block(10**9) is None
+    for wrong in ("12", 12, "0xzz", None):
+        nodes.answers["first.test"]["eth_getBalance"] = wrong
+        with pytest.raises(BadVenueData):
+            await rpc.balance(WALLET)
