@@ -284,7 +284,7 @@ async def test_a_session_key_must_be_registered():
 async def test_a_synchronous_client_trades_from_a_thread():
     from polymarket import SecureClient
 
-    from tests.adapters.venue import OWNER, environment
+    from tests.adapters.venue import KEY, OWNER, environment
 
     async with venue() as at:
         market = at.market()
@@ -292,7 +292,7 @@ async def test_a_synchronous_client_trades_from_a_thread():
 
         def trade():
             with SecureClient.create(
-                private_key=OWNER.key.hex(),
+                private_key=KEY,
                 wallet=OWNER.address,
                 environment=environment(at.address),
             ) as client:
@@ -303,3 +303,16 @@ async def test_a_synchronous_client_trades_from_a_thread():
 
         answer = await asyncio.to_thread(trade)
         assert answer.status == "matched"
+
+
+async def test_what_was_bought_is_merged_on_the_same_chain():
+    async with venue() as at, at.client() as client:
+        market = at.market(fee_rate=Decimal(0))
+        assert (await place(client, market.yes, "0.43", 10, life="FOK")).ok
+        assert (await place(client, market.no, "0.60", 10, life="FOK")).ok
+        await at.settle()
+        handle = await client.merge_positions(condition_id=market.condition_id, amount=10_000_000)
+        await handle.wait()
+        account = await at.account(client.wallet)
+        assert account == {"usd": 1_000_000_000 - 300_000, "tokens": {}}
+        assert (await at.truth())["problems"] == []

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 from eth_account import Account
@@ -18,7 +19,10 @@ from polymarket._internal.wallet import (
 from tests.conftest import exchange_at
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-OWNER = Account.from_key("0x" + "11" * 32)
+# Nothing here speaks TLS, and reading all certificates takes longer than most tests.
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+KEY = "0x" + "11" * 32
+OWNER = Account.from_key(KEY)
 DERIVATION = get_environment_config(PRODUCTION).wallet_derivation
 WALLETS = {
     "eoa": OWNER.address,
@@ -26,7 +30,6 @@ WALLETS = {
     "safe": derive_safe_wallet_address(OWNER.address, DERIVATION),
     "deposit": derive_beacon_deposit_wallet_address(OWNER.address, DERIVATION),
 }
-OWNER_KEY = OWNER.key.hex()
 
 
 def environment(address):
@@ -84,7 +87,7 @@ class Venue:
         return market
 
     @contextlib.asynccontextmanager
-    async def client(self, wallet="eoa", usd="1000", key=OWNER_KEY, **more):
+    async def client(self, wallet="eoa", usd="1000", key=KEY, **more):
         wallet = WALLETS.get(wallet, wallet)
         if usd:
             await self.fund(wallet, usd)

@@ -27,6 +27,14 @@ class Resolve(msgspec.Struct):
     yes: str
 
 
+class Oracle(msgspec.Struct):
+    """B20: where the oracle stands before the end, and what YES would pay now."""
+
+    market: str
+    status: str
+    yes: str | None = None
+
+
 class SetBook(msgspec.Struct):
     """A book in terms of one token: [price, whole shares], best first."""
 
@@ -106,6 +114,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     give: Give | None = None
     session: Session | None = None
     market: MarketEdit | None = None
+    oracle: Oracle | None = None
     resolve: Resolve | None = None
     book: SetBook | None = None
     trade: Trade | None = None
@@ -171,6 +180,8 @@ class Controls:
             done &= self._give(order.give)
         if order.market is not None:
             done &= self._edit(order.market)
+        if order.oracle is not None:
+            done &= self._propose(order.oracle)
         if order.resolve is not None:
             done &= exchange.resolve(order.resolve.market, Decimal(order.resolve.yes))
         if order.book is not None:
@@ -196,6 +207,14 @@ class Controls:
         shares = to_micro(Decimal(gift.shares))
         bank.split(HOUSE, (market.yes, market.no), shares)
         bank.give(HOUSE, gift.wallet, gift.token, shares)
+        return True
+
+    def _propose(self, said: Oracle) -> bool:
+        market = self._exchange.by_slug(said.market)
+        if market is None:
+            return False
+        market.oracle = said.status
+        market.proposal = None if said.yes is None else Decimal(said.yes)
         return True
 
     def _edit(self, edit: MarketEdit) -> bool:

@@ -38,7 +38,7 @@ class Limits:
         bucket.at = now
         ok = bucket.tokens >= cost
         bucket.tokens -= cost if ok else 0
-        wait = 0 if ok else math.ceil((cost - bucket.tokens) / rate)
+        wait = 0 if ok else math.ceil((cost - bucket.tokens) / max(rate, 1))
         headers = {
             "Poly-RateLimit-Remaining": str(int(bucket.tokens)),
             "Poly-RateLimit-Reset": str(int(self._floor.wall()) + wait),

@@ -43,6 +43,10 @@ class SimMarket:
     no_book: bool = False
     resolution: Decimal | None = None
     """What YES paid, once resolved."""
+    oracle: str = ""
+    """Where the oracle stands before that: `proposed`, `disputed`."""
+    proposal: Decimal | None = None
+    """What YES would pay if the oracle's last proposal stood."""
 
     @property
     def padded_id(self) -> str:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from arb.adapters.simulator.addresses import exchange_of, token_contract
-from arb.adapters.simulator.bank import Bank, NotPossible
+from arb.adapters.simulator.bank import Bank, Change, NotPossible
 from arb.adapters.simulator.conduct import Conduct
 from arb.adapters.simulator.orders import HOUSE, Piece, Trade, TradeStatus
 from arb.domain.market import Side
@@ -61,6 +61,7 @@ class Chain:
             else:
                 trade.transaction = trade.transaction or self._hash(conduct)
         elif status is TradeStatus.FAILED and trade.moves is not None:
+            self._restock(trade, trade.moves)
             try:
                 self._bank.undo(trade.moves)
             except NotPossible:
@@ -70,6 +71,14 @@ class Chain:
                 trade.moves = None
         trade.status = status
         self._tell(trade)
+
+    def _restock(self, trade: Trade, moved: Change) -> None:
+        """The house can always give back what it got."""
+        pair = (trade.market.yes, trade.market.no)
+        for token in pair:
+            lacks = moved.tokens.get((HOUSE, token), 0) - self._bank.shares(HOUSE, token)
+            if lacks > 0:
+                self._bank.split(HOUSE, pair, lacks)
 
     def _hash(self, conduct: Conduct) -> str:
         if not (conduct.same_transaction and self._last):

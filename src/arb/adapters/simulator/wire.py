@@ -26,7 +26,8 @@ def compact(document: Any) -> bytes:
 def market(listed: SimMarket) -> dict[str, Any]:
     """A Gamma market."""
     bid, ask = listed.listed_quotes or _quotes(listed)
-    middle = listed.resolution if listed.resolution is not None else (bid + ask) / 2
+    said = listed.proposal if listed.resolution is None else listed.resolution
+    middle = (bid + ask) / 2 if said is None else said
     prices = [text(middle), text(1 - middle)][: len(listed.outcomes)]
     document: dict[str, Any] = {
         "id": listed.id,
@@ -58,7 +59,7 @@ def market(listed: SimMarket) -> dict[str, Any]:
         "volumeNum": number(Decimal("12345.67")),
         "liquidity": "5000.5",
         "liquidityNum": number(Decimal("5000.5")),
-        "umaResolutionStatus": "resolved" if listed.resolution is not None else "",
+        "umaResolutionStatus": "resolved" if listed.resolution is not None else listed.oracle,
         "groupItemTitle": listed.question,
         "description": f"This market resolves to Yes if the answer to {listed.slug} is yes.",
     }
