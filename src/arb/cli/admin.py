@@ -39,7 +39,7 @@ def config_check(profile: Profile = None) -> None:
     from arb.bootstrap import build_strategies
     from arb.cli.output import print_line
     from arb.config.keys import source
-    from arb.runtime.running import check_logs
+    from arb.runtime.logs import check_logs
 
     loaded = load(profile)
     build_strategies(loaded.settings)

@@ -25,7 +25,8 @@ def run(
     profile: Profile = None,
 ) -> None:
     """Run the orchestrator until SIGINT or SIGTERM, or once."""
-    from arb.runtime.running import run_once, run_scheduled, set_up_logs
+    from arb.runtime.logs import set_up_logs
+    from arb.runtime.running import run_once, run_scheduled
 
     flags: dict[str, Any] = {}
     if interval is not None:
@@ -68,8 +69,8 @@ def scan(
     from arb.domain.decision import Approved, Refused
     from arb.domain.errors import ConfigError
     from arb.domain.opportunity import Kind
+    from arb.runtime.logs import set_up_logs
     from arb.runtime.running import scan as look
-    from arb.runtime.running import set_up_logs
 
     if kind is not None and kind not in set(Kind):
         raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")

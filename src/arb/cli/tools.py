@@ -25,8 +25,8 @@ def preview(
     from arb.domain.decision import Refused
     from arb.domain.money import text
     from arb.domain.opportunity import Passed, Unproven
+    from arb.runtime.logs import set_up_logs
     from arb.runtime.running import preview as look_at
-    from arb.runtime.running import set_up_logs
 
     loaded = load(profile)
     set_up_logs(loaded, level="ERROR")

@@ -15,7 +15,7 @@ from arb.config.keys import source
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, ConfigError, VenueError
-from arb.runtime.running import check_logs
+from arb.runtime.logs import check_logs
 
 CLOCK_OFFSET_MAX_SECONDS = 2
 DISK_FREE_MIN = 500 * 1024 * 1024

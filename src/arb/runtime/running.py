@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from arb.adapters.storage.database import file_of
-from arb.adapters.telemetry.logs import LogOptions, check, log_news, set_up
+from arb.adapters.telemetry.logs import log_news
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.sources import Loaded
 from arb.domain.news import CycleEnded, News
@@ -17,33 +16,6 @@ from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
 from arb.runtime.signals import on_stop
-
-
-def set_up_logs(loaded: Loaded, level: str | None = None) -> None:
-    """Logs as the settings say, with every secret known to be masked."""
-    set_up(log_options(loaded, level), loaded.secrets())
-
-
-def check_logs(loaded: Loaded) -> None:
-    """Try the settings of the logs without writing anything.
-
-    Raises:
-        ConfigError: One cannot be understood.
-    """
-    check(log_options(loaded))
-
-
-def log_options(loaded: Loaded, level: str | None = None) -> LogOptions:
-    """What the settings say about logs."""
-    options = loaded.settings.logging
-    return LogOptions(
-        level=level or options.level,
-        folder=Path(options.folder) if options.folder else None,
-        rotation=options.rotation,
-        retention=options.retention,
-        compression=options.compression,
-        json_lines=options.json_lines,
-    )
 
 
 async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, Statistics, int]:
