@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, keys, reads, run, tools
+from arb.cli import admin, keys, live, reads, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
 app = typer.Typer(
     name="arb",
-    help="Finds guaranteed profits in prediction markets, proves them, and trades them on paper.",
+    help="Finds guaranteed profits in prediction markets, proves them, and trades them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +33,11 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("preview", tools.preview),
     ("fees", tools.fees),
     ("doctor", tools.doctor),
+    ("preflight", live.preflight),
+    ("livetest", live.livetest),
+    ("reconcile", live.reconcile),
+    ("approvals", live.approvals),
+    ("redeem", live.redeem),
     ("halt", admin.halt),
     ("resume", admin.resume),
 )

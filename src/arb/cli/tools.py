@@ -1,12 +1,16 @@
 """Looking closer: one event, the fees, the state of the world, and an exchange of one's own."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
+
+if TYPE_CHECKING:
+    from arb.runtime.doctor import Check
 
 exchange = typer.Typer(help="The embedded exchange.", no_args_is_help=True)
 
@@ -115,21 +119,43 @@ def fees(json: Json = False) -> None:
     )
 
 
-def doctor(json: Json = False, profile: Profile = None) -> None:
+def doctor(
+    money: Annotated[
+        bool, typer.Option("--money", help="Also key, wallet, balance and allowances; reads only.")
+    ] = False,
+    json: Json = False,
+    profile: Profile = None,
+) -> None:
     """Whether everything needed works, each line with its mend."""
-    from arb.cli.output import print_json, print_table
     from arb.domain.errors import ConfigError
     from arb.runtime.doctor import examine, unsettled
 
+    async def all_of_it() -> "list[Check]":
+        loaded = load(profile)
+        checks = await examine(loaded)
+        if money:
+            from arb.runtime.ladder import money as look_at_money
+
+            known = {check.name for check in checks}
+            checks += [c for c in await look_at_money(loaded) if c.name not in known]
+        return checks
+
     try:
-        checks = wait(examine(load(profile)), "Examining…")
+        checks = wait(all_of_it(), "Examining…")
     except ConfigError as error:
         checks = unsettled(error)
+    show_checks("Doctor", checks, json=json)
+
+
+def show_checks(title: str, checks: "Sequence[Check]", *, json: bool) -> None:
+    """The checks as a table or for scripts; the exit code says the worst of them."""
+    from arb.cli.output import print_json, print_table
+
     if json:
         print_json([check.document() for check in checks])
     else:
         rows = [("PASS" if c.passed else "FAIL", c.name, c.detail, c.mend) for c in checks]
-        print_table("Doctor", ("", "check", "found", "mend"), rows)
+        print_table(title, ("", "check", "found", "mend"), rows)
     unreachable = any(not c.passed and c.remote for c in checks)
     if unreachable:
         raise typer.Exit(ExitCode.UNREACHABLE)

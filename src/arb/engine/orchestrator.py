@@ -72,7 +72,7 @@ class ArbitrageOrchestrator:
         await self._take_up()
         if self.reconciler.due:
             await self._reconcile()
-        await self._collect_resolutions()
+        await self.collect_resolutions()
         number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
         self._tell(CycleStarted(number, self._desk.clock.now()))
         report = await self._cycle.run(number, stopping=lambda: self._stopping)
@@ -165,7 +165,7 @@ class ArbitrageOrchestrator:
         if not self._stopping:
             await self.scan_cycle()
 
-    async def _collect_resolutions(self) -> None:
+    async def collect_resolutions(self) -> None:
         """Redeem what has resolved of the plans that wait for it; asked about now and then."""
         every = self._options.resolution_checks_every.total_seconds()
         ticks = self._desk.clock.monotonic()

@@ -8,13 +8,18 @@ from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import permit, send, wallet_facts
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
-from arb.bootstrap import live_desk, live_venue
+from arb.adapters.storage.database import file_of
+from arb.bootstrap import cycle_options, live_desk, live_venue
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.money import Usd, text
+from arb.domain.news import News, Trouble
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.recover import Reconciler, describe, describe_adjustment
 from arb.ports import Desk, Observer
 from arb.runtime.doctor import Check, tried, venue_checks
+from arb.runtime.lock import one_instance
 
 WEI_PER_POL = 10**18
 
@@ -124,6 +129,52 @@ async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
         ("relayer", relayer, "set ARB_POLYMARKET__RELAYER_KEY and __RELAYER_KEY_ADDRESS"),
     )
     return [await tried(name, work, mend) for name, work, mend in steps]
+
+
+async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list[str]]:
+    """Ledger against venue: the differences, and what was booked when an operator accepts them.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+        VenueError: The venue could not be asked.
+    """
+    settings = loaded.settings
+    with one_instance(file_of(settings.database.url)):
+        async with (
+            signed_in(loaded) as (venue, live),
+            live_desk(settings, live, venue, lambda: "") as desk,
+        ):
+            reconciler = Reconciler(desk=desk, options=cycle_options(settings))
+            now = desk.clock.now()
+            await desk.ledger.open_account(await live.holdings.cash(), now)
+            await reconciler.run()
+            booked: list[str] = []
+            if accept is not None and reconciler.differences:
+                booked = [describe_adjustment(c) for c in await reconciler.accept(accept)]
+                await reconciler.run()
+            return [describe(one) for one in reconciler.differences], booked
+
+
+async def redeem(loaded: Loaded) -> tuple[list[str], int]:
+    """Cash everything that has resolved; answers with troubles and how many plans still wait.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+        VenueError: The venue could not be asked.
+    """
+    settings, troubles = loaded.settings, list[str]()
+
+    def hear(news: News) -> None:
+        if isinstance(news, Trouble):
+            troubles.append(f"{news.problem.where}: {news.problem.what}")
+
+    with one_instance(file_of(settings.database.url)):
+        async with (
+            signed_in(loaded) as (venue, live),
+            live_desk(settings, live, venue, lambda: "", [hear]) as desk,
+        ):
+            await ArbitrageOrchestrator(desk, cycle_options(settings)).collect_resolutions()
+            return troubles, len(await desk.ledger.locked_plans())
 
 
 async def grant_approvals(loaded: Loaded, amount: Decimal | None) -> list[dict[str, object]]:

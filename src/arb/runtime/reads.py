@@ -11,6 +11,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.queries import FillRow, FindingRow, LedgerReads, PlanRow
+from arb.bootstrap import account_of
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.fact import (
@@ -49,6 +50,7 @@ class Status:
             ("Cash", f"${text(held.cash)}"),
             ("Promised to open plans", f"${text(held.promised)}"),
             ("Bound until resolution", f"${text(held.locked)}"),
+            ("Matched, not settled yet", f"${text(held.provisional)}"),
             ("Open plans", str(held.open_plans)),
             ("Volume today", f"${text(held.volume_today)}"),
             ("Losses today", f"${text(held.loss_today)}"),
@@ -66,6 +68,7 @@ class Status:
             "cash": text(held.cash),
             "promised": text(held.promised),
             "locked": text(held.locked),
+            "provisional": text(held.provisional),
             "open_plans": held.open_plans,
             "volume_today": text(held.volume_today),
             "loss_today": text(held.loss_today),
@@ -152,7 +155,9 @@ async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Stan
     """An operator's word on the state of trading, also before the first run."""
     async with _opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
-        await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
+        if ledger.account.startswith("paper:"):
+            await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
+        await ledger.opened_at()  # a wallet's account is opened with what is in the wallet
         standing = Standing(state=state, reason=reason, since=now, by_operator=True)
         await ledger.set_standing(standing)
         return standing
@@ -204,7 +209,7 @@ async def _opened(
     database = Database(settings.database.url)
     try:
         await upgrade(database)
-        account = settings.trading.account
+        account = account_of(settings)
         ledger = SqlLedger(database, account)
         yield ledger, LedgerReads(database, account)
     finally:

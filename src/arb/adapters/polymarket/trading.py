@@ -137,6 +137,39 @@ class PolymarketTrading:
         answer = await self._client.cancel_all()
         return tuple(answer.not_canceled)
 
+    async def cancel(self, refs: Sequence[str]) -> Sequence[str]:
+        """Take these orders back; answers with those that could not be.
+
+        Raises:
+            VenueError: Nobody knows.
+        """
+        try:
+            answer = await self._client.cancel_orders(order_ids=list(refs))
+        except PolymarketError as error:
+            raise told(error) from error
+        return tuple(answer.not_canceled)
+
+    async def post_resting(self, order: Order) -> str:
+        """Place an order that only rests, for a self-test; answers with the venue's id.
+
+        Raises:
+            VenueError: It was not taken, or nobody knows.
+        """
+        try:
+            signed = await self._client.create_limit_order(
+                asset_id=order.outcome.token,
+                price=order.limit,
+                size=order.size,
+                side=order.side.value,
+                post_only=True,
+            )
+            row = await self._client.post_order(signed)
+        except PolymarketError as error:
+            raise told(error) from error
+        if not row.ok:
+            raise BadVenueData("order", row.message)
+        return str(row.order_id)
+
     async def trades_since(self, since: datetime) -> list[VenueTrade]:
         """Every trade of the account since then, our side of it.
 

@@ -1,0 +1,103 @@
+"""Commands around real money: the ladder of self-tests, permissions, reconciliation, redemption."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+
+from arb.cli.common import ExitCode, Json, Profile, load, wait
+
+Accept = Annotated[
+    str | None,
+    typer.Option(
+        "--accept", metavar="REASON", help="Book what the venue says; the reason is kept with it."
+    ),
+]
+
+
+def preflight(json: Json = False, profile: Profile = None) -> None:
+    """Sign what would be sent, and send nothing."""
+    from arb.cli.tools import show_checks
+    from arb.runtime.ladder import preflight as sign
+
+    show_checks("Preflight", wait(sign(load(profile)), "Signing…"), json=json)
+
+
+def livetest(json: Json = False, profile: Profile = None) -> None:
+    """One minimal order that only rests, far from the market: placed, seen, taken back."""
+    from arb.cli.tools import show_checks
+    from arb.runtime.ladder import livetest as rehearse
+
+    show_checks("Live test", wait(rehearse(load(profile)), "Testing…"), json=json)
+
+
+def reconcile(accept: Accept = None, json: Json = False, profile: Profile = None) -> None:
+    """Hold the ledger against the venue and the chain; differences keep trading halted."""
+    from arb.cli.output import print_error, print_json, print_line
+    from arb.runtime.live import reconcile as compare
+
+    differences, booked = wait(compare(load(profile), accept), "Asking the venue…")
+    if json:
+        print_json({"agree": not differences, "differences": differences, "booked": booked})
+    else:
+        for line in booked:
+            print_line(f"Booked: {line}.")
+        if not differences:
+            print_line("Ledger and venue agree.")
+    for line in differences:
+        print_error(line)
+    if differences:
+        raise typer.Exit(ExitCode.HALTED)
+
+
+def approvals(
+    grant: Annotated[bool, typer.Option("--set", help="Grant what is missing.")] = False,
+    amount: Annotated[
+        str | None, typer.Option("--amount", metavar="USD", help="Dollars per contract.")
+    ] = None,
+    json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """What the wallet allows the venue's contracts; never more than the amount is ever granted."""
+    from arb.cli.output import print_json, print_table
+    from arb.domain.errors import ConfigError
+    from arb.runtime.live import grant_approvals
+
+    if grant != (amount is not None):
+        raise ConfigError("--set and --amount USD belong together")
+    rows = wait(grant_approvals(load(profile), _dollars(amount)), "Asking the chain…")
+    if json:
+        print_json(rows)
+    else:
+        columns = ("what_for", "allowed", "enough", "spender", "token")
+        print_table("Approvals", columns, [[row[name] for name in columns] for row in rows])
+    if not all(row["enough"] for row in rows):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def redeem(json: Json = False, profile: Profile = None) -> None:
+    """Turn the shares of resolved markets into cash; runs do the same now and then."""
+    from arb.cli.output import print_error, print_json, print_line
+    from arb.runtime.live import redeem as collect
+
+    troubles, waiting = wait(collect(load(profile)), "Redeeming…")
+    if json:
+        print_json({"waiting": waiting, "troubles": troubles})
+    else:
+        print_line(f"{waiting} plans still wait for their resolution.")
+    for line in troubles:
+        print_error(line)
+    if troubles:
+        raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def _dollars(amount: str | None) -> Decimal | None:
+    from arb.domain.errors import ConfigError
+
+    try:
+        found = None if amount is None else Decimal(amount)
+    except InvalidOperation:
+        raise ConfigError(f"--amount {amount}: a number of dollars, such as 500") from None
+    if found is not None and not (found.is_finite() and found > 0):
+        raise ConfigError(f"--amount {amount}: more than nothing, and not without end")
+    return found
