@@ -1,0 +1,119 @@
+"""A process that runs live cycles in children and kills each at a chosen step.
+
+Reads commands from standard input, one JSON object a line: where the exchange is, at which step to
+die (0: never), and by which way of writing down. Answers with how the child ended. Children are
+forked, so that what takes long, the imports, is done once.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import polymarket  # noqa: F401  # before the first fork, since it is slow
+
+from arb.domain.fact import Submitted
+from arb.engine import execute, saga
+from arb.runtime import live, running
+from tests.e2e.worlds import live_settings
+
+WRITES = ("open_plan", "append", "close_plan")
+SENDS = ("prepare", "submit")
+
+
+class Dying:
+    """Kills the process before or after the step whose turn it is."""
+
+    def __init__(self, at: int, said: int) -> None:
+        self.at, self.said, self.step = at, said, 0
+
+    def __call__(self, name: str) -> None:
+        self.step += 1
+        os.write(self.said, f"{self.step} {name}\n".encode())
+        if self.step == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Around:
+    """Calls of some methods, with a step before and after each."""
+
+    def __init__(self, inner, names, step, what):
+        self._inner, self._names, self._step, self._what = inner, names, step, what
+
+    def __getattr__(self, name):
+        method = getattr(self._inner, name)
+        if name not in self._names:
+            return method
+
+        async def call(*args, **kwargs):
+            self._step(f"before {self._what}.{name}")
+            answer = await method(*args, **kwargs)
+            self._step(f"after {self._what}.{name}")
+            return answer
+
+        return call
+
+
+async def _send_then_write(self, plan, orders, books):
+    """The naive way: what was sent is written down once it has been sent."""
+    trading = self.desk.trading[plan.legs[0].outcome.venue]
+    prepared = await trading.prepare(orders)
+    answers = await trading.submit(prepared)
+    at = self.desk.clock.now()
+    await self.desk.ledger.append(plan.id, [Submitted(order=o, at=at) for o in prepared])
+    return await self._write_answers(plan, prepared, answers)
+
+
+def child(order, said):
+    saga.ORDER_LIFE = timedelta(seconds=2)
+    saga.GRACE = execute.GRACE = timedelta(seconds=0.5)
+    if order["naive"]:
+        execute.Executor._send = _send_then_write
+    step = Dying(order["step"], said)
+    whole = live.live_desk
+
+    @asynccontextmanager
+    async def dying_desk(*args, **kwargs):
+        async with whole(*args, **kwargs) as desk:
+            yield replace(
+                desk,
+                ledger=Around(desk.ledger, WRITES, step, "ledger"),
+                trading={v: Around(t, SENDS, step, "venue") for v, t in desk.trading.items()},
+                settlement={v: Around(s, SENDS, step, "chain") for v, s in desk.settlement.items()},
+            )
+
+    live.live_desk = dying_desk
+    loaded = live_settings(order["address"], Path(order["folder"]), order["wallet"])
+    report, _, still_open = asyncio.run(running.run_once(loaded, live=True))
+    os.write(said, f"end {still_open} {len(report.plans)}\n".encode())
+
+
+def main() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        heard, said = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(heard)
+            code = 1
+            try:
+                child(order, said)
+                code = 0
+            except BaseException as error:  # noqa: BLE001  # told, then dead
+                os.write(said, f"error {type(error).__name__}: {error}\n".encode())
+            finally:
+                os._exit(code)
+        os.close(said)
+        with os.fdopen(heard) as pipe:
+            told = pipe.read().splitlines()
+        _, status = os.waitpid(pid, 0)
+        answer = {"killed": os.WIFSIGNALED(status), "code": status, "told": told}
+        print(json.dumps(answer), flush=True)
+
+
+main()

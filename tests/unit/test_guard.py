@@ -1,0 +1,126 @@
+"""The last hop: every limit refuses on its own, and what passes is remembered."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from arb.adapters.simulator.venue import VirtualClock
+from arb.domain.book import OrderBook
+from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.money import Price, Shares, Usd
+from arb.domain.order import Order, OrderId, TimeInForce
+from arb.engine.guard import Guard, GuardOptions
+from arb.testing import builders as make
+
+TOKEN = OutcomeId(POLYMARKET, "1")
+
+
+def order(number=1, price="0.40", size="10", side=Side.BUY, ref=""):
+    return Order(
+        id=OrderId(f"p/{number}/BUY/1"),
+        outcome=TOKEN,
+        market=MarketId("m"),
+        side=side,
+        limit=Price(Decimal(price)),
+        size=Shares(Decimal(size) + number),
+        time_in_force=TimeInForce.FOK,
+        expires_at=VirtualClock().now(),
+        ref=ref,
+    )
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def books(clock):
+    book = OrderBook(
+        outcome=TOKEN,
+        bids=make.levels([("0.38", "100")]),
+        asks=make.levels([("0.40", "100")]),
+        received_at=clock.now(),
+    )
+    return {TOKEN: book}
+
+
+@pytest.fixture
+def guard(clock):
+    return Guard(
+        GuardOptions(
+            orders_per_second_max=3,
+            orders_per_minute_max=5,
+            order_value_max=Usd(Decimal(100)),
+            price_collar=Price(Decimal("0.05")),
+            max_book_age=timedelta(seconds=15),
+        ),
+        clock,
+    )
+
+
+def test_an_ordinary_order_passes(guard, books):
+    assert guard.forbids([order()], books) == ""
+    assert guard.forbids([order(side=Side.SELL, price="0.38")], books) == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (order(size="1000"), "in one order"),
+        (order(price="0.46"), "more than 0.05 from 0.4"),
+        (order(price="0.34"), "more than 0.05 from 0.4"),
+        (order(side=Side.SELL, price="0.30"), "more than 0.05 from 0.38"),
+        (replace(order(), outcome=OutcomeId(POLYMARKET, "2")), "no book"),
+    ],
+)
+def test_each_limit_refuses(guard, books, wrong, why):
+    assert why in guard.forbids([wrong], books)
+
+
+def test_one_bad_order_holds_back_all(guard, books):
+    assert guard.forbids([order(1), order(2, price="0.90")], books)
+
+
+async def test_a_stale_book_refuses(guard, books, clock):
+    await clock.sleep(16)
+    assert "s old" in guard.forbids([order()], books)
+
+
+def test_nobody_to_trade_with_refuses(guard, books):
+    empty = {TOKEN: replace(books[TOKEN], asks=())}
+    assert "nobody" in guard.forbids([order()], empty)
+
+
+async def test_the_rate_is_capped_per_second_and_per_minute(guard, books, clock):
+    guard.passed([order(n) for n in range(3)])
+    assert "in a second" in guard.forbids([order(9)], books)
+    await clock.sleep(10)
+    books = {TOKEN: replace(books[TOKEN], received_at=clock.now())}
+    assert guard.forbids([order(9)], books) == ""
+    guard.passed([order(n) for n in range(10, 12)])
+    await clock.sleep(10)
+    assert "in a minute" in guard.forbids([order(9)], books)
+    await clock.sleep(50)
+    books = {TOKEN: replace(books[TOKEN], received_at=clock.now())}
+    assert guard.forbids([order(9)], books) == ""
+
+
+async def test_the_same_order_again_is_a_mistake_for_a_while(guard, books, clock):
+    guard.passed([order()])
+    assert "a moment ago" in guard.forbids([order()], books)
+    await clock.sleep(6)
+    assert guard.forbids([order()], books) == ""
+
+
+async def test_the_same_signature_is_never_sent_twice(guard, books, clock):
+    guard.passed([order(ref="0xabc")])
+    await clock.sleep(10)
+    assert "sent already" in guard.forbids([order(2, ref="0xabc")], books)
+
+
+def test_what_is_killed_sends_nothing(clock, books, guard):
+    guard.killed = lambda: "halted by the operator"
+    assert guard.forbids([order()], books) == "halted by the operator"

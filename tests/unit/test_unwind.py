@@ -1,0 +1,318 @@
+"""Ways out of a plan that was filled in part: the cheapest one, by the books at hand."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from arb.domain.fact import Answered, Confirmed, Settled, Submitted
+from arb.domain.market import EventId, Side
+from arb.domain.money import Price, Shares, Usd
+from arb.domain.opportunity import Exit, Kind
+from arb.domain.order import Fill, Final, Order, PlanId, TimeInForce, order_id
+from arb.domain.plan import Plan, PlannedLeg, PlanState, Terms
+from arb.domain.settlement import Convert, Merge, OperationId, effect
+from arb.engine.account import read
+from arb.engine.saga import Await, Done, Settle, Submit, next_step, way_out
+from arb.engine.unwind import best_way, buy, exits, sell
+from arb.testing import builders as make
+
+NOW = make.NOON
+
+
+def plan(number=3, size="100", rate="0", kind=Kind.NEGRISK_NO, outlay="0"):
+    markets = [make.market(f"m{i}", neg_risk=True, rate=rate) for i in range(number)]
+    legs = tuple(
+        PlannedLeg(
+            outcome=m.no if kind is Kind.NEGRISK_NO else m.yes,
+            outcome_name="No",
+            market=m.id,
+            market_slug=m.slug,
+            side=Side.BUY,
+            limit=Price(Decimal("0.60")),
+            size=Shares(Decimal(size)),
+            value=Usd(Decimal("0.60") * Decimal(size)),
+            fee=Usd(Decimal(0)),
+            terms=Terms(
+                opposite=m.yes if kind is Kind.NEGRISK_NO else m.no,
+                rules=m.rules,
+                fees=m.fees,
+                depth=Shares(Decimal(500)),
+            ),
+        )
+        for m in markets
+    )
+    settlement = Convert(
+        event=EventId("event"),
+        gives=tuple((leg.outcome, leg.market) for leg in legs),
+        receives=(),
+        size=Shares(Decimal(size)),
+    )
+    return Plan(
+        id=PlanId("p"),
+        kind=kind,
+        event=EventId("event"),
+        event_slug="event",
+        event_title="event",
+        exit=Exit.NOW,
+        legs=legs,
+        settlement=settlement if kind is Kind.NEGRISK_NO else None,
+        outlay=Usd(Decimal(outlay)),
+        payoff_worst=Usd(Decimal(size) * (number - 1)),
+        approved_at=NOW,
+    )
+
+
+def facts(of, sizes, *, settled=True, price="0.60"):
+    """The first round's orders, filled to these sizes."""
+    found = []
+    for number, (leg, size) in enumerate(zip(of.legs, sizes, strict=True)):
+        order = Order(
+            id=order_id(of.id, number, leg.side, 1),
+            outcome=leg.outcome,
+            market=leg.market,
+            side=leg.side,
+            limit=leg.limit,
+            size=leg.size,
+            time_in_force=TimeInForce.FOK,
+            expires_at=NOW,
+        )
+        fills = ()
+        if Decimal(size):
+            fills = (
+                Fill(
+                    order=order.id,
+                    outcome=leg.outcome,
+                    market=leg.market,
+                    side=leg.side,
+                    price=Price(Decimal(price)),
+                    size=Shares(Decimal(size)),
+                    fee=Usd(Decimal(0)),
+                    shown=Shares(Decimal(size)),
+                    at=NOW,
+                    trade=f"t{number}",
+                ),
+            )
+        found += [
+            Submitted(order=order, at=NOW),
+            Answered(order=order.id, answer=Final(fills), at=NOW),
+        ]
+        if settled and fills:
+            found.append(Confirmed(order=order.id, trade=f"t{number}", at=NOW))
+    return found
+
+
+def books(of, bids, asks, depth="500"):
+    """Books of the NO outcomes with these best prices, and their mirrors."""
+    found = {}
+    for leg, bid, ask in zip(of.legs, bids, asks, strict=True):
+        market = make.market(str(leg.market), neg_risk=True)
+        # make.books speaks of YES: a NO bid at p is a YES ask at 1 - p.
+        yes_bids = [(str(1 - Decimal(ask)), depth)] if ask else []
+        yes_asks = [(str(1 - Decimal(bid)), depth)] if bid else []
+        for book in make.books(market, yes_bids, yes_asks):
+            found[book.outcome] = book
+    return found
+
+
+def test_a_leg_that_failed_is_bought_later_when_that_costs_least():
+    made = plan()
+    account = read(facts(made, ("100", "100", "0")))
+    way = best_way(made, account, books(made, ("0.55",) * 3, ("0.60", "0.60", "0.62")))
+    assert way.name == "complete"
+    assert [(d.leg, d.side, d.limit, d.size) for d in way.deals] == [
+        (2, "BUY", Decimal("0.62"), 100)
+    ]
+    assert way.result == 200 - 62
+
+
+def test_what_was_bought_is_sold_back_when_completing_costs_more():
+    made = plan()
+    account = read(facts(made, ("100", "0", "0")))
+    way = best_way(made, account, books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99")))
+    assert way.name == "sell back"
+    assert [(d.leg, d.side, d.limit, d.size) for d in way.deals] == [
+        (0, "SELL", Decimal("0.59"), 100)
+    ]
+
+
+def test_part_of_a_no_set_is_kept_when_it_pays_for_itself():
+    """NO of two exclusive markets pays a dollar: no need of the third."""
+    made = plan()
+    account = read(facts(made, ("100", "100", "0"), price="0.45"))
+    way = best_way(made, account, books(made, ("0.30",) * 3, ("0.99", "0.99", None)))
+    assert way.members == (0, 1)
+    assert way.deals == ()
+    assert way.result == 100
+    (operation,) = exits(made, account, way)
+    assert isinstance(operation, Convert)
+    assert len(operation.gives) == 2
+    assert operation.receives == ((made.legs[2].terms.opposite, made.legs[2].market),)
+
+
+def test_a_surplus_is_brought_down_to_the_thinnest_leg():
+    made = plan()
+    account = read(facts(made, ("100", "100", "40")))
+    way = best_way(made, account, books(made, ("0.59", "0.59", "0.59"), ("0.99",) * 3))
+    assert way.level == 40
+    assert {(d.leg, d.side, d.size) for d in way.deals} == {(0, "SELL", 60), (1, "SELL", 60)}
+
+
+def test_what_has_not_settled_is_paired_instead_of_sold():
+    """Its complement costs the same as selling brings, and need not wait."""
+    made = plan()
+    account = read(facts(made, ("100", "0", "0"), settled=False))
+    way = best_way(made, account, books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99")))
+    (deal,) = way.deals
+    assert (deal.outcome, deal.side, deal.limit) == (
+        made.legs[0].terms.opposite,
+        "BUY",
+        Decimal("0.41"),
+    )
+    assert way.result == 59
+    assert not way.waits
+
+
+def test_without_anybody_to_trade_with_it_is_held():
+    made = plan()
+    account = read(facts(made, ("100", "0", "0")))
+    way = best_way(made, account, books(made, (None,) * 3, (None,) * 3))
+    assert (way.deals, way.left) == ((), True)
+
+
+def test_legs_without_terms_can_only_be_held():
+    made = plan()
+    bare = Plan(
+        **{
+            **{name: getattr(made, name) for name in Plan.__dataclass_fields__},
+            "legs": tuple(
+                PlannedLeg(
+                    **{
+                        **{n: getattr(leg, n) for n in PlannedLeg.__dataclass_fields__},
+                        "terms": None,
+                    }
+                )
+                for leg in made.legs
+            ),
+        }
+    )
+    way = best_way(bare, read(facts(bare, ("100", "0", "0"))), {})
+    assert (way.deals, way.left) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("size", "got"), [("3", "5"), ("5", "5"), ("5.52", "5.55"), ("60", None), ("50", "50")]
+)
+def test_a_purchase_is_the_smallest_that_the_venue_takes(size, got):
+    terms = plan().legs[0].terms
+    found = buy(make.levels([("0.40", "30"), ("0.45", "20")]), Shares(Decimal(size)), terms)
+    assert (found and found[1]) == (got and Decimal(got))
+
+
+@pytest.mark.parametrize(
+    ("size", "got"), [("3", None), ("5", "5"), ("5.555", "5.55"), ("99", "50")]
+)
+def test_a_sale_is_the_largest_that_the_venue_takes(size, got):
+    terms = plan().legs[0].terms
+    found = sell(make.levels([("0.40", "30"), ("0.35", "20")]), Shares(Decimal(size)), terms)
+    assert (found and found[1]) == (got and Decimal(got))
+
+
+def test_nothing_is_sold_before_its_trades_have_settled_when_there_is_no_complement():
+    made = plan()
+    told = facts(made, ("100", "0", "0"), settled=False)
+    at = books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99"))
+    del at[made.legs[0].terms.opposite]
+    assert isinstance(way_out(made, told, at, NOW), Await)
+
+
+def test_a_full_set_waits_for_its_trades_and_then_is_converted():
+    made = plan()
+    assert isinstance(next_step(made, facts(made, ("100",) * 3, settled=False), NOW), Await)
+    step = next_step(made, facts(made, ("100",) * 3), NOW)
+    assert step == Settle(OperationId("p/exit/1"), made.settlement)
+
+
+def test_a_plan_that_was_never_sent_is_given_up_when_its_books_are_old():
+    made = plan()
+    assert isinstance(next_step(made, [], NOW), Submit)
+    late = next_step(made, [], NOW + timedelta(minutes=1))
+    assert isinstance(late, Done)
+    assert late.report.state is PlanState.UNWOUND
+
+
+def test_legs_go_thinnest_first_and_in_batches():
+    made = plan(number=18)
+    step = next_step(made, [], NOW)
+    assert len(step.orders) == 15
+    told = facts(made, ("100",) * 15 + ("0",) * 3)
+    told = [
+        f for f in told if not (isinstance(f, Submitted) and int(f.order.id.split("/")[1]) > 14)
+    ]
+    told = [f for f in told if not (isinstance(f, Answered) and int(f.order.split("/")[1]) > 14)]
+    at = books(made, ("0.59",) * 18, ("0.60",) * 18)
+    more = way_out(made, told, at, NOW)
+    assert isinstance(more, Submit)
+    assert {int(o.id.split("/")[1]) for o in more.orders} == {15, 16, 17}
+
+
+def test_a_stage_is_not_sent_when_going_back_is_cheaper():
+    """Between stages the market has run away: what is held is sold, not completed."""
+    made = plan(number=18, kind=Kind.NEGRISK_YES)
+    told = facts(made, ("100",) * 15 + ("0",) * 3, price="0.05")
+    at = {}
+    for number, leg in enumerate(made.legs):
+        market = make.market(str(leg.market), neg_risk=True)
+        asks = [("0.06", "500")] if number < 15 else [("0.60", "500")]
+        for book in make.books(market, [("0.04", "500")], asks):
+            at[book.outcome] = book
+    step = way_out(made, told, at, NOW)
+    assert isinstance(step, Submit)
+    assert {o.side for o in step.orders} == {"SELL"}
+
+
+def test_a_pair_made_by_a_hedge_is_merged():
+    made = plan()
+    told = facts(made, ("100", "0", "0"))
+    leg = made.legs[0]
+    order = Order(
+        id=order_id(made.id, 3, Side.BUY, 2),
+        outcome=leg.terms.opposite,
+        market=leg.market,
+        side=Side.BUY,
+        limit=Price(Decimal("0.41")),
+        size=Shares(Decimal(100)),
+        time_in_force=TimeInForce.FAK,
+        expires_at=NOW,
+    )
+    fill = Fill(
+        order=order.id,
+        outcome=order.outcome,
+        market=leg.market,
+        side=Side.BUY,
+        price=order.limit,
+        size=order.size,
+        fee=Usd(Decimal(0)),
+        shown=order.size,
+        at=NOW,
+        trade="h",
+    )
+    told += [
+        Submitted(order=order, at=NOW),
+        Answered(order=order.id, answer=Final((fill,)), at=NOW),
+        Confirmed(order=order.id, trade="h", at=NOW),
+    ]
+    at = books(made, ("0.59",) * 3, ("0.99",) * 3)
+    step = way_out(made, told, at, NOW)
+    assert isinstance(step, Settle)
+    assert isinstance(step.operation, Merge)
+    done = Settled(id=step.id, effect=effect(step.operation), at=NOW)
+    end = next_step(made, [*told, _requested(step), done], NOW)
+    assert isinstance(end, Done)
+    assert end.report.realised == -60 - 41 + 100
+
+
+def _requested(step):
+    from arb.domain.fact import Requested
+
+    return Requested(id=step.id, operation=step.operation, at=NOW)
