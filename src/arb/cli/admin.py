@@ -86,18 +86,18 @@ def db_backup(target: Path, profile: Profile = None) -> None:
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
     """Stop trading until `arb resume`. Scanning goes on."""
-    _switch("halted", reason, profile)
+    from arb.cli.output import print_error, print_line
+    from arb.runtime import reads
+
+    for trouble in wait(reads.halt(load(profile), reason)):
+        print_error(trouble)
+    print_line("Trading is halted.")
 
 
 def resume(reason: Reason = "", profile: Profile = None) -> None:
     """Trade again after a halt; earlier failures are not held against it."""
-    _switch("normal", reason, profile)
-
-
-def _switch(state: str, reason: str, profile: str | None) -> None:
     from arb.cli.output import print_line
-    from arb.domain.halt import TradingState
-    from arb.runtime.reads import set_standing
+    from arb.runtime import reads
 
-    standing = wait(set_standing(load(profile), TradingState(state), reason))
-    print_line(f"Trading is {standing.state.value}.")
+    wait(reads.resume(load(profile), reason))
+    print_line("Trading is normal.")

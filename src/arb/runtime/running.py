@@ -1,6 +1,7 @@
 """The orchestrator in a process: once, or until told to stop."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from arb.adapters.storage.database import file_of
@@ -11,6 +12,7 @@ from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.runtime.killswitch import kill_switch
 from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
 from arb.runtime.signals import on_stop
@@ -48,8 +50,10 @@ async def run_once(loaded: Loaded) -> tuple[CycleReport, Statistics, int]:
     settings = loaded.settings
     with one_instance(file_of(settings.database.url)):
         async with paper_desk(settings, [log_news]) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
-            with on_stop(orchestrator.stop):
+            switch = kill_switch(settings.database.url, settings.trading.account, log_news)
+            watched = replace(desk, killed=switch.killed)
+            orchestrator = ArbitrageOrchestrator(watched, cycle_options(settings))
+            with switch, on_stop(orchestrator.stop):
                 report = await orchestrator.run_once()
                 statistics = await orchestrator.shutdown()
             return report, statistics, len(await desk.ledger.open_plans())
@@ -67,7 +71,9 @@ async def run_scheduled(
 
     with one_instance(file_of(settings.database.url)):
         async with paper_desk(settings, [log_news, hand_over]) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            switch = kill_switch(settings.database.url, settings.trading.account, log_news)
+            watched = replace(desk, killed=switch.killed)
+            orchestrator = ArbitrageOrchestrator(watched, cycle_options(settings))
             schedule = Schedule(
                 settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
             )
@@ -76,7 +82,7 @@ async def run_scheduled(
                 orchestrator.stop()
                 schedule.stop()
 
-            with on_stop(stop):
+            with switch, on_stop(stop):
                 return await orchestrator.run(schedule)
 
 
