@@ -20,6 +20,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.emergency import cancel_all
 from arb.adapters.simulator.scenario import build
 from arb.adapters.storage import open_ledger
+from arb.adapters.storage.database import file_of
 from arb.domain.errors import Unavailable
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side
@@ -383,7 +384,14 @@ def test_a_full_disk_still_halts(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["x.halt"]
 
 
+@pytest.mark.parametrize("path", ["arb.db", "data/a b%20c.db", "/var/x.db", "/var/x.db?cache=1"])
+def test_the_file_is_beside_the_ledger(path):
+    url = f"sqlite+aiosqlite:///{path}"
+    assert str(sentinel_of(url).path) == f"{file_of(url)}.halt"
+
+
 def test_where_the_file_is():
+    assert sentinel_of("sqlite+aiosqlite:///:memory:") is None
     assert sentinel_of("sqlite+aiosqlite://") is None
     assert str(sentinel_of("sqlite+aiosqlite:///data/arb.db").path) == "data/arb.db.halt"
     server = sentinel_of("postgresql+asyncpg://me:secret@db.example:5432/arb")

@@ -86,10 +86,16 @@ def db_backup(target: Path, profile: Profile = None) -> None:
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
     """Stop trading until `arb resume`. Scanning goes on."""
+    from arb.runtime.sentinel import say_halt
+
+    loaded = load(profile)
+    options = loaded.settings
+    unsaid = say_halt(options.database.url, options.trading.account, reason)
+    # Only now: the database takes half a second to load, and the word must be out by then.
     from arb.cli.output import print_error, print_line
     from arb.runtime import reads
 
-    for trouble in wait(reads.halt(load(profile), reason)):
+    if trouble := wait(reads.halt(loaded, reason, unsaid)):
         print_error(trouble)
     print_line("Trading is halted.")
 

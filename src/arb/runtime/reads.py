@@ -28,7 +28,7 @@ from arb.domain.money import Usd, text
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
-from arb.runtime.sentinel import Sentinel, sentinel_of
+from arb.runtime.sentinel import sentinel_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,13 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
 
 
-async def halt(loaded: Loaded, reason: str) -> tuple[str, ...]:
-    """Stop trading: first by the file, which always works, then in the ledger.
+async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
+    """Write down that trading is halted, after the file was made that says so.
+
+    Args:
+        loaded: The settings.
+        reason: Why.
+        unsaid: Why the file could not be made; empty: it was.
 
     Returns:
         What could not be done, although trading is halted.
@@ -158,16 +163,16 @@ async def halt(loaded: Loaded, reason: str) -> tuple[str, ...]:
     Raises:
         LedgerError: Trading may not be halted.
     """
-    sentinel = sentinel_of(loaded.settings.database.url)
-    unsaid = _put(sentinel, loaded.settings.trading.account, reason)
+    url = loaded.settings.database.url
+    sentinel = sentinel_of(url)
     try:
         await _write_down(loaded, TradingState.HALTED, reason)
     except LedgerError as error:
         # A file for a ledger on a server is seen from one folder only: too little to rely on.
-        if unsaid or sentinel is None or file_of(loaded.settings.database.url) is None:
+        if unsaid or sentinel is None or file_of(url) is None:
             raise
-        return (f"only the file {sentinel.path} says halt: {error}",)
-    return (unsaid,) if unsaid else ()
+        return f"only the file {sentinel.path} says halt: {error}"
+    return unsaid
 
 
 async def resume(loaded: Loaded, reason: str) -> None:
@@ -183,17 +188,6 @@ async def resume(loaded: Loaded, reason: str) -> None:
             sentinel.lift(loaded.settings.trading.account)
         except OSError as error:
             raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
-
-
-def _put(sentinel: Sentinel | None, account: str, reason: str) -> str:
-    """Make the file that says halt; answers with why it could not be made."""
-    if sentinel is None:
-        return ""
-    try:
-        sentinel.put(account, reason)
-    except OSError as error:
-        return f"the file {sentinel.path} could not be written: {error.strerror}"
-    return ""
 
 
 async def _write_down(loaded: Loaded, state: TradingState, reason: str) -> None:

@@ -1,4 +1,7 @@
-"""The file that says "halt": it works when the ledger does not."""
+"""The file that says "halt": it works when the ledger does not.
+
+Nothing here imports the database: `arb halt` must have said its word before that is loaded.
+"""
 
 import contextlib
 import json
@@ -6,10 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy import make_url
-
-from arb.adapters.storage.database import file_of
+from urllib.parse import unquote, urlsplit
 
 FOLDER = Path("data")
 """Where the file is when the ledger is on a server: both processes must start in one folder."""
@@ -87,11 +87,22 @@ class Sentinel:
 
 def sentinel_of(url: str) -> Sentinel | None:
     """The file for a ledger; `None` for one in memory, which no other process can see."""
-    file = file_of(url)
-    if file is not None:
-        return Sentinel(file.with_name(file.name + ".halt"))
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return None
-    place = re.sub(r"[^\w.-]+", "_", f"{parsed.host or 'local'}-{parsed.database or 'arb'}")
-    return Sentinel(FOLDER / f"{place}.halt")
+    kind, _, place = url.partition("://")
+    if kind.startswith("sqlite"):
+        name = unquote(place.partition("?")[0].removeprefix("/"))
+        return Sentinel(Path(f"{name}.halt")) if name not in ("", ":memory:") else None
+    address = urlsplit(f"//{place}")
+    words = f"{address.hostname or 'local'}-{address.path.strip('/') or 'arb'}"
+    return Sentinel(FOLDER / (re.sub(r"[^\w.-]+", "_", words) + ".halt"))
+
+
+def say_halt(url: str, account: str, reason: str) -> str:
+    """Make the file for a ledger; answers with why that could not be done."""
+    sentinel = sentinel_of(url)
+    if sentinel is None:
+        return "a ledger in memory has no file"
+    try:
+        sentinel.put(account, reason)
+    except OSError as error:
+        return f"the file {sentinel.path} could not be written: {error.strerror}"
+    return ""
