@@ -4,7 +4,7 @@ Dry-run is decided here and nowhere else: the same engine gets a paper venue ins
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -137,7 +137,6 @@ async def live_desk(
     settings: Settings,
     live: PolymarketLive,
     venue: PolymarketVenue,
-    killed: Callable[[], str],
     observers: Sequence[Observer] = (),
 ) -> AsyncIterator[Desk]:
     """A desk that trades with real money, over a signed-in venue.
@@ -158,7 +157,6 @@ async def live_desk(
             settlement={POLYMARKET: live.settlement},
             ledger=ledger,
             statements=live.statements,
-            killed=killed,
             observers=observers,
         )
 

@@ -86,18 +86,24 @@ def db_backup(target: Path, profile: Profile = None) -> None:
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
     """Stop trading until `arb resume`. Scanning goes on."""
-    _switch("halted", reason, profile)
+    from arb.runtime.sentinel import say_halt
+
+    loaded = load(profile)
+    options = loaded.settings
+    unsaid = say_halt(options.database.url, options.trading.account, reason)
+    # Only now: the database takes half a second to load, and the word must be out by then.
+    from arb.cli.output import print_error, print_line
+    from arb.runtime import reads
+
+    if trouble := wait(reads.halt(loaded, reason, unsaid)):
+        print_error(trouble)
+    print_line("Trading is halted.")
 
 
 def resume(reason: Reason = "", profile: Profile = None) -> None:
     """Trade again after a halt; earlier failures are not held against it."""
-    _switch("normal", reason, profile)
-
-
-def _switch(state: str, reason: str, profile: str | None) -> None:
     from arb.cli.output import print_line
-    from arb.domain.halt import TradingState
-    from arb.runtime.reads import set_standing
+    from arb.runtime import reads
 
-    standing = wait(set_standing(load(profile), TradingState(state), reason))
-    print_line(f"Trading is {standing.state.value}.")
+    wait(reads.resume(load(profile), reason))
+    print_line("Trading is normal.")

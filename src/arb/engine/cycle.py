@@ -286,7 +286,7 @@ class Cycle:
         ledger = self._desk.ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         judged = judge(standing, portfolio, self._options.limits, now)
-        if reason := self._against():
+        if reason := self._desk.killed() or self._against():
             # Not the ledger's state: it ends by itself as soon as the reason does.
             return Standing(state=TradingState.HALTED, reason=reason, since=now), portfolio
         if judged != standing:

@@ -1,7 +1,7 @@
 """Going live: two keys, a ladder of checks, and the desk that trades with real money."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 
 from arb.adapters.polymarket.approvals import Approvals
@@ -26,9 +26,7 @@ WEI_PER_POL = 10**18
 
 @contextlib.asynccontextmanager
 async def ready_desk(
-    loaded: Loaded,
-    killed: Callable[[], str],
-    observers: Sequence[Observer],
+    loaded: Loaded, observers: Sequence[Observer]
 ) -> AsyncIterator[tuple[Desk, PolymarketLive]]:
     """The live desk, once every check has passed.
 
@@ -47,7 +45,7 @@ async def ready_desk(
         if failed:
             said = "; ".join(f"{c.name}: {c.detail} ({c.mend})" for c in failed)
             raise NotReady(f"live trading is refused: {said}")
-        async with live_desk(settings, live, venue, killed, observers) as desk:
+        async with live_desk(settings, live, venue, observers) as desk:
             yield desk, live
 
 
@@ -142,7 +140,7 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
     with one_instance(file_of(settings.database.url)):
         async with (
             signed_in(loaded) as (venue, live),
-            live_desk(settings, live, venue, lambda: "") as desk,
+            live_desk(settings, live, venue) as desk,
         ):
             reconciler = Reconciler(desk=desk, options=cycle_options(settings))
             now = desk.clock.now()
@@ -171,7 +169,7 @@ async def redeem(loaded: Loaded) -> tuple[list[str], int]:
     with one_instance(file_of(settings.database.url)):
         async with (
             signed_in(loaded) as (venue, live),
-            live_desk(settings, live, venue, lambda: "", [hear]) as desk,
+            live_desk(settings, live, venue, [hear]) as desk,
         ):
             await ArbitrageOrchestrator(desk, cycle_options(settings)).collect_resolutions()
             return troubles, len(await desk.ledger.locked_plans())

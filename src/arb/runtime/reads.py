@@ -29,6 +29,7 @@ from arb.domain.money import Usd, text
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
+from arb.runtime.sentinel import sentinel_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ async def read_status(loaded: Loaded) -> Status:
         last = await reads.last_cycle()
         return Status(
             account=ledger.account,
-            standing=await ledger.standing(),
+            standing=_overruled(loaded, await ledger.standing()),
             portfolio=await ledger.portfolio(SystemClock().now()),
             statistics=await ledger.statistics(),
             cycle=last.cycle if last else None,
@@ -151,7 +152,48 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
 
 
-async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Standing:
+async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
+    """Write down that trading is halted, after the file was made that says so.
+
+    Args:
+        loaded: The settings.
+        reason: Why.
+        unsaid: Why the file could not be made; empty: it was.
+
+    Returns:
+        What could not be done, although trading is halted.
+
+    Raises:
+        LedgerError: Trading may not be halted.
+    """
+    url = loaded.settings.database.url
+    sentinel = sentinel_of(url)
+    try:
+        await _write_down(loaded, TradingState.HALTED, reason)
+    except LedgerError as error:
+        # A file for a ledger on a server is seen from one folder only: too little to rely on.
+        if unsaid or sentinel is None or file_of(url) is None:
+            raise
+        return f"only the file {sentinel.path} says halt: {error}"
+    return unsaid
+
+
+async def resume(loaded: Loaded, reason: str) -> None:
+    """Let trade again: first in the ledger, then by removing the file.
+
+    Raises:
+        LedgerError: Trading may still be halted.
+    """
+    await _write_down(loaded, TradingState.NORMAL, reason)
+    sentinel = sentinel_of(loaded.settings.database.url)
+    if sentinel is not None:
+        try:
+            sentinel.lift(loaded.settings.trading.account)
+        except OSError as error:
+            raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
+
+
+async def _write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
     """An operator's word on the state of trading, also before the first run."""
     async with _opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
@@ -160,7 +202,15 @@ async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Stan
         await ledger.opened_at()  # a wallet's account is opened with what is in the wallet
         standing = Standing(state=state, reason=reason, since=now, by_operator=True)
         await ledger.set_standing(standing)
+
+
+def _overruled(loaded: Loaded, standing: Standing) -> Standing:
+    """The ledger's word, unless the file says halt."""
+    sentinel = sentinel_of(loaded.settings.database.url)
+    reason = sentinel.reason(loaded.settings.trading.account) if sentinel else ""
+    if not reason or standing.state is TradingState.HALTED:
         return standing
+    return Standing(state=TradingState.HALTED, reason=reason, by_operator=True)
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from arb.adapters.storage.database import file_of
 from arb.adapters.telemetry.logs import log_news
@@ -12,6 +13,7 @@ from arb.domain.report import CycleReport, Statistics
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
+from arb.runtime.killswitch import kill_switch
 from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
@@ -67,12 +69,19 @@ async def run_scheduled(
 async def _desk(
     loaded: Loaded, observers: Sequence[Observer], *, live: bool
 ) -> AsyncIterator[Desk]:
+    """The desk, with the operator's switch watched from a thread of its own."""
+    settings = loaded.settings
     if not live:
-        async with paper_desk(loaded.settings, observers) as desk:
-            yield desk
+        switch = kill_switch(settings.database.url, settings.trading.account, log_news)
+        async with paper_desk(settings, observers) as desk:
+            with switch:
+                yield replace(desk, killed=switch.killed)
         return
-    async with ready_desk(loaded, lambda: "", observers) as (desk, _):
-        yield desk
+    async with ready_desk(loaded, observers) as (desk, trading):
+        switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
+        switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
+        with switch:
+            yield replace(desk, killed=switch.killed)
 
 
 async def scan(loaded: Loaded) -> CycleReport:

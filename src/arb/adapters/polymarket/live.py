@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.client import LivePermit, signed_in
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.emergency import cancel_all
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.holdings import Holdings
 from arb.adapters.polymarket.options import PolymarketOptions
@@ -38,6 +40,19 @@ class PolymarketLive:
     def account(self) -> str:
         """What the ledger calls the account."""
         return f"polymarket:{str(self.client.wallet).lower()}"
+
+    def emergency(self, options: PolymarketOptions, clock: Clock) -> Callable[[], list[str]]:
+        """Takes every resting order back, from any thread, without the client and its loop."""
+        credentials, signer = self.client.credentials, str(self.client.signer)
+        return partial(
+            cancel_all,
+            options.clob_url,
+            signer,
+            credentials.key,
+            credentials.secret,
+            credentials.passphrase,
+            lambda: int(clock.now().timestamp()),
+        )
 
 
 @asynccontextmanager

@@ -1,0 +1,108 @@
+"""The file that says "halt": it works when the ledger does not.
+
+Nothing here imports the database: `arb halt` must have said its word before that is loaded.
+"""
+
+import contextlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+FOLDER = Path("data")
+"""Where the file is when the ledger is on a server: both processes must start in one folder."""
+UNREADABLE = "the file that says halt cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinel:
+    """A file beside the ledger with the accounts that are halted, and why.
+
+    An empty file, or one that cannot be read, halts every account: who can do no more than
+    `touch` it is understood, too.
+    """
+
+    path: Path
+
+    def reason(self, account: str) -> str:
+        """Why the account is halted; empty: it is not."""
+        halted = self._read()
+        if halted is None:
+            return UNREADABLE
+        return halted.get(account, "")
+
+    def put(self, account: str, reason: str) -> None:
+        """Halt the account.
+
+        Raises:
+            OSError: Not even an empty file could be made.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        halted = self._read()
+        if halted is None:
+            return
+        try:
+            self._write({**halted, account: reason or "no reason given"})
+        except OSError:
+            self.path.write_bytes(b"")  # a full disk has room for a name
+
+    def lift(self, account: str) -> None:
+        """Let the account trade again, as far as the file is concerned.
+
+        Raises:
+            OSError: The file could not be changed.
+        """
+        others = {name: why for name, why in (self._read() or {}).items() if name != account}
+        if others:
+            self._write(others)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, str] | None:
+        """Who is halted, and why; `None`: everybody."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            return None
+        if not isinstance(found, dict) or not found:
+            return None
+        return {str(name): str(why) or UNREADABLE for name, why in found.items()}
+
+    def _write(self, halted: dict[str, str]) -> None:
+        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(halted, file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def sentinel_of(url: str) -> Sentinel | None:
+    """The file for a ledger; `None` for one in memory, which no other process can see."""
+    kind, _, place = url.partition("://")
+    if kind.startswith("sqlite"):
+        name = unquote(place.partition("?")[0].removeprefix("/"))
+        return Sentinel(Path(f"{name}.halt")) if name not in ("", ":memory:") else None
+    address = urlsplit(f"//{place}")
+    words = f"{address.hostname or 'local'}-{address.path.strip('/') or 'arb'}"
+    return Sentinel(FOLDER / (re.sub(r"[^\w.-]+", "_", words) + ".halt"))
+
+
+def say_halt(url: str, account: str, reason: str) -> str:
+    """Make the file for a ledger; answers with why that could not be done."""
+    sentinel = sentinel_of(url)
+    if sentinel is None:
+        return "a ledger in memory has no file"
+    try:
+        sentinel.put(account, reason)
+    except OSError as error:
+        return f"the file {sentinel.path} could not be written: {error.strerror}"
+    return ""
