@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from polymarket import AsyncSecureClient
     from polymarket.auth import ApiKey
     from polymarket.environments import Environment
+    from polymarket.rate_limit import RateLimitUpdate
 
 VERSION = "0.14.0"
 MISSING = f"live trading needs polymarket-client {VERSION}: pip install 'arb-orchestrator[live]'"
@@ -51,7 +52,10 @@ def permit(*, setting: bool, flag: bool, wallet: str | None) -> LivePermit:
 
 @asynccontextmanager
 async def signed_in(
-    options: PolymarketOptions, permit_: LivePermit, key: Callable[[], str]
+    options: PolymarketOptions,
+    permit_: LivePermit,
+    key: Callable[[], str],
+    heard: "Callable[[RateLimitUpdate], None]",
 ) -> AsyncIterator["AsyncSecureClient"]:
     """The official client, signed in.
 
@@ -59,6 +63,7 @@ async def signed_in(
         options: Addresses and credentials.
         permit_: That money may be spent, and whose.
         key: Reveals the private key to the signer.
+        heard: Told what the venue says of the signer's rate budget.
 
     Raises:
         ConfigError: The libraries are missing, or the key, wallet or credentials do not fit.
@@ -82,6 +87,7 @@ async def signed_in(
             environment=_environment(options),
             credentials=credentials,
             api_key=_relayer_key(options),
+            on_rate_limit_update=heard,
         )
     except TransportError as error:
         raise Unavailable(f"signing in: {error}") from error

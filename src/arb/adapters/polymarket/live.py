@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.client import LivePermit, signed_in
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.emergency import cancel_all
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.holdings import Holdings
@@ -72,14 +73,15 @@ async def open_live(
     contracts = Contracts()
     rpc = Rpc(RpcOptions(urls=options.rpc_urls), monotonic=clock.monotonic)
     try:
-        async with signed_in(options, permit, key) as client:
+        door = Door(clock)
+        async with signed_in(options, permit, key, door.heard) as client:
             # Only now: these modules import the official client, which may not be installed.
             from arb.adapters.polymarket.settlement import PolymarketSettlement
             from arb.adapters.polymarket.trading import PolymarketTrading
 
             fees = FeeBook(options, venue.reader, clock.monotonic)
             holdings = Holdings(rpc, contracts, str(client.wallet))
-            trading = PolymarketTrading(client, contracts, fees)
+            trading = PolymarketTrading(client, contracts, fees, door)
             settlement = PolymarketSettlement(
                 client, options, contracts, rpc, holdings, venue.reader, clock.now
             )

@@ -22,6 +22,7 @@ from polymarket.errors import (
 
 from arb.adapters.polymarket.client import told
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.order_hash import order_hash
 from arb.domain.errors import BadVenueData, VenueError
@@ -77,12 +78,16 @@ class PolymarketTrading:
 
     venue = POLYMARKET
 
-    def __init__(self, client: "AsyncSecureClient", contracts: Contracts, fees: FeeBook) -> None:
-        self._client, self._contracts, self._fees = client, contracts, fees
+    def __init__(
+        self, client: "AsyncSecureClient", contracts: Contracts, fees: FeeBook, door: Door
+    ) -> None:
+        self._client, self._contracts = client, contracts
+        self._fees, self._door = fees, door
         self._signed: dict[str, SignedOrder] = {}
 
     async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
-        """See `arb.ports.Trading`."""
+        """See `arb.ports.Trading`. While the venue takes no orders, none are made."""
+        self._door.pass_through(len(orders))
         try:
             signed = await asyncio.gather(*(self._sign(order) for order in orders))
         except PolymarketError as error:
@@ -110,6 +115,7 @@ class PolymarketTrading:
             else:
                 rows = await self._client.post_orders(ready)
         except Exception as error:  # noqa: BLE001  # whatever it is, the orders may be at the venue
+            self._hear(error)
             return [_after(error)] * len(orders)
         if len(rows) != len(orders):
             return [Unknown() for _ in orders]
@@ -223,6 +229,13 @@ class PolymarketTrading:
         except (PolymarketError, VenueError):
             return Unknown()
         return answer if isinstance(answer, Final) else Unknown()
+
+    def _hear(self, error: Exception) -> None:
+        """Learn from a refusal how long nothing more is to be sent (FAULTS.md §1E)."""
+        if isinstance(error, RateLimitError):
+            self._door.closed("rate limited", error.retry_after)
+        elif isinstance(error, RequestRejectedError) and error.restriction is not None:
+            self._door.closed(error.restriction, error.retry_after)
 
     async def _rests(self, ref: str) -> bool:
         """Whether the order still rests or waits; terminal orders are not shown any more."""

@@ -9,7 +9,15 @@ from sqlalchemy import ColumnElement, Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.codec import load_plan
-from arb.adapters.storage.tables import accounts, adjustments, entries, fills, plans, standings
+from arb.adapters.storage.tables import (
+    accounts,
+    adjustments,
+    entries,
+    facts,
+    fills,
+    plans,
+    standings,
+)
 from arb.domain.fact import Answered, Confirmed, Discovered, Fact, Settled, Voided
 from arb.domain.halt import TradingState
 from arb.domain.market import MarketId, OutcomeId, VenueId
@@ -212,7 +220,12 @@ async def _failures_in_a_row(db: AsyncConnection, account: str) -> int:
     )
     wanted = (
         select(plans.c.state)
-        .where(plans.c.account == account, plans.c.state != PlanState.OPEN.value)
+        .where(
+            plans.c.account == account,
+            plans.c.state != PlanState.OPEN.value,
+            # A plan of which nothing was sent says nothing about how well sending works.
+            plans.c.id.in_(select(facts.c.plan)),
+        )
         .order_by(plans.c.ended_at.desc(), plans.c.id)
         .limit(FAILURES_COUNTED_MAX)
     )
