@@ -1,8 +1,8 @@
-"""Signing an order with and without coincurve, and from a changed book to signed, sent orders.
+"""Signing an order with and without coincurve, and from changed books to signed, sent orders.
 
 The official client against the embedded exchange over loopback. Its plain use, leg by leg, beside
-ours: all legs from warm caches in one request. A third way hashes the orders itself and signs them with
-the same library as the official client, which still sends them; in each round it gives the
+ours: all legs from warm caches in one request. A third way hashes the orders itself and signs them
+with the same library as the official client, which still sends them; in each round it gives the
 official client's own signatures, byte for byte. That way is not part of the program.
 """
 
