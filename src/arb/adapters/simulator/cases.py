@@ -161,7 +161,8 @@ def decoys(cases: Cases) -> None:
         market.bids = market.bids[:1]
     cases.decoy(build.event("decoy-below-minimum", tiny, neg_risk=True), "4 shares, at least 5")
 
-    fair = build.split(Decimal("0.94"), 3, least=CENT * 20, tick=CENT)
+    # Bids below a dollar, asks (a tick above at least) not below it.
+    fair = build.split(Decimal("0.97"), 3, least=CENT * 20, tick=CENT)
     stale = build.exclusive("decoy-stale-gamma", [(price, 100) for price in fair])
     for market in stale:
         market.listed_quotes = (Decimal("0.50"), Decimal("0.20"))
