@@ -160,6 +160,11 @@ SECRETS = frozenset(
         "polymarket.api_key",
         "polymarket.api_secret",
         "polymarket.api_passphrase",
+        "polymarket.relayer_key",
+        "polymarket.relayer_key_address",
+        "polymarket.builder_key",
+        "polymarket.builder_secret",
+        "polymarket.builder_passphrase",
         "api.token",
     }
 )

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.holdings import Holdings
-from arb.adapters.polymarket.trading import PolymarketTrading
 from arb.domain.market import OutcomeId
 from arb.domain.statement import Statement
+
+if TYPE_CHECKING:
+    from arb.adapters.polymarket.trading import PolymarketTrading
 
 
 class PolymarketStatements:
     """See `arb.ports.Statements`."""
 
     def __init__(
-        self, trading: PolymarketTrading, holdings: Holdings, now: Callable[[], datetime]
+        self, trading: "PolymarketTrading", holdings: Holdings, now: Callable[[], datetime]
     ) -> None:
         self._trading, self._holdings, self._now = trading, holdings, now
 
