@@ -117,7 +117,7 @@ async def test_a03_what_may_have_left_is_asked_about_until_it_proves_never_place
     report, _ = await at.trade()
     assert report.state is UNWOUND
     assert "never placed" in report.reason
-    assert at.asked["GET /data/order"] > 3
+    assert at.asked["GET /data/order"] > 1
     assert at.asked["POST /orders"] == 1
     await at.check()
 
@@ -161,7 +161,7 @@ async def test_a07_an_order_that_is_there_already_is_adopted(at, endpoint):
         if endpoint == "/orders":
             await twice(request)
         else:
-            at.book("race-1", [("0.44", 300), ("0.05", 500)], [("0.47", 300)])
+            at.book("race-1", [("0.42", 300), ("0.05", 500)], [("0.47", 300)])
             at.before_post = twice
 
     at.before_post = first
@@ -286,7 +286,6 @@ async def test_a13_an_order_that_shows_after_it_was_given_up_is_discovered(at):
     await at.fault("/orders", "accept_then_drop")
     report, plan = await at.trade()
     assert report.state is UNWOUND
-    assert at.orchestrator.reconciler.against() == "" or True
     await at.cycle()
     assert at.orchestrator.reconciler.against()
     assert len(at.sent) == 3
@@ -362,7 +361,7 @@ async def test_a18_a_cancel_of_everything_names_what_is_left(at, knobs):
     assert not (await at.cycle()).plans
     await at.control(clear=True)
     assert await at.live.trading.cancel_all() == ()
-    await at.check()
+    await at.check(by_hand=refs)
 
 
 async def test_a19_no_order_of_ours_hangs_on_a_heartbeat(at):
