@@ -16,7 +16,7 @@ LOST = [
     {"kind": "accept_then_rst"},
     {"kind": "accept_then_5xx"},
     {"kind": "accept_then_hang"},
-    {"kind": "accept_then_hang", "delay": 1.0},
+    {"kind": "accept_then_hang", "delay": 1.5},
 ]
 NAMES = ["dropped", "reset", "500", "stall", "late"]
 

@@ -36,7 +36,7 @@ SIZE = 40
 RELAYER = {"key": "relayer-key", "address": WALLETS["eoa"]}
 
 
-def quick(monkeypatch, timeout=0.6):
+def quick(monkeypatch, timeout=1.0):
     """The same machinery with short times."""
     from polymarket.clients import _transport
 
