@@ -1,6 +1,7 @@
 """FAULTS.md §1B: fills, settlement and accounting."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -31,18 +32,15 @@ async def test_b01_a_fill_that_settles_late_is_not_turned_into_cash_before(at):
 
 async def test_b02_a_fill_that_fails_was_never_had(at):
     await at.conduct(fail=1)
-    at.before_post = lambda _: at.calm_down()
     report, plan = await at.trade()
     assert report.state is UNWOUND
     assert report.realised == 0
-    assert {f.trade for f in await at.ledger.facts(plan.id) if isinstance(f, Voided)}
-    assert len(at.sent) == 3
+    assert len({f.trade for f in await at.ledger.facts(plan.id) if isinstance(f, Voided)}) >= 3
     await at.check()
 
 
 async def test_b02_mined_and_then_rolled_back(at):
     await at.conduct(fail=1, fail_mined=True)
-    at.before_post = lambda _: at.calm_down()
     report, _ = await at.trade()
     assert (report.state, report.realised) == (UNWOUND, 0)
     await at.check()
@@ -94,8 +92,10 @@ async def test_b03_fills_that_fail_when_they_would_gain(at):
 
     await eventually(matched)
     at.calm_down()
-    report, _ = await trading
-    assert (report.state, report.realised) == (UNWOUND, 0)
+    report, plan = await trading
+    assert report.state is UNWOUND
+    assert report.realised == (await at.account(plan)).cash
+    assert not any((await at.account(plan)).held.values())
     await at.check()
 
 
@@ -104,9 +104,7 @@ async def test_b03_settlement_that_fails_again_and_again_stops_trading(make):
     await at.conduct(fail=1)
     for _ in range(2):
         assert [plan.state for plan in (await at.cycle()).plans] == [UNWOUND]
-        for slug in ("race-1", "race-2", "race-3"):
-            bid = {"race-1": "0.45", "race-2": "0.40", "race-3": "0.35"}[slug]
-            at.book(slug, [(bid, 40), ("0.05", 500)], [("0.47", 300)])
+        at.open_again()
         await asyncio.sleep(0.1)
     report = await at.cycle()
     assert not report.plans
@@ -116,7 +114,6 @@ async def test_b03_settlement_that_fails_again_and_again_stops_trading(make):
 
 async def test_b04_a_maker_that_moves_its_funds_away(at):
     await at.conduct(maker_rug=1)
-    at.before_post = lambda _: at.calm_down()
     report, _ = await at.trade()
     assert (report.state, report.realised) == (UNWOUND, 0)
     await at.check()
@@ -141,22 +138,23 @@ async def test_b05_any_way_to_confirmed(at, statuses):
 @pytest.mark.parametrize("statuses", [("FAILED",), ("RETRYING", "MINED", "RETRYING", "FAILED")])
 async def test_b05_any_way_to_failed(at, statuses):
     await at.conduct(statuses=statuses)
-    at.before_post = lambda _: at.calm_down()
     report, _ = await at.trade()
     assert (report.state, report.realised) == (UNWOUND, 0)
     await at.check()
 
 
 async def test_b05_confirmed_and_then_failed_stops_trading(at):
-    await at.conduct(statuses=("CONFIRMED", "FAILED"), mined_after=0.08)
-    await at.chain(relayer_fail="no", mined_after=0.5)
-    await at.cycle()
+    await at.conduct(statuses=("CONFIRMED", "FAILED"), mined_after=0.7)
+    await at.chain(fee_bips=100)
+    report, plan = await at.trade()
+    assert report.alarm
     await eventually(at._settled)
     await at.cycle()
-    truth = await at.truth()
-    failed = [t for t in truth["trades"] if t["status"] == "FAILED"]
-    assert bool(failed) == bool(at.orchestrator.reconciler.differences)
-    assert truth["problems"] == []
+    assert {d.what for d in at.orchestrator.reconciler.differences} == {"cash", "shares"}
+    assert not (await at.cycle()).risk.can_trade
+    assert not any(isinstance(f, Voided) for f in await at.ledger.facts(plan.id))
+    await at.orchestrator.reconciler.accept("a confirmed trade was undone")
+    await at.check()
 
 
 async def test_b06_the_same_trade_told_many_times_is_one_fill(at):
@@ -209,7 +207,9 @@ async def test_b08_a_match_with_the_other_outcome_is_ours_in_our_outcome_and_sid
     assert mint["makers"][0]["token"] == at.market("race-1").yes
     assert mint["token"] == at.market("race-1").no
     fills = [
-        f for f in (await at.ledger.fills(plan.approved_at)) if f.outcome.token == mint["token"]
+        f
+        for f in (await at.ledger.fills(plan.approved_at - timedelta(seconds=5)))
+        if f.outcome.token == mint["token"]
     ]
     assert {f.side for f in fills} == {Side.BUY}
     assert {f.price for f in fills} == {Decimal("0.55")}
@@ -222,7 +222,7 @@ async def test_b09_a_trifle_more_or_less_is_booked_as_it_is(at, dust):
     report, plan = await at.trade()
     assert report.state is DONE
     assert len(at.sent) == 3
-    assert {to_micro(n) for n in (await at.account(plan)).held.values() if n > 0} <= {dust, 0}
+    assert all(n <= Decimal("0.013") for n in (await at.account(plan)).held.values())
     await at.check()
 
 
@@ -244,13 +244,13 @@ async def test_b11_the_fee_is_the_markets_not_what_the_trade_shows(at, shown):
     await at.conduct(fee_shown=shown)
     report, plan = await at.trade()
     assert report.state is DONE
-    assert sum(f.fee for f in await at.ledger.fills(plan.approved_at)) > 0
+    assert sum(f.fee for f in await at.ledger.fills(plan.approved_at - timedelta(seconds=5))) > 0
     await at.check()
 
 
 async def test_b12_a_fee_in_shares_is_noticed_and_stops_trading(at):
     await at.conduct(fee_in_shares=True)
-    report, plan = await at.trade()
+    report, _ = await at.trade()
     assert report.state is not OPEN
     assert report.alarm
     assert not any(o["side"] == "SELL" for o in (await at.truth())["orders"])
@@ -276,9 +276,7 @@ async def test_b13_a_fee_that_we_do_not_know_of_yet_stops_trading(make):
     first, _ = await at.trade()
     assert first.state is DONE
     await at.check()
-    at.exchange.set_book(at.market("race-1").yes, ((450_000, 40_000_000),), ((470_000, 300_000_000),))
-    at.exchange.set_book(at.market("race-2").yes, ((400_000, 40_000_000),), ((420_000, 300_000_000),))
-    at.exchange.set_book(at.market("race-3").yes, ((350_000, 40_000_000),), ((370_000, 300_000_000),))
+    at.open_again()
     for slug in ("race-1", "race-2", "race-3"):
         at.market(slug).fee_rate = Decimal("0.07")
     await asyncio.sleep(0.1)

@@ -173,9 +173,7 @@ async def test_a07_an_order_that_is_there_already_is_adopted(at, endpoint):
 
 async def test_a07_a_venue_that_answers_the_same_order_the_same_again(at):
     async def twice(request):
-        await at.http.post(
-            request.url.path, content=request.content, headers=dict(request.headers)
-        )
+        await at.http.post(request.url.path, content=request.content, headers=dict(request.headers))
 
     await at.conduct(duplicates="same")
     at.before_post = twice
@@ -217,7 +215,9 @@ async def test_a09_a_batch_of_which_nothing_is_said_got_in(at):
     await at.check()
 
 
-@pytest.mark.parametrize(("end", "state"), [("match", DONE), ("unmatch", UNWOUND), ("cancel", UNWOUND)])
+@pytest.mark.parametrize(
+    ("end", "state"), [("match", DONE), ("unmatch", UNWOUND), ("cancel", UNWOUND)]
+)
 async def test_a10_delayed_is_on_its_way_and_nothing_is_sent_meanwhile(at, end, state):
     await at.conduct(matching_delay=0.3, delayed_end=end)
     trading = asyncio.create_task(at.trade())

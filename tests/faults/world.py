@@ -122,6 +122,11 @@ class World:
         for slug in ("race-1", "race-2", "race-3"):
             self.book(slug, [("0.25", 300)], [("0.30", 300)])
 
+    def open_again(self):
+        """The opportunity is there once more."""
+        for slug, bid in (("race-1", "0.45"), ("race-2", "0.40"), ("race-3", "0.35")):
+            self.book(slug, [(bid, SIZE), ("0.05", 500)], [(Decimal(bid) + Decimal("0.02"), 300)])
+
     # our side
 
     async def assemble(self, options=None):
