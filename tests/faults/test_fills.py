@@ -168,10 +168,11 @@ async def test_b06_the_same_trade_told_many_times_is_one_fill(at):
     await at.check()
 
 
-async def other(at, wallet=Account.from_key(OTHER).address):
+async def other(at):
     """Another account at the same exchange."""
     from polymarket import AsyncSecureClient
 
+    wallet = Account.from_key(OTHER).address
     await at.control(deposit={"wallet": wallet, "usd": "1000"}, allow={"wallet": wallet})
     return await AsyncSecureClient.create(
         private_key=OTHER, wallet=wallet, environment=environment(at.address)

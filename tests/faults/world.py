@@ -122,6 +122,10 @@ class World:
         for slug in ("race-1", "race-2", "race-3"):
             self.book(slug, [("0.25", 300)], [("0.30", 300)])
 
+    async def expire(self):
+        """Our API key is worth nothing any more, until it is derived again."""
+        await self.control(conduct={"auth_ttl": 100}, advance=101)
+
     def open_again(self):
         """The opportunity is there once more."""
         for slug, bid in (("race-1", "0.45"), ("race-2", "0.40"), ("race-3", "0.35")):
@@ -261,9 +265,9 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(folder, *, wallet="eoa", usd="1000", events=None, options=None, **flags):
+async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, **flags):
     """A funded wallet at an exchange with one known opportunity, and our live desk."""
-    exchange = Exchange(events or race(), SystemClock(), random.Random("faults"), [], [])
+    exchange = Exchange(race(), SystemClock(), random.Random("faults"), [], [])
     exchange.render_all()
     wallet = WALLETS[wallet]
     async with (
@@ -274,7 +278,7 @@ async def world(folder, *, wallet="eoa", usd="1000", events=None, options=None, 
             address,
             folder,
             **{
-                "polymarket.rpc_urls": (f"{address}/rpc",),
+                "polymarket.rpc_urls": (*nodes, f"{address}/rpc"),
                 "polymarket.relayer_url": address,
                 "polymarket.relayer_key": RELAYER["key"],
                 "polymarket.relayer_key_address": RELAYER["address"],
