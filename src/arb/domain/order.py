@@ -76,6 +76,8 @@ class Final:
 
     fills: tuple[Fill, ...]
     reason: str = ""
+    again: bool = False
+    """Refused since the venue takes no orders now, whatever they are: it will again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def way_out(
     """The step that `Choose` stands for, at these books."""
     account = read(facts)
     rounds = ROUNDS_MAX + -(-len(plan.legs) // BATCH_MAX)
-    way = best_way(plan, account, books, trade=account.round < rounds)
+    way = best_way(plan, account, books, trade=account.tries < rounds)
     if way.deals and way.waits and (wait := _waiting(account)):
         return wait
     if way.deals:
