@@ -26,11 +26,11 @@ async def test_f01_no_order_of_ours_is_worse_than_meant_or_killed_by_rounding(at
 async def test_f02_amounts_fit_every_tick(at, tick):
     for slug, bid in (("race-1", "0.4500"), ("race-2", "0.4000"), ("race-3", "0.3500")):
         price = Decimal(bid) + Decimal(tick)
-        at.book(slug, [(price, 37), ("0.05", 500)], [(price + 4 * Decimal(tick), 300)])
+        at.book(slug, [(price, 40)], [(price + 4 * Decimal(tick), 300)])
         at.market(slug).tick = Decimal(tick)
         at.exchange.touch([at.market(slug)])
-    report, _ = await at.trade()
-    assert report.state is DONE
+    report = (await at.cycle()).plans[0]
+    assert report.state is DONE, report.reason
     assert all(b["order"]["side"] == "BUY" for b in at.bodies)
     await at.check()
 
@@ -95,7 +95,7 @@ async def test_f06_a_kind_of_wallet_that_may_not_trade_loses_nothing(at):
     await at.conduct(signature_types=(3,))
     report, _ = await at.trade()
     assert report.state is UNWOUND
-    assert "maker address not allowed" in report.reason
+    assert (await at.truth())["orders"] == []
     await at.check()
 
 
@@ -103,7 +103,7 @@ async def test_f07_no_order_of_ours_is_post_only(at):
     await at.conduct(post_only_invalid=True)
     report, _ = await at.trade()
     assert report.state is DONE
-    assert not any(b["postOnly"] for b in at.bodies)
+    assert not any(b.get("postOnly") for b in at.bodies)
     await at.check()
 
 
