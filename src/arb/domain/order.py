@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType
 
 from arb.domain.market import MarketId, OutcomeId, Side
-from arb.domain.money import Price, Shares, Usd, notional
+from arb.domain.money import Price, Shares, Usd, micro_down, notional
 
 PlanId = NewType("PlanId", str)
 OrderId = NewType("OrderId", str)
@@ -57,8 +57,11 @@ class Fill:
 
     @property
     def cash(self) -> Usd:
-        """What the fill does to the account: negative when it pays."""
-        value = notional(self.price, self.size)
+        """What the fill does to the account: negative when it pays.
+
+        Dust of shares is worth parts of a micro-dollar, which nobody pays (FAULTS.md B09).
+        """
+        value = micro_down(notional(self.price, self.size))
         return Usd(-value - self.fee if self.side is Side.BUY else value - self.fee)
 
     @property
@@ -73,6 +76,8 @@ class Final:
 
     fills: tuple[Fill, ...]
     reason: str = ""
+    again: bool = False
+    """Refused since the venue takes no orders now, whatever they are: it will again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ class PlanAccount:
         return max((attempt_of(id_) for id_ in self.orders), default=0)
 
     @property
+    def tries(self) -> int:
+        """The rounds of which the venue took notice: it was not closed to all orders."""
+        closed = {id_ for id_, answer in self.answers.items() if answer.again}
+        return len({attempt_of(id_) for id_ in self.orders if id_ not in closed})
+
+    @property
     def failed_exits(self) -> int:
         """Operations that certainly did not happen."""
         return sum(end.effect is None for end in self.ends.values())

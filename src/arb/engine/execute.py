@@ -131,7 +131,14 @@ class Executor:
             await self._write_answers(plan, prepared, refused)
             return True
         self.guard.passed(prepared)
-        return await self._write_answers(plan, prepared, await trading.submit(prepared))
+        answers = await trading.submit(prepared)
+        written = await self._write_answers(plan, prepared, answers)
+        closed = [a for a in answers if isinstance(a, Final) and a.again]
+        if len(closed) == len(answers):
+            # It makes no sense to ask again at once: the venue is closed (FAULTS.md E01 to E03).
+            self.held_back = closed[0].reason
+            return False
+        return written
 
     async def _look(self, plan: Plan) -> Books:
         """Fresh books of both outcomes of every leg; empty when they cannot be had."""

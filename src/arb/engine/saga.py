@@ -4,14 +4,14 @@ Pure, so that starting, going on and recovering are the same call.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from arb.domain.book import OrderBook
 from arb.domain.fact import Fact
 from arb.domain.market import OutcomeId
-from arb.domain.money import NO_USD, ZERO, Usd
+from arb.domain.money import NO_SHARES, NO_USD, ZERO, Usd
 from arb.domain.order import Order, TimeInForce, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.settlement import Operation, OperationId
@@ -112,7 +112,7 @@ def way_out(
     """The step that `Choose` stands for, at these books."""
     account = read(facts)
     rounds = ROUNDS_MAX + -(-len(plan.legs) // BATCH_MAX)
-    way = best_way(plan, account, books, trade=account.round < rounds)
+    way = best_way(plan, account, books, trade=account.tries < rounds)
     if way.deals and way.waits and (wait := _waiting(account)):
         return wait
     if way.deals:
@@ -183,9 +183,15 @@ def _exit(plan: Plan, account: PlanAccount) -> Step:
     if plan.settlement is None:
         return Done(_ended(plan, account, ""))
     if account.failed_exits < EXITS_MAX:
-        return Settle(_operation_id(plan, account), plan.settlement)
+        return Settle(_operation_id(plan, account), _fitting(plan, plan.settlement, account))
     why = next(end.reason for end in reversed(list(account.ends.values())) if end.effect is None)
     return Done(_ended(plan, account, f"held to resolution: {why}", "the exit failed"))
+
+
+def _fitting(plan: Plan, exit_: Operation, account: PlanAccount) -> Operation:
+    """The exit in what is really there: a full fill may lack a trifle (FAULTS.md B09)."""
+    there = (account.settled.get(leg.outcome, NO_SHARES) for leg in plan.legs)
+    return replace(exit_, size=min(exit_.size, *there))
 
 
 def _operation_id(plan: Plan, account: PlanAccount) -> OperationId:
@@ -193,6 +199,7 @@ def _operation_id(plan: Plan, account: PlanAccount) -> OperationId:
 
 
 def _nothing_left(plan: Plan, account: PlanAccount) -> bool:
+    """Whether neither legs nor what hedged them are held; what an exit gave is a gift."""
     outcomes = {leg.outcome for leg in plan.legs}
     outcomes |= {leg.terms.opposite for leg in plan.legs if leg.terms}
     gave = {
@@ -207,7 +214,7 @@ def _received(operation: Operation) -> tuple[OutcomeId, ...]:
 
 def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> ExecutionReport:
     """The report of an end. Profit is realised when nothing that was paid for is left."""
-    kept = any(account.shares(leg.outcome) > DUST for leg in plan.legs)
+    kept = not _nothing_left(plan, account)
     # What is left after all was earned back costs nothing any more.
     bound = kept and account.cash < 0
     reached = _reached(plan, account)
@@ -232,8 +239,16 @@ def _reached(plan: Plan, account: PlanAccount) -> bool:
         return whole
     ends = account.ends.values()
     return any(
-        end.effect is not None and account.requests[end.id].operation == plan.settlement
+        end.effect is not None and _same_exit(account.requests[end.id].operation, plan.settlement)
         for end in ends
+    )
+
+
+def _same_exit(done: Operation, meant: Operation) -> bool:
+    return (
+        type(done) is type(meant)
+        and replace(done, size=meant.size) == meant
+        and done.size >= meant.size - DUST
     )
 
 

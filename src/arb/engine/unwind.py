@@ -13,7 +13,7 @@ bought, for the pair is a dollar whoever wins (both see the same resting orders,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arb.domain.basket import least_size, size_step
@@ -88,11 +88,14 @@ def best_way(
         trade: Whether orders may still be sent; otherwise what is held decides alone.
     """
     held = [_net(plan, account, leg) for leg in plan.legs]
+    strays, left = _strays(plan, account, books)
     if not trade:
-        return _as_it_is(plan, held)
+        way = _as_it_is(plan, held)
+        return replace(way, left=way.left or left or bool(strays))
     levels = sorted({NO_SHARES, plan.size, *(h for h in held if h > DUST)})
     ways = [way for level in levels for way in _ways(plan, account, books, held, level)]
-    return min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.deals)))
+    best = min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.deals)))
+    return replace(best, deals=(*best.deals, *strays), left=best.left or left)
 
 
 def exits(plan: Plan, account: PlanAccount, way: Way) -> list[Operation]:
@@ -272,6 +275,32 @@ def _hedge(
     if other is None or any(each.outcome == leg.terms.opposite for each in plan.legs):
         return None
     return buy(other.asks, surplus, leg.terms)
+
+
+def _strays(
+    plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
+) -> tuple[tuple[Deal, ...], bool]:
+    """Sales of hedges whose leg is gone (its trade failed after all); whether some nobody takes."""
+    deals: list[Deal] = []
+    left = False
+    for number, leg in enumerate(plan.legs):
+        if leg.terms is None or any(e.outcome == leg.terms.opposite for e in plan.legs):
+            continue
+        opposite = leg.terms.opposite
+        extra = Shares(account.shares(opposite) - account.shares(leg.outcome))
+        if extra <= DUST:
+            continue
+        book = books.get(opposite)
+        sold = sell(book.bids, extra, leg.terms) if book else None
+        if account.settled.get(opposite, NO_SHARES) < extra:
+            continue  # it may fail as well; until it has settled it is waited for
+        if sold is None:
+            left = True
+            continue
+        limit, size, cash = sold
+        deals.append(Deal(number + len(plan.legs), opposite, Side.SELL, limit, size, cash))
+        left = left or extra - size > DUST
+    return tuple(deals), left
 
 
 def _net(plan: Plan, account: PlanAccount, leg: PlannedLeg) -> Shares:

@@ -220,7 +220,8 @@ class PolymarketTrading:
 
     async def _answer(self, order: Order, row: "OrderResponse") -> Answer:
         if not row.ok:
-            return Final((), row.message) if row.code in REFUSALS else Unknown()
+            again = row.code == "post_only_mode"
+            return Final((), row.message, again) if row.code in REFUSALS else Unknown()
         if row.status != "matched" or str(row.order_id).lower() != order.ref.lower():
             return Unknown()
         # The receipt has sums only. Fees are charged piece by piece, so the pieces are read.
@@ -375,7 +376,7 @@ def _after(error: Exception) -> Answer:  # noqa: PLR0911  # one line a kind of e
         if "duplicate" in str(error).lower():
             return Unknown()  # the venue has it: find out what became of it (FAULTS.md A07)
         if error.status in REFUSING or error.restriction is not None:
-            return Final((), str(error))
+            return Final((), str(error), error.restriction is not None)
         return Unknown()
     if isinstance(error, TransportError) and isinstance(error.__cause__, UNSENT):
         return Final((), f"never sent: {error}")
