@@ -178,6 +178,7 @@ async def test_failures_in_a_row_count_until_a_success_or_an_operator(ledger):
     for number in range(3):
         plan = _plan(f"f{number}")
         await ledger.open_plan(1, plan)
+        await ledger.append(plan.id, _facts(plan)[:1])
         when = NOON + timedelta(seconds=number)
         await ledger.close_plan(_report(plan, PlanState.UNWOUND, realised="-1"), when)
     held = await ledger.portfolio(NOON)
@@ -188,6 +189,13 @@ async def test_failures_in_a_row_count_until_a_success_or_an_operator(ledger):
     )
     await ledger.set_standing(resumed)
     assert await ledger.standing() == resumed
+    assert (await ledger.portfolio(NOON)).consecutive_failures == 0
+
+
+async def test_a_plan_of_which_nothing_was_sent_is_no_failure(ledger):
+    plan = _plan("unsent")
+    await ledger.open_plan(1, plan)
+    await ledger.close_plan(_report(plan, PlanState.UNWOUND), NOON)
     assert (await ledger.portfolio(NOON)).consecutive_failures == 0
 
 

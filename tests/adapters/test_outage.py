@@ -110,7 +110,9 @@ async def _looked(folder):
     async with exchange_at("demo", 3) as (_, address):
         loaded = settings_for(address, folder)
         async with looking_desk(loaded.settings) as desk:
-            cycle = Cycle(desk, cycle_options(loaded.settings))
+            options = cycle_options(loaded.settings)
+            executor = ArbitrageOrchestrator(desk, options).executor
+            cycle = Cycle(desk, options, executor, lambda: "")
             look = await cycle.look()
             return cycle.judge(look).findings, look.snapshot
 

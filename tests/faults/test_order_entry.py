@@ -54,7 +54,7 @@ async def test_a01_an_answer_lost_before_a_restart_is_found_by_the_next_life(mak
     at = await make(options={})
     await at.fault("/orders", **fault)
     await at.fault("/data/trades", status=500, times=-1)
-    at.orchestrator._executor.options = at.options = short(at.options)
+    at.orchestrator.executor.options = at.options = short(at.options)
     report, _ = await at.trade()
     assert report.state is OPEN
     await at.control(clear=True)
@@ -391,7 +391,7 @@ async def test_a21_no_order_waits_for_ever_without_an_alarm(at):
     await at.fault("/orders", "accept_then_drop")
     for endpoint in ("/data/trades", "/data/orders"):
         await at.fault(endpoint, status=500, times=-1)
-    at.orchestrator._executor.options = short(at.options)
+    at.orchestrator.executor.options = short(at.options)
     report, plan = await at.trade()
     assert report.state is OPEN
     assert "without an answer" in report.reason

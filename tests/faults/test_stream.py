@@ -79,7 +79,7 @@ async def test_d06_a_cancelled_order_is_over_whatever_the_reason_is_called(at, r
 
 
 async def test_d07_a_key_that_has_expired_loses_no_order_and_a_new_life_derives_it_again(at):
-    at.orchestrator._executor.options = _short(at.options)
+    at.orchestrator.executor.options = _short(at.options)
     await at.fault("/orders", "accept_then_drop")
     await at.fault("/data/trades", status=500, times=-1)
     report, _ = await at.trade()

@@ -141,7 +141,7 @@ class World:
             live_venue(self.settings, permit)
         )
         self.desk = await self.stack.enter_async_context(
-            live_desk(self.settings, self.live, self.venue, lambda: "", [self.news.append])
+            live_desk(self.settings, self.live, self.venue, [self.news.append])
         )
         self.ledger = self.desk.ledger
         self.options = dataclasses.replace(
@@ -152,7 +152,7 @@ class World:
         )
         self._watch()
         self.orchestrator = ArbitrageOrchestrator(self.desk, self.options)
-        guard = self.orchestrator._executor.guard
+        guard = self.orchestrator.executor.guard
         guard.options = dataclasses.replace(guard.options, duplicate_window=SOON)
         return await self.orchestrator.setup()
 

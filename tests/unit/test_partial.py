@@ -24,6 +24,7 @@ def result(profit, exposures, filled):
     return max(flat, whole)
 
 
+@settings(max_examples=60, deadline=None)
 @given(cents, legs)
 def test_no_pattern_of_fills_ends_below_the_bound(profit, exposures):
     least = bound(Usd(profit), exposures)

@@ -44,9 +44,9 @@ class ArbitrageOrchestrator:
             desk.clock,
             desk.killed,
         )
-        self._executor = Executor(desk=desk, options=options, guard=guard)
+        self.executor = Executor(desk=desk, options=options, guard=guard)
         self.reconciler = Reconciler(desk=desk, options=options)
-        self._cycle = Cycle(desk, options, self._executor, self.reconciler.against)
+        self._cycle = Cycle(desk, options, self.executor, self.reconciler.against)
         self._stopping = False
         self._resolutions_asked_at: float | None = None
 
@@ -142,7 +142,7 @@ class ArbitrageOrchestrator:
         """Go on with every plan that is open."""
         reports: list[ExecutionReport] = []
         for plan in await self._desk.ledger.open_plans():
-            report = await self._executor.execute(plan)
+            report = await self.executor.execute(plan)
             reports.append(report)
             if report.alarm:
                 self._tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
