@@ -57,9 +57,12 @@ async def test_g02_a_chain_that_finds_no_finality_is_waited_for(at):
 
 
 async def test_g03_a_node_that_lags_behind_is_not_taken_at_its_word(at):
-    await at.chain(stale_reads=0.5)
+    await at.chain(stale_reads=0.2)
     await at.cycle()
     await at.ended(8)
+    (plan,) = await at.plans()
+    ends = [f for f in await at.ledger.facts(plan.id) if isinstance(f, Settled)]
+    assert [end.effect is not None for end in ends] == [True]
     await at.chain(stale_reads=0.0)
     await at.check()
 

@@ -251,7 +251,7 @@ async def test_a11_a_fak_that_is_live_with_nothing_filled_fills_later(at):
 
 @pytest.mark.parametrize("missing", ["error", "null"])
 async def test_a12_not_found_is_not_never_placed(at, missing):
-    await at.conduct(trades_lag=0.4, missing_order=missing, confirmed_after=0.1)
+    await at.conduct(trades_lag=0.3, missing_order=missing, confirmed_after=0.1)
     report, _ = await at.trade()
     assert report.state is DONE
     assert len(at.sent) == 3
@@ -267,7 +267,7 @@ async def test_a12_trades_on_many_pages(at):
 
 
 async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved(at):
-    await at.conduct(hidden=0.4)
+    await at.conduct(hidden=0.3)
     await at.fault("/orders", "accept_then_drop")
     trading = asyncio.create_task(at.trade())
     await eventually(lambda: at.asked["GET /data/order"] > 4)

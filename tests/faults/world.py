@@ -29,7 +29,7 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from tests.adapters.venue import KEY, WALLETS
 from tests.conftest import settings_for
 
-LIFE, GRACE = timedelta(seconds=0.4), timedelta(seconds=0.2)
+LIFE, GRACE = timedelta(seconds=0.6), timedelta(seconds=0.2)
 SOON = timedelta(seconds=0.1)
 SIZE = 40
 """Shares on the best level of every leg of the opportunity."""

@@ -28,7 +28,7 @@ from arb.adapters.polymarket.holdings import Holdings
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import ClobMarket, EventPayload, MarketPayload, decode
 from arb.adapters.polymarket.rpc import Reverted, Rpc
-from arb.domain.errors import BadVenueData, VenueError
+from arb.domain.errors import BadVenueData, Unavailable, VenueError
 from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import Shares, to_micro
 from arb.domain.settlement import Convert, Effect, Merge, Operation, OperationId, Redeem, effect
@@ -61,13 +61,29 @@ class PolymarketSettlement:
     ) -> None:
         self._client, self._options, self._contracts = client, options, contracts
         self._rpc, self._holdings, self._reader, self._now = rpc, holdings, reader, now
+        self._short: dict[str, datetime] = {}
+        """Since when a plan's shares are missing on chain."""
 
-    async def prepare(self, _id: OperationId, operation: Operation) -> str:
+    async def prepare(self, id_: OperationId, operation: Operation) -> str:
         """See `arb.ports.Settlement`."""
         taken = [outcome for outcome, _ in _takes(operation)]
         held = await self._holdings.of(taken)
+        if not isinstance(operation, Redeem):
+            self._wait_for_shares(id_, operation, held)
         tokens = {outcome.token: int(to_micro(held[outcome])) for outcome in taken}
         return msgspec.json.encode(Before(self._now(), tokens)).decode()
+
+    def _wait_for_shares(
+        self, id_: OperationId, operation: Operation, held: Mapping[OutcomeId, Shares]
+    ) -> None:
+        """What has settled shows at once, unless the node lags behind (FAULTS.md G03)."""
+        plan, now = id_.rsplit("/", 1)[0], self._now()
+        if all(held[outcome] >= size for outcome, size in _takes(operation)):
+            self._short.pop(plan, None)
+            return
+        since = self._short.setdefault(plan, now)
+        if now - since < timedelta(seconds=self._options.settlement_quiet_seconds):
+            raise Unavailable("the node does not show yet what is to be turned into cash")
 
     async def submit(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
         """See `arb.ports.Settlement`. Simulated first: what would revert is never sent."""
