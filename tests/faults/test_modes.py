@@ -27,6 +27,7 @@ async def test_e01_a_restarting_engine_takes_nothing_and_later_it_does(at):
     await at.control(restart={"seconds": 60, "post_only": 0})
     await refused(at, reason="restarting")
     await at.control(advance=61)
+    await asyncio.sleep(1.1)  # so long the venue has asked us to keep away
     report = await at.cycle()
     assert [plan.state for plan in report.plans] == [DONE]
     await at.check()
