@@ -26,7 +26,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$")]
-BotName = Annotated[str, msgspec.Meta(pattern=NAME)]
+BotName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,200}$")]
 Words = Annotated[str, msgspec.Meta(max_length=2_000)]
 Stamp = float | str | None
@@ -124,7 +124,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """That a bot is alive, in the user's own shape; `schema` may be left out."""
 
-    bot_name: str
+    bot_name: BotName
     status: Annotated[str, msgspec.Meta(max_length=200)] = "running"
     timestamp: Stamp = None
     pid: Annotated[int, msgspec.Meta(ge=1, le=2**22)] | None = None
