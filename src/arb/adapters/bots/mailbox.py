@@ -53,19 +53,19 @@ class Mailbox:
     _commands: Folder = field(init=False)
     _results: Folder = field(init=False)
     _heartbeats: Folder = field(init=False)
-    _pending: Folder = field(init=False)
+    _answers: Folder = field(init=False)
     _quarantine: Quarantine = field(init=False)
 
     def __post_init__(self) -> None:
         self._commands = self._folder("commands")
         self._results = self._folder("results")
         self._heartbeats = self._folder("heartbeats")
-        self._pending = self._folder("pending")
+        self._answers = self._folder("answers")
         self._quarantine = Quarantine(self._folder("quarantine"), self.tell)
 
     def close(self) -> None:
         """Let go of the folders."""
-        for folder in (self._commands, self._results, self._heartbeats, self._pending):
+        for folder in (self._commands, self._results, self._heartbeats, self._answers):
             folder.close()
         self._quarantine.folder.close()
 
@@ -137,24 +137,19 @@ class Mailbox:
         self._heartbeats.remove(f"{bot}_heartbeat.json")
         self._commands.remove(_command(bot))
 
-    def remember(self, command: Command) -> None:
-        """Keep a command until its end is known, over restarts."""
-        if _ID.fullmatch(command.id):
-            self._pending.write(f"{command.id}.json", dump(command))
+    def keep(self, result: Result) -> None:
+        """Hold on to a claimed answer, over restarts, until its plan has ended."""
+        if _ID.fullmatch(result.id):
+            self._answers.write(f"{result.id}.json", dump(result))
 
-    def remembered(self, id_: str) -> Command | None:
-        """A command that was kept."""
-        return self._known(self._pending, f"{id_}.json", Command)
+    def kept(self, id_: str) -> Result | None:
+        """An answer that was kept."""
+        return self._known(self._answers, f"{id_}.json", Result) if _ID.fullmatch(id_) else None
 
     def forget(self, id_: str) -> None:
-        """The command's end is known."""
-        self._pending.remove(f"{id_}.json")
-
-    def all_remembered(self) -> list[Command]:
-        """Every command that was kept."""
-        names = [name for name in self._pending.names() if _ID.fullmatch(name[:-5])]
-        found = (self._known(self._pending, name, Command) for name in sorted(names))
-        return [command for command in found if command is not None]
+        """The plan of this answer has ended."""
+        if _ID.fullmatch(id_):
+            self._answers.remove(f"{id_}.json")
 
     def sweep(self, bots: Collection[str]) -> None:
         """Put aside what has no business in the bots' folders."""

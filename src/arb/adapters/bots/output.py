@@ -1,5 +1,6 @@
 """What a bot prints, kept in files of bounded size, as lines that can be trusted to be lines."""
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,17 +31,17 @@ class BotLog:
             lines.append(self._rest)
             self._rest = b""
         if lines:
-            self._put(b"".join(plain(line) for line in lines))
+            self._try_put(b"".join(plain(line) for line in lines))
 
     def say(self, text: str) -> None:
         """A line of our own."""
         self.flush()
-        self._put(f"--- {clean(text)}\n".encode())
+        self._try_put(f"--- {clean(text)}\n".encode())
 
     def flush(self) -> None:
         """Write the line that has no end yet."""
         if self._rest:
-            self._put(plain(self._rest))
+            self._try_put(plain(self._rest))
             self._rest = b""
 
     def close(self) -> None:
@@ -49,6 +50,11 @@ class BotLog:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _try_put(self, text: bytes) -> None:
+        """A full disk costs the log, not the bot."""
+        with contextlib.suppress(OSError):
+            self._put(text)
 
     def _put(self, text: bytes) -> None:
         file = self._file or self._open()
