@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, keys, reads, run, tools
+from arb.cli import admin, bots, keys, reads, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -42,6 +42,7 @@ app.add_typer(tools.exchange, name="exchange")
 app.add_typer(admin.config, name="config")
 app.add_typer(admin.db, name="db")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(bots.bots, name="bots")
 
 
 @app.callback()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ from arb.domain.fact import (
 )
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
+from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
@@ -146,6 +147,20 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     story = plain({name: getattr(row, name) for name in names})
     meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
     return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
+
+
+async def find_plan(loaded: Loaded, id_: str) -> Plan:
+    """A plan by the beginning of its id.
+
+    Raises:
+        LedgerError: There is none, or more than one.
+    """
+    async with _opened(loaded) as (ledger, _):
+        known = await ledger.recent(datetime.min.replace(tzinfo=UTC))
+    found = [plan for plan, _ in known if plan.id.startswith(id_)]
+    if len(found) != 1:
+        raise LedgerError(f"{len(found)} plans begin with {id_!r}; see `arb plans`")
+    return found[0]
 
 
 async def set_standing(loaded: Loaded, state: TradingState, reason: str) -> Standing:

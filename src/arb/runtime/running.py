@@ -12,6 +12,7 @@ from arb.domain.report import CycleReport, Statistics
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
+from arb.runtime.bots import with_bots
 from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
@@ -68,11 +69,17 @@ async def _desk(
     loaded: Loaded, observers: Sequence[Observer], *, live: bool
 ) -> AsyncIterator[Desk]:
     if not live:
-        async with paper_desk(loaded.settings, observers) as desk:
-            yield desk
+        async with (
+            paper_desk(loaded.settings, observers) as desk,
+            with_bots(loaded, desk) as with_them,
+        ):
+            yield with_them
         return
-    async with ready_desk(loaded, lambda: "", observers) as (desk, _):
-        yield desk
+    async with (
+        ready_desk(loaded, lambda: "", observers) as (desk, _),
+        with_bots(loaded, desk) as with_them,
+    ):
+        yield with_them
 
 
 async def scan(loaded: Loaded) -> CycleReport:

@@ -59,6 +59,8 @@ class BotTrading:
     """For orders that a bot decided on: the bot and the command."""
     _asked_at: dict[str, float] = field(default_factory=dict, init=False)
     _to_tell: dict[str, deque[Command]] = field(default_factory=dict, init=False)
+    _executed: dict[PlanId, set[str]] = field(default_factory=dict, init=False)
+    """Commands whose answers are kept until their plan has ended."""
 
     @property
     def venue(self) -> VenueId:
@@ -72,6 +74,8 @@ class BotTrading:
                 self._plans[plan.id] = plan
             case PlanEnded(plan=plan):
                 self._plans.pop(plan.id, None)
+                for id_ in self._executed.pop(plan.id, ()):
+                    self.mailbox.forget(id_)
             case _:
                 pass
 
@@ -103,6 +107,7 @@ class BotTrading:
         bot, id_ = _bot_of(order)
         if not bot:
             return await self.inner.ask(order)
+        self._executed.setdefault(_plan_id(order), set()).add(id_)
         self._collect(bot, id_)
         result = self.mailbox.kept(id_)
         if result is not None:
@@ -125,11 +130,10 @@ class BotTrading:
 
     def _plan_of(self, orders: Sequence[Order]) -> Plan | None:
         """The plan whose first orders these are; `None` for anything else."""
-        parts = [order.id.rsplit("/", 3) for order in orders]
-        plans = {part[0] for part in parts}
-        if len(plans) != 1 or any(part[-1] != "1" for part in parts):
+        plans = {_plan_id(order) for order in orders}
+        if len(plans) != 1 or any(not order.id.endswith("/1") for order in orders):
             return None
-        return self._plans.get(PlanId(plans.pop()))
+        return self._plans.get(plans.pop())
 
     def _route(self, plan: Plan) -> Route:
         scripts = {n for n, found in self.bots.definitions.items() if found.does == "prints"}
@@ -185,6 +189,7 @@ class BotTrading:
         """Let a bot with an account of its own see to the orders."""
         plan, now = self._plan_of(orders), self.clock.now()
         definition = self.bots.definitions[bot]
+        self._executed.setdefault(_plan_id(orders[0]), set()).add(id_)
         until = min(order.expires_at for order in orders)
         try:
             sent = self._send(handed_over(bot, plan, orders, now, until))
@@ -227,7 +232,7 @@ class BotTrading:
         """The report, held against every order of the command, less those not asked about now."""
         if len(orders) > 1:
             return result
-        plan = orders[0].id.rsplit("/", 3)[0]
+        plan = _plan_id(orders[0])
         if any(fill.order.rsplit("/", 3)[0] != plan for fill in result.fills):
             raise BadDocument("not_in_plan")
         here = tuple(fill for fill in result.fills if fill.order == orders[0].id)
@@ -258,8 +263,22 @@ class BotTrading:
 
     def _send(self, command: Command) -> bool:
         """Write a command, what is out of date in its place taken back before."""
-        self.mailbox.expire(command.bot_name)
+        bot = command.bot_name
+        self.mailbox.expire(bot)
+        if command.command == "execute_arbitrage":
+            # An end that waits to be read is no reason to miss the next plan: it is told later.
+            told = self.mailbox.current(bot)
+            old = told is not None and told.command != command.command
+            if told and old and self.mailbox.withdraw(bot, told.id):
+                self._later(told)
         return self.mailbox.send(command)
+
+    def _later(self, told: Command) -> None:
+        if told.command == "execution_result":
+            self._waiting(told.bot_name).appendleft(told)
+
+    def _waiting(self, bot: str) -> deque[Command]:
+        return self._to_tell.setdefault(bot, deque(maxlen=WAITING_MAX))
 
     def _report_back(self, orders: Sequence[Order], answers: Sequence[Answer]) -> None:
         """Tell the bot that decided on these orders what became of them."""
@@ -270,8 +289,7 @@ class BotTrading:
         if self.bots.definitions[bot].does == "prints":
             return
         now = self.clock.now()
-        waiting = self._to_tell.setdefault(bot, deque(maxlen=WAITING_MAX))
-        waiting.append(
+        self._waiting(bot).append(
             Command(
                 id=id_,
                 command="execution_result",
@@ -298,6 +316,10 @@ class BotTrading:
                     waiting.popleft()
             except OSError:
                 continue
+
+
+def _plan_id(order: Order) -> PlanId:
+    return PlanId(order.id.rsplit("/", 3)[0])
 
 
 def _bot_of(order: Order) -> tuple[str, str]:

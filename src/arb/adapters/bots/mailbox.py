@@ -82,16 +82,20 @@ class Mailbox:
         self._commands.write(name, dump(command))
         return True
 
+    def current(self, bot: str) -> Command | None:
+        """The command that the bot has not claimed yet."""
+        return self._known(self._commands, _command(bot), Command)
+
     def withdraw(self, bot: str, id_: str) -> bool:
         """Take a command back; true when the bot certainly never claimed it."""
-        found = self._known(self._commands, _command(bot), Command)
+        found = self.current(bot)
         if found is None or found.id != id_:
             return False
         return self._commands.remove(_command(bot))
 
     def expire(self, bot: str) -> Command | None:
         """Take back a command whose time is long over."""
-        found = self._known(self._commands, _command(bot), Command)
+        found = self.current(bot)
         if found is None or self.clock.now() < found.expires_at + WITHDRAW_AFTER:
             return None
         return found if self._commands.remove(_command(bot)) else None
