@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -19,13 +20,12 @@ LEAST_PROFIT = Decimal("0.10")
 HEARTBEAT_SECONDS = 30
 LOOK_SECONDS = 0.1
 
-running = True
+stopped = threading.Event()
 
 
 def stop(_number, _frame):
     """Finish what is at hand, then leave."""
-    global running
-    running = False
+    stopped.set()
 
 
 def write(folder, kind, document):
@@ -95,14 +95,14 @@ def main():
     signal.signal(signal.SIGINT, stop)
     beat_at = 0.0
     print(f"{NAME} is up", flush=True)
-    while running:
+    while not stopped.is_set():
         if time.monotonic() - beat_at >= HEARTBEAT_SECONDS or not beat_at:
             heartbeat("running")
             beat_at = time.monotonic()
         command = next_command()
         if command is not None:
             obey(command)
-        time.sleep(LOOK_SECONDS)
+        stopped.wait(LOOK_SECONDS)
     heartbeat("stopping")
     print(f"{NAME} leaves", flush=True)
 

@@ -94,7 +94,7 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[Desk]:
         deliverer = asyncio.create_task(_deliver(list(trading.values())))
         stack.callback(deliverer.cancel)
         observers = [*desk.observers, *(found.observe for found in trading.values())]
-        yield replace(desk, trading=dict(trading), observers=observers)
+        yield replace(desk, trading={**trading}, observers=observers)
 
 
 async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:

@@ -54,6 +54,7 @@ class BotTrading:
     inherited: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str, str], None] = lambda _bot, _what: None
     """Hears what a person should know of."""
+    venue: VenueId = field(init=False)
     _plans: dict[PlanId, Plan] = field(default_factory=dict, init=False)
     _decided: dict[str, tuple[str, str]] = field(default_factory=dict, init=False)
     """For orders that a bot decided on: the bot and the command."""
@@ -62,10 +63,8 @@ class BotTrading:
     _executed: dict[PlanId, set[str]] = field(default_factory=dict, init=False)
     """Commands whose answers are kept until their plan has ended."""
 
-    @property
-    def venue(self) -> VenueId:
-        """See `arb.ports.Trading`."""
-        return self.inner.venue
+    def __post_init__(self) -> None:
+        self.venue = self.inner.venue
 
     def observe(self, news: News) -> None:
         """Know the plans under way: an order alone does not tell what it is for."""
