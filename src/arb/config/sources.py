@@ -74,7 +74,7 @@ class Loaded:
         texts = [
             text
             for setting in self.all()
-            if setting.name.endswith(("url", "urls"))
+            if setting.name.endswith(("url", "urls")) and setting.name not in SECRETS
             for text in ([setting.value] if isinstance(setting.value, str) else setting.value)
         ]
         # Of a list of addresses each is a secret by itself: an error names one, not the list.

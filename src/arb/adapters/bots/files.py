@@ -21,6 +21,7 @@ from arb.domain.errors import ConfigError
 _LISTED_MAX = 1_000
 _KEPT_MAX = 100
 """Files that were put aside; what is more is removed."""
+_READS_MAX = 5
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -87,6 +88,19 @@ class Folder:
         Raises:
             BadDocument: It is no ordinary small file of an owner that we know.
         """
+        for _ in range(_READS_MAX):
+            found = self._read(name, size_max)
+            # Without a name it was replaced while it was being opened: look at the new one.
+            if found is None or found[1].st_nlink:
+                break
+        if found is None:
+            return None
+        raw, about = found
+        if len(raw) > size_max:
+            raise BadDocument("too_large")
+        return Content(raw, (about.st_ino, about.st_mtime_ns, about.st_size), about.st_mtime)
+
+    def _read(self, name: str, size_max: int) -> tuple[bytes, os.stat_result] | None:
         try:
             # Looked at before it is opened: opening a device can do things.
             self._check(os.stat(name, dir_fd=self._fd, follow_symlinks=False), size_max)
@@ -98,14 +112,11 @@ class Folder:
         try:
             about = os.fstat(file)
             self._check(about, size_max)
-            raw = os.read(file, size_max + 1)
+            return os.read(file, size_max + 1), about
         except OSError as error:
             raise BadDocument("unreadable", str(error.strerror)) from None
         finally:
             os.close(file)
-        if len(raw) > size_max:
-            raise BadDocument("too_large")
-        return Content(raw, (about.st_ino, about.st_mtime_ns, about.st_size), about.st_mtime)
 
     def rename(self, name: str, to: str) -> bool:
         """Give the file another name in one step; false where there is none."""
@@ -154,7 +165,7 @@ class Folder:
     def _check(self, about: os.stat_result, size_max: int) -> None:
         if not stat.S_ISREG(about.st_mode):
             raise BadDocument(_kind(about.st_mode))
-        if about.st_nlink != 1:
+        if about.st_nlink > 1:
             raise BadDocument("hard_link", f"{about.st_nlink} names")
         if about.st_uid not in self.owners:
             raise BadDocument("wrong_owner", str(about.st_uid))

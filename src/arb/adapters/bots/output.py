@@ -48,7 +48,8 @@ class BotLog:
         """Let go of the file."""
         self.flush()
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _try_put(self, text: bytes) -> None:
@@ -59,7 +60,7 @@ class BotLog:
     def _put(self, text: bytes) -> None:
         file = self._file or self._open()
         if self._size and self._size + len(text) > self.size_max:
-            file.close()
+            self.close()
             self._rotate()
             file = self._open()
         file.write(text)
@@ -68,7 +69,7 @@ class BotLog:
 
     def _open(self) -> BinaryIO:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("ab")
+        file = self.path.open("ab", buffering=0)
         self._file, self._size = file, file.tell()
         return file
 

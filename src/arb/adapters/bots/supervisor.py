@@ -7,12 +7,14 @@ one before it left, by number and time of start, and ends it before it starts an
 
 import asyncio
 import contextlib
+import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -32,6 +34,9 @@ from arb.adapters.bots.process import (
     signal_group,
 )
 from arb.ports import Clock
+
+OUTPUT_SECONDS = 1.0
+"""How long what a dead bot printed is read: a process that left its group may hold the pipe."""
 
 
 class BotState(StrEnum):
@@ -219,58 +224,41 @@ class Supervisor:
         definition = bot.definition
         self._mailbox.clear(definition.name)
         bot.beat, bot.why_killed = None, ""
+        ours, theirs = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *launched(definition.command, definition.limits),
                 stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=STDOUT,
+                stdout=theirs,
+                stderr=theirs,
                 cwd=folder_of(definition, self._options.base),
                 env={
                     **environment(definition, self._inherited),
                     "ARB_BOT_FOLDER": str(self._mailbox.path.resolve()),
                 },
                 start_new_session=True,
-                limit=CHUNK,
             )
         except OSError as error:
+            os.close(ours)
             return f"cannot be started: {error.strerror}"
+        finally:
+            os.close(theirs)
         bot.process, bot.identity = process, identity(process.pid)
         bot.seen_at, bot.beat_at = self._clock.monotonic(), None
         bot.log.say(f"started as process {process.pid}")
         self._become(bot, BotState.RUNNING)
+        output = asyncio.create_task(_keep(os.fdopen(ours, "rb", buffering=0), bot.log))
         try:
-            await self._read_output(bot, process)
             code = await process.wait()
         finally:
-            # What it forked goes with it, however it ended.
+            # What it forked goes with it, however it ended, and with that its output ends.
             signal_group(process.pid, signal.SIGKILL)
+            await asyncio.wait((output,), timeout=OUTPUT_SECONDS)
+            output.cancel()
             bot.process = bot.identity = None
         how = bot.why_killed or _ended(code)
         bot.log.say(f"process {process.pid}: {how}")
         return how
-
-    async def _read_output(self, bot: _Watched, process: Process) -> None:
-        """Keep what the bot prints until it ends; a fork that holds the pipe is not waited for."""
-        assert process.stdout is not None
-        stream, end = process.stdout, asyncio.create_task(process.wait())
-        try:
-            while True:
-                chunk = asyncio.create_task(stream.read(CHUNK))
-                await asyncio.wait((chunk, end), return_when=asyncio.FIRST_COMPLETED)
-                if not chunk.done():
-                    signal_group(process.pid, signal.SIGKILL)
-                    with contextlib.suppress(TimeoutError):
-                        bot.log.write(await asyncio.wait_for(chunk, 1.0))
-                    return
-                if not chunk.result():
-                    return
-                bot.log.write(chunk.result())
-                # A flood must not keep the loop from everything else.
-                await asyncio.sleep(0)
-        finally:
-            end.cancel()
-            bot.log.flush()
 
     async def _end(self, bot: _Watched, why: str) -> None:
         """SIGTERM to the group, SIGKILL after the grace."""
@@ -413,6 +401,25 @@ def stop_leftover(status: Status) -> bool:
 def runs(status: Status) -> bool:
     """Whether the process that the file tells of is there."""
     return bool(status.pid) and alive(Identity(status.pid, status.started))
+
+
+async def _keep(pipe: FileIO, log: BotLog) -> None:
+    """Keep what comes through the pipe until its end.
+
+    The pipe is our own: asyncio's would have the process's end wait for every fork that holds it.
+    """
+    stream = asyncio.StreamReader(limit=CHUNK)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), pipe
+    )
+    try:
+        while chunk := await stream.read(CHUNK):
+            log.write(chunk)
+            # A flood must not keep the loop from everything else.
+            await asyncio.sleep(0)
+    finally:
+        transport.close()
+        log.flush()
 
 
 def _ended(code: int) -> str:
