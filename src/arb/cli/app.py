@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, bots, keys, reads, run, tools
+from arb.cli import admin, alerts, bots, keys, reads, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -43,6 +43,7 @@ app.add_typer(admin.config, name="config")
 app.add_typer(admin.db, name="db")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(bots.bots, name="bots")
+app.add_typer(alerts.alerts, name="alerts")
 
 
 @app.callback()

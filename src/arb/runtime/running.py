@@ -12,6 +12,7 @@ from arb.domain.report import CycleReport, Statistics
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
+from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
 from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
@@ -71,15 +72,17 @@ async def _desk(
     if not live:
         async with (
             paper_desk(loaded.settings, observers) as desk,
-            with_bots(loaded, desk) as with_them,
+            with_alerts(loaded, desk) as heard,
+            with_bots(loaded, heard) as whole,
         ):
-            yield with_them
+            yield whole
         return
     async with (
         ready_desk(loaded, lambda: "", observers) as (desk, _),
-        with_bots(loaded, desk) as with_them,
+        with_alerts(loaded, desk) as heard,
+        with_bots(loaded, heard) as whole,
     ):
-        yield with_them
+        yield whole
 
 
 async def scan(loaded: Loaded) -> CycleReport:
