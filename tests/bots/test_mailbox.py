@@ -322,7 +322,9 @@ results = st.builds(
     bot_name=st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     success=st.booleans(),
     reason=st.text(max_size=100),
-    orders=st.lists(st.builds(Intent, id=ids, price=amounts, shares=amounts), max_size=5).map(tuple),
+    orders=st.lists(st.builds(Intent, id=ids, price=amounts, shares=amounts), max_size=5).map(
+        tuple
+    ),
     fills=st.lists(
         st.builds(Reported, order=ids, price=amounts, shares=amounts, fee=amounts), max_size=5
     ).map(tuple),

@@ -262,7 +262,14 @@ time.sleep(60)
 
 
 def test_variables_that_may_hold_a_secret_are_refused_by_name():
-    names = ["API_KEY", "my_token", "DbPassword", "X_SECRET", "ARB_POLYMARKET__WALLET", "LD_PRELOAD"]
+    names = [
+        "API_KEY",
+        "my_token",
+        "DbPassword",
+        "X_SECRET",
+        "ARB_POLYMARKET__WALLET",
+        "LD_PRELOAD",
+    ]
     for name in names:
         table = {"bot": {"atom": {"command": ["x"], "environment": [name]}}}
         with pytest.raises(ConfigError, match="bots see none"):
@@ -407,7 +414,9 @@ def _asked():
 
     now = datetime(2026, 11, 21, tzinfo=UTC)
     legs = tuple(
-        Leg(id=f"p/{n}/BUY/1", venue="v", market="m", token="t", side="BUY", limit="0.4", shares="5")
+        Leg(
+            id=f"p/{n}/BUY/1", venue="v", market="m", token="t", side="BUY", limit="0.4", shares="5"
+        )
         for n in range(2)
     )
     return Command(

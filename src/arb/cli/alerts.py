@@ -28,9 +28,9 @@ def alerts_test(json: Json = False, profile: Profile = None) -> None:
     """Send a test through every channel."""
     from arb.cli.output import print_error, print_json, print_line
     from arb.domain.errors import ConfigError
-    from arb.runtime.alerts import test_alerts
+    from arb.runtime.alerts import try_channels
 
-    results = wait(test_alerts(load(profile)), "Sending…")
+    results = wait(try_channels(load(profile)), "Sending…")
     if not results:
         raise ConfigError("there is no channel: set ARB_ALERTS__URLS, or ARB_ALERTS__CONSOLE=true")
     if json:

@@ -164,7 +164,7 @@ def list_alerts(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-async def test_alerts(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, Any]]:
+async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, Any]]:
     """Send a test to every channel; says for each what became of it."""
     trouble: dict[str, str] = {}
     courier = Courier(channels_of(loaded.settings), trouble.__setitem__, pause_seconds=0.5)

@@ -20,11 +20,13 @@ class Service:
     """A channel by its Apprise address."""
 
     url: str = field(repr=False)
+    number: int = 1
+    """Its place in the list: two of a kind have different names."""
     name: str = field(init=False)
     _notifier: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.name = masked(self.url)
+        self.name = f"{masked(self.url)} ({self.number})"
         try:
             import apprise
         except ImportError:
@@ -55,4 +57,4 @@ def services(urls: str) -> list[Service]:
     Raises:
         ConfigError: One is not understood, or the library is missing.
     """
-    return [Service(url) for url in urls.split()]
+    return [Service(url, number) for number, url in enumerate(urls.split(), 1)]

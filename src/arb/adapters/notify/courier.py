@@ -110,4 +110,4 @@ class Courier:
         for lane in self.lanes:
             lane.put(None)
         until = time.monotonic() + seconds
-        return all([lane.join(max(0.0, until - time.monotonic())) for lane in self.lanes])
+        return all(lane.join(max(0.0, until - time.monotonic())) for lane in self.lanes)

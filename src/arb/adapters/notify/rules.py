@@ -104,11 +104,10 @@ def of_news(news: News) -> Alert | None:
 
 @dataclass(slots=True)
 class Conditions:
-    """Conditions of the account: told when they begin, and again only after they had ended."""
+    """Conditions of the account; the gate sees to it that one that lasts is not told each time."""
 
     options: AlertOptions
     _ends: deque[bool] = field(init=False)
-    _holding: dict[str, int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._ends = deque(maxlen=self.options.inclusion_plans)
@@ -117,18 +116,8 @@ class Conditions:
         """Count how a plan came to its end."""
         self._ends.append(reason is Reason.FILLED)
 
-    def look(self, portfolio: Portfolio) -> list[Alert]:
-        """The alerts that the account calls for and has not called for last time."""
-        found = self._now(portfolio)
-        new = [
-            alert
-            for alert in found
-            if alert.key not in self._holding or alert.level > self._holding[alert.key]
-        ]
-        self._holding = {alert.key: alert.level for alert in found}
-        return new
-
-    def _now(self, held: Portfolio) -> list[Alert]:
+    def look(self, held: Portfolio) -> list[Alert]:
+        """The alerts that the account calls for now."""
         options, found = self.options, list[Alert]()
         if held.cash < options.balance_low:
             sentence = wording.balance_low(held.cash, options.balance_low)
