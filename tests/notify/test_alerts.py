@@ -331,7 +331,8 @@ def test_a_wrong_address_is_refused_without_showing_it(tmp_path):
     assert "s3cr3tpart" not in done.stderr
 
 
-async def test_a_halt_is_told_and_a_dead_webhook_does_not_stop_the_cycle(webhook, tmp_path):
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+async def test_a_low_balance_is_told_and_a_dead_webhook_does_not_stop_the_cycle(webhook, tmp_path):
     pytest.importorskip("apprise")
     alive = f"json://127.0.0.1:{webhook.server_port}/"
     flags = {
