@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -142,12 +143,19 @@ class Venue:
         return Final((), "asked the venue")
 
 
-@pytest.fixture
-async def plan(tmp_path):
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
     """One of two legs, as the gate makes them."""
-    async with exchange_at("demo", 7) as (_, address):
-        await run_once(settings_for(address, tmp_path, **{"bots.definitions": ""}))
-    with contextlib.closing(sqlite3.connect(tmp_path / "arb.db")) as ledger:
+    folder = tmp_path_factory.mktemp("plan")
+
+    async def make():
+        async with exchange_at("demo", 7) as (_, address):
+            await run_once(settings_for(address, folder, **{"bots.definitions": ""}))
+
+    # In a thread: the loop of the tests is none of its business.
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, make()).result()
+    with contextlib.closing(sqlite3.connect(folder / "arb.db")) as ledger:
         rows = [load_plan(row[0]) for row in ledger.execute("select plan from plans")]
     return next(found for found in rows if len(found.legs) == 2)
 
