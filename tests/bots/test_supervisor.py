@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from itertools import pairwise
@@ -260,6 +261,42 @@ time.sleep(60)
     assert found["fds"] == [0, 1, 2]
     assert found["session"]
     assert found["core"] == [0, 0]
+
+
+SPY = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+os.setresuid(65534, 65534, 65534) if os.geteuid() == 0 else None
+libc.prctl(4, 1, 0, 0, 0)
+
+def spied():
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        try:
+            seen = b"PLANTED" in open(f"/proc/{os.getppid()}/environ", "rb").read()
+        except PermissionError:
+            seen = False
+        os.write(theirs, b"seen" if seen else b"hidden")
+        os._exit(0)
+    os.wait()
+    return os.read(ours, 10).decode()
+
+before = spied()
+hide_ourselves()
+print(before, spied())
+"""
+
+
+def test_nobody_reads_the_environment_of_the_supervisor_through_proc():
+    code = "from arb.adapters.bots.process import hide_ourselves\n" + SPY
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PLANTED": "x", "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout == "seen hidden\n", done.stderr
 
 
 def test_variables_that_may_hold_a_secret_are_refused_by_name():

@@ -108,12 +108,10 @@ class BotTrading:
             return await self.inner.ask(order)
         self._executed.setdefault(_plan_id(order), set()).add(id_)
         self._collect(bot, id_)
+        self._expire(bot)
         result = self.mailbox.kept(id_)
         if result is not None:
             return self._answers([order], result)[0]
-        gone = self.mailbox.expire(bot)
-        if gone is not None and gone.id == id_ and gone.command == "execute_arbitrage":
-            return Final((), f"{bot} never took it")
         self._ask_about(bot, id_)
         return Unknown()
 
@@ -263,7 +261,7 @@ class BotTrading:
     def _send(self, command: Command) -> bool:
         """Write a command, what is out of date in its place taken back before."""
         bot = command.bot_name
-        self.mailbox.expire(bot)
+        self._expire(bot)
         if command.command == "execute_arbitrage":
             # An end that waits to be read is no reason to miss the next plan: it is told later.
             told = self.mailbox.current(bot)
@@ -271,6 +269,17 @@ class BotTrading:
             if told and old and self.mailbox.withdraw(bot, told.id):
                 self._later(told)
         return self.mailbox.send(command)
+
+    def _expire(self, bot: str) -> None:
+        """Take back what the bot left lying; that it never took orders is kept as its answer."""
+        gone = self.mailbox.expire(bot)
+        if gone is None or gone.command != "execute_arbitrage" or self.mailbox.kept(gone.id):
+            return
+        if self.bots.definitions[bot].does == "executes":
+            never = Result(
+                schema=1, id=gone.id, bot_name=bot, success=False, reason=f"{bot} never took it"
+            )
+            self.mailbox.keep(never)
 
     def _later(self, told: Command) -> None:
         if told.command == "execution_result":

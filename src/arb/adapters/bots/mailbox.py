@@ -136,10 +136,9 @@ class Mailbox:
             return None
         return Beat(heartbeat, content.mark)
 
-    def clear(self, bot: str) -> None:
-        """Forget what an earlier life of the bot left: its heartbeat and its command."""
+    def forget_heartbeat(self, bot: str) -> None:
+        """Remove the sign of an earlier life. Commands stay: what was never taken must show."""
         self._heartbeats.remove(f"{bot}_heartbeat.json")
-        self._commands.remove(_command(bot))
 
     def keep(self, result: Result) -> None:
         """Hold on to a claimed answer, over restarts, until its plan has ended."""

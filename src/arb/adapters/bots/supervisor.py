@@ -222,7 +222,7 @@ class Supervisor:
     async def _one_life(self, bot: _Watched) -> str:
         """Start the process and wait for its end; says how it ended."""
         definition = bot.definition
-        self._mailbox.clear(definition.name)
+        self._mailbox.forget_heartbeat(definition.name)
         bot.beat, bot.why_killed = None, ""
         ours, theirs = os.pipe()
         try:
@@ -279,7 +279,6 @@ class Supervisor:
         """Look at heartbeats; end what has not shown one for too long."""
         self._mailbox.sweep(self._bots)
         for bot in self._bots.values():
-            self._mailbox.expire(bot.definition.name)
             if bot.state is not BotState.RUNNING or bot.process is None:
                 continue
             self._notice(bot)
