@@ -20,12 +20,14 @@ from arb.adapters.bots.mailbox import Mailbox
 from arb.adapters.bots.routing import MEASURES, Rule, measures, route
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.codec import load_plan
+from arb.bootstrap import cycle_options, paper_desk
 from arb.domain.errors import ConfigError, VenueError
 from arb.domain.market import POLYMARKET, Side
 from arb.domain.news import PlanEnded, PlanStarted
 from arb.domain.order import Final, Order, TimeInForce, Unknown, order_id
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
+from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.runtime.running import run_once
 from tests.conftest import ROOT, exchange_at, settings_for
 
@@ -150,7 +152,9 @@ def plan(tmp_path_factory):
 
     async def make():
         async with exchange_at("demo", 7) as (_, address):
-            await run_once(settings_for(address, folder, **{"bots.definitions": ""}))
+            settings = settings_for(address, folder).settings
+            async with paper_desk(settings) as desk:
+                await ArbitrageOrchestrator(desk, cycle_options(settings)).run_once()
 
     # In a thread: the loop of the tests is none of its business.
     with ThreadPoolExecutor() as threads:
