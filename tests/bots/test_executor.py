@@ -28,6 +28,7 @@ from arb.domain.order import Final, Order, TimeInForce, Unknown, order_id
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.runtime.database import check_ledger
 from arb.runtime.running import run_once
 from tests.conftest import ROOT, exchange_at, settings_for
 
@@ -116,6 +117,41 @@ async def test_a_script_that_only_prints_decides(tmp_path):
     assert statistics.successes > 0
     refused = [plan.reason for plan in report.plans if plan.state is PlanState.UNWOUND]
     assert all("legs are too many" in reason for reason in refused)
+
+
+async def test_what_a_bot_reports_enters_the_ledger_as_facts(tmp_path):
+    """A bot with an account of its own, through the whole engine."""
+    yes = '{**answer, "success": True, "orders": orders}'
+    fills = """{
+        **answer,
+        "success": True,
+        "fills": [
+            {"order": o["id"], "price": o["limit"], "shares": o["shares"], "fee": "0.01"}
+            for o in command["orders"]
+        ],
+    }"""
+    source = (EXAMPLES / "atom.py").read_text()
+    assert yes in source
+    (tmp_path / "own.py").write_text(source.replace(yes, fills))
+    definition = (
+        f'[bot.own]\ncommand = ["{sys.executable}", "own.py"]\nfolder = "{tmp_path}"\n'
+        'does = "executes"\n'
+    )
+    async with exchange_at("demo", 7) as (_, address):
+        loaded = _loaded(
+            address, tmp_path, definition + ALL.format("own"), **{"bots.supervise": False}
+        )
+        async with _bots_run(tmp_path, loaded):
+            await _ready(tmp_path, "own")
+            report, _, still_open = await run_once(loaded)
+    done = [plan for plan in report.plans if plan.state is PlanState.DONE]
+    assert done
+    assert still_open == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "arb.db")) as ledger:
+        fees = {row[0] for row in ledger.execute("select fee from fills")}
+    assert fees == {10_000}
+    assert await check_ledger(loaded) == []
+    assert not list((tmp_path / "comm" / "answers").iterdir())
 
 
 async def test_bots_of_the_orchestrator_are_started_and_stopped_with_it(tmp_path):

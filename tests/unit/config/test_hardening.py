@@ -14,7 +14,14 @@ from arb.config.sources import load
 from arb.domain.errors import ConfigError
 from tests.conftest import ROOT
 
-SECONDS = {"scan_interval", "execution_pause", "resolution_check_interval", "max_book_age"}
+SECONDS = {
+    "scan_interval",
+    "execution_pause",
+    "resolution_check_interval",
+    "max_book_age",
+    "monitor_interval",
+    "repeat_after",
+}
 
 
 def _refused(folder, profile=None):
