@@ -30,7 +30,6 @@ from arb.adapters.bots.process import (
     group_of,
     identity,
     launched,
-    members,
     signal_group,
 )
 from arb.ports import Clock
@@ -192,10 +191,6 @@ class Supervisor:
             if bot.state is BotState.RUNNING and bot.beat is not None
         )
 
-    async def watch_now(self) -> None:
-        """Look after every bot once."""
-        await self._watch()
-
     async def _live(self, bot: _Watched) -> None:
         """Lives of a bot, one after the other, until its budget is used up or it is stopped."""
         definition = bot.definition
@@ -297,8 +292,12 @@ class Supervisor:
         pid = beat.heartbeat.pid
         if pid is not None and bot.process is not None and group_of(pid) != bot.process.pid:
             return
+        first = bot.beat is None
         bot.beat, bot.seen_at = beat, self._clock.monotonic()
         bot.beat_at = self._clock.now()
+        if first:
+            # Others read from the file that the bot can be asked now.
+            self._write(bot)
 
     async def _obey(self) -> None:
         """Do what was asked for through `control/`."""
@@ -435,7 +434,6 @@ __all__ = [
     "Status",
     "Supervisor",
     "SupervisorOptions",
-    "members",
     "read_status",
     "runs",
     "stop_leftover",
