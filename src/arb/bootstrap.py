@@ -74,14 +74,6 @@ def cycle_options(settings: Settings) -> CycleOptions:
     )
 
 
-def account_of(settings: Settings) -> str:
-    """Which account of the ledger the settings speak of: the wallet's, once live is switched on."""
-    wallet = settings.polymarket.wallet
-    if settings.trading.live and wallet:
-        return f"polymarket:{wallet.lower()}"
-    return settings.trading.account
-
-
 def build_strategies(settings: Settings) -> list[Strategy]:
     """The enabled strategies."""
     options = StrategyOptions(max_legs=settings.strategies.max_legs)

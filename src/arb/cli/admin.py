@@ -90,7 +90,7 @@ def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
 
     loaded = load(profile)
     options = loaded.settings
-    unsaid = say_halt(options.database.url, options.trading.account, reason)
+    unsaid = say_halt(options.database.url, options.accounts, reason)
     # Only now: the database takes half a second to load, and the word must be out by then.
     from arb.cli.output import print_error, print_line
     from arb.runtime import reads

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, keys, live, reads, run, tools
+from arb.cli import admin, alerts, bots, keys, live, reads, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -47,6 +47,8 @@ app.add_typer(tools.exchange, name="exchange")
 app.add_typer(admin.config, name="config")
 app.add_typer(admin.db, name="db")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(bots.bots, name="bots")
+app.add_typer(alerts.alerts, name="alerts")
 
 
 @app.callback()

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
 
 DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
+CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 YEAR_SECONDS = 365 * 86_400
 
 
@@ -122,6 +123,34 @@ class ApiSettings(Section):
     token: SecretStr | None = None
 
 
+class BotsSettings(Section):
+    """External bots, and where they are spoken to."""
+
+    definitions: str = "config/bots.toml"
+    folder: Annotated[str, Field(min_length=1)] = "comm"
+    logs: Annotated[str, Field(min_length=1)] = "logs/bots"
+    supervise: bool = True
+    monitor_interval: SomeSeconds = 10
+
+
+class AlertsSettings(Section):
+    """When a person is told, where, and how often at most."""
+
+    urls: SecretStr | None = None
+    console: bool = False
+    level: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"] = "LOW"
+    balance_low_usd: Dollars = Decimal(100)
+    inclusion_rate: Fraction = Decimal("0.5")
+    inclusion_plans: Annotated[int, Field(ge=1, le=1000)] = 10
+    failures: Annotated[int, Field(ge=1)] = 2
+    volume_part: Fraction = Decimal("0.8")
+    repeat_after: Seconds = 3600
+    per_hour: Annotated[int, Field(ge=1, le=3600)] = 30
+    quiet_from: Annotated[str, Field(pattern=CLOCK_TIME)] = ""
+    quiet_to: Annotated[str, Field(pattern=CLOCK_TIME)] = ""
+    summary_at: Annotated[str, Field(pattern=CLOCK_TIME)] = "00:00"
+
+
 class Settings(BaseSettings):
     """All settings. Made by `arb.config.sources.load`, which knows where each value came from."""
 
@@ -138,6 +167,21 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     logging: LoggingSettings = LoggingSettings()
     api: ApiSettings = ApiSettings()
+    bots: BotsSettings = BotsSettings()
+    alerts: AlertsSettings = AlertsSettings()
+
+    @property
+    def account(self) -> str:
+        """Which account of the ledger is meant: the wallet's, once live is switched on."""
+        wallet = self.polymarket.wallet
+        if self.trading.live and wallet:
+            return f"polymarket:{wallet.lower()}"
+        return self.trading.account
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account that a run with these settings may trade for."""
+        return tuple(dict.fromkeys((self.account, self.trading.account)))
 
     @classmethod
     def settings_customise_sources(
@@ -166,6 +210,7 @@ SECRETS = frozenset(
         "polymarket.builder_secret",
         "polymarket.builder_passphrase",
         "api.token",
+        "alerts.urls",
     }
 )
 """Settings that are masked wherever they are shown and taken from no file but `.env`."""

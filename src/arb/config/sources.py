@@ -74,9 +74,11 @@ class Loaded:
         texts = [
             text
             for setting in self.all()
-            if setting.name.endswith(("url", "urls"))
+            if setting.name.endswith(("url", "urls")) and setting.name not in SECRETS
             for text in ([setting.value] if isinstance(setting.value, str) else setting.value)
         ]
+        # Of a list of addresses each is a secret by itself: an error names one, not the list.
+        found += [part for text in found for part in text.split() if part != text]
         hidden = [text[start:end] for text in texts for start, end in _hidden(text)]
         return [*found, *hidden, *map(unquote, hidden)]
 
@@ -329,3 +331,17 @@ def _hidden(text: str) -> Iterator[tuple[int, int]]:
 
 def _text(value: Any) -> str:
     return TypeAdapter(Any).dump_json(value).decode().strip('"')
+
+
+def inherited() -> dict[str, str]:
+    """The environment as this process found it: what bots may be given parts of."""
+    return dict(os.environ)  # noqa: TID251  # settings and bots alike are given what is here
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A file of definitions.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    return _toml(path)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,6 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.queries import FillRow, FindingRow, LedgerReads, PlanRow
-from arb.bootstrap import account_of
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.fact import (
@@ -26,6 +25,7 @@ from arb.domain.fact import (
 )
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
+from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
@@ -152,6 +152,20 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
 
 
+async def find_plan(loaded: Loaded, id_: str) -> Plan:
+    """A plan by the beginning of its id.
+
+    Raises:
+        LedgerError: There is none, or more than one.
+    """
+    async with _opened(loaded) as (ledger, _):
+        known = await ledger.recent(datetime.min.replace(tzinfo=UTC))
+    found = [plan for plan, _ in known if plan.id.startswith(id_)]
+    if len(found) != 1:
+        raise LedgerError(f"{len(found)} plans begin with {id_!r}; see `arb plans`")
+    return found[0]
+
+
 async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
     """Write down that trading is halted, after the file was made that says so.
 
@@ -188,7 +202,8 @@ async def resume(loaded: Loaded, reason: str) -> None:
     sentinel = sentinel_of(loaded.settings.database.url)
     if sentinel is not None:
         try:
-            sentinel.lift(loaded.settings.trading.account)
+            for account in loaded.settings.accounts:
+                sentinel.lift(account)
         except OSError as error:
             raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
 
@@ -207,7 +222,7 @@ async def _write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
 def _overruled(loaded: Loaded, standing: Standing) -> Standing:
     """The ledger's word, unless the file says halt."""
     sentinel = sentinel_of(loaded.settings.database.url)
-    reason = sentinel.reason(loaded.settings.trading.account) if sentinel else ""
+    reason = sentinel.reason(loaded.settings.account) if sentinel else ""
     if not reason or standing.state is TradingState.HALTED:
         return standing
     return Standing(state=TradingState.HALTED, reason=reason, by_operator=True)
@@ -259,7 +274,7 @@ async def _opened(
     database = Database(settings.database.url)
     try:
         await upgrade(database)
-        account = account_of(settings)
+        account = settings.account
         ledger = SqlLedger(database, account)
         yield ledger, LedgerReads(database, account)
     finally:

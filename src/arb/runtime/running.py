@@ -13,6 +13,8 @@ from arb.domain.report import CycleReport, Statistics
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
+from arb.runtime.alerts import with_alerts
+from arb.runtime.bots import with_bots
 from arb.runtime.killswitch import kill_switch
 from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
@@ -73,15 +75,23 @@ async def _desk(
     settings = loaded.settings
     if not live:
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
-        async with paper_desk(settings, observers) as desk:
+        async with (
+            paper_desk(settings, observers) as desk,
+            with_alerts(loaded, desk) as heard,
+            with_bots(loaded, heard) as whole,
+        ):
             with switch:
-                yield replace(desk, killed=switch.killed)
+                yield replace(whole, killed=switch.killed)
         return
-    async with ready_desk(loaded, observers) as (desk, trading):
+    async with (
+        ready_desk(loaded, observers) as (desk, trading),
+        with_alerts(loaded, desk) as heard,
+        with_bots(loaded, heard) as whole,
+    ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
         with switch:
-            yield replace(desk, killed=switch.killed)
+            yield replace(whole, killed=switch.killed)
 
 
 async def scan(loaded: Loaded) -> CycleReport:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -96,13 +97,14 @@ def sentinel_of(url: str) -> Sentinel | None:
     return Sentinel(FOLDER / (re.sub(r"[^\w.-]+", "_", words) + ".halt"))
 
 
-def say_halt(url: str, account: str, reason: str) -> str:
+def say_halt(url: str, accounts: Sequence[str], reason: str) -> str:
     """Make the file for a ledger; answers with why that could not be done."""
     sentinel = sentinel_of(url)
     if sentinel is None:
         return "a ledger in memory has no file"
     try:
-        sentinel.put(account, reason)
+        for account in accounts:
+            sentinel.put(account, reason)
     except OSError as error:
         return f"the file {sentinel.path} could not be written: {error.strerror}"
     return ""

@@ -21,6 +21,8 @@ SECONDS = {
     "max_book_age",
     "answer_wait",
     "reconcile_interval",
+    "monitor_interval",
+    "repeat_after",
 }
 
 

@@ -1,0 +1,338 @@
+"""The `Trading` port with bots in front of it.
+
+The first orders of a plan go to the bot that its route names; a bot that `decides` answers with
+order intents, which are held against the plan and then signed and sent by the venue's own adapter
+as ever: bots hold no keys. A bot that `executes` has an account of its own, on paper; what it
+reports enters the ledger as the answer to the orders, and while it is silent it is asked, never
+told again. The way out of a plan never waits for a bot.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from arb.adapters.bots.definition import Bots, Definition
+from arb.adapters.bots.mailbox import Mailbox
+from arb.adapters.bots.messages import (
+    BadDocument,
+    Command,
+    Result,
+    command_id,
+    ended,
+    handed_over,
+)
+from arb.adapters.bots.printing import ask_script
+from arb.adapters.bots.routing import OURSELVES, Route, measures, route
+from arb.adapters.bots.verdict import happened, wanted
+from arb.domain.errors import Unavailable
+from arb.domain.market import VenueId
+from arb.domain.news import News, PlanEnded, PlanStarted
+from arb.domain.order import Answer, Final, Order, PlanId, TradeState, Unknown
+from arb.domain.plan import Plan
+from arb.ports import Clock, Trading
+
+POLL_SECONDS = 0.05
+ASK_AGAIN_SECONDS = 5.0
+WAITING_MAX = 100
+"""Ends that wait to be told to a bot that does not take its commands; the oldest go first."""
+_REF = "bot:"
+
+
+@dataclass(slots=True, kw_only=True)
+class BotTrading:
+    """See `arb.ports.Trading`."""
+
+    inner: Trading
+    bots: Bots
+    mailbox: Mailbox
+    clock: Clock
+    ready: Callable[[], Collection[str]]
+    """Names of the bots that run."""
+    base: Path = Path()
+    inherited: Mapping[str, str] = field(default_factory=dict)
+    tell: Callable[[str, str], None] = lambda _bot, _what: None
+    """Hears what a person should know of."""
+    venue: VenueId = field(init=False)
+    _plans: dict[PlanId, Plan] = field(default_factory=dict, init=False)
+    _decided: dict[str, tuple[str, str]] = field(default_factory=dict, init=False)
+    """For orders that a bot decided on: the bot and the command."""
+    _asked_at: dict[str, float] = field(default_factory=dict, init=False)
+    _to_tell: dict[str, deque[Command]] = field(default_factory=dict, init=False)
+    _executed: dict[PlanId, set[str]] = field(default_factory=dict, init=False)
+    """Commands whose answers are kept until their plan has ended."""
+
+    def __post_init__(self) -> None:
+        self.venue = self.inner.venue
+
+    def observe(self, news: News) -> None:
+        """Know the plans under way: an order alone does not tell what it is for."""
+        match news:
+            case PlanStarted(plan=plan):
+                self._plans[plan.id] = plan
+            case PlanEnded(plan=plan):
+                self._plans.pop(plan.id, None)
+                for id_ in self._executed.pop(plan.id, ()):
+                    self.mailbox.forget(id_)
+            case _:
+                pass
+
+    async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """See `arb.ports.Trading`. A bot that decides is asked here, before anything is signed."""
+        plan = self._plan_of(orders)
+        bot = self._route(plan).bot if plan else OURSELVES
+        if plan is None or bot == OURSELVES:
+            return await self.inner.prepare(orders)
+        definition = self.bots.definitions[bot]
+        id_ = command_id(orders)
+        if definition.does == "executes":
+            return [replace(order, ref=f"{_REF}{bot}:{id_}") for order in orders]
+        prepared = await self.inner.prepare(await self._decision(definition, plan, orders))
+        self._decided.update({order.id: (bot, id_) for order in prepared})
+        return prepared
+
+    async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
+        """See `arb.ports.Trading`."""
+        bot, id_ = _bot_of(orders[0]) if orders else ("", "")
+        if bot:
+            return await self._hand_over(bot, id_, orders)
+        answers = await self.inner.submit(orders)
+        self._report_back(orders, answers)
+        return answers
+
+    async def ask(self, order: Order) -> Answer:
+        """See `arb.ports.Trading`."""
+        bot, id_ = _bot_of(order)
+        if not bot:
+            return await self.inner.ask(order)
+        self._executed.setdefault(_plan_id(order), set()).add(id_)
+        self._collect(bot, id_)
+        self._expire(bot)
+        result = self.mailbox.kept(id_)
+        if result is not None:
+            return self._answers([order], result)[0]
+        self._ask_about(bot, id_)
+        return Unknown()
+
+    async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+        """See `arb.ports.Trading`."""
+        if _bot_of(order)[0]:
+            return dict.fromkeys(trades, TradeState.SETTLED)
+        return await self.inner.settled(order, trades)
+
+    async def cancel_all(self) -> Sequence[str]:
+        """See `arb.ports.Trading`."""
+        return await self.inner.cancel_all()
+
+    def _plan_of(self, orders: Sequence[Order]) -> Plan | None:
+        """The plan whose first orders these are; `None` for anything else."""
+        plans = {_plan_id(order) for order in orders}
+        if len(plans) != 1 or any(not order.id.endswith("/1") for order in orders):
+            return None
+        return self._plans.get(plans.pop())
+
+    def _route(self, plan: Plan) -> Route:
+        scripts = {n for n, found in self.bots.definitions.items() if found.does == "prints"}
+        ready = scripts | set(self.ready())
+        definitions = self.bots.definitions
+        return route(self.bots.rules, definitions, plan.kind.value, measures(plan), ready)
+
+    async def _decision(
+        self, definition: Definition, plan: Plan, orders: Sequence[Order]
+    ) -> Sequence[Order]:
+        """The orders as the bot wants them.
+
+        Raises:
+            Unavailable: It says no, nothing, or nonsense. Nothing has been sent.
+        """
+        bot, now = definition.name, self.clock.now()
+        until = now + timedelta(seconds=definition.answer_seconds)
+        command = handed_over(bot, plan, orders, now, until)
+        try:
+            if definition.does == "prints":
+                result = await ask_script(definition, command, self.inherited, self.base)
+            else:
+                result = await self._answer(definition, command)
+            return wanted(orders, plan, result)
+        except BadDocument as error:
+            self.tell(bot, f"its answer for plan {plan.id} is not taken: {error}")
+            self.mailbox.put_aside[error.reason] += 1
+            raise Unavailable(f"{bot} answered what cannot be: {error.reason}") from None
+        except TimeoutError:
+            raise Unavailable(
+                f"{bot} has not answered within {definition.answer_seconds:g} s"
+            ) from None
+        except OSError as error:
+            raise Unavailable(f"{bot} cannot be asked: {error.strerror}") from None
+
+    async def _answer(self, definition: Definition, command: Command) -> Result:
+        """Send a command and wait for its answer.
+
+        Raises:
+            TimeoutError: There is none in time; one that comes later is not acted upon.
+        """
+        bot = definition.name
+        if not self._send(command):
+            raise Unavailable(f"{bot} has not taken its last command")
+        result = await self._wait(bot, command.id, definition.answer_seconds)
+        if result is None:
+            self.mailbox.withdraw(bot, command.id)
+            raise TimeoutError
+        self.mailbox.forget(command.id)
+        return result
+
+    async def _hand_over(self, bot: str, id_: str, orders: Sequence[Order]) -> Sequence[Answer]:
+        """Let a bot with an account of its own see to the orders."""
+        plan, now = self._plan_of(orders), self.clock.now()
+        definition = self.bots.definitions[bot]
+        self._executed.setdefault(_plan_id(orders[0]), set()).add(id_)
+        until = min(order.expires_at for order in orders)
+        try:
+            sent = self._send(handed_over(bot, plan, orders, now, until))
+        except OSError:
+            # Perhaps the name was given and only the disk's word is missing.
+            return [Unknown() for _ in orders]
+        if not sent:
+            return [Final((), f"{bot} has not taken its last command") for _ in orders]
+        result = await self._wait(bot, id_, definition.answer_seconds)
+        return self._answers(orders, result) if result else [Unknown() for _ in orders]
+
+    async def _wait(self, bot: str, id_: str, seconds: float) -> Result | None:
+        until = self.clock.monotonic() + seconds
+        while True:
+            self._collect(bot, id_)
+            result = self.mailbox.kept(id_)
+            if result is not None or self.clock.monotonic() >= until:
+                return result
+            await self.clock.sleep(POLL_SECONDS)
+
+    def _collect(self, bot: str, id_: str) -> None:
+        """Take in the bot's answer; one to another question is too late, and is dropped."""
+        result = self.mailbox.claim_result(bot)
+        if result is None:
+            return
+        if result.id == id_:
+            self.mailbox.keep(result)
+        self.mailbox.acknowledge(bot)
+
+    def _answers(self, orders: Sequence[Order], result: Result) -> list[Answer]:
+        try:
+            found = happened(orders, self._only(orders, result), self.clock.now())
+        except BadDocument as error:
+            # Something happened and we do not know what: the plan stays open for a person.
+            self.tell(result.bot_name, f"its report {result.id} is not taken: {error}")
+            return [Unknown() for _ in orders]
+        return [found[order.id] for order in orders]
+
+    def _only(self, orders: Sequence[Order], result: Result) -> Result:
+        """The report, held against every order of the command, less those not asked about now."""
+        if len(orders) > 1:
+            return result
+        plan = _plan_id(orders[0])
+        if any(fill.order.rsplit("/", 3)[0] != plan for fill in result.fills):
+            raise BadDocument("not_in_plan")
+        here = tuple(fill for fill in result.fills if fill.order == orders[0].id)
+        return Result(
+            schema=1,
+            id=result.id,
+            bot_name=result.bot_name,
+            success=result.success,
+            reason=result.reason,
+            fills=here,
+        )
+
+    def _ask_about(self, bot: str, id_: str) -> None:
+        """Ask the bot what became of a command, now and then."""
+        now = self.clock.monotonic()
+        if now - self._asked_at.get(id_, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
+            return
+        self._asked_at[id_] = now
+        stamp = self.clock.now()
+        question = Command(
+            id=id_,
+            command="report",
+            bot_name=bot,
+            issued_at=stamp,
+            expires_at=stamp + timedelta(seconds=ASK_AGAIN_SECONDS),
+        )
+        self._send(question)
+
+    def _send(self, command: Command) -> bool:
+        """Write a command, what is out of date in its place taken back before."""
+        bot = command.bot_name
+        self._expire(bot)
+        if command.command == "execute_arbitrage":
+            # An end that waits to be read is no reason to miss the next plan: it is told later.
+            told = self.mailbox.current(bot)
+            old = told is not None and told.command != command.command
+            if told and old and self.mailbox.withdraw(bot, told.id):
+                self._later(told)
+        return self.mailbox.send(command)
+
+    def _expire(self, bot: str) -> None:
+        """Take back what the bot left lying; that it never took orders is kept as its answer."""
+        gone = self.mailbox.expire(bot)
+        if gone is None or gone.command != "execute_arbitrage" or self.mailbox.kept(gone.id):
+            return
+        if self.bots.definitions[bot].does == "executes":
+            never = Result(
+                schema=1, id=gone.id, bot_name=bot, success=False, reason=f"{bot} never took it"
+            )
+            self.mailbox.keep(never)
+
+    def _later(self, told: Command) -> None:
+        if told.command == "execution_result":
+            self._waiting(told.bot_name).appendleft(told)
+
+    def _waiting(self, bot: str) -> deque[Command]:
+        return self._to_tell.setdefault(bot, deque(maxlen=WAITING_MAX))
+
+    def _report_back(self, orders: Sequence[Order], answers: Sequence[Answer]) -> None:
+        """Tell the bot that decided on these orders what became of them."""
+        found = [self._decided.pop(order.id, None) for order in orders]
+        if not found or found[0] is None:
+            return
+        bot, id_ = found[0]
+        if self.bots.definitions[bot].does == "prints":
+            return
+        now = self.clock.now()
+        self._waiting(bot).append(
+            Command(
+                id=id_,
+                command="execution_result",
+                bot_name=bot,
+                issued_at=now,
+                expires_at=now + timedelta(minutes=5),
+                ended=tuple(
+                    ended(
+                        order,
+                        answer.fills if isinstance(answer, Final) else None,
+                        answer.reason if isinstance(answer, Final) else "",
+                    )
+                    for order, answer in zip(orders, answers, strict=True)
+                ),
+            )
+        )
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Write the ends that wait to be told, where the bot has taken what came before."""
+        for waiting in self._to_tell.values():
+            try:
+                if waiting and self._send(waiting[0]):
+                    waiting.popleft()
+            except OSError:
+                continue
+
+
+def _plan_id(order: Order) -> PlanId:
+    return PlanId(order.id.rsplit("/", 3)[0])
+
+
+def _bot_of(order: Order) -> tuple[str, str]:
+    """The bot and the command of an order that a bot executes by itself."""
+    if not order.ref.startswith(_REF):
+        return "", ""
+    _, bot, id_ = order.ref.split(":", 2)
+    return bot, id_

@@ -1,0 +1,240 @@
+"""The JSON documents of the mailbox, versioned (INTERFACE_SPEC §11).
+
+What comes from a bot is a stranger's text: size, depth and every field are checked before use.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from arb.domain.order import Fill, Order
+from arb.domain.plan import Plan
+
+SCHEMA = 1
+BYTES_MAX = 65_536
+"""Of one document."""
+DEPTH_MAX = 8
+"""Brackets within brackets: our own documents need four."""
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$")]
+BotName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,200}$")]
+Words = Annotated[str, msgspec.Meta(max_length=2_000)]
+Stamp = float | str | None
+"""The bot's own clock, in the user's way (seconds) or as text; shown, never relied on."""
+
+
+class BadDocument(Exception):
+    """A document that is not what it must be; `reason` is one of a few words for counting."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One order that the plan needs, as it is told to a bot."""
+
+    id: str
+    venue: str
+    market: str
+    token: str
+    side: str
+    limit: Amount
+    shares: Amount
+
+
+class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
+    """What the orders are for."""
+
+    plan: str
+    kind: str
+    event: str
+    title: str
+    exit: str
+    outlay: str
+    payoff_worst: str
+    profit: str
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one order."""
+
+    order: str
+    state: Literal["filled", "refused", "unknown"]
+    shares: str = "0"
+    paid: str = "0"
+    reason: str = ""
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bot is told."""
+
+    schema: int = SCHEMA
+    id: str
+    command: Literal["execute_arbitrage", "report", "execution_result"]
+    bot_name: str
+    issued_at: datetime
+    expires_at: datetime
+    opportunity: Opportunity | None = None
+    orders: tuple[Leg, ...] = ()
+    ended: tuple[Ended, ...] = ()
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that the bot wants sent."""
+
+    id: Id
+    price: Amount
+    shares: Amount
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """A fill that a bot with an account of its own says it had."""
+
+    order: Id
+    price: Amount
+    shares: Amount
+    fee: Amount = "0"
+    trade: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{0,200}$")] = ""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bot answers to a command. Fields that are not named here are passed over."""
+
+    schema: Literal[1]
+    id: Id
+    bot_name: BotName
+    success: bool
+    timestamp: Stamp = None
+    reason: Words = ""
+    orders: Annotated[tuple[Intent, ...], msgspec.Meta(max_length=100)] = ()
+    fills: Annotated[tuple[Reported, ...], msgspec.Meta(max_length=1_000)] = ()
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """That a bot is alive, in the user's own shape; `schema` may be left out."""
+
+    bot_name: BotName
+    status: Annotated[str, msgspec.Meta(max_length=200)] = "running"
+    timestamp: Stamp = None
+    pid: Annotated[int, msgspec.Meta(ge=1, le=2**22)] | None = None
+    schema: Literal[1] = 1
+
+
+Document = TypeVar("Document", Command, Result, Heartbeat)
+
+
+def parse(raw: bytes, kind: type[Document]) -> Document:
+    """The document in these bytes.
+
+    Raises:
+        BadDocument: It is too large, too deep, no JSON, or not of this kind.
+    """
+    if len(raw) > BYTES_MAX:
+        raise BadDocument("too_large", f"{len(raw)} bytes")
+    if depth(raw) > DEPTH_MAX:
+        raise BadDocument("too_deep")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise BadDocument("bad_fields", clean(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadDocument("no_json", clean(str(error))) from None
+
+
+def dump(document: Command | Result | Heartbeat) -> bytes:
+    """The document as text, with a line feed at its end."""
+    return msgspec.json.encode(document) + b"\n"
+
+
+def depth(raw: bytes) -> int:
+    """How deep brackets stand within brackets, strings left out."""
+    deepest = now = 0
+    for byte in _STRING.sub(b"", raw):
+        if byte in b"[{":
+            now += 1
+            deepest = max(deepest, now)
+        elif byte in b"]}":
+            now -= 1
+    return deepest
+
+
+def clean(text: str) -> str:
+    """The text on one line, with what terminals obey written out."""
+    return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def command_id(orders: Iterable[Order]) -> str:
+    """The id of the command that hands these orders over: the same for the same orders."""
+    names = "\n".join(sorted(order.id for order in orders))
+    return hashlib.sha256(names.encode()).hexdigest()[:32]
+
+
+def handed_over(
+    bot: str, plan: Plan | None, orders: Iterable[Order], at: datetime, until: datetime
+) -> Command:
+    """The command that asks a bot to see to these orders."""
+    orders = tuple(orders)
+    return Command(
+        id=command_id(orders),
+        command="execute_arbitrage",
+        bot_name=bot,
+        issued_at=at.astimezone(UTC),
+        expires_at=until.astimezone(UTC),
+        opportunity=_opportunity(plan) if plan else None,
+        orders=tuple(_leg(order) for order in orders),
+    )
+
+
+def _opportunity(plan: Plan) -> Opportunity:
+    return Opportunity(
+        plan=plan.id,
+        kind=plan.kind.value,
+        event=plan.event_slug,
+        title=plan.event_title,
+        exit=plan.exit.value,
+        outlay=amount(plan.outlay),
+        payoff_worst=amount(plan.payoff_worst),
+        profit=amount(plan.profit),
+    )
+
+
+def _leg(order: Order) -> Leg:
+    return Leg(
+        id=order.id,
+        venue=order.outcome.venue,
+        market=order.market,
+        token=order.outcome.token,
+        side=order.side.value,
+        limit=amount(order.limit),
+        shares=amount(order.size),
+    )
+
+
+def ended(order: Order, fills: Iterable[Fill] | None, reason: str) -> Ended:
+    """What a bot is told about an order; without fills to tell of, `None` means not known yet."""
+    if fills is None:
+        return Ended(order=order.id, state="unknown", reason=clean(reason))
+    fills = tuple(fills)
+    return Ended(
+        order=order.id,
+        state="filled" if fills else "refused",
+        shares=amount(sum((fill.size for fill in fills), Decimal(0))),
+        paid=amount(-sum((fill.cash for fill in fills), Decimal(0))),
+        reason=clean(reason),
+    )
+
+
+def amount(value: Decimal) -> str:
+    """A decimal as plain text, never in powers of ten."""
+    return f"{value:f}"

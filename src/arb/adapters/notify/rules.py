@@ -1,0 +1,215 @@
+"""When a person is told, how urgently, and when it is too much. No clock is read in here."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from enum import IntEnum
+
+from arb.adapters.notify import wording
+from arb.domain.halt import TradingState
+from arb.domain.money import Usd, text
+from arb.domain.news import News, PlanEnded, StateChanged, Trouble
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+
+_HELD_MAX = 100
+_SHOWN_MAX = 20
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+class Level(IntEnum):
+    """How urgent it is."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something that a person should know."""
+
+    level: Level
+    key: str
+    """The same for the same trouble: it is told once, not every cycle."""
+    sentence: str
+
+    @property
+    def title(self) -> str:
+        """Its first line."""
+        return f"arb {self.level.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertOptions:
+    """When a person is told."""
+
+    level: Level = Level.LOW
+    balance_low: Usd
+    volume_max: Usd
+    volume_part: Decimal = Decimal("0.8")
+    inclusion_rate: Decimal = Decimal("0.5")
+    inclusion_plans: int = 10
+    failures: int = 2
+    repeat_after: timedelta = timedelta(hours=1)
+    per_hour: int = 30
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    summary_at: time | None = time(0, 0)
+
+
+def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
+    """Every condition in words, the most urgent first."""
+    part = text(options.volume_part * 100)
+    found = [
+        (Level.CRITICAL, "trading is halted"),
+        (Level.CRITICAL, f"cash is below ${text(options.balance_low)}"),
+        (Level.CRITICAL, "a plan needs a look: shares nobody takes, an exit that failed"),
+        (Level.HIGH, "trading is throttled"),
+        (
+            Level.HIGH,
+            f"fewer than {text(options.inclusion_rate * 100)} % of the last "
+            f"{options.inclusion_plans} plans were filled",
+        ),
+        (Level.HIGH, f"{options.failures} or more plans in a row failed"),
+        (Level.HIGH, "ledger and venue differ"),
+        (Level.HIGH, "a bot is given up, or says what cannot be"),
+        (Level.MEDIUM, f"the day's volume is above {part} % of ${text(options.volume_max)}"),
+    ]
+    if options.summary_at is not None:
+        found.append((Level.LOW, f"the day's summary, at {options.summary_at:%H:%M} UTC"))
+    return found
+
+
+def of_news(news: News) -> Alert | None:
+    """The alert that news calls for, if any."""
+    match news:
+        case StateChanged(state=TradingState.HALTED):
+            level, key = Level.CRITICAL, "state"
+        case StateChanged(state=TradingState.THROTTLED):
+            level, key = Level.HIGH, "state"
+        case PlanEnded(plan=plan, report=report) if report.alarm:
+            level, key = Level.CRITICAL, f"plan {plan.id}"
+        case Trouble(problem=problem) if problem.where.startswith("plan "):
+            level, key = Level.CRITICAL, problem.where
+        case Trouble(problem=problem) if problem.where.startswith(("bot ", "reconciliation")):
+            level, key = Level.HIGH, f"{problem.where}: {problem.what}"
+        case _:
+            return None
+    return Alert(level=level, key=key, sentence=wording.say(news))
+
+
+@dataclass(slots=True)
+class Conditions:
+    """Conditions of the account; the gate sees to it that one that lasts is not told each time."""
+
+    options: AlertOptions
+    _ends: deque[bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ends = deque(maxlen=self.options.inclusion_plans)
+
+    def plan_ended(self, reason: Reason) -> None:
+        """Count how a plan came to its end."""
+        self._ends.append(reason is Reason.FILLED)
+
+    def look(self, held: Portfolio) -> list[Alert]:
+        """The alerts that the account calls for now."""
+        options, found = self.options, list[Alert]()
+        if held.cash < options.balance_low:
+            sentence = wording.balance_low(held.cash, options.balance_low)
+            found.append(Alert(level=Level.CRITICAL, key="balance", sentence=sentence))
+        filled, plans = sum(self._ends), len(self._ends)
+        if plans == options.inclusion_plans and filled < options.inclusion_rate * plans:
+            sentence = wording.few_included(filled, plans)
+            found.append(Alert(level=Level.HIGH, key="inclusion", sentence=sentence))
+        if held.consecutive_failures >= options.failures:
+            sentence = wording.failures(held.consecutive_failures)
+            found.append(Alert(level=Level.HIGH, key="failures", sentence=sentence))
+        limit = options.volume_max
+        if limit > 0 and held.volume_today > options.volume_part * limit:
+            sentence = wording.volume_high(held.volume_today, limit)
+            found.append(Alert(level=Level.MEDIUM, key="volume", sentence=sentence))
+        return found
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lets through what is new and not too much; keeps the rest for the morning, or counts it."""
+
+    options: AlertOptions
+    suppressed: int = field(default=0, init=False)
+    """Alerts that were not sent: repeated, or too many in an hour."""
+    _sent: dict[str, tuple[datetime, Level]] = field(default_factory=dict, init=False)
+    _hour: deque[datetime] = field(default_factory=deque, init=False)
+    _held: list[Alert] = field(default_factory=list, init=False)
+    _held_count: int = field(default=0, init=False)
+
+    def admit(self, alert: Alert, now: datetime) -> Alert | None:
+        """The alert, if it is to be sent now."""
+        if alert.level < self.options.level:
+            return None
+        if self._is_repeated(alert, now):
+            self.suppressed += 1
+            return None
+        self._remember(alert, now)
+        if alert.level is Level.CRITICAL:
+            self._hour.append(now)
+            return alert
+        if self.is_quiet(now):
+            self._held_count += 1
+            if len(self._held) < _HELD_MAX:
+                self._held.append(alert)
+            return None
+        return self._within_rate(alert, now)
+
+    def waiting(self, now: datetime) -> Alert | None:
+        """What waited for the end of the quiet hours, as one alert, once it has come."""
+        if not self._held or self.is_quiet(now):
+            return None
+        held, count = self._held, self._held_count
+        self._held, self._held_count = [], 0
+        first = sorted(held, key=lambda alert: -alert.level)[:_SHOWN_MAX]
+        sentences = [f"{alert.level.name}: {alert.sentence}" for alert in first]
+        self._hour.append(now)
+        return Alert(
+            level=first[0].level, key="quiet", sentence=wording.held_back(count, sentences)
+        )
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Whether only what is critical may be sent."""
+        begin, end, at = self.options.quiet_from, self.options.quiet_to, now.time()
+        if begin is None or end is None or begin == end:
+            return False
+        return begin <= at < end if begin < end else at >= begin or at < end
+
+    def _is_repeated(self, alert: Alert, now: datetime) -> bool:
+        before = self._sent.get(alert.key)
+        if before is None:
+            return False
+        at, level = before
+        return level >= alert.level and timedelta(0) <= now - at < self.options.repeat_after
+
+    def _remember(self, alert: Alert, now: datetime) -> None:
+        old = [k for k, (at, _) in self._sent.items() if now - at >= self.options.repeat_after]
+        for key in old:
+            del self._sent[key]
+        self._sent[alert.key] = (now, alert.level)
+
+    def _within_rate(self, alert: Alert, now: datetime) -> Alert | None:
+        while self._hour and now - self._hour[0] >= _HOUR:
+            self._hour.popleft()
+        if len(self._hour) >= self.options.per_hour:
+            self.suppressed += 1
+            return None
+        self._hour.append(now)
+        return alert
+
+
+def next_summary(after: datetime, at: time) -> datetime:
+    """When the next summary is due."""
+    today = datetime.combine(after.date(), at, after.tzinfo)
+    return today if today > after else today + _DAY

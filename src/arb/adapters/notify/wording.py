@@ -1,0 +1,67 @@
+"""What alerts say: one wording for every channel. Pure."""
+
+from decimal import Decimal
+
+from arb.domain.halt import TradingState
+from arb.domain.money import Usd, text
+from arb.domain.news import News, PlanEnded, StateChanged, Trouble
+from arb.domain.position import Portfolio
+from arb.domain.report import Statistics
+
+
+def say(news: News) -> str:
+    """The sentence for news that a person may have to act on; empty for all other news."""
+    match news:
+        case StateChanged(state=TradingState.HALTED, reason=reason):
+            return f"Trading is halted: {reason or 'no reason given'}. `arb resume` ends it."
+        case StateChanged(state=TradingState.THROTTLED, reason=reason):
+            return f"Trading is throttled: {reason}. It does half the work and recovers by itself."
+        case PlanEnded(plan=plan, report=report) if report.alarm:
+            return f"Plan {plan.id} on {plan.event_slug} needs a look: {report.alarm}."
+        case Trouble(problem=problem):
+            return f"{problem.where}: {problem.what}"
+        case _:
+            return ""
+
+
+def balance_low(cash: Usd, least: Usd) -> str:
+    """There is little cash left."""
+    return f"The balance is low: ${text(cash)}, less than ${text(least)}."
+
+
+def few_included(filled: int, plans: int) -> str:
+    """Plans that are sent are rarely filled."""
+    return f"Only {filled} of the last {plans} plans were filled ({100 * filled // plans} %)."
+
+
+def failures(count: int) -> str:
+    """Plans fail one after the other."""
+    return f"{count} plans in a row have failed."
+
+
+def volume_high(volume: Usd, limit: Usd) -> str:
+    """The day's volume comes near its limit."""
+    share = Decimal(volume) / limit * 100
+    return f"The day's volume is ${text(volume)}, {share:.0f} % of the limit of ${text(limit)}."
+
+
+def summary(now: Statistics, before: Statistics | None, portfolio: Portfolio) -> str:
+    """The day in a few lines; without what the day began with, the account's whole life."""
+    since = "Since the last summary" if before else "Since the account was opened"
+    start = before or Statistics()
+    done, failed = now.successes - start.successes, now.failures - start.failures
+    lines = (
+        f"{since}: {now.cycles - start.cycles} cycles, "
+        f"{now.opportunities - start.opportunities} opportunities, "
+        f"{done} plans done, {failed} failed.",
+        f"Profit realised ${text(Usd(now.realised - start.realised))}; "
+        f"bound until resolution ${text(now.locked)}.",
+        f"Cash ${text(portfolio.cash)}, {portfolio.open_plans} plans open.",
+    )
+    return "\n".join(lines)
+
+
+def held_back(count: int, sentences: list[str]) -> str:
+    """What waited for the end of the quiet hours."""
+    more = [f"… and {count - len(sentences)} more."] if count > len(sentences) else []
+    return "\n".join([f"While it was quiet, {count} alerts waited:", *sentences, *more])

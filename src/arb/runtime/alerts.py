@@ -1,0 +1,191 @@
+"""Alerts beside the orchestrator: news and the account's state in, messages to people out."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from loguru import logger
+
+from arb.adapters.notify import wording
+from arb.adapters.notify.apprise import services
+from arb.adapters.notify.console import Console
+from arb.adapters.notify.courier import Channel, Courier
+from arb.adapters.notify.rules import (
+    Alert,
+    AlertOptions,
+    Conditions,
+    Gate,
+    Level,
+    conditions,
+    next_summary,
+    of_news,
+)
+from arb.config.schema import Settings
+from arb.config.sources import Loaded
+from arb.domain.errors import LedgerError
+from arb.domain.money import Usd
+from arb.domain.news import CycleEnded, News, PlanEnded
+from arb.domain.report import Statistics
+from arb.ports import Clock, Desk, Ledger
+
+LOOK_SECONDS = 30.0
+
+
+class Watch:
+    """Listens to news, looks at the ledger, and hands what matters to the courier."""
+
+    def __init__(
+        self, options: AlertOptions, courier: Courier, ledger: Ledger, clock: Clock
+    ) -> None:
+        self._options, self._courier, self._ledger, self._clock = options, courier, ledger, clock
+        self.gate, self._conditions = Gate(options), Conditions(options)
+        self._cycle_ended = asyncio.Event()
+        self._before: Statistics | None = None
+
+    def observe(self, news: News) -> None:
+        """See `arb.ports.Observer`: nothing in here may stop a trade."""
+        try:
+            if isinstance(news, PlanEnded):
+                self._conditions.plan_ended(news.reason)
+            if isinstance(news, CycleEnded):
+                self._cycle_ended.set()
+            if (alert := of_news(news)) is not None:
+                self.send(alert)
+        except Exception as error:  # noqa: BLE001  # an alert that fails is no reason to stop
+            logger.error("alerts: {}: {}", type(error).__name__, error)
+
+    def send(self, alert: Alert) -> None:
+        """Send an alert if it is new and not too much."""
+        if (admitted := self.gate.admit(alert, self._clock.now())) is not None:
+            self._courier.send(admitted)
+
+    async def look(self) -> None:
+        """Look at the account once."""
+        portfolio = await self._ledger.portfolio(self._clock.now())
+        for alert in self._conditions.look(portfolio):
+            self.send(alert)
+        if (waited := self.gate.waiting(self._clock.now())) is not None:
+            self._courier.send(waited)
+
+    async def sum_up(self, now: datetime) -> None:
+        """Send the day's summary."""
+        statistics = await self._ledger.statistics()
+        portfolio = await self._ledger.portfolio(now)
+        sentence = wording.summary(statistics, self._before, portfolio)
+        self._before = statistics
+        self.send(Alert(level=Level.LOW, key=f"summary {now.date()}", sentence=sentence))
+
+    async def run(self) -> None:
+        """Look after every cycle and now and then, until cancelled."""
+        at = self._options.summary_at
+        due = next_summary(self._clock.now(), at) if at is not None else None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._cycle_ended.wait(), LOOK_SECONDS)
+            self._cycle_ended.clear()
+            try:
+                await self.look()
+                if due is not None and at is not None and (now := self._clock.now()) >= due:
+                    due = next_summary(now, at)
+                    await self.sum_up(now)
+            except LedgerError as error:
+                logger.warning("alerts: the ledger cannot be looked at: {}", error)
+
+
+@contextlib.asynccontextmanager
+async def with_alerts(loaded: Loaded, desk: Desk) -> AsyncIterator[Desk]:
+    """The desk with alerts listening, where there is a channel.
+
+    Raises:
+        ConfigError: An address is not understood, or the library for it is missing.
+    """
+    channels = channels_of(loaded.settings)
+    if not channels:
+        yield desk
+        return
+    courier = Courier(channels, _failed)
+    watch = Watch(alert_options(loaded.settings), courier, desk.ledger, desk.clock)
+    task = asyncio.create_task(watch.run())
+    try:
+        yield replace(desk, observers=[*desk.observers, watch.observe])
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(LedgerError):
+            await watch.look()
+        if not await asyncio.to_thread(courier.close):
+            logger.warning("alerts: a channel did not take what waited for it in time")
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """The channels that are set.
+
+    Raises:
+        ConfigError: An address is not understood, or the library for it is missing.
+    """
+    urls = settings.alerts.urls
+    console: list[Channel] = [Console()] if settings.alerts.console else []
+    return [*console, *(services(urls.get_secret_value()) if urls else [])]
+
+
+def alert_options(settings: Settings) -> AlertOptions:
+    """The conditions, from the settings."""
+    alerts = settings.alerts
+    return AlertOptions(
+        level=Level[alerts.level],
+        balance_low=Usd(alerts.balance_low_usd),
+        volume_max=Usd(settings.risk.max_daily_volume),
+        volume_part=alerts.volume_part,
+        inclusion_rate=alerts.inclusion_rate,
+        inclusion_plans=alerts.inclusion_plans,
+        failures=alerts.failures,
+        repeat_after=timedelta(seconds=alerts.repeat_after),
+        per_hour=alerts.per_hour,
+        quiet_from=_time(alerts.quiet_from),
+        quiet_to=_time(alerts.quiet_to),
+        summary_at=_time(alerts.summary_at),
+    )
+
+
+def list_alerts(loaded: Loaded) -> dict[str, Any]:
+    """Conditions and channels."""
+    options = alert_options(loaded.settings)
+    return {
+        "schema": 1,
+        "level": options.level.name,
+        "channels": [channel.name for channel in channels_of(loaded.settings)],
+        "conditions": [
+            {"level": level.name, "condition": words, "sent": level >= options.level}
+            for level, words in conditions(options)
+        ],
+    }
+
+
+async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, Any]]:
+    """Send a test to every channel; says for each what became of it."""
+    trouble: dict[str, str] = {}
+    courier = Courier(channels_of(loaded.settings), trouble.__setitem__, pause_seconds=0.5)
+    sentence = "This is a test: alerts of the orchestrator arrive here."
+    courier.send(Alert(level=Level.LOW, key="test", sentence=sentence))
+    await asyncio.to_thread(courier.close, seconds)
+    return [
+        {
+            "channel": lane.channel.name,
+            "sent": bool(lane.counts["sent"]),
+            "detail": ""
+            if lane.counts["sent"]
+            else trouble.get(lane.channel.name, f"no answer within {seconds:g} s"),
+        }
+        for lane in courier.lanes
+    ]
+
+
+def _failed(channel: str, what: str) -> None:
+    logger.warning("alerts: {} did not work: {}", channel, what)
+
+
+def _time(text: str) -> time | None:
+    return time.fromisoformat(text) if text else None

@@ -1,0 +1,346 @@
+"""Alerts: rules, quiet hours, rates; a real webhook, a real mail server; channels that hang."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from arb.adapters.notify.apprise import masked
+from arb.adapters.notify.console import Console
+from arb.adapters.notify.courier import QUEUE_MAX, Courier
+from arb.adapters.notify.rules import (
+    Alert,
+    AlertOptions,
+    Conditions,
+    Gate,
+    Level,
+    conditions,
+    next_summary,
+    of_news,
+)
+from arb.adapters.notify.wording import summary
+from arb.domain.halt import TradingState
+from arb.domain.money import Usd
+from arb.domain.news import CycleSkipped, StateChanged, Trouble
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.domain.report import Problem, Statistics
+from arb.runtime.running import run_once
+from tests.conftest import ROOT, exchange_at, settings_for
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+OPTIONS = AlertOptions(balance_low=Usd(Decimal(100)), volume_max=Usd(Decimal(50_000)))
+RICH = Portfolio(cash=Usd(Decimal(10_000)))
+
+
+def _alert(level=Level.HIGH, key="k", sentence="something"):
+    return Alert(level=level, key=key, sentence=sentence)
+
+
+@pytest.mark.parametrize(
+    ("news", "level"),
+    [
+        (StateChanged(TradingState.HALTED, "10 plans in a row failed"), Level.CRITICAL),
+        (StateChanged(TradingState.THROTTLED, "daily loss"), Level.HIGH),
+        (StateChanged(TradingState.NORMAL, ""), None),
+        (Trouble(Problem(where="plan abc", what="the exit failed")), Level.CRITICAL),
+        (Trouble(Problem(where="bot atom", what="ended 6 times")), Level.HIGH),
+        (Trouble(Problem(where="reconciliation", what="cash differs")), Level.HIGH),
+        (Trouble(Problem(where="/books", what="503")), None),
+        (CycleSkipped("late"), None),
+    ],
+)
+def test_news_has_a_level(news, level):
+    alert = of_news(news)
+    assert (alert.level if alert else None) is level
+    if alert:
+        assert alert.sentence
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "key", "level"),
+    [
+        (replace(RICH, cash=Usd(Decimal("99.99"))), "balance", Level.CRITICAL),
+        (replace(RICH, consecutive_failures=2), "failures", Level.HIGH),
+        (replace(RICH, volume_today=Usd(Decimal(40_001))), "volume", Level.MEDIUM),
+    ],
+)
+def test_the_account_has_conditions(portfolio, key, level):
+    assert [(a.key, a.level) for a in Conditions(OPTIONS).look(portfolio)] == [(key, level)]
+    assert Conditions(OPTIONS).look(RICH) == []
+
+
+def test_limits_themselves_are_no_alert():
+    at = replace(
+        RICH,
+        cash=Usd(Decimal(100)),
+        consecutive_failures=1,
+        volume_today=Usd(Decimal(40_000)),
+    )
+    assert Conditions(OPTIONS).look(at) == []
+
+
+def test_the_inclusion_rate_looks_back_on_so_many_plans():
+    watched = Conditions(OPTIONS)
+    for number in range(9):
+        watched.plan_ended(Reason.FILLED if number < 4 else Reason.EXECUTION_FAILED)
+        assert watched.look(RICH) == []
+    watched.plan_ended(Reason.EXECUTION_FAILED)
+    (alert,) = watched.look(RICH)
+    assert alert.level is Level.HIGH
+    assert "4 of the last 10" in alert.sentence
+    for _ in range(6):
+        watched.plan_ended(Reason.FILLED)
+    assert watched.look(RICH) == []
+
+
+def test_the_same_is_sent_again_only_after_a_while_unless_it_gets_worse():
+    gate = Gate(OPTIONS)
+    assert gate.admit(_alert(), NOON)
+    assert not gate.admit(_alert(), NOON + timedelta(minutes=59))
+    assert gate.admit(_alert(Level.CRITICAL), NOON + timedelta(minutes=59))
+    assert not gate.admit(_alert(), NOON + timedelta(minutes=61))
+    assert gate.admit(_alert(), NOON + timedelta(minutes=120))
+    assert gate.suppressed == 2
+
+
+def test_no_more_than_so_many_an_hour_but_everything_that_is_critical():
+    gate = Gate(replace(OPTIONS, per_hour=3))
+    sent = [gate.admit(_alert(key=str(n)), NOON) for n in range(10)]
+    assert sum(alert is not None for alert in sent) == 3
+    assert gate.suppressed == 7
+    assert gate.admit(_alert(Level.CRITICAL, "worse"), NOON)
+    assert gate.admit(_alert(key="later"), NOON + timedelta(hours=1))
+
+
+def test_quiet_hours_hold_back_all_but_the_critical_until_the_morning():
+    gate = Gate(replace(OPTIONS, quiet_from=clock_time(22), quiet_to=clock_time(7)))
+    night = NOON.replace(hour=23)
+    assert not gate.admit(_alert(Level.MEDIUM, "a", "first"), night)
+    assert not gate.admit(_alert(Level.HIGH, "b", "second"), night + timedelta(hours=3))
+    assert gate.admit(_alert(Level.CRITICAL, "c"), night + timedelta(hours=3))
+    assert not gate.waiting(night + timedelta(hours=7, minutes=59))
+    morning = gate.waiting(night + timedelta(hours=8))
+    assert morning.level is Level.HIGH
+    assert "first" in morning.sentence
+    assert "second" in morning.sentence
+    assert not gate.waiting(night + timedelta(hours=9))
+    assert gate.admit(_alert(key="d"), NOON)
+
+
+def test_below_the_level_nothing_is_sent():
+    assert not Gate(replace(OPTIONS, level=Level.HIGH)).admit(_alert(Level.MEDIUM), NOON)
+
+
+def test_a_summary_is_due_once_a_day():
+    assert next_summary(NOON, clock_time(0, 0)) == NOON.replace(hour=0) + timedelta(days=1)
+    assert next_summary(NOON, clock_time(18, 30)) == NOON.replace(hour=18, minute=30)
+    before = Statistics(cycles=10, successes=1, realised=Usd(Decimal(5)))
+    now = Statistics(cycles=30, successes=4, failures=1, realised=Usd(Decimal(8)))
+    assert "20 cycles" in summary(now, before, RICH)
+    assert "3 plans done, 1 failed" in summary(now, before, RICH)
+    assert "$3" in summary(now, before, RICH)
+
+
+def test_every_condition_of_the_user_is_listed():
+    words = " ".join(sentence for _, sentence in conditions(OPTIONS))
+    for what in ("halted", "cash", "throttled", "50 %", "2 or more", "80 %", "summary"):
+        assert what in words
+
+
+class Hanging:
+    name = "hanging"
+
+    def send(self, _alert):
+        time.sleep(60)
+
+
+class Raising:
+    name = "raising"
+
+    def send(self, _alert):
+        raise RuntimeError("no network")
+
+
+class Kept:
+    def __init__(self):
+        self.name, self.alerts, self.arrived = "kept", [], threading.Event()
+
+    def send(self, alert):
+        self.alerts.append(alert)
+        self.arrived.set()
+
+
+def test_a_channel_that_hangs_or_raises_holds_nothing_up():
+    kept, told = Kept(), []
+    courier = Courier([Hanging(), Raising(), kept], lambda *said: told.append(said), 0.01)
+    began = time.monotonic()
+    for number in range(3 * QUEUE_MAX):
+        courier.send(_alert(key=str(number)))
+    assert time.monotonic() - began < 1
+    assert kept.arrived.wait(5)
+    assert not courier.close(seconds=2)
+    hanging, raising, last = (lane.counts for lane in courier.lanes)
+    assert hanging["dropped"] >= QUEUE_MAX
+    assert raising["failed"] > 0
+    assert told[0] == ("raising", "RuntimeError: no network")
+    assert last["sent"] + last["dropped"] == 3 * QUEUE_MAX
+
+
+def test_a_channel_gets_three_attempts():
+    tries = []
+
+    class Flaky:
+        name = "flaky"
+
+        def send(self, alert):
+            tries.append(alert)
+            if len(tries) < 3:
+                raise OSError("later")
+
+    courier = Courier([Flaky()], pause_seconds=0.01)
+    courier.send(_alert())
+    assert courier.close()
+    assert courier.lanes[0].counts == {"sent": 1}
+
+
+def test_the_console_shows_one_plain_alert(capsys):
+    Console(stream=sys.stdout).send(_alert(sentence="a\x1b[2Jb"))
+    assert capsys.readouterr().out == "ALERT HIGH: a [2Jb\n"
+
+
+def test_an_address_is_shown_by_its_kind_alone():
+    assert masked("tgram://123456:ABC-DEF/chat") == "tgram://********"
+    assert masked("nonsense") == "?://********"
+
+
+class _Hook(BaseHTTPRequestHandler):
+    def do_POST(self):
+        length = int(self.headers["Content-Length"])
+        self.server.got.append(json.loads(self.rfile.read(length)))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def webhook():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hook)
+    server.got, server.status = [], 200
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class _Smtp:
+    """As much of a mail server as a client needs."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def talk(self, reader, writer):
+        writer.write(b"220 here\r\n")
+        while line := await reader.readline():
+            word = line[:4].upper()
+            if word == b"DATA":
+                writer.write(b"354 go on\r\n")
+                mail = b""
+                while (piece := await reader.readline()) not in (b".\r\n", b""):
+                    mail += piece
+                self.mails.append(mail.decode())
+            writer.write(b"221 bye\r\n" if word == b"QUIT" else b"250 yes\r\n")
+            await writer.drain()
+            if word == b"QUIT":
+                break
+        writer.close()
+
+
+def _arb(*arguments, cwd, **environment):
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ARB_")}
+    path = os.pathsep.join([str(ROOT / "src"), inherited.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "arb", *arguments],
+        env={**inherited, "PYTHONPATH": path, **environment},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_test_alert_reaches_a_real_webhook(webhook, tmp_path):
+    pytest.importorskip("apprise")
+    url = f"json://user:hunter2secret@127.0.0.1:{webhook.server_port}/hook"
+    done = _arb("alerts", "test", cwd=tmp_path, ARB_ALERTS__URLS=url)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "json://******** (1): sent.\n"
+    assert "This is a test" in webhook.got[0]["message"]
+    assert "hunter2secret" not in done.stdout + done.stderr
+
+
+def test_a_webhook_that_refuses_is_said_and_the_secret_is_not(webhook, tmp_path):
+    pytest.importorskip("apprise")
+    webhook.status = 500
+    url = f"json://user:hunter2secret@127.0.0.1:{webhook.server_port}/hook"
+    done = _arb("alerts", "test", "--json", cwd=tmp_path, ARB_ALERTS__URLS=url)
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["channels"][0]["sent"] is False
+    assert "hunter2secret" not in done.stdout + done.stderr
+
+
+async def test_a_test_alert_reaches_a_real_mail_server(tmp_path):
+    pytest.importorskip("apprise")
+    smtp = _Smtp()
+    server = await asyncio.start_server(smtp.talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"mailto://127.0.0.1:{port}?from=arb@example.org&to=me@example.org&mode=insecure"
+    done = await asyncio.to_thread(_arb, "alerts", "test", cwd=tmp_path, ARB_ALERTS__URLS=url)
+    server.close()
+    assert done.returncode == 0, done.stderr
+    assert "me@example.org" in smtp.mails[0]
+
+
+def test_without_a_channel_the_mend_is_named(tmp_path):
+    done = _arb("alerts", "test", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ARB_ALERTS__URLS" in done.stderr
+    listed = _arb("alerts", "list", "--json", cwd=tmp_path)
+    assert len(json.loads(listed.stdout)["conditions"]) == 10
+
+
+def test_a_wrong_address_is_refused_without_showing_it(tmp_path):
+    pytest.importorskip("apprise")
+    done = _arb("alerts", "list", cwd=tmp_path, ARB_ALERTS__URLS="nosuch://s3cr3tpart/x")
+    assert done.returncode == 2
+    assert "ARB_ALERTS__URLS" in done.stderr
+    assert "s3cr3tpart" not in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+async def test_a_low_balance_is_told_and_a_dead_webhook_does_not_stop_the_cycle(webhook, tmp_path):
+    pytest.importorskip("apprise")
+    alive = f"json://127.0.0.1:{webhook.server_port}/"
+    flags = {
+        "alerts.urls": f"{alive} json://127.0.0.1:9/",
+        "alerts.balance_low_usd": 100_000,
+        "bots.definitions": "",
+    }
+    async with exchange_at("demo", 1) as (_, address):
+        _, statistics, _ = await run_once(settings_for(address, tmp_path, **flags))
+    assert statistics.successes > 0
+    assert any("balance is low" in got["message"] for got in webhook.got)
