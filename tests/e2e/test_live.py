@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+from eth_account import Account
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import open_ledger
@@ -18,6 +19,7 @@ from arb.runtime.running import run_once
 from tests.adapters.venue import WALLETS
 from tests.e2e.worlds import live_environment, live_settings, live_world
 
+SESSION = "0x" + "22" * 32
 STRANGER = "0x00000000000000000000000000000000000abcde"
 
 
@@ -87,6 +89,20 @@ async def test_a_protocol_v2_market_is_traded_too(tmp_path):
         report, _, _ = await run_once(live_settings(at.address, tmp_path, wallet), live=True)
         (plan,) = report.plans
         assert plan.state is PlanState.DONE
+        assert not await differences(at, wallet, tmp_path)
+
+
+async def test_a_session_key_trades_and_what_it_may_not_cash_is_held_with_an_alarm(tmp_path):
+    async with live_world("deposit", only="cheap-no-2") as (at, wallet):
+        await at.control(session={"wallet": wallet, "key": Account.from_key(SESSION).address})
+        session = {"polymarket.private_key": SESSION, "polymarket.session_key": True}
+        report, _, still_open = await run_once(
+            live_settings(at.address, tmp_path, wallet, **session), live=True
+        )
+        (plan,) = report.plans
+        assert (plan.state, still_open) == (PlanState.DONE, 0)
+        assert plan.locked > 0
+        assert plan.alarm == "the exit failed"
         assert not await differences(at, wallet, tmp_path)
 
 

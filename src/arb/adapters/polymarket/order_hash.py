@@ -41,16 +41,17 @@ def order_hash(signed: Any, contracts: Contracts) -> str:
     content = _content(signed)
     for separator in _domains(signed.token_id, contracts):
         digest = keccak(b"\x19\x01" + separator + content)
-        if _proves(signed, separator, digest):
+        if _proves(signed, separator, content, digest):
             return "0x" + digest.hex()
     raise BadVenueData("order", "it is signed for no exchange that is known here")
 
 
-def _proves(signed: Any, separator: bytes, digest: bytes) -> bool:
+def _proves(signed: Any, separator: bytes, content: bytes, digest: bytes) -> bool:
     signature = bytes.fromhex(signed.signature.removeprefix("0x"))
     if signed.signature_type == DEPOSIT_WALLET:
-        # 65 bytes of signature, then the separator of the application's domain.
-        return signature[65:97] == separator
+        # The application's domain and the order follow the signature, whatever wraps the two
+        # (a session key's signature is wrapped once more).
+        return separator + content in signature
     recovered: str = Account._recover_hash(
         digest, signature=signature
     )  # the public form hashes again
