@@ -54,7 +54,7 @@ import arb.runtime.running as running
 from arb.cli.app import main
 from loguru import logger
 
-async def crash(loaded):
+async def crash(loaded, **_more):
     for secret in json.loads(sys.stdin.readline()):
         raw = secret.encode()
         for form in (secret, secret[2:], secret.upper(), base64.b64encode(raw).decode(), quote(secret),

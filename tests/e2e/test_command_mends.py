@@ -105,18 +105,13 @@ def test_a_scheduled_run_that_leaves_a_plan_open_says_so(tmp_path, monkeypatch, 
     import typer
 
     from arb.domain.report import Statistics
-    from arb.runtime import reads
 
-    async def ended(*_):
-        return Statistics()
-
-    async def left(*_, limit, only_open):
-        return [object()] if only_open else []
+    async def ended(*_, **_more):
+        return Statistics(), 1
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARB_LOGGING__FOLDER", "")
     monkeypatch.setattr(running, "run_scheduled", ended)
-    monkeypatch.setattr(reads, "read_plans", left)
     with pytest.raises(typer.Exit) as stop:
         run_command(False, False, True, None, 1, None)
     assert stop.value.exit_code == 6

@@ -179,7 +179,7 @@ def test_scan_writes_nothing_down(served, tmp_path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("run", "--live"), "live trading is not part of this version"),
+        (("run", "--live"), "ARB_TRADING__LIVE"),
         (("run", "--nonsense"), "--nonsense"),
         (("exchange", "serve", "--scenario", "nothing"), "one of demo"),
         (("scan", "--kind", "nothing"), "one of binary_complement"),

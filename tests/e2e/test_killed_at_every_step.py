@@ -120,7 +120,9 @@ async def test_the_plan_has_as_many_steps_as_are_tried(tmp_path):
     }
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize(
+    "chunk", [0, *(pytest.param(n, marks=pytest.mark.full) for n in range(1, CHUNKS))]
+)
 async def test_killed_at_any_step_nothing_is_lost_or_doubled(chunk, tmp_path):
     async with killer() as live:
         for step in range(1 + chunk, STEPS_AT_LEAST + 1, CHUNKS):

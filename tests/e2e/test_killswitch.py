@@ -33,7 +33,7 @@ from arb.runtime.demo import exchange_process
 from arb.runtime.killswitch import DEAD, kill_switch
 from arb.runtime.sentinel import Sentinel, sentinel_of
 from arb.testing import builders
-from tests.adapters.venue import OWNER_KEY, WALLETS, environment, place
+from tests.adapters.venue import KEY, WALLETS, environment, place
 from tests.conftest import environment_for
 
 ARB = [sys.executable, "-m", "arb"]
@@ -108,7 +108,7 @@ async def _resting_order(address):
         order = {"deposit": {"wallet": wallet, "usd": "100"}, "allow": {"wallet": wallet}}
         assert (await http.post("/_control", json=order)).status_code == 200
     client = await AsyncSecureClient.create(
-        private_key=OWNER_KEY, wallet=wallet, environment=environment(address)
+        private_key=KEY, wallet=wallet, environment=environment(address)
     )
     try:
         answer = await place(client, market.yes, "0.02", "20", post_only=True)
