@@ -174,8 +174,8 @@ class Ledger(Protocol):
         """Start the account with this cash if it is new; otherwise change nothing."""
         ...
 
-    async def opened_at(self) -> datetime:
-        """When the account was opened."""
+    async def opened_at(self) -> datetime | None:
+        """When the account was opened; `None` before that."""
         ...
 
     async def begin_cycle(self, at: datetime) -> int:
@@ -214,6 +214,10 @@ class Ledger(Protocol):
 
     async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
         """Open plans, and those of which something was written down since then, with all facts."""
+        ...
+
+    async def adjusted_at(self) -> datetime | None:
+        """When an operator last booked something; `None`: never."""
         ...
 
     async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:

@@ -1,6 +1,7 @@
 """Ledger against venue: what is proved is corrected once, what is on its way is no difference."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from arb.domain.fact import Answered, Confirmed, Discovered, Submitted, Voided
@@ -152,6 +153,17 @@ def test_strangers_are_differences():
         "trade",
     ]
     assert not found.corrections
+
+
+def test_what_an_operator_has_accounted_for_is_no_difference_any_more():
+    made = plan()
+    told = with_refs(facts(made, ("100", "0", "0")))
+    stranger = replace(trade(made, told), ref="0xsomebody", id="other")
+    held = portfolio(made, "940", ("100", "0", "0"))
+    there = statement("940", {made.legs[0].outcome: Shares(Decimal(100))}, [stranger])
+    before = reconcile(held, [(made, told)], there, CENT, NOW - timedelta(seconds=1))
+    assert [d.what for d in before.differences] == ["trade"]
+    assert not reconcile(held, [(made, told)], there, CENT, NOW).differences
 
 
 def test_an_order_without_an_answer_is_left_to_the_saga():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from arb.domain.book import OrderBook
 from arb.domain.errors import InvariantBroken, VenueError
@@ -31,6 +32,9 @@ from arb.ports import Desk
 
 STEPS_MAX = 1000
 """More steps than any plan can need."""
+
+OPEN_MINUTES_MAX = 10
+"""A plan that is open for longer is somebody's business."""
 
 Books = Mapping[OutcomeId, OrderBook]
 
@@ -74,7 +78,7 @@ class Executor:
                 return report
             waited = clock.monotonic() - started
             if waited > self.options.answer_wait.total_seconds():
-                return _still_open(plan, step, self.held_back)
+                return _still_open(plan, step, self.held_back, clock.now())
             await clock.sleep(self.options.ask_pause_seconds)
         raise InvariantBroken(f"plan {plan.id} does not come to an end")
 
@@ -199,17 +203,20 @@ def _not_begun(plan: Plan, why: str) -> ExecutionReport:
     )
 
 
-def _still_open(plan: Plan, step: Step, held_back: str) -> ExecutionReport:
+def _still_open(plan: Plan, step: Step, held_back: str, now: datetime) -> ExecutionReport:
     waits = {
         Ask: "an order is still without an answer",
         Await: "a trade has not settled yet",
         AskSettled: "an operation is still without an end",
         Choose: "there are no fresh books",
     }
+    reason = held_back or waits.get(type(step), "the venue cannot be asked")
+    waited = int((now - plan.approved_at).total_seconds() // 60)
     return ExecutionReport(
         plan=plan.id,
         state=PlanState.OPEN,
         realised=NO_USD,
         locked=plan.outlay,
-        reason=held_back or waits.get(type(step), "the venue cannot be asked"),
+        reason=reason,
+        alarm=f"open for {waited} minutes: {reason}" if waited >= OPEN_MINUTES_MAX else "",
     )

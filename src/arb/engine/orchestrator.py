@@ -58,7 +58,7 @@ class ArbitrageOrchestrator:
         """
         desk, now = self._desk, self._desk.clock.now()
         opening = self._options.opening_cash
-        if desk.statements is not None:
+        if desk.statements is not None and await desk.ledger.opened_at() is None:
             opening = (await desk.statements.statement([], now)).cash
         await desk.ledger.open_account(opening, now)
         await self._reconcile()

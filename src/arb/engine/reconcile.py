@@ -7,6 +7,7 @@ nothing. What is still on its way widens what may be true instead of counting as
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from arb.domain.fact import Confirmed, Discovered, Fact, Voided
@@ -50,7 +51,13 @@ class _Range:
         return self.low - tolerance <= value <= self.high + tolerance
 
 
-def reconcile(portfolio: Portfolio, recent: Recent, statement: Statement, tolerance: Usd) -> Review:
+def reconcile(
+    portfolio: Portfolio,
+    recent: Recent,
+    statement: Statement,
+    tolerance: Usd,
+    explained_until: datetime | None = None,
+) -> Review:
     """Compare cash, holdings, orders and trades.
 
     Args:
@@ -58,6 +65,7 @@ def reconcile(portfolio: Portfolio, recent: Recent, statement: Statement, tolera
         recent: Every plan that is open or was touched in the time that the statement covers.
         statement: What the venue and the chain say.
         tolerance: USD, or shares, in which the two may differ without anybody looking.
+        explained_until: An operator has accounted for what strangers did up to here.
     """
     orders = {
         order.ref: (plan.id, order, facts)
@@ -69,7 +77,8 @@ def reconcile(portfolio: Portfolio, recent: Recent, statement: Statement, tolera
     differences: list[Difference] = []
     for trade in statement.trades:
         if trade.ref not in orders:
-            differences.append(_unknown(trade))
+            if explained_until is None or _last(trade) > explained_until:
+                differences.append(_unknown(trade))
             continue
         plan, order, facts = orders[trade.ref]
         corrections += [(plan, fact) for fact in _proved(trade, order, facts, statement)]
@@ -103,6 +112,10 @@ def _proved(
         yield Confirmed(order=order.id, trade=trade.id, at=statement.at)
     if known and not settled and trade.state is TradeState.VOIDED:
         yield Voided(order=order.id, fills=tuple(known), at=statement.at)
+
+
+def _last(trade: VenueTrade) -> datetime:
+    return max((fill.at for fill in trade.fills), default=datetime.max.replace(tzinfo=UTC))
 
 
 def _unknown(trade: VenueTrade) -> Difference:

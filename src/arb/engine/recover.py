@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from arb.domain.errors import VenueError
 from arb.domain.fact import Confirmed
 from arb.domain.market import OutcomeId
-from arb.domain.money import text
+from arb.domain.money import ZERO, text
 from arb.domain.position import Adjustment
 from arb.domain.statement import Difference, Statement
 from arb.engine.options import CycleOptions
@@ -115,6 +115,9 @@ class Reconciler:
                         reason=reason,
                     )
                 )
+        if not changes and review.differences:
+            # Trades that moved nothing in the end: the word of an operator explains them, too.
+            changes.append(Adjustment(outcome=None, market=None, delta=ZERO, reason=reason))
         await self.desk.ledger.adjust(changes, self.desk.clock.now())
         return changes
 
@@ -122,7 +125,7 @@ class Reconciler:
         statements, clock, ledger = self.desk.statements, self.desk.clock, self.desk.ledger
         assert statements is not None
         now = clock.now()
-        opened = await ledger.opened_at()
+        opened = await ledger.opened_at() or now
         since = max(opened, (self._done_at or opened) - OVERLAP)
         recent = await ledger.recent(since)
         portfolio = await ledger.portfolio(now)
@@ -132,7 +135,8 @@ class Reconciler:
         if await ledger.portfolio(now) != portfolio:
             raise VenueError("the account moved while the venue was asked")
         tolerance = self.options.reconcile_tolerance
-        return reconcile(portfolio, recent, statement, tolerance), statement
+        explained = await ledger.adjusted_at()
+        return reconcile(portfolio, recent, statement, tolerance, explained), statement
 
 
 def describe(difference: Difference) -> str:

@@ -214,7 +214,9 @@ async def _write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
         now = SystemClock().now()
         if ledger.account.startswith("paper:"):
             await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
-        await ledger.opened_at()  # a wallet's account is opened with what is in the wallet
+        elif await ledger.opened_at() is None:
+            # A wallet's account is opened with what is in the wallet.
+            raise LedgerError(f"there is no account {ledger.account} yet; a live run opens it")
         standing = Standing(state=state, reason=reason, since=now, by_operator=True)
         await ledger.set_standing(standing)
 

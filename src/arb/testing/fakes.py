@@ -37,6 +37,7 @@ class MemoryLedger:
     _plans: dict[PlanId, _Kept] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _adjusted: list[Adjustment] = field(default_factory=list)
+    _adjusted_at: datetime | None = None
     _cycle: int = 0
 
     async def open_account(self, opening_cash: Usd, at: datetime) -> None:
@@ -44,11 +45,13 @@ class MemoryLedger:
         if self.opened is None:
             self.opening, self.opened = opening_cash, at
 
-    async def opened_at(self) -> datetime:
+    async def opened_at(self) -> datetime | None:
         """See `arb.ports.Ledger`."""
-        if self.opened is None:
-            raise LedgerError("there is no account yet")
         return self.opened
+
+    async def adjusted_at(self) -> datetime | None:
+        """See `arb.ports.Ledger`."""
+        return self._adjusted_at
 
     async def begin_cycle(self, _at: datetime) -> int:
         """See `arb.ports.Ledger`."""
@@ -117,9 +120,10 @@ class MemoryLedger:
         """See `arb.ports.Ledger`."""
         return [(kept.plan, await self.facts(id_)) for id_, kept in self._plans.items()]
 
-    async def adjust(self, changes: Sequence[Adjustment], _at: datetime) -> None:
+    async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:
         """See `arb.ports.Ledger`."""
         self._adjusted += changes
+        self._adjusted_at = at
 
     async def fills(self, since: datetime) -> Sequence[Fill]:
         """See `arb.ports.Ledger`."""

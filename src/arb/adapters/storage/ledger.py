@@ -63,14 +63,12 @@ class SqlLedger:
                 row = {"account": self.account, "opened_at": at, "opening_cash": opening_cash}
                 await db.execute(insert(accounts).values(row))
 
-    async def opened_at(self) -> datetime:
+    async def opened_at(self) -> datetime | None:
         """See `arb.ports.Ledger`."""
         wanted = select(accounts.c.opened_at).where(accounts.c.account == self.account)
         async with self._db.read() as db:
             opened: datetime | None = await db.scalar(wanted)
-        if opened is None:
-            raise LedgerError(f"there is no account {self.account} yet")
-        return opened
+            return opened
 
     async def begin_cycle(self, at: datetime) -> int:
         """See `arb.ports.Ledger`."""
@@ -215,6 +213,13 @@ class SqlLedger:
         still_open = plans.c.state == PlanState.OPEN.value
         found = await self._plans(or_(plans.c.id.in_(touched), still_open))
         return [(plan, await self.facts(plan.id)) for plan in found]
+
+    async def adjusted_at(self) -> datetime | None:
+        """See `arb.ports.Ledger`."""
+        wanted = select(func.max(adjustments.c.at)).where(adjustments.c.account == self.account)
+        async with self._db.read() as db:
+            last: datetime | None = await db.scalar(wanted)
+            return last
 
     async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:
         """See `arb.ports.Ledger`."""

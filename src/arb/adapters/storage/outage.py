@@ -131,7 +131,11 @@ class ResilientLedger:
         """See `arb.ports.Ledger`."""
         return await self._inner.facts(plan)
 
-    async def opened_at(self) -> datetime:
+    async def adjusted_at(self) -> datetime | None:
+        """See `arb.ports.Ledger`."""
+        return await self._inner.adjusted_at()
+
+    async def opened_at(self) -> datetime | None:
         """See `arb.ports.Ledger`."""
         return await self._inner.opened_at()
 
