@@ -70,17 +70,24 @@ class Cycle:
         self._executor = executor
         self._against = against
 
-    async def run(self, number: int, *, stopping: Callable[[], bool]) -> CycleReport:
+    async def run(
+        self, number: int, *, stopping: Callable[[], bool], event: str | None = None
+    ) -> CycleReport:
         """Scan once and trade what survives every gate.
 
         A venue that cannot be read ends the cycle early with a report that says so; nothing that
         happens to one opportunity ends it. Errors of the ledger do.
+
+        Args:
+            number: The cycle's number in the ledger.
+            stopping: Whether nothing new may be started any more.
+            event: The slug of the one event to look at; the whole market without it.
         """
         desk, tally = self._desk, self._new_tally()
         standing, portfolio = await self._stand(tally.started_at)
         risk = status(standing, portfolio, self._options.limits)
         try:
-            look = await self.look()
+            look = await self.look(await desk.catalog.event(event) if event else None)
         except VenueError as error:
             tally.errors.append(Problem(where="venue", what=str(error)))
             look = None
