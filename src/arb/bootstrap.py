@@ -121,6 +121,8 @@ async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> 
             settlement={POLYMARKET: PaperSettlement()},
             ledger=ledger,
             observers=observers,
+            circuits=venue.reader.circuits,
+            traffic=lambda: venue.reader.counts,
         )
 
 
@@ -152,6 +154,8 @@ async def live_desk(
             statements=live.statements,
             killed=killed,
             observers=observers,
+            circuits=venue.reader.circuits,
+            traffic=lambda: venue.reader.counts,
         )
 
 

@@ -285,3 +285,7 @@ class Desk:
     killed: Callable[[], str] = lambda: ""
     """Why nothing may be sent at all, from outside the loop; empty: it may."""
     observers: Sequence[Observer] = ()
+    circuits: Callable[[], Mapping[str, str]] = dict
+    """The state of each host's circuit breaker, for those who watch."""
+    traffic: Callable[[], Mapping[str, int]] = dict
+    """Requests, retries and failures so far, as `requests:books`."""

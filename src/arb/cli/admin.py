@@ -1,5 +1,6 @@
 """Settings, the database, and the operator's switch."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 
 config = typer.Typer(help="Settings: their values and where they come from.", no_args_is_help=True)
+api = typer.Typer(help="The control API's tokens and record.", no_args_is_help=True)
 db = typer.Typer(help="The ledger's database.", no_args_is_help=True)
 
 Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
@@ -85,19 +87,71 @@ def db_backup(target: Path, profile: Profile = None) -> None:
 
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
-    """Stop trading until `arb resume`. Scanning goes on."""
-    _switch("halted", reason, profile)
+    """Send nothing more and trade no more until `arb resume`. Scanning goes on."""
+    _command("halt", reason, profile)
+
+
+def pause(reason: Reason = "", profile: Profile = None) -> None:
+    """Start no new plan until `arb resume`; plans at work come to their end."""
+    _command("pause", reason, profile)
 
 
 def resume(reason: Reason = "", profile: Profile = None) -> None:
-    """Trade again after a halt; earlier failures are not held against it."""
-    _switch("normal", reason, profile)
+    """Trade again after a pause or a halt; earlier failures are not held against it."""
+    _command("resume", reason, profile)
 
 
-def _switch(state: str, reason: str, profile: str | None) -> None:
+def reset_errors(profile: Profile = None) -> None:
+    """Forget the errors that the running orchestrator has counted within the hour."""
     from arb.cli.output import print_line
-    from arb.domain.halt import TradingState
-    from arb.runtime.reads import set_standing
+    from arb.runtime.remote import reset_errors as reset
 
-    standing = wait(set_standing(load(profile), TradingState(state), reason))
-    print_line(f"Trading is {standing.state.value}.")
+    forgotten = wait(reset(load(profile)))
+    told = ", ".join(f"{count} {where}" for where, count in forgotten.items()) or "none"
+    print_line(f"Errors forgotten: {told}.")
+
+
+@api.command("token")
+def api_token(
+    name: Annotated[str, typer.Argument(help="Whose it is; stands in the record of commands.")],
+    role: Annotated[str, typer.Option("--role", help="read, operate or trade.")] = "read",
+    remove: Annotated[bool, typer.Option("--remove", help="Make it good for nothing.")] = False,
+    profile: Profile = None,
+) -> None:
+    """Make a token for the control API, shown this once; the file keeps its hash."""
+    from arb.cli.output import print_line
+    from arb.runtime.tokens import make, unmake
+
+    if remove:
+        unmake(load(profile), name)
+        print_line(f"The token {name} is gone; restart the orchestrator.")
+        return
+    token = make(load(profile), name, role)
+    sys.stdout.write(f"{token}\n")
+    sys.stderr.write("This is shown once. Restart the orchestrator to let it in.\n")
+
+
+@api.command("audit")
+def api_audit(profile: Profile = None) -> None:
+    """Whether the record of commands is whole: each line must follow from the one before."""
+    from arb.cli.output import print_error, print_line
+    from arb.runtime.tokens import audit_broken_at
+
+    number = audit_broken_at(load(profile))
+    if number is None:
+        print_line("The record of commands is whole.")
+        return
+    print_error(f"the record of commands is broken at line {number}")
+    raise typer.Exit(ExitCode.INTERNAL)
+
+
+def _command(name: str, reason: str, profile: str | None) -> None:
+    from arb.cli.output import print_error, print_line
+    from arb.runtime.remote import command
+
+    done = wait(command(load(profile), name, reason))
+    if done.note:
+        print_error(f"{done.note}; the command stands in the ledger and holds from the next cycle")
+    paused = "paused" if done.reason.startswith("paused") else done.state
+    where = "the running orchestrator" if done.through == "api" else "the ledger"
+    print_line(f"Trading is {paused} (told to {where}).")
