@@ -215,5 +215,4 @@ def _failure(
 
 def _measure(app: FastAPI, here: Served) -> None:
     """Count and time what is answered, by route and not by address."""
-
     app.add_middleware(Measured, metrics=here.metrics, monotonic=here.control.clock.monotonic)

@@ -2,7 +2,14 @@
 
 from decimal import Decimal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import TradingState
@@ -30,6 +37,7 @@ class Metrics:
     """One process's metrics. Itself an `Observer`."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
         registry = self.registry = CollectorRegistry()
         self.cycles = Counter("arb_cycles", "Cycles by result.", ["result"], registry=registry)
         self.skipped = Counter("arb_cycles_skipped", "Cycles not run.", registry=registry)

@@ -137,7 +137,7 @@ class Control:
 
     async def resume(self, reason: str) -> Standing:
         """Trade again; failures so far are not held against it."""
-        standing = await self._set(TradingState.NORMAL, reason)
+        standing = await self._set(TradingState.NORMAL, reason, told="an operator has resumed it")
         self.watch.reset()
         self.switch.reason = ""
         return standing
@@ -227,12 +227,14 @@ class Control:
     async def _halted(self) -> bool:
         return (await self.desk.ledger.standing()).state is TradingState.HALTED
 
-    async def _set(self, state: TradingState, reason: str, *, by_operator: bool = True) -> Standing:
+    async def _set(
+        self, state: TradingState, reason: str, *, by_operator: bool = True, told: str = ""
+    ) -> Standing:
         standing = Standing(
             state=state, reason=reason, since=self.clock.now(), by_operator=by_operator
         )
         await self.desk.ledger.set_standing(standing)
-        self._tell(StateChanged(state, reason))
+        self._tell(StateChanged(state, reason or told))
         return standing
 
     async def _cancel_all(self) -> Sequence[str]:

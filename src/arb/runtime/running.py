@@ -51,10 +51,11 @@ async def run_scheduled(
         if isinstance(news, CycleEnded):
             on_report(news.report)
 
+    observers: list[Observer] = [log_news, hand_over]
     with one_instance(file_of(settings.database.url)):
         async with (
-            _desk(loaded, [log_news, hand_over], live=live) as desk,
-            _commanded(loaded, desk, ready) as (orchestrator, control),
+            _desk(loaded, observers, live=live) as desk,
+            _commanded(loaded, desk, observers, ready) as (orchestrator, control),
         ):
             schedule = Schedule(
                 settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
@@ -71,9 +72,9 @@ async def run_scheduled(
 
 @asynccontextmanager
 async def _commanded(
-    loaded: Loaded, desk: Desk, ready: Callable[[str, str | None], None]
+    loaded: Loaded, desk: Desk, observers: list[Observer], ready: Callable[[str, str | None], None]
 ) -> AsyncIterator[tuple[ArbitrageOrchestrator, Control]]:
-    found = commanded(loaded, desk)
+    found = commanded(loaded, desk, observers)
     if not loaded.settings.api.enabled:
         yield found.orchestrator, found.control
         return

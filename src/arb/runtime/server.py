@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,23 @@ class Commanded:
     orchestrator: ArbitrageOrchestrator
     control: Control
     desk: Desk
+    observers: list[Observer]
+    """The desk's own list: who is added to it hears the news from then on."""
 
 
-def commanded(loaded: Loaded, desk: Desk) -> Commanded:
-    """The orchestrator of this desk, with the commands that may be given to it."""
+def commanded(loaded: Loaded, desk: Desk, observers: list[Observer]) -> Commanded:
+    """The orchestrator of this desk, with the commands that may be given to it.
+
+    Args:
+        loaded: The settings.
+        desk: Where it works.
+        observers: The list that the desk, and its ledger, tell news to.
+    """
     settings = loaded.settings
     switch, watch, roster = Switch(), Watch(desk.clock), build_strategies(settings)
     killed = desk.killed
-    own = replace(
-        desk,
-        strategies=roster,
-        killed=lambda: switch() or killed(),
-        observers=[*desk.observers, watch],
-    )
+    own = replace(desk, strategies=roster, killed=lambda: switch() or killed())
+    observers.append(watch)
     orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
     options = StrategyOptions(max_legs=settings.strategies.max_legs)
     control = Control(
@@ -57,9 +62,9 @@ def commanded(loaded: Loaded, desk: Desk) -> Commanded:
         watch=watch,
         switch=switch,
         roster=roster,
-        installed={name: lambda make=make: make(options) for name, make in installed().items()},
+        installed={name: partial(make, options) for name, make in installed().items()},
     )
-    return Commanded(orchestrator, control, own)
+    return Commanded(orchestrator, control, own, observers)
 
 
 def need_api() -> None:
@@ -101,8 +106,7 @@ async def serving(
     tokens, first = _tokens(options)
     metrics, bus = Metrics(), Bus(wanted)
     desk = found.desk
-    observers = [*desk.observers, metrics, bus]
-    _observe(found, observers)
+    found.observers.extend([metrics, bus])
     reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
     audit = Audit(Path(options.audit_file) if options.audit_file else None, desk.clock)
     app = create_app(
@@ -126,13 +130,6 @@ async def serving(
             yield found
     finally:
         await reads.close()
-
-
-def _observe(found: Commanded, observers: list[Observer]) -> None:
-    """Let the desk's observers be these, for everything that shares the list."""
-    shared = found.desk.observers
-    assert isinstance(shared, list)
-    shared[:] = observers
 
 
 def _tokens(options: ApiSettings) -> tuple[Any, str | None]:
