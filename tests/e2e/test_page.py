@@ -126,6 +126,7 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
     page.click("#confirm-yes")
     page.wait_for_selector("#health.is-paused", timeout=PATIENCE_MS)
     assert "<img src=x" in page.inner_text("#why")
+    time.sleep(4)  # the plans at work come to their end
     plans = _plans(page)
     time.sleep(4)
     assert _plans(page) == plans

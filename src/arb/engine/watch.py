@@ -175,7 +175,7 @@ class Watch:
         against = {
             Health.STOPPED: "" if running else "it is stopped",
             Health.UNHEALTHY: _halted_by_itself(standing),
-            Health.PAUSED: standing.reason if standing.state is TradingState.HALTED else "",
+            Health.PAUSED: _held_back(standing),
         }
         reasons = [why for why in dict.fromkeys(against.values()) if why]
         reasons += [f"no cycle has succeeded for {waited:.0f} s"] if late else []
@@ -215,6 +215,10 @@ def _halted_by_itself(standing: Standing) -> str:
     if standing.state is not TradingState.HALTED or standing.by_operator or standing.paused:
         return ""
     return standing.reason or "trading is halted"
+
+
+def _held_back(standing: Standing) -> str:
+    return (standing.reason or "trading is halted") if standing.state is TradingState.HALTED else ""
 
 
 def _kind(where: str) -> str:

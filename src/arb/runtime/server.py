@@ -176,6 +176,7 @@ async def _listening(app: ASGIApp, options: ApiSettings) -> AsyncIterator[str]:
         lifespan="off",
         ws="websockets-sansio",
         ws_max_size=4096,
+        ws_per_message_deflate=False,  # every client's copy would be packed anew
         server_header=False,
         date_header=False,
         h11_max_incomplete_event_size=16 * 1024,
