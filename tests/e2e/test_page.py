@@ -71,10 +71,10 @@ def _told(log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
-def _shoot(page, name, folder):
+def _shoot(page, name, folder, *, whole=True):
     kept = os.environ.get("SCREENSHOTS")
     target = Path(kept) if kept else folder
-    page.screenshot(path=str(target / f"page-{name}.png"), full_page=True)
+    page.screenshot(path=str(target / f"page-{name}.png"), full_page=whole)
 
 
 def _enter(page, address):
@@ -111,18 +111,18 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
     row.query_selector("button").click()
     page.wait_for_selector("#detail[open] h3:has-text('The worst world')", timeout=PATIENCE_MS)
     assert page.locator("#detail-body tbody tr").count() > 6
-    _shoot(page, "certificate", folder)
+    _shoot(page, "certificate", folder, whole=False)
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail:not([open])", state="attached")
     page.locator("#plans tbody tr button").first.click()
     page.wait_for_selector("#detail[open] h3:has-text('What happened')", timeout=PATIENCE_MS)
-    _shoot(page, "plan", folder)
+    _shoot(page, "plan", folder, whole=False)
     page.click("#detail-close")
 
     page.click("#pause")
     page.wait_for_selector("#confirm[open]")
     page.fill("#reason", "<img src=x onerror=alert(1)> lunch")
-    _shoot(page, "confirm", folder)
+    _shoot(page, "confirm", folder, whole=False)
     page.click("#confirm-yes")
     page.wait_for_selector("#health.is-paused", timeout=PATIENCE_MS)
     assert "<img src=x" in page.inner_text("#why")

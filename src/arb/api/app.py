@@ -187,7 +187,7 @@ def _add_failures(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        codes = {403: "role", 404: "unknown", 405: "method", 400: "malformed"}
+        codes = {403: "role", 404: "unknown", 405: "method", 400: "malformed", 413: "too_large"}
         code = codes.get(error.status_code, "refused")
         return _failure(error.status_code, code, str(error.detail), error.headers)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arb.api.auth import Principal, Tokens
@@ -57,8 +58,11 @@ class _No:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class TooLarge(Exception):
+class TooLarge(HTTPException):
     """The body has more bytes than are taken."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "the body is too large")
 
 
 @dataclass(slots=True)
