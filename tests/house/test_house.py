@@ -204,3 +204,20 @@ def _base_distributions():
                 if first not in ("..", "__pycache__"):
                     top.add(Path(str(found.locate_file(first))))
     return top
+
+
+def test_every_route_role_and_metric_is_in_the_interface_spec():
+    from arb.api.metrics import Metrics
+    from tests.api.test_gate import OPERATIONS
+
+    spec = _read("INTERFACE_SPEC.md").replace("{", "").replace("}", "")
+    missing = [
+        (method, path)
+        for method, path, role in OPERATIONS
+        if f"| `{method} {path}` | {role or 'none'} |" not in spec
+    ]
+    assert not missing
+    kinds = {"counter": "_total"}
+    names = [one.name + kinds.get(one.type, "") for one in Metrics().registry.collect()]
+    assert len(names) >= 20
+    assert not [name for name in names if f"| `{name}` |" not in spec]
