@@ -20,7 +20,7 @@ from arb.runtime.demo import exchange_process
 MARKETS = 20_000
 CLIENTS = 50
 CYCLES = 5
-PAUSE = 0.02
+PAUSE = 0.04
 TOKEN = "token-of-the-benchmark-0123456789"
 PATHS = (
     "/api/v1/bot/status",

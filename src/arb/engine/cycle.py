@@ -54,6 +54,8 @@ class Look:
 
     snapshot: Snapshot
     found: Found
+    counts: Funnel
+    """As far as the proof."""
     confirmations: Mapping[MarketId, Confirmation]
     completeness: Completeness
 
@@ -155,7 +157,13 @@ class Cycle:
         # A sweep of the whole market takes longer than one book may be old. What is found is
         # read again before it is traded, and then the limit holds as it stands.
         snapshot = self._snapshot(seen, books, sweep=desk.clock.now() - began)
-        found = find(desk.strategies, snapshot)
+        strategies = tuple(desk.strategies)  # an operator may change them meanwhile
+
+        def search() -> tuple[Found, Funnel]:
+            found = find(strategies, snapshot)
+            return found, funnel(found, snapshot)
+
+        found, counts = await desk.apart(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
         completeness = replace(
@@ -163,7 +171,7 @@ class Cycle:
             books_expected=len(outcomes),
             books_received=len(books),
         )
-        return Look(snapshot, found, confirmations, completeness)
+        return Look(snapshot, found, counts, confirmations, completeness)
 
     def _snapshot(
         self, universe: Universe, books: Books, sweep: timedelta = timedelta(0)
@@ -335,7 +343,7 @@ class Cycle:
     def _funnel(self, look: Look, tally: _Tally) -> Funnel:
         least = self._options.limits.min_profit_threshold
         return replace(
-            funnel(look.found, look.snapshot),
+            look.counts,
             above_threshold=sum(o.profit_fraction >= least for o in look.found.opportunities),
             approved=sum(isinstance(finding, Approved) for finding in tally.findings),
             filled=sum(reason is Reason.FILLED for _, reason in tally.ended),

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -25,8 +26,11 @@ from arb.ports import Desk, Observer
 from arb.runtime.served import LedgerDocuments
 from arb.strategies.options import StrategyOptions
 
+T = TypeVar("T")
+
 EXTRA = "pip install 'arb-orchestrator[api]'"
 STOP_SECONDS = 3
+SWITCH_SECONDS = 0.0005
 FIRST = "first"
 
 
@@ -53,6 +57,8 @@ def commanded(loaded: Loaded, desk: Desk, observers: list[Observer]) -> Commande
     switch, watch, roster = Switch(), Watch(desk.clock), build_strategies(settings)
     killed = desk.killed
     own = replace(desk, strategies=roster, killed=lambda: switch() or killed())
+    if settings.api.enabled:
+        own = replace(own, apart=_apart)
     observers.append(watch)
     orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
     options = StrategyOptions(max_legs=settings.strategies.max_legs)
@@ -65,6 +71,11 @@ def commanded(loaded: Loaded, desk: Desk, observers: list[Observer]) -> Commande
         installed={name: partial(make, options) for name, make in installed().items()},
     )
     return Commanded(orchestrator, control, own, observers)
+
+
+async def _apart(work: Callable[[], T]) -> T:
+    """See `arb.ports.Apart`: in a thread."""
+    return await asyncio.to_thread(work)
 
 
 def need_api() -> None:
@@ -124,11 +135,15 @@ async def serving(
         metrics=metrics,
         audit=audit,
     )
+    switched = sys.getswitchinterval()
+    # Answers go to and fro between threads; beside a long computation each way costs this much.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         async with _listening(app, options) as address:
             ready(address, first)
             yield found
     finally:
+        sys.setswitchinterval(switched)
         await reads.close()
 
 
