@@ -23,6 +23,7 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Watch
 from arb.plugins import installed
 from arb.ports import Desk, Observer
+from arb.runtime.memory import quiet
 from arb.runtime.served import LedgerDocuments
 from arb.strategies.options import StrategyOptions
 
@@ -139,9 +140,11 @@ async def serving(
     # Answers go to and fro between threads; beside a long computation each way costs this much.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        async with _listening(app, options) as address:
-            ready(address, first)
-            yield found
+        with quiet() as housekeeping:
+            found.observers.append(housekeeping)
+            async with _listening(app, options) as address:
+                ready(address, first)
+                yield found
     finally:
         sys.setswitchinterval(switched)
         await reads.close()
