@@ -64,6 +64,7 @@ class PolymarketBooks:
     ) -> None:
         self._options, self._reader = options, reader
         self._quarantine, self._now = quarantine, now
+        self._decoding = asyncio.Lock()
 
     async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
         """See `arb.ports.BookSource`."""
@@ -99,7 +100,7 @@ class PolymarketBooks:
         body = await self._reader.query("books", url, request)
         received_at = self._now()
         try:
-            decoded = await _decode(body)
+            decoded = await self._decode(body)
         except BadVenueData as error:
             self._quarantine.keep("books", str(error), body)
             return {}
@@ -107,12 +108,15 @@ class PolymarketBooks:
             self._quarantine.keep("book", f"{problem.where}: {problem.what}", payload)
         return {book.token: (book, received_at) for book in decoded.books if book.token in asked}
 
+    async def _decode(self, body: bytes) -> Decoded:
+        """The books of an answer; a large one beside the loop, which others wait for.
 
-async def _decode(body: bytes) -> Decoded:
-    """The books of an answer; a large one is decoded beside the loop, which others wait for."""
-    if len(body) < LARGE_BYTES:
-        return decode_books(body)
-    return await asyncio.to_thread(decode_books, body)
+        One after the other: threads that compute at the same time only take turns.
+        """
+        if len(body) < LARGE_BYTES:
+            return decode_books(body)
+        async with self._decoding:
+            return await asyncio.to_thread(decode_books, body)
 
 
 def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook:
