@@ -81,9 +81,12 @@ function table(columns, rows, open) {
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)));
 }
 
-// Redrawing must not take the focus from who moves about with the keyboard.
+// Redrawing must not take the focus from who moves about with the keyboard, nor the row from under
+// a finger that is on its way down: what is unchanged stays, and a pressed pointer is waited for.
 function redraw(id, node) {
   const holder = $(id);
+  if (holder.firstChild && holder.firstChild.isEqualNode(node)) return;
+  if (state.pressed) { setTimeout(() => redraw(id, node), 150); return; }
   const row = holder.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
   const top = holder.firstChild ? holder.firstChild.scrollTop : 0;
   holder.replaceChildren(node);
@@ -418,6 +421,8 @@ $("confirm-form").addEventListener("submit", async (event) => {
 });
 $("confirm-no").addEventListener("click", () => $("confirm").close());
 for (const name of Object.keys(COMMANDS)) $(name).addEventListener("click", () => ask(name));
+addEventListener("pointerdown", () => { state.pressed = true; });
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => setTimeout(() => { state.pressed = false; }, 50));
 $("detail-close").addEventListener("click", () => $("detail").close());
 $("sign-in").addEventListener("cancel", (event) => event.preventDefault());
 $("sign-in-form").addEventListener("submit", async (event) => {
