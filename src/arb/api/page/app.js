@@ -30,7 +30,7 @@ function s(tag, attributes, text) {
   return node;
 }
 
-const put = (id, ...children) => $(id).replaceChildren(...children);
+const put = (id, ...children) => $(id).replaceChildren(...children.filter((child) => child !== null && child !== undefined));
 const empty = (text) => h("p", { class: "empty" }, text);
 const words = (name) => String(name).replaceAll("_", " ");
 
@@ -198,7 +198,9 @@ function drawProfit(rows) {
   for (const row of ended) kinds.set(row.kind, (kinds.get(row.kind) || 0) + Number(row.realised));
   put("kinds", kinds.size ? bars([...kinds].sort((a, b) => b[1] - a[1]), (value) => money(value)) : empty("No plan has ended yet."));
   if (ended.length < 2) { put("profit", empty("Two ended plans make a line.")); return; }
-  const [wide, high, left, bottom, top] = [640, 220, 64, 24, 12];
+  const wide = Math.max(240, Math.min(900, $("profit").clientWidth || 640));  // as drawn, so that words keep their size
+  const [high, left, bottom, top] = [wide < 400 ? 170 : 220, 64, 24, 12];
+  const stamp = (at) => wide < 400 ? clock(at) : new Date(at).toLocaleString("en-GB");
   let sum = 0;
   const points = ended.map((row) => [new Date(row.at).getTime(), sum += Number(row.realised)]);
   const [first, last] = [points[0][0], points[points.length - 1][0]];
@@ -213,7 +215,7 @@ function drawProfit(rows) {
   }
   if (low < 0) drawing.append(s("line", { class: "zero", x1: left, x2: wide - 8, y1: y(0), y2: y(0) }));
   drawing.append(s("path", { class: "area", d: path + ` V${y(Math.max(low, 0)).toFixed(1)} H${x(first).toFixed(1)} Z` }), s("path", { class: "line", d: path }));
-  drawing.append(s("text", { x: left, y: high - 6 }, new Date(first).toLocaleString("en-GB")), s("text", { x: wide - 8, y: high - 6, "text-anchor": "end" }, new Date(last).toLocaleString("en-GB")));
+  drawing.append(s("text", { x: left, y: high - 6 }, stamp(first)), s("text", { x: wide - 8, y: high - 6, "text-anchor": "end" }, stamp(last)));
   put("profit", drawing);
 }
 
@@ -340,7 +342,7 @@ function legTable(legs) {
     { name: "Size", num: true, cell: (r) => r.size },
     { name: "Cost", num: true, cell: (r) => money(r.cost) },
     { name: "Fee", num: true, cell: (r) => money(r.fee, 4) },
-    { name: "Takes", cell: (r) => r.fills ? levels(r.fills) : "–" },
+    ...(legs.some((leg) => leg.fills) ? [{ name: "Takes", cell: (r) => levels(r.fills || []) }] : []),
   ], legs);
 }
 
