@@ -84,7 +84,7 @@ def chosen(token: str) -> Token:
     """
     if len(token) < TOKEN_LENGTH_MIN:
         raise ConfigError(f"ARB_API__TOKEN must have {TOKEN_LENGTH_MIN} characters or more")
-    return Token("settings", Role.TRADE, digest_of(token))
+    return Token("ARB_API__TOKEN", Role.TRADE, digest_of(token))
 
 
 def read_tokens(path: Path) -> list[Token]:

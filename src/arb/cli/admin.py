@@ -153,5 +153,5 @@ def _command(name: str, reason: str, profile: str | None) -> None:
     if done.note:
         print_error(f"{done.note}; the command stands in the ledger and holds from the next cycle")
     paused = "paused" if done.reason.startswith("paused") else done.state
-    where = "the running orchestrator" if done.through == "api" else "the ledger"
-    print_line(f"Trading is {paused} (told to {where}).")
+    where = " (told to the running orchestrator)" if done.through == "api" else ""
+    print_line(f"Trading is {paused}{where}.")
