@@ -121,6 +121,8 @@ async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> 
             settlement={POLYMARKET: PaperSettlement()},
             ledger=ledger,
             observers=observers,
+            circuits=venue.reader.circuits,
+            traffic=lambda: venue.reader.counts,
         )
 
 
@@ -150,6 +152,8 @@ async def live_desk(
             ledger=ledger,
             statements=live.statements,
             observers=observers,
+            circuits=venue.reader.circuits,
+            traffic=lambda: venue.reader.counts,
         )
 
 

@@ -21,3 +21,8 @@ def strategies(names: Sequence[str]) -> list[Any]:
         installed = ", ".join(sorted(found)) or "none"
         raise ConfigError(f"strategies.enabled: {missing[0]} is not installed ({installed} are)")
     return [found[name].load() for name in names]
+
+
+def installed() -> dict[str, Any]:
+    """Every strategy that is installed, by name (not yet made)."""
+    return {point.name: point.load() for point in entry_points(group=STRATEGIES)}

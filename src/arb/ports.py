@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
@@ -22,6 +22,8 @@ from arb.domain.report import Completeness, CycleReport, Problem, Statistics
 from arb.domain.settlement import Effect, Operation, OperationId
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -272,6 +274,19 @@ Ticker = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Calls the given tick again and again until it is told to stop, one call at a time."""
 
 
+class Apart(Protocol):
+    """Runs a long computation so that who shares the loop need not wait for it."""
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """The result of the work."""
+        ...
+
+
+async def at_once(work: Callable[[], T]) -> T:
+    """An `Apart` for who shares the loop with nobody: the work is simply done."""
+    return work()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything the orchestrator works with, assembled by bootstrap."""
@@ -289,3 +304,8 @@ class Desk:
     killed: Callable[[], str] = lambda: ""
     """Why nothing may be sent at all, from outside the loop; empty: it may."""
     observers: Sequence[Observer] = ()
+    apart: Apart = at_once
+    circuits: Callable[[], Mapping[str, str]] = dict
+    """The state of each host's circuit breaker, for those who watch."""
+    traffic: Callable[[], Mapping[str, int]] = dict
+    """Requests, retries and failures so far, as `requests:books`."""

@@ -1,13 +1,18 @@
 """Settings, the database, and the operator's switch."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 
+if TYPE_CHECKING:
+    from arb.config.sources import Loaded
+
 config = typer.Typer(help="Settings: their values and where they come from.", no_args_is_help=True)
+api = typer.Typer(help="The control API's tokens and record.", no_args_is_help=True)
 db = typer.Typer(help="The ledger's database.", no_args_is_help=True)
 
 Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
@@ -85,25 +90,77 @@ def db_backup(target: Path, profile: Profile = None) -> None:
 
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
-    """Stop trading until `arb resume`. Scanning goes on."""
+    """Send nothing more and trade no more until `arb resume`. Scanning goes on."""
     from arb.runtime.sentinel import say_halt
 
     loaded = load(profile)
     options = loaded.settings
+    # First of all: the database takes half a second to load, and the word must be out by then.
     unsaid = say_halt(options.database.url, options.accounts, reason)
-    # Only now: the database takes half a second to load, and the word must be out by then.
-    from arb.cli.output import print_error, print_line
-    from arb.runtime import reads
+    _command("halt", reason, loaded, unsaid)
 
-    if trouble := wait(reads.halt(loaded, reason, unsaid)):
-        print_error(trouble)
-    print_line("Trading is halted.")
+
+def pause(reason: Reason = "", profile: Profile = None) -> None:
+    """Start no new plan until `arb resume`; plans at work come to their end."""
+    _command("pause", reason, load(profile))
 
 
 def resume(reason: Reason = "", profile: Profile = None) -> None:
-    """Trade again after a halt; earlier failures are not held against it."""
-    from arb.cli.output import print_line
-    from arb.runtime import reads
+    """Trade again after a pause or a halt; earlier failures are not held against it."""
+    _command("resume", reason, load(profile))
 
-    wait(reads.resume(load(profile), reason))
-    print_line("Trading is normal.")
+
+def reset_errors(profile: Profile = None) -> None:
+    """Forget the errors that the running orchestrator has counted within the hour."""
+    from arb.cli.output import print_line
+    from arb.runtime.remote import reset_errors as reset
+
+    forgotten = wait(reset(load(profile)))
+    told = ", ".join(f"{count} {where}" for where, count in forgotten.items()) or "none"
+    print_line(f"Errors forgotten: {told}.")
+
+
+@api.command("token")
+def api_token(
+    name: Annotated[str, typer.Argument(help="Whose it is; stands in the record of commands.")],
+    role: Annotated[str, typer.Option("--role", help="read, operate or trade.")] = "read",
+    remove: Annotated[bool, typer.Option("--remove", help="Make it good for nothing.")] = False,
+    profile: Profile = None,
+) -> None:
+    """Make a token for the control API, shown this once; the file keeps its hash."""
+    from arb.cli.output import print_line
+    from arb.runtime.tokens import make, unmake
+
+    if remove:
+        unmake(load(profile), name)
+        print_line(f"The token {name} is gone; restart the orchestrator.")
+        return
+    token = make(load(profile), name, role)
+    sys.stdout.write(f"{token}\n")
+    sys.stderr.write("This is shown once. Restart the orchestrator to let it in.\n")
+
+
+@api.command("audit")
+def api_audit(profile: Profile = None) -> None:
+    """Whether the record of commands is whole: each line must follow from the one before."""
+    from arb.cli.output import print_error, print_line
+    from arb.runtime.tokens import audit_broken_at
+
+    number = audit_broken_at(load(profile))
+    if number is None:
+        print_line("The record of commands is whole.")
+        return
+    print_error(f"the record of commands is broken at line {number}")
+    raise typer.Exit(ExitCode.INTERNAL)
+
+
+def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:
+    from arb.cli.output import print_error, print_line
+    from arb.runtime.remote import command
+
+    done = wait(command(loaded, name, reason, unsaid))
+    if done.note:
+        print_error(done.note)
+    paused = "paused" if done.reason.startswith("paused") else done.state
+    where = " (told to the running orchestrator)" if done.through == "api" else ""
+    print_line(f"Trading is {paused}{where}.")

@@ -39,11 +39,14 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("approvals", live.approvals),
     ("redeem", live.redeem),
     ("halt", admin.halt),
+    ("pause", admin.pause),
     ("resume", admin.resume),
+    ("reset-errors", admin.reset_errors),
 )
 for _name, _command in _COMMANDS:
     app.command(_name)(_command)
 app.add_typer(tools.exchange, name="exchange")
+app.add_typer(admin.api, name="api")
 app.add_typer(admin.config, name="config")
 app.add_typer(admin.db, name="db")
 app.add_typer(keys.keys, name="keys")

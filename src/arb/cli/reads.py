@@ -17,11 +17,17 @@ def status(json: Json = False, profile: Profile = None) -> None:
     """The state of trading, the account, the last cycle, the sum of all."""
     from arb.cli.output import print_json, print_line, print_table, statistics_rows
     from arb.runtime.reads import read_status
+    from arb.runtime.remote import live_status
 
-    found = wait(read_status(load(profile)))
+    loaded = load(profile)
+    found, live = wait(read_status(loaded)), wait(live_status(loaded))
     if json:
-        print_json(found.document())
+        print_json({**found.document(), "orchestrator": live})
         return
+    if live is not None:
+        told = live["health"]
+        about = "; ".join(told["reasons"]) or f"{len(live['strategies'])} strategies look"
+        print_line(f"The orchestrator is {told['status']}: {about}.")
     print_line(f"Trading is {found.standing.state.value}. {found.standing.reason}".strip())
     print_table("Account", ("", ""), found.account_rows())
     print_line()

@@ -1,5 +1,6 @@
 """`arb run`, `arb scan`, `arb demo`."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,10 @@ def run(
     cycles: Annotated[
         int | None, typer.Option("--cycles", min=1, help="Stop after so many cycles.")
     ] = None,
+    api: Annotated[
+        bool | None,
+        typer.Option("--api/--no-api", help="Serve the control API and its page meanwhile."),
+    ] = None,
     profile: Profile = None,
 ) -> None:
     """Run the orchestrator until SIGINT or SIGTERM, or once."""
@@ -31,6 +36,8 @@ def run(
     flags: dict[str, Any] = {}
     if interval is not None:
         flags["arbitrage.scan_interval"] = interval
+    if api is not None:
+        flags["api.enabled"] = api
     loaded = load(profile, flags)
     set_up_logs(loaded)
     if once:
@@ -43,7 +50,9 @@ def run(
         if json:
             print_json(render_report(report))
 
-    statistics, still_open = wait(run_scheduled(loaded, hand_over, cycles, live=live))
+    statistics, still_open = wait(
+        run_scheduled(loaded, hand_over, cycles, live=live, ready=_say_where)
+    )
     if json:
         print_json({"schema": 1, "statistics": render_statistics(statistics)})
     else:
@@ -111,6 +120,17 @@ def demo(
     print_line("Next: `arb run --once` on live prices (no key needed), or README_ORCHESTRATOR.md.")
     if found != planted or outcome.phantoms:
         raise typer.Exit(ExitCode.INTERNAL)
+
+
+def _say_where(address: str, token: str | None) -> None:
+    """The one place where a token is shown: once, to the person at this terminal."""
+    sys.stderr.write(f"The control API and its page: {address}/\n")
+    if token is not None:
+        sys.stderr.write(
+            f"Its token, shown this once: {token}\n"
+            "Enter it in the page; for the shell commands set it as ARB_API__TOKEN.\n"
+        )
+    sys.stderr.flush()
 
 
 def _show(report: "CycleReport", statistics: "Statistics", *, json: bool) -> None:

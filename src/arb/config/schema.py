@@ -116,11 +116,17 @@ class LoggingSettings(Section):
 
 
 class ApiSettings(Section):
-    """Where the control API listens."""
+    """Whether and where the control API listens, and whom it lets in."""
 
+    enabled: bool = False
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     token: SecretStr | None = None
+    token_file: Annotated[str, Field(min_length=1)] = "data/api-tokens.json"
+    audit_file: str = "data/api-audit.jsonl"
+    allowed_hosts: tuple[str, ...] = ()
+    requests_per_minute: Annotated[int, Field(ge=10, le=1_000_000)] = 600
+    open_metrics: bool = False
 
 
 class BotsSettings(Section):

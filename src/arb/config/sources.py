@@ -26,7 +26,7 @@ from arb.config.schema import MAPPINGS, SECRETS, Settings, faults
 from arb.domain.errors import ConfigError
 
 PREFIX = "ARB_"
-LISTS = frozenset({"polymarket.rpc_urls", "strategies.enabled"})
+LISTS = frozenset({"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled"})
 MASK = "********"
 _ADDRESS = re.compile(r"\w+://[^\s\"'<>]+")
 # In an address, and where its beginning is missing: up to the last @, since a password that was

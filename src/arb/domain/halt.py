@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+PAUSED = "paused"
+"""How the reason of a pause begins: a halt that an operator means to end soon."""
+
 
 class TradingState(StrEnum):
     """How much may be done."""
@@ -24,6 +27,11 @@ class Standing:
     since: datetime | None = None
     by_operator: bool = False
     """Set by a person: failures before a resumption are not held against trading again."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether no new plan may start although nothing has called for a halt."""
+        return self.state is TradingState.HALTED and self.reason.startswith(PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ class Look:
 
     snapshot: Snapshot
     found: Found
+    counts: Funnel
+    """As far as the proof."""
     confirmations: Mapping[MarketId, Confirmation]
     completeness: Completeness
 
@@ -70,17 +72,24 @@ class Cycle:
         self._executor = executor
         self._against = against
 
-    async def run(self, number: int, *, stopping: Callable[[], bool]) -> CycleReport:
+    async def run(
+        self, number: int, *, stopping: Callable[[], bool], event: str | None = None
+    ) -> CycleReport:
         """Scan once and trade what survives every gate.
 
         A venue that cannot be read ends the cycle early with a report that says so; nothing that
         happens to one opportunity ends it. Errors of the ledger do.
+
+        Args:
+            number: The cycle's number in the ledger.
+            stopping: Whether nothing new may be started any more.
+            event: The slug of the one event to look at; the whole market without it.
         """
         desk, tally = self._desk, self._new_tally()
         standing, portfolio = await self._stand(tally.started_at)
         risk = status(standing, portfolio, self._options.limits)
         try:
-            look = await self.look()
+            look = await self.look(await desk.catalog.event(event) if event else None)
         except VenueError as error:
             tally.errors.append(Problem(where="venue", what=str(error)))
             look = None
@@ -148,7 +157,13 @@ class Cycle:
         # A sweep of the whole market takes longer than one book may be old. What is found is
         # read again before it is traded, and then the limit holds as it stands.
         snapshot = self._snapshot(seen, books, sweep=desk.clock.now() - began)
-        found = find(desk.strategies, snapshot)
+        strategies = tuple(desk.strategies)  # an operator may change them meanwhile
+
+        def search() -> tuple[Found, Funnel]:
+            found = find(strategies, snapshot)
+            return found, funnel(found, snapshot)
+
+        found, counts = await desk.apart(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
         completeness = replace(
@@ -156,7 +171,7 @@ class Cycle:
             books_expected=len(outcomes),
             books_received=len(books),
         )
-        return Look(snapshot, found, confirmations, completeness)
+        return Look(snapshot, found, counts, confirmations, completeness)
 
     def _snapshot(
         self, universe: Universe, books: Books, sweep: timedelta = timedelta(0)
@@ -328,7 +343,7 @@ class Cycle:
     def _funnel(self, look: Look, tally: _Tally) -> Funnel:
         least = self._options.limits.min_profit_threshold
         return replace(
-            funnel(look.found, look.snapshot),
+            look.counts,
             above_threshold=sum(o.profit_fraction >= least for o in look.found.opportunities),
             approved=sum(isinstance(finding, Approved) for finding in tally.findings),
             filled=sum(reason is Reason.FILLED for _, reason in tally.ended),

@@ -67,15 +67,15 @@ class ArbitrageOrchestrator:
             await self._reconcile()
         return reports
 
-    async def scan_cycle(self) -> CycleReport:
-        """One cycle: scan, prove, review, execute, write down."""
+    async def scan_cycle(self, event: str | None = None) -> CycleReport:
+        """One cycle: scan, prove, review, execute, write down; of one event where it is named."""
         await self._take_up()
         if self.reconciler.due:
             await self._reconcile()
         await self.collect_resolutions()
         number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
         self._tell(CycleStarted(number, self._desk.clock.now()))
-        report = await self._cycle.run(number, stopping=lambda: self._stopping)
+        report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
         self._tell(CycleEnded(report))
         return report
 
@@ -130,6 +130,10 @@ class ArbitrageOrchestrator:
     def stop(self) -> None:
         """Ask the cycle at work to finish its step and start nothing new."""
         self._stopping = True
+
+    def go_on(self) -> None:
+        """Take the last `stop` back."""
+        self._stopping = False
 
     async def shutdown(self) -> Statistics:
         """Let go of everything, with the sum of all cycles as the last word."""

@@ -93,6 +93,10 @@ class HttpReader:
         """The circuit of the URL's host."""
         return self._circuits.get(urlsplit(url).netloc, Circuit())
 
+    def circuits(self) -> dict[str, str]:
+        """The state of every host's circuit."""
+        return {host: circuit.state.value for host, circuit in self._circuits.items()}
+
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()

@@ -183,7 +183,7 @@ async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
     url = loaded.settings.database.url
     sentinel = sentinel_of(url)
     try:
-        await _write_down(loaded, TradingState.HALTED, reason)
+        await write_down(loaded, TradingState.HALTED, reason)
     except LedgerError as error:
         # A file for a ledger on a server is seen from one folder only: too little to rely on.
         if unsaid or sentinel is None or file_of(url) is None:
@@ -198,7 +198,7 @@ async def resume(loaded: Loaded, reason: str) -> None:
     Raises:
         LedgerError: Trading may still be halted.
     """
-    await _write_down(loaded, TradingState.NORMAL, reason)
+    await write_down(loaded, TradingState.NORMAL, reason)
     sentinel = sentinel_of(loaded.settings.database.url)
     if sentinel is not None:
         try:
@@ -208,7 +208,7 @@ async def resume(loaded: Loaded, reason: str) -> None:
             raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
 
 
-async def _write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
+async def write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
     """An operator's word on the state of trading, also before the first run."""
     async with _opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()

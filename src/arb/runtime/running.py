@@ -10,6 +10,7 @@ from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.sources import Loaded
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
+from arb.engine.control import Control
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
@@ -19,6 +20,7 @@ from arb.runtime.killswitch import kill_switch
 from arb.runtime.live import ready_desk
 from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
+from arb.runtime.server import commanded, serving
 from arb.runtime.signals import on_stop
 
 
@@ -40,10 +42,12 @@ async def run_scheduled(
     cycles: int | None = None,
     *,
     live: bool = False,
+    ready: Callable[[str, str | None], None] = lambda _address, _token: None,
 ) -> tuple[Statistics, int]:
     """Cycles on a schedule until SIGINT or SIGTERM; each report is handed over as it comes.
 
-    Answers with the account's sum and how many plans stay open.
+    With `api.enabled` the control API is served meanwhile; `ready` gets its address, and the
+    first token where one was made. Answers with the account's sum and how many plans stay open.
     """
     settings = loaded.settings
 
@@ -51,9 +55,12 @@ async def run_scheduled(
         if isinstance(news, CycleEnded):
             on_report(news.report)
 
+    observers: list[Observer] = [log_news, hand_over]
     with one_instance(file_of(settings.database.url)):
-        async with _desk(loaded, [log_news, hand_over], live=live) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+        async with (
+            _desk(loaded, observers, live=live) as desk,
+            _commanded(loaded, desk, observers, ready) as (orchestrator, control),
+        ):
             schedule = Schedule(
                 settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
             )
@@ -63,8 +70,20 @@ async def run_scheduled(
                 schedule.stop()
 
             with on_stop(stop):
-                statistics = await orchestrator.run(schedule)
+                statistics = await orchestrator.run(control.ticker(schedule))
             return statistics, len(await desk.ledger.open_plans())
+
+
+@asynccontextmanager
+async def _commanded(
+    loaded: Loaded, desk: Desk, observers: list[Observer], ready: Callable[[str, str | None], None]
+) -> AsyncIterator[tuple[ArbitrageOrchestrator, Control]]:
+    found = commanded(loaded, desk, observers)
+    if not loaded.settings.api.enabled:
+        yield found.orchestrator, found.control
+        return
+    async with serving(loaded, found, ready):
+        yield found.orchestrator, found.control
 
 
 @asynccontextmanager

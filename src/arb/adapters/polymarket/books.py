@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from arb.adapters.polymarket.decode import RawBook, decode_books
+from arb.adapters.polymarket.decode import Decoded, RawBook, decode_books
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.domain.book import Books, Level, OrderBook
@@ -15,6 +15,8 @@ from arb.domain.market import POLYMARKET, OutcomeId
 from arb.domain.money import Price, Shares, from_micro
 from arb.domain.report import Problem
 from arb.net.http import HttpReader
+
+LARGE_BYTES = 256 * 1024
 
 
 class BookTable(Books):
@@ -62,6 +64,7 @@ class PolymarketBooks:
     ) -> None:
         self._options, self._reader = options, reader
         self._quarantine, self._now = quarantine, now
+        self._decoding = asyncio.Lock()
 
     async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
         """See `arb.ports.BookSource`."""
@@ -97,13 +100,23 @@ class PolymarketBooks:
         body = await self._reader.query("books", url, request)
         received_at = self._now()
         try:
-            decoded = decode_books(body)
+            decoded = await self._decode(body)
         except BadVenueData as error:
             self._quarantine.keep("books", str(error), body)
             return {}
         for problem, payload in decoded.problems:
             self._quarantine.keep("book", f"{problem.where}: {problem.what}", payload)
         return {book.token: (book, received_at) for book in decoded.books if book.token in asked}
+
+    async def _decode(self, body: bytes) -> Decoded:
+        """The books of an answer; a large one beside the loop, which others wait for.
+
+        One after the other: threads that compute at the same time only take turns.
+        """
+        if len(body) < LARGE_BYTES:
+            return decode_books(body)
+        async with self._decoding:
+            return await asyncio.to_thread(decode_books, body)
 
 
 def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook:

@@ -1,4 +1,4 @@
-"""Read models: what the command line shows of the ledger."""
+"""Read models: what the command line and the API show of the ledger."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +9,12 @@ import msgspec
 from sqlalchemy import Select, func, select
 
 from arb.adapters.storage.accounting import account_positions
-from arb.adapters.storage.codec import load_fact
+from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import cycles, facts, fills, findings, plans
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
+from arb.domain.plan import Plan
 from arb.domain.position import Position
 
 
@@ -89,6 +90,18 @@ class CycleRow:
     summary: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitRow:
+    """How one plan ended."""
+
+    at: datetime
+    plan: str
+    kind: str
+    state: str
+    realised: Decimal
+    locked: Decimal
+
+
 class LedgerReads:
     """Reads of one account, also while an orchestrator writes."""
 
@@ -109,16 +122,11 @@ class LedgerReads:
         Raises:
             LedgerError: None has it, or several have.
         """
-        wanted = (
-            select(findings)
-            .where(findings.c.account == self._account, findings.c.id.startswith(id_))
-            .limit(2)
-        )
-        rows = await self._rows(wanted)
+        rows = await self.findings_like(id_)
         if len(rows) != 1:
             said = "no candidate has" if not rows else "several candidates have"
             raise LedgerError(f"{said} the id {id_}; `arb opportunities --all` lists them")
-        return _finding(rows[0])
+        return rows[0]
 
     async def plans(self, *, limit: int = 50, only_open: bool = False) -> list[PlanRow]:
         """The latest plans, newest first."""
@@ -131,6 +139,54 @@ class LedgerReads:
             PlanRow(**{name: getattr(row, name) for name in names})
             for row in await self._rows(wanted)
         ]
+
+    async def findings_like(self, id_: str) -> list[FindingRow]:
+        """The candidates, two at most, whose id begins so."""
+        wanted = (
+            select(findings)
+            .where(findings.c.account == self._account, findings.c.id.startswith(id_))
+            .limit(2)
+        )
+        return [_finding(row) for row in await self._rows(wanted)]
+
+    async def plan(self, id_: str) -> tuple[PlanRow, Plan] | None:
+        """One plan: its row, and what was approved."""
+        wanted = select(plans).where(plans.c.account == self._account, plans.c.id == id_)
+        for row in await self._rows(wanted):
+            names = PlanRow.__dataclass_fields__
+            values = {name: getattr(row, name) for name in names}
+            return PlanRow(**values), load_plan(row.plan)
+        return None
+
+    async def profits(self, *, limit: int) -> list[ProfitRow]:
+        """How the latest plans ended, oldest first."""
+        wanted = (
+            select(plans)
+            .where(plans.c.account == self._account, plans.c.ended_at.is_not(None))
+            .order_by(plans.c.ended_at.desc(), plans.c.id)
+            .limit(limit)
+        )
+        return [
+            ProfitRow(
+                at=row.ended_at,
+                plan=row.id,
+                kind=row.kind,
+                state=row.state,
+                realised=row.realised,
+                locked=row.locked,
+            )
+            for row in reversed(await self._rows(wanted))
+        ]
+
+    async def cycles(self, *, limit: int) -> list[CycleRow]:
+        """The latest cycles that came to their end, newest first."""
+        wanted = (
+            select(cycles)
+            .where(cycles.c.account == self._account, cycles.c.ended_at.is_not(None))
+            .order_by(cycles.c.cycle.desc())
+            .limit(limit)
+        )
+        return [_cycle(row) for row in await self._rows(wanted)]
 
     async def facts(self, plan: str) -> list[Fact]:
         """A plan's facts, in order."""
@@ -168,9 +224,7 @@ class LedgerReads:
         )
         if not rows:
             return None
-        names = CycleRow.__dataclass_fields__
-        values = {name: getattr(rows[0], name) for name in names}
-        return CycleRow(**{**values, "summary": msgspec.json.decode(rows[0].summary)})
+        return _cycle(rows[0])
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -185,3 +239,8 @@ def _finding(row: Any) -> FindingRow:
     names = FindingRow.__dataclass_fields__
     values = {name: getattr(row, name) for name in names}
     return FindingRow(**{**values, "certificate": msgspec.json.decode(row.certificate)})
+
+
+def _cycle(row: Any) -> CycleRow:
+    values = {name: getattr(row, name) for name in CycleRow.__dataclass_fields__}
+    return CycleRow(**{**values, "summary": msgspec.json.decode(row.summary)})

@@ -1,0 +1,151 @@
+"""Metrics for Prometheus, counted from the news. Names are documented in INTERFACE_SPEC.md."""
+
+from decimal import Decimal
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from arb.domain.decision import Approved, Refused
+from arb.domain.halt import TradingState
+from arb.domain.news import (
+    CycleEnded,
+    CycleSkipped,
+    Decided,
+    News,
+    PlanEnded,
+    PlanStarted,
+    QualityAlarm,
+    StateChanged,
+    Trouble,
+)
+from arb.domain.report import CycleReport
+from arb.engine.bus import Bus
+from arb.engine.control import Control
+from arb.engine.watch import Health
+
+CYCLE_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """One process's metrics. Itself an `Observer`."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
+        registry = self.registry = CollectorRegistry()
+        self.cycles = Counter("arb_cycles", "Cycles by result.", ["result"], registry=registry)
+        self.skipped = Counter("arb_cycles_skipped", "Cycles not run.", registry=registry)
+        self.seconds = Histogram(
+            "arb_cycle_seconds", "Duration of cycles.", buckets=CYCLE_SECONDS, registry=registry
+        )
+        self.seen = Gauge("arb_seen", "Of the last cycle.", ["what"], registry=registry)
+        self.found = Counter(
+            "arb_opportunities", "Proven, by decision.", ["kind", "decision"], registry=registry
+        )
+        self.reasons = Counter(
+            "arb_candidates", "Candidates by the reason that ended them.", ["reason"],
+            registry=registry,
+        )  # fmt: skip
+        self.begun = Counter("arb_plans_started", "Plans by kind.", ["kind"], registry=registry)
+        self.plans = Counter(
+            "arb_plans_ended", "Plans by end.", ["kind", "state"], registry=registry
+        )
+        self.realised = Gauge(
+            "arb_realised_usd", "Realised since the start.", ["kind"], registry=registry
+        )
+        self.alarms = Counter(
+            "arb_data_quality_alarms", "By problem.", ["problem"], registry=registry
+        )
+        self.errors = Counter("arb_errors", "Trouble by where.", ["where"], registry=registry)
+        self.state = Gauge("arb_trading_state", "1 for the state.", ["state"], registry=registry)
+        self.health = Gauge("arb_health", "1 for the status.", ["status"], registry=registry)
+        self.consecutive = Gauge(
+            "arb_consecutive_errors", "Failed cycles in a row.", registry=registry
+        )
+        self.circuits = Gauge(
+            "arb_circuit_open", "1 while a host is left alone.", ["host"], registry=registry
+        )
+        self.traffic = Gauge(
+            "arb_venue_requests", "Since the start.", ["what", "endpoint"], registry=registry
+        )
+        self.requests = Counter(
+            "arb_api_requests", "Answered.", ["method", "route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "arb_api_request_seconds", "Of requests.", buckets=REQUEST_SECONDS, registry=registry
+        )
+        self.denied = Counter("arb_api_denied", "Refused at the gate.", ["why"], registry=registry)
+        self.clients = Gauge("arb_stream_clients", "WebSocket clients.", registry=registry)
+        self.dropped = Gauge("arb_stream_dropped", "Too slow, let go of.", registry=registry)
+
+    def __call__(self, news: News) -> None:
+        """Count it."""
+        match news:
+            case Decided(finding=Approved(opportunity=found)):
+                self.found.labels(found.kind.value, "approved").inc()
+            case Decided(finding=Refused(opportunity=found)):
+                self.found.labels(found.kind.value, "refused").inc()
+            case QualityAlarm(problem=alarm):
+                self.alarms.labels(alarm.problem).inc()
+            case PlanStarted(plan=plan):
+                self.begun.labels(plan.kind.value).inc()
+            case PlanEnded(plan=plan, report=report):
+                self.plans.labels(plan.kind.value, report.state.value).inc()
+                self.realised.labels(plan.kind.value).inc(_number(report.realised))
+            case Trouble(problem=problem):
+                self.errors.labels(problem.where.split(" ", 1)[0].split("[", 1)[0][:40]).inc()
+            case StateChanged(state=state):
+                self._set_state(state)
+            case CycleSkipped():
+                self.skipped.inc()
+            case CycleEnded(report=report):
+                self._ended(report)
+            case _:
+                pass
+
+    async def text(self, control: Control, bus: Bus) -> bytes:
+        """Everything in the exposition format, with what is only known when asked."""
+        report = await control.health()
+        for health in Health:
+            self.health.labels(health.value).set(health is report.status)
+        self.consecutive.set(report.consecutive_errors)
+        for host, state in control.desk.circuits().items():
+            self.circuits.labels(host).set(state != "closed")
+        for name, count in control.desk.traffic().items():
+            what, _, endpoint = name.partition(":")
+            self.traffic.labels(what, endpoint).set(count)
+        self.clients.set(bus.subscribers)
+        self.dropped.set(bus.dropped)
+        return generate_latest(self.registry)
+
+    def _ended(self, report: CycleReport) -> None:
+        self.cycles.labels("ok" if report.reachable else "unreachable").inc()
+        self.seconds.observe(report.duration_ms / 1000)
+        seen = report.completeness
+        for what, count in (
+            ("events", report.events),
+            ("markets", report.markets),
+            ("books", report.books),
+            ("books_missing", seen.books_expected - seen.books_received),
+            ("markets_unreadable", seen.markets_unreadable),
+            ("data_quality", report.data_quality_count),
+        ):
+            self.seen.labels(what).set(count)
+        for reason, count in report.reasons:
+            self.reasons.labels(reason.value).inc(count)
+        self._set_state(report.risk.state)
+
+    def _set_state(self, state: TradingState) -> None:
+        for each in TradingState:
+            self.state.labels(each.value).set(each is state)
+
+
+def _number(amount: Decimal) -> float:
+    """A figure for plotting: nothing is decided by it."""
+    return float(amount)

@@ -1,0 +1,120 @@
+"""News as documents: what goes over the WebSocket. Pure."""
+
+from typing import Any
+
+from arb.domain.decision import Approved, Refused
+from arb.domain.money import text
+from arb.domain.news import (
+    BooksFetched,
+    CycleEnded,
+    CycleSkipped,
+    CycleStarted,
+    Decided,
+    News,
+    PlanEnded,
+    PlanStarted,
+    QualityAlarm,
+    StateChanged,
+    Stopped,
+    Trouble,
+)
+from arb.domain.report import CycleReport
+
+
+def wanted(news: News) -> bool:
+    """Whether it is told to subscribers: candidates that were never proved are not, one by one."""
+    return not isinstance(news, Decided) or isinstance(news.finding, Approved | Refused)
+
+
+def document(news: News) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911  # one for each kind
+    """The type of the news and what it says. Amounts are decimal strings."""
+    match news:
+        case CycleStarted(cycle=cycle, at=at):
+            return "cycle_started", {"cycle": cycle, "at": at.isoformat()}
+        case BooksFetched(cycle=cycle, events=events, markets=markets, books=books):
+            return "books_fetched", {
+                "cycle": cycle,
+                "events": events,
+                "markets": markets,
+                "books": books,
+            }
+        case Decided():
+            return "opportunity", _decided(news)
+        case QualityAlarm(cycle=cycle, problem=alarm):
+            return "data_quality", {
+                "cycle": cycle,
+                "market": alarm.market,
+                "problem": alarm.problem,
+                "detail": alarm.detail,
+            }
+        case PlanStarted(plan=plan):
+            return "plan_started", {
+                "id": plan.id,
+                "kind": plan.kind.value,
+                "event": plan.event_slug,
+                "legs": len(plan.legs),
+                "outlay": text(plan.outlay),
+            }
+        case PlanEnded(plan=plan, report=report, reason=reason):
+            return "plan_ended", {
+                "id": plan.id,
+                "kind": plan.kind.value,
+                "event": plan.event_slug,
+                "state": report.state.value,
+                "realised": text(report.realised),
+                "locked": text(report.locked),
+                "reason": reason.value,
+                "alarm": report.alarm,
+            }
+        case Trouble(problem=problem):
+            return "trouble", {"where": problem.where, "what": problem.what}
+        case StateChanged(state=state, reason=reason):
+            return "state", {"state": state.value, "reason": reason}
+        case CycleEnded(report=report):
+            return "cycle_ended", summary(report)
+        case CycleSkipped(reason=reason):
+            return "cycle_skipped", {"reason": reason}
+        case Stopped(statistics=statistics):
+            return "stopped", {"cycles": statistics.cycles}
+
+
+def summary(report: CycleReport) -> dict[str, Any]:
+    """A cycle in counts."""
+    funnel = report.funnel
+    return {
+        "cycle": report.cycle,
+        "started_at": report.started_at.isoformat(),
+        "duration_ms": report.duration_ms,
+        "reachable": report.reachable,
+        "events": report.events,
+        "markets": report.markets,
+        "books": report.books,
+        "data_quality": report.data_quality_count,
+        "errors": len(report.errors),
+        "state": report.risk.state.value,
+        "can_trade": report.risk.can_trade,
+        "funnel": {name: getattr(funnel, name) for name in funnel.__dataclass_fields__},
+        "reasons": {reason.value: count for reason, count in report.reasons},
+    }
+
+
+def _decided(news: Decided) -> dict[str, Any]:
+    finding = news.finding
+    assert isinstance(finding, Approved | Refused)
+    found = finding.opportunity
+    refused = finding.reason.value if isinstance(finding, Refused) else None
+    return {
+        "id": found.id,
+        "cycle": news.cycle,
+        "kind": found.kind.value,
+        "event": found.event.slug,
+        "title": found.event.title,
+        "exit": found.exit.value,
+        "legs": len(found.legs),
+        "size": text(found.size),
+        "cost": text(found.cost),
+        "fees": text(found.fees),
+        "profit": text(found.profit),
+        "decision": "approved" if refused is None else "refused",
+        "reason": refused,
+    }

@@ -1,0 +1,280 @@
+"""Commands, and the state that they change."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Path
+
+from arb.api import schemas
+from arb.api.auth import Principal, Role
+from arb.api.guarded import GuardedRoute, needs
+from arb.api.state import TICKET_SECONDS, Served, principal, served
+from arb.domain.halt import TradingState
+from arb.domain.money import text
+from arb.domain.report import CycleReport
+from arb.engine.control import ControlStatus, Unheard
+
+router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
+
+Here = Annotated[Served, Depends(served)]
+Who = Annotated[Principal, Depends(principal)]
+Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
+Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$")]
+EXECUTED_MAX = 1000
+
+
+def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
+    """The status as it goes over the wire."""
+    standing = status.standing
+    return {
+        "running": status.running,
+        "paused": standing.state is TradingState.HALTED,
+        "paper_trading": status.mode != "live",
+        "exchange": exchange,
+        "account": status.account,
+        "mode": status.mode,
+        "state": standing.state.value,
+        "reason": standing.reason,
+        "since": standing.since.isoformat() if standing.since else None,
+        "by_operator": standing.by_operator,
+        "started_at": status.started_at.isoformat() if status.started_at else None,
+        "busy": status.busy,
+        "last_cycle": status.cycle,
+        "active_strategies": len(status.strategies),
+        "strategies": [{"name": name, "is_active": True} for name in status.strategies],
+    }
+
+
+async def _command(
+    here: Served, who: Principal, action: str, reason: str, work: Callable[[], Any], **details: Any
+) -> dict[str, Any]:
+    """Carry a command out, on record, and tell how things stand after it."""
+    before = await here.control.status()
+
+    async def run() -> Any:
+        result = work()
+        return await result if isinstance(result, Awaitable) else result
+
+    await here.carry_out(who, action, run, reason=reason, **details)
+    after = await here.control.status()
+    changed = _essence(before) != _essence(after)
+    return {"changed": changed, "status": shown(after, here.exchange)}
+
+
+def _essence(status: ControlStatus) -> object:
+    return (status.running, status.standing.state, status.standing.reason, status.strategies)
+
+
+@router.get("/bot/status", response_model=schemas.Status, tags=["bot"], **needs(Role.READ))
+async def get_status(here: Here) -> Any:
+    """Whether it runs, trades, and with which strategies."""
+    return shown(await here.control.status(), here.exchange)
+
+
+@router.get("/bot/health", response_model=schemas.Health, tags=["bot"], **needs(Role.READ))
+async def get_health(here: Here) -> Any:
+    """healthy, degraded (5 failed cycles in a row), unhealthy (5 minutes without one that
+    succeeded, or halted by itself), paused, stopped.
+    """
+    report, desk = await here.control.health(), here.control.desk
+    circuits = dict(desk.circuits())
+    worst = next((s for s in ("open", "half_open") if s in circuits.values()), "closed")
+    return {
+        "status": report.status.value,
+        "reasons": list(report.reasons),
+        "is_running": report.running,
+        "is_paused": report.paused,
+        "last_successful_update": report.last_success.isoformat() if report.last_success else None,
+        "time_since_update_seconds": report.seconds_since,
+        "consecutive_errors": report.consecutive_errors,
+        "circuit_breaker_state": worst,
+        "circuits": circuits,
+        "error_counts": report.errors,
+        "requests": dict(desk.traffic()),
+    }
+
+
+@router.post("/bot/start", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
+async def start(here: Here, who: Who, why: Why) -> Any:
+    """Run cycles."""
+    return await _command(here, who, "start", why.reason, here.control.start)
+
+
+@router.post("/bot/stop", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
+async def stop(here: Here, who: Who, why: Why) -> Any:
+    """Finish the step at work and run no more cycles; the API stays."""
+    return await _command(here, who, "stop", why.reason, here.control.stop)
+
+
+@router.post("/bot/pause", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
+async def pause(here: Here, who: Who, why: Why) -> Any:
+    """Start no new plan; scanning goes on, plans at work come to their end."""
+    return await _command(here, who, "pause", why.reason, lambda: here.control.pause(why.reason))
+
+
+@router.post("/bot/resume", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
+async def resume(here: Here, who: Who, why: Why) -> Any:
+    """Trade again after a pause or a halt."""
+    return await _command(here, who, "resume", why.reason, lambda: here.control.resume(why.reason))
+
+
+@router.post("/bot/halt", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
+async def halt(here: Here, who: Who, why: Why) -> Any:
+    """Send nothing more at once, take every resting order back, until resumed."""
+    reason = why.reason or f"by {who.name}"
+
+    async def run() -> Any:
+        return await here.control.halt(reason)
+
+    result: Any = await here.carry_out(who, "halt", run, reason=reason)
+    status = await here.control.status()
+    return {"changed": result is not None, "status": shown(status, here.exchange)}
+
+
+@router.post(
+    "/bot/reset-errors", response_model=schemas.Errors, tags=["bot"], **needs(Role.OPERATE)
+)
+async def reset_errors(here: Here, who: Who, why: Why) -> Any:
+    """Forget the errors of the last hour."""
+
+    async def run() -> dict[str, int]:
+        return here.control.reset_errors()
+
+    return {"forgotten": await here.carry_out(who, "reset-errors", run, reason=why.reason)}
+
+
+@router.get(
+    "/bot/strategies/available",
+    response_model=list[schemas.Strategy],
+    tags=["strategies"],
+    **needs(Role.READ),
+)
+async def available(here: Here) -> Any:
+    """Every installed strategy, and whether it looks."""
+    active = set((await here.control.status()).strategies)
+    names = sorted({*here.control.installed, *active})
+    return [{"name": name, "is_active": name in active} for name in names]
+
+
+@router.post(
+    "/bot/strategy/add", response_model=schemas.Outcome, tags=["strategies"], **needs(Role.OPERATE)
+)
+async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any:
+    """Let an installed strategy look from the next cycle on."""
+    name = wanted.strategy_name
+    work = lambda: here.control.add_strategy(name)  # noqa: E731
+    return await _command(here, who, "strategy/add", wanted.reason, work, strategy=name)
+
+
+@router.delete(
+    "/bot/strategy/remove/{name}",
+    response_model=schemas.Outcome,
+    tags=["strategies"],
+    **needs(Role.OPERATE),
+)
+async def remove_strategy(here: Here, who: Who, name: Id) -> Any:
+    """Let a strategy look no more."""
+    work = lambda: here.control.remove_strategy(name)  # noqa: E731
+    return await _command(here, who, "strategy/remove", "", work, strategy=name)
+
+
+@router.post(
+    "/arbitrage/execute", response_model=schemas.Executed, tags=["arbitrage"], **needs(Role.TRADE)
+)
+async def execute(
+    here: Here,
+    who: Who,
+    wanted: schemas.Execute,
+    idempotency_key: Annotated[str | None, Header(max_length=120, pattern=r"^[\w.:-]+$")] = None,
+) -> Any:
+    """Look at the opportunity's event now and trade what every gate approves.
+
+    With an `Idempotency-Key` the same request again gets the first one's answer.
+    """
+    key = f"{who.name}/{idempotency_key}/{wanted.opportunity_id}" if idempotency_key else ""
+    if key in here.executed:
+        return here.executed[key]
+    found = await here.reads.opportunity(wanted.opportunity_id)
+    if found is None:
+        raise Unheard(f"there is no opportunity {wanted.opportunity_id}")
+    event = found["event"]
+
+    async def run() -> CycleReport:
+        return await here.control.execute(event)
+
+    details = {"reason": wanted.reason, "opportunity": found["id"], "event": event}
+    report = await here.carry_out(who, "execute", run, **details)
+    answer = {
+        "cycle": report.cycle,
+        "opportunities": report.funnel.proved,
+        "approved": report.funnel.approved,
+        "filled": report.funnel.filled,
+        "plans": [
+            {"id": plan.plan, "state": plan.state.value, "realised": text(plan.realised)}
+            for plan in report.plans
+        ],
+        "reasons": {reason.value: count for reason, count in report.reasons},
+    }
+    if key:
+        here.executed[key] = answer
+        while len(here.executed) > EXECUTED_MAX:
+            here.executed.pop(next(iter(here.executed)))
+    return answer
+
+
+@router.post(
+    "/arbitrage/monitoring/start",
+    response_model=schemas.Outcome,
+    tags=["arbitrage"],
+    **needs(Role.OPERATE),
+)
+async def start_monitoring(here: Here, who: Who, why: Why) -> Any:
+    """Watch the market: the same as `/bot/start`."""
+    return await _command(here, who, "monitoring/start", why.reason, here.control.start)
+
+
+@router.post(
+    "/arbitrage/monitoring/stop",
+    response_model=schemas.Outcome,
+    tags=["arbitrage"],
+    **needs(Role.OPERATE),
+)
+async def stop_monitoring(here: Here, who: Who, why: Why) -> Any:
+    """Watch the market no more: the same as `/bot/stop`."""
+    return await _command(here, who, "monitoring/stop", why.reason, here.control.stop)
+
+
+@router.post(
+    "/arbitrage/bots/{bot_id}/start",
+    response_model=schemas.Bot,
+    tags=["arbitrage"],
+    **needs(Role.OPERATE),
+)
+async def start_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
+    """Start an external bot."""
+    return await _bot(here, who, "start", bot_id, why.reason)
+
+
+@router.post(
+    "/arbitrage/bots/{bot_id}/stop",
+    response_model=schemas.Bot,
+    tags=["arbitrage"],
+    **needs(Role.OPERATE),
+)
+async def stop_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
+    """Stop an external bot."""
+    return await _bot(here, who, "stop", bot_id, why.reason)
+
+
+async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> Any:
+    bots = here.bots
+    if bots is None:
+        raise Unheard("no bots are configured")
+    work = (lambda: bots.start(bot_id)) if verb == "start" else (lambda: bots.stop(bot_id))
+    return await here.carry_out(who, f"bot/{verb}", work, reason=reason, bot=bot_id)
+
+
+@router.post("/stream/ticket", response_model=schemas.Ticket, tags=["stream"], **needs(Role.READ))
+async def make_ticket(here: Here, who: Who) -> Any:
+    """A ticket for `/ws/arbitrage`, for browsers: they cannot send the token there."""
+    return {"ticket": here.tickets.make(who), "expires_in": TICKET_SECONDS}

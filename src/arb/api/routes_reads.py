@@ -1,0 +1,134 @@
+"""What there is to see."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from arb.api import schemas
+from arb.api.auth import Role
+from arb.api.guarded import GuardedRoute, needs
+from arb.api.routes import Here, Id
+from arb.engine.control import Unheard
+
+router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many, the latest first.")]
+READ = needs(Role.READ)
+
+
+@router.get(
+    "/arbitrage/opportunities", response_model=list[schemas.Opportunity], tags=["arbitrage"], **READ
+)
+async def opportunities(
+    here: Here,
+    *,
+    limit: Limit = 50,
+    everything: Annotated[bool, Query(description="Also what was never proved.")] = False,
+) -> Any:
+    """The latest opportunities and what became of them."""
+    return await here.reads.opportunities(limit=limit, everything=everything)
+
+
+@router.get(
+    "/arbitrage/opportunities/{id_}", response_model=schemas.Opportunity, tags=["arbitrage"], **READ
+)
+async def opportunity(here: Here, id_: Annotated[str, Path(pattern=r"^[0-9a-f]{4,64}$")]) -> Any:
+    """One opportunity with its certificate: legs, books at the time, the worst world, verdicts."""
+    found = await here.reads.opportunity(id_)
+    if found is None:
+        raise Unheard(f"there is no opportunity {id_}")
+    return found
+
+
+@router.get(
+    "/arbitrage/strategies", response_model=list[schemas.Strategy], tags=["arbitrage"], **READ
+)
+async def strategies(here: Here) -> Any:
+    """The strategies that look."""
+    names = (await here.control.status()).strategies
+    return [{"name": name, "is_active": True} for name in names]
+
+
+@router.get("/arbitrage/bots", response_model=list[schemas.Bot], tags=["arbitrage"], **READ)
+async def bots(here: Here) -> Any:
+    """External bots under supervision."""
+    return await here.bots.list() if here.bots is not None else []
+
+
+@router.get("/portfolio", response_model=schemas.Portfolio, tags=["account"], **READ)
+async def portfolio(here: Here) -> Any:
+    """Cash, what is promised and bound, the day's volume and loss, the sum of all cycles."""
+    return {**await here.reads.portfolio(), "statistics": await here.reads.statistics()}
+
+
+@router.get("/portfolio/positions", response_model=list[schemas.Position], tags=["account"], **READ)
+async def positions(here: Here) -> Any:
+    """What is held."""
+    return await here.reads.positions()
+
+
+@router.get("/portfolio/profit", response_model=list[schemas.Profit], tags=["account"], **READ)
+async def profit(here: Here, limit: Limit = 1000) -> Any:
+    """How the latest plans ended, oldest first."""
+    return await here.reads.profit(limit)
+
+
+@router.get("/plans", response_model=list[schemas.Plan], tags=["account"], **READ)
+async def plans(
+    here: Here,
+    *,
+    limit: Limit = 50,
+    only_open: Annotated[bool, Query(description="Only those without an end.")] = False,
+) -> Any:
+    """The latest plans."""
+    return await here.reads.plans(limit=limit, only_open=only_open)
+
+
+@router.get("/plans/{id_}", response_model=schemas.Plan, tags=["account"], **READ)
+async def plan(here: Here, id_: Id) -> Any:
+    """One plan with its legs and everything that is known of it."""
+    found = await here.reads.plan(id_)
+    if found is None:
+        raise Unheard(f"there is no plan {id_}")
+    return found
+
+
+@router.get("/fills", response_model=list[schemas.Fill], tags=["account"], **READ)
+async def fills(here: Here, limit: Limit = 50) -> Any:
+    """The latest fills."""
+    return await here.reads.fills(limit)
+
+
+@router.get("/cycles", response_model=list[schemas.Cycle], tags=["account"], **READ)
+async def cycles(here: Here, limit: Limit = 50) -> Any:
+    """The latest cycles: funnel, reasons, completeness, errors."""
+    return await here.reads.cycles(limit)
+
+
+@router.get("/config", response_model=list[schemas.Setting], tags=["operation"], **READ)
+async def config(here: Here) -> Any:
+    """Every setting, where it came from; secrets are masked."""
+    return here.reads.config()
+
+
+@router.get("/alerts", response_model=list[schemas.Alert], tags=["operation"], **READ)
+async def alerts(here: Here, limit: Limit = 50) -> Any:
+    """What an operator should look at, the latest first; since the start."""
+    latest = list(here.control.watch.alerts)[::-1][:limit]
+    return [
+        {
+            "at": alert.at.isoformat(),
+            "level": alert.level.value,
+            "what": alert.what,
+            "about": alert.about,
+        }
+        for alert in latest
+    ]
+
+
+@router.get(
+    "/audit", response_model=list[schemas.AuditLine], tags=["operation"], **needs(Role.OPERATE)
+)
+async def audit(here: Here, limit: Limit = 50) -> Any:
+    """The latest commands: who, what, why, before and after."""
+    return list(here.audit.recent)[::-1][:limit]

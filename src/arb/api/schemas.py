@@ -1,0 +1,284 @@
+"""What goes over the wire, with an example of each."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Printable = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+Reason = Annotated[
+    str, Field(max_length=200, pattern=Printable, description="Kept with the command.")
+]
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$")]
+Amount = Annotated[str, Field(description="A decimal number as text.", examples=["12.34"])]
+
+
+class Model(BaseModel):
+    """A document."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Loose(BaseModel):
+    """A document that may grow."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Command(Model):
+    """Why a command is given."""
+
+    reason: Reason = Field("", examples=["maintenance of the host"])
+
+
+class AddStrategy(Command):
+    """Which strategy shall look."""
+
+    strategy_name: Name = Field(examples=["negrisk_no"])
+
+
+class Execute(Command):
+    """What to trade: its event is looked at anew, and every gate decides anew."""
+
+    opportunity_id: Annotated[str, Field(pattern=r"^[0-9a-f]{4,64}$")] = Field(
+        examples=["5d41402abc4b2a76"]
+    )
+
+
+class Problem(Model):
+    """What is wrong."""
+
+    code: str = Field(examples=["token"])
+    message: str = Field(examples=["a bearer token is needed"])
+
+
+class Failure(Model):
+    """The answer to a request that was not carried out."""
+
+    error: Problem
+
+
+class Strategy(Model):
+    """A strategy that looks, or could."""
+
+    name: str = Field(examples=["negrisk_no"])
+    is_active: bool
+
+
+class Status(Model):
+    """The orchestrator at a glance."""
+
+    running: bool
+    paused: bool = Field(description="No new trades; scanning goes on.")
+    paper_trading: bool
+    exchange: str = Field(examples=["polymarket"])
+    account: str = Field(examples=["paper:default"])
+    mode: str = Field(examples=["dry-run"])
+    state: Literal["normal", "throttled", "halted"]
+    reason: str
+    since: str | None
+    by_operator: bool
+    started_at: str | None
+    busy: bool = Field(description="A cycle is at work.")
+    last_cycle: int | None
+    active_strategies: int
+    strategies: list[Strategy]
+
+
+class Outcome(Model):
+    """What a command came to."""
+
+    changed: bool = Field(description="Whether anything is different now.")
+    status: Status
+
+
+class Health(Model):
+    """How it is, and by what that is judged."""
+
+    status: Literal["healthy", "degraded", "unhealthy", "paused", "stopped"]
+    reasons: list[str]
+    is_running: bool
+    is_paused: bool
+    last_successful_update: str | None
+    time_since_update_seconds: float | None
+    consecutive_errors: int
+    circuit_breaker_state: Literal["closed", "open", "half_open"]
+    circuits: dict[str, str] = Field(description="By host.")
+    error_counts: dict[str, int] = Field(description="Within the hour, by where.")
+    requests: dict[str, int] = Field(description="Requests, retries and failures so far.")
+
+
+class Errors(Model):
+    """What the forgotten errors were."""
+
+    forgotten: dict[str, int]
+
+
+class Opportunity(Loose):
+    """One candidate and what became of it; with its certificate when asked for alone."""
+
+    id: str
+    cycle: int
+    at: str
+    decision: str = Field(examples=["approved"])
+    kind: str = Field(examples=["negrisk_no"])
+    event: str
+    title: str
+    exit: str | None
+    size: Amount | None
+    available: Amount | None
+    cost: Amount | None
+    fees: Amount | None
+    payoff_worst: Amount | None
+    profit: Amount | None
+    reason: str | None
+    detail: str
+
+
+class Plan(Loose):
+    """One plan; with its legs and facts when asked for alone."""
+
+    id: str
+    cycle: int
+    kind: str
+    event: str
+    state: Literal["open", "done", "unwound"]
+    approved_at: str
+    ended_at: str | None
+    outlay: Amount
+    payoff_worst: Amount
+    realised: Amount
+    locked: Amount
+    reason: str
+    alarm: str
+
+
+class Fill(Model):
+    """One fill."""
+
+    id: str
+    plan: str
+    market: str
+    token: str
+    side: str
+    price: Amount
+    size: Amount
+    fee: Amount
+    at: str
+    state: str
+
+
+class Cycle(Model):
+    """One cycle with its counts."""
+
+    cycle: int
+    started_at: str
+    ended_at: str | None
+    duration_ms: int | None
+    markets: int | None
+    books: int | None
+    opportunities: int | None
+    summary: dict[str, Any]
+
+
+class Portfolio(Model):
+    """The account."""
+
+    account: str
+    cash: Amount
+    free: Amount
+    promised: Amount
+    locked: Amount
+    equity: Amount
+    provisional: Amount
+    open_plans: int
+    volume_today: Amount
+    loss_today: Amount
+    consecutive_failures: int
+    by_event: dict[str, Amount]
+    statistics: dict[str, Any]
+
+
+class Position(Model):
+    """Shares of one outcome."""
+
+    venue: str
+    market: str
+    token: str
+    shares: Amount
+
+
+class Profit(Model):
+    """How one plan ended."""
+
+    at: str
+    plan: str
+    kind: str
+    state: str
+    realised: Amount
+    locked: Amount
+
+
+class Setting(Model):
+    """One setting; secrets are masked."""
+
+    name: str
+    value: str
+    source: str
+
+
+class Alert(Model):
+    """Something to look at."""
+
+    at: str
+    level: Literal["critical", "high", "medium", "low"]
+    what: str
+    about: str
+
+
+class Bot(Loose):
+    """One external bot."""
+
+    bot_id: str
+    name: str
+    status: str
+
+
+class Executed(Model):
+    """What looking at the event came to."""
+
+    cycle: int
+    opportunities: int
+    approved: int
+    filled: int
+    plans: list[dict[str, Any]]
+    reasons: dict[str, int]
+
+
+class Ticket(Model):
+    """Opens one WebSocket, within seconds, as subprotocol `ticket.<ticket>` beside `arb.v1`."""
+
+    ticket: str
+    expires_in: int = Field(description="Seconds.", examples=[30])
+
+
+class AuditLine(Loose):
+    """One line of the record of commands."""
+
+    at: str
+    who: str
+    role: str
+    action: str
+    step: str
+    hash: str
+
+
+class Alive(Model):
+    """It answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(Model):
+    """Whether it could trade."""
+
+    ready: bool

@@ -1,0 +1,259 @@
+"""The commands that an operator may give, whoever carries them: a browser, a shell, a test."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from arb.domain.errors import ArbError, LedgerError, VenueError
+from arb.domain.halt import PAUSED, Standing, TradingState
+from arb.domain.news import News, StateChanged, Trouble
+from arb.domain.report import CycleReport, Problem
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.watch import Health, HealthReport, Watch
+from arb.ports import Clock, Desk, Strategy
+
+CANCEL_SECONDS_MAX = 2.0
+
+
+class Refusal(ArbError):
+    """The command cannot be carried out as things are; the message says why."""
+
+
+class Unheard(Refusal):
+    """There is no such thing to command."""
+
+
+@dataclass(slots=True)
+class Switch:
+    """Why this process may send nothing at all; asked right before every order."""
+
+    reason: str = ""
+    thrown_at: datetime | None = None
+
+    def __call__(self) -> str:
+        """The reason; empty when orders may be sent."""
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlStatus:
+    """The orchestrator at a glance."""
+
+    mode: str
+    account: str
+    running: bool
+    standing: Standing
+    strategies: tuple[str, ...]
+    started_at: datetime | None
+    busy: bool
+    cycle: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Control:
+    """Commands over one orchestrator and its ledger. One that changes nothing is no error."""
+
+    orchestrator: ArbitrageOrchestrator
+    desk: Desk
+    watch: Watch
+    switch: Switch
+    roster: list[Strategy]
+    """The strategies that look; the desk's own list."""
+    installed: Mapping[str, Callable[[], Strategy]]
+    """Every strategy that could look, by name."""
+    running: bool = field(default=False, init=False)
+    started_at: datetime | None = field(default=None, init=False)
+    ended: bool = field(default=False, init=False)
+    """The run is over: nothing can be commanded any more."""
+    _at_work: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    @property
+    def clock(self) -> Clock:
+        """The desk's."""
+        return self.desk.clock
+
+    async def status(self) -> ControlStatus:
+        """How things stand."""
+        report = self.watch.last_report
+        return ControlStatus(
+            mode=self.desk.mode,
+            account=self.desk.ledger.account,
+            running=self.running,
+            standing=await self.desk.ledger.standing(),
+            strategies=tuple(strategy.name for strategy in self.roster),
+            started_at=self.started_at,
+            busy=self.watch.busy,
+            cycle=report.cycle if report else None,
+        )
+
+    async def health(self) -> HealthReport:
+        """How healthy it is; an unusable ledger is the worst of news."""
+        try:
+            standing = await self.desk.ledger.standing()
+        except LedgerError as error:
+            standing = Standing(state=TradingState.HALTED, reason=str(error))
+        return self.watch.health(standing, running=self.running)
+
+    async def ready(self) -> bool:
+        """Whether it runs and the ledger answers."""
+        health = await self.health()
+        return health.running and health.status is not Health.UNHEALTHY
+
+    def start(self) -> bool:
+        """Run cycles; false if they run already."""
+        self._must_not_have_ended()
+        if self.running:
+            return False
+        self.orchestrator.go_on()
+        self.running, self.started_at = True, self.clock.now()
+        self.watch.begin()
+        return True
+
+    def stop(self) -> bool:
+        """Finish the step at work and run no more cycles; false if none run."""
+        if not self.running:
+            return False
+        self.orchestrator.stop()
+        self.running = False
+        return True
+
+    async def pause(self, reason: str) -> Standing:
+        """Start no new plan until `resume`; plans at work come to their end, scanning goes on."""
+        standing = await self.desk.ledger.standing()
+        if standing.state is TradingState.HALTED and not standing.paused:
+            return standing  # a halt is the stronger of the two
+        return await self._set(TradingState.HALTED, f"{PAUSED}: {reason}" if reason else PAUSED)
+
+    async def halt(self, reason: str) -> Standing:
+        """Send nothing more, take every resting order back, trade no more until `resume`."""
+        self.switch.reason = f"halted: {reason}" if reason else "halted"
+        self.switch.thrown_at = self.clock.now()
+        try:
+            return await self._set(TradingState.HALTED, reason or "by the operator")
+        finally:
+            # Even a ledger that does not answer must not keep orders in the market.
+            await self._cancel_all()
+
+    async def resume(self, reason: str) -> Standing:
+        """Trade again; failures so far are not held against it."""
+        standing = await self._set(TradingState.NORMAL, reason, told="an operator has resumed it")
+        self.watch.reset()
+        self.switch.reason = ""
+        return standing
+
+    def reset_errors(self) -> dict[str, int]:
+        """Forget the errors; answers with what they were."""
+        before = self.watch.errors()
+        self.watch.reset()
+        return before
+
+    def add_strategy(self, name: str) -> bool:
+        """Let an installed strategy look from the next cycle on; false if it does already."""
+        make = self.installed.get(name)
+        if make is None:
+            known = ", ".join(sorted(self.installed)) or "none"
+            raise Unheard(f"no strategy {name} is installed ({known})")
+        if any(strategy.name == name for strategy in self.roster):
+            return False
+        self.roster.append(make())
+        return True
+
+    def remove_strategy(self, name: str) -> None:
+        """Let a strategy look no more; open plans of it come to their end."""
+        found = next((strategy for strategy in self.roster if strategy.name == name), None)
+        if found is None:
+            raise Unheard(f"no strategy {name} looks")
+        self.roster.remove(found)
+
+    async def execute(self, event: str) -> CycleReport:
+        """Look at one event now, and trade what every gate approves: a cycle of its own.
+
+        Raises:
+            Refusal: Trading is halted or paused, the run is over, or a cycle is at work.
+            VenueError: The event could not be read.
+        """
+        self._must_not_have_ended()
+        standing = await self.desk.ledger.standing()
+        if standing.state is TradingState.HALTED or self.switch.reason:
+            raise Refusal(f"trading is halted: {standing.reason}; resume it first")
+        if not self.running:
+            raise Refusal("the orchestrator is stopped; start it first")
+        if self._at_work.locked():
+            raise Refusal("a cycle is at work; try again when it has ended")
+        async with self._at_work:
+            report = await self.orchestrator.scan_cycle(event)
+        if not report.reachable:
+            raise VenueError("; ".join(problem.what for problem in report.errors))
+        return report
+
+    def ticker(
+        self, inner: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+    ) -> Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]:
+        """A ticker whose ticks obey the commands: none while stopped, a pause after many errors."""
+
+        async def run(tick: Callable[[], Awaitable[None]]) -> None:
+            self.start()
+            try:
+                await inner(lambda: self._tick(tick))
+            finally:
+                self.running, self.ended = False, True
+
+        return run
+
+    async def _tick(self, tick: Callable[[], Awaitable[None]]) -> None:
+        if not self.running:
+            return
+        async with self._at_work:
+            try:
+                await self._heed_the_ledger()
+                await tick()
+            except Exception as error:
+                self.watch.failed(str(error))
+                raise
+        if self.watch.must_pause and not await self._halted():
+            what = f"{self.watch.consecutive} cycles in a row failed; `arb reset-errors` and resume"
+            await self._set(TradingState.HALTED, f"{PAUSED}: {what}", by_operator=False)
+
+    async def _heed_the_ledger(self) -> None:
+        """Let go of the switch when somebody else has resumed trading in the ledger since."""
+        if not self.switch.reason:
+            return
+        standing = await self.desk.ledger.standing()
+        since, thrown = standing.since, self.switch.thrown_at
+        if standing.state is not TradingState.HALTED and since and thrown and since > thrown:
+            self.switch.reason = ""
+
+    async def _halted(self) -> bool:
+        return (await self.desk.ledger.standing()).state is TradingState.HALTED
+
+    async def _set(
+        self, state: TradingState, reason: str, *, by_operator: bool = True, told: str = ""
+    ) -> Standing:
+        standing = Standing(
+            state=state, reason=reason, since=self.clock.now(), by_operator=by_operator
+        )
+        await self.desk.ledger.set_standing(standing)
+        self._tell(StateChanged(state, reason or told))
+        return standing
+
+    async def _cancel_all(self) -> Sequence[str]:
+        left: list[str] = []
+        for venue, trading in self.desk.trading.items():
+            try:
+                async with asyncio.timeout(CANCEL_SECONDS_MAX):
+                    left += await trading.cancel_all()
+            except (VenueError, TimeoutError) as error:
+                left.append(f"{venue}: {str(error) or 'no answer'}")
+        if left:
+            what = f"not taken back: {', '.join(left)}"
+            self._tell(Trouble(Problem(where="command", what=what)))
+        return left
+
+    def _must_not_have_ended(self) -> None:
+        if self.ended:
+            raise Refusal("the orchestrator is shutting down")
+
+    def _tell(self, news: News) -> None:
+        for observer in self.desk.observers:
+            observer(news)

@@ -1,0 +1,226 @@
+"""What the news comes to: errors within the hour, health, alerts. Decides nothing itself."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from arb.domain.halt import Standing, TradingState
+from arb.domain.news import (
+    CycleEnded,
+    CycleSkipped,
+    CycleStarted,
+    News,
+    PlanEnded,
+    QualityAlarm,
+    StateChanged,
+    Trouble,
+)
+from arb.domain.plan import PlanState
+from arb.domain.report import CycleReport
+from arb.ports import Clock
+
+ALERTS_KEPT = 200
+ERRORS_KEPT = 10_000
+SERIOUS = ("venue", "ledger", "plan", "reconciliation", "redeem", "command")
+"""Beginnings of where trouble is that makes a cycle fail; the rest are single unread pieces."""
+
+
+class Health(StrEnum):
+    """The operator's five words."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """It runs, with several failed cycles in a row."""
+    UNHEALTHY = "unhealthy"
+    """No cycle has succeeded for minutes, or trading halted by itself."""
+    PAUSED = "paused"
+    """An operator holds trading back; scanning goes on."""
+    STOPPED = "stopped"
+
+
+class Level(StrEnum):
+    """How soon somebody should look."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchOptions:
+    """The thresholds of health and of the automatic pause."""
+
+    window: timedelta = timedelta(hours=1)
+    degraded_after: int = 5
+    """Failed cycles in a row."""
+    pause_after: int = 10
+    """Failed cycles in a row within the window."""
+    unhealthy_after: timedelta = timedelta(minutes=5)
+    """Without a cycle that succeeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something that an operator may want to know."""
+
+    at: datetime
+    level: Level
+    what: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """How the orchestrator is, with everything that says so."""
+
+    status: Health
+    reasons: tuple[str, ...]
+    running: bool
+    paused: bool
+    last_success: datetime | None
+    seconds_since: float | None
+    consecutive_errors: int
+    errors: dict[str, int]
+    """Within the window, by where."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Listens to the news and remembers what health is judged by. Itself an `Observer`."""
+
+    clock: Clock
+    options: WatchOptions = field(default_factory=WatchOptions)
+    alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=ALERTS_KEPT))
+    last_report: CycleReport | None = None
+    last_success: datetime | None = None
+    busy: bool = False
+    """Whether a cycle is at work."""
+    _errors: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _failed: deque[datetime] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _troubled: bool = False
+    _begun: datetime | None = None
+
+    def __call__(self, news: News) -> None:
+        """Take note."""
+        match news:
+            case CycleStarted():
+                self.busy = True
+            case CycleEnded(report=report):
+                self._ended(report)
+            case Trouble(problem=problem):
+                self.count(problem.where)
+                serious = _kind(problem.where) in SERIOUS
+                self._alert(Level.HIGH if serious else Level.LOW, problem.where, problem.what)
+            case StateChanged(state=state, reason=reason):
+                level = Level.CRITICAL if state is TradingState.HALTED else Level.MEDIUM
+                self._alert(level, f"trading {state}", reason or "all limits are far away again")
+            case PlanEnded(report=report) if report.state is not PlanState.DONE:
+                self._alert(
+                    Level.HIGH, f"plan {report.plan} {report.state}", report.alarm or report.reason
+                )
+            case QualityAlarm(problem=alarm):
+                self._alert(Level.LOW, alarm.problem, alarm.detail)
+            case CycleSkipped(reason=reason):
+                self._alert(Level.LOW, "cycle skipped", reason)
+            case _:
+                pass
+
+    def count(self, where: str) -> None:
+        """One more error."""
+        kind = _kind(where)
+        self._errors.append((self.clock.now(), kind))
+        self._troubled |= kind in SERIOUS
+
+    def failed(self, what: str) -> None:
+        """A cycle broke off with this error."""
+        self.busy = False
+        self.count("cycle")
+        self._failed.append(self.clock.now())
+        self._alert(Level.HIGH, "cycle failed", what)
+
+    def begin(self) -> None:
+        """The orchestrator runs from here on: from now on a success is waited for."""
+        self._begun = self.clock.now()
+
+    def reset(self) -> None:
+        """Forget the errors, for an operator who has dealt with them."""
+        self._errors.clear()
+        self._failed.clear()
+
+    @property
+    def consecutive(self) -> int:
+        """Failed cycles in a row within the window."""
+        since = self.clock.now() - self.options.window
+        return sum(at >= since for at in self._failed)
+
+    @property
+    def must_pause(self) -> bool:
+        """Whether so many cycles have failed that trading must wait for an operator."""
+        return self.consecutive >= self.options.pause_after
+
+    def errors(self) -> dict[str, int]:
+        """How many errors within the window, by where."""
+        since = self.clock.now() - self.options.window
+        return dict(Counter(where for at, where in self._errors if at >= since))
+
+    def health(self, standing: Standing, *, running: bool) -> HealthReport:
+        """How things are now."""
+        now, consecutive = self.clock.now(), self.consecutive
+        since = self.last_success or self._begun
+        waited = (now - since).total_seconds() if since else None
+        late = waited is not None and waited >= self.options.unhealthy_after.total_seconds()
+        failing = consecutive >= self.options.degraded_after
+        against = {
+            Health.STOPPED: "" if running else "it is stopped",
+            Health.UNHEALTHY: _halted_by_itself(standing),
+            Health.PAUSED: _held_back(standing),
+        }
+        reasons = [why for why in dict.fromkeys(against.values()) if why]
+        reasons += [f"no cycle has succeeded for {waited:.0f} s"] if late else []
+        reasons += [f"{consecutive} cycles in a row failed"] if failing else []
+        status = next((health for health, why in against.items() if why), None)
+        if status is None:
+            status = Health.DEGRADED if failing else Health.HEALTHY
+            status = Health.UNHEALTHY if late else status
+        return HealthReport(
+            status=status,
+            reasons=tuple(reasons),
+            running=running,
+            paused=standing.state is TradingState.HALTED,
+            last_success=self.last_success,
+            seconds_since=(now - self.last_success).total_seconds() if self.last_success else None,
+            consecutive_errors=consecutive,
+            errors=self.errors(),
+        )
+
+    def _ended(self, report: CycleReport) -> None:
+        self.busy, self.last_report = False, report
+        if self._troubled or not report.reachable:
+            self._failed.append(self.clock.now())
+        else:
+            self._failed.clear()
+            self.last_success = self.clock.now()
+        self._troubled = False
+        for plan in report.plans:
+            if plan.alarm:
+                self._alert(Level.CRITICAL, f"plan {plan.plan}", plan.alarm)
+
+    def _alert(self, level: Level, what: str, about: str) -> None:
+        self.alerts.append(Alert(at=self.clock.now(), level=level, what=what, about=about))
+
+
+def _halted_by_itself(standing: Standing) -> str:
+    if standing.state is not TradingState.HALTED or standing.by_operator or standing.paused:
+        return ""
+    return standing.reason or "trading is halted"
+
+
+def _held_back(standing: Standing) -> str:
+    return (standing.reason or "trading is halted") if standing.state is TradingState.HALTED else ""
+
+
+def _kind(where: str) -> str:
+    """The first word of where something went wrong: the same for every plan."""
+    return where.split(" ", 1)[0].split("[", 1)[0].split("/", 1)[0][:40] or "elsewhere"

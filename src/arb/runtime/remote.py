@@ -1,0 +1,128 @@
+"""Commands from the shell: through the API when one answers, and in the ledger otherwise."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from arb.config.sources import Loaded
+from arb.domain.errors import ArbError, NotReady
+from arb.domain.halt import PAUSED, TradingState
+from arb.runtime import reads
+
+CONNECT_SECONDS = 0.5
+ANSWER_SECONDS = 30.0
+
+
+class Refused(NotReady):
+    """The orchestrator answered, and would not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command came to."""
+
+    state: str
+    reason: str
+    through: str
+    """`api` or `ledger`."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said; without a document it is not there, or does not know us."""
+
+    document: Any = None
+    note: str = ""
+
+
+async def ask(loaded: Loaded, method: str, path: str, body: Any = None) -> Answer:
+    """Ask the API at the configured address.
+
+    Raises:
+        Refused: It answered that it would not; the message says why.
+    """
+    options = loaded.settings.api
+    token = options.token.get_secret_value() if options.token else ""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)
+    address = f"http://[{host}]:{options.port}" if ":" in host else f"http://{host}:{options.port}"
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    limits = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+    try:
+        async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=limits) as client:
+            alive = await client.get("/healthz")
+            if alive.status_code != httpx.codes.OK or alive.json() != {"status": "ok"}:
+                return Answer()
+            answer = await client.request(method, f"/api/v1{path}", json=body, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return Answer()
+    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return Answer(note=f"{address} does not accept ARB_API__TOKEN")
+    document = answer.json()
+    if answer.status_code >= httpx.codes.BAD_REQUEST:
+        raise Refused(f"{address}: {document['error']['message']}")
+    return Answer(document)
+
+
+async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> Done:
+    """`pause`, `resume` or `halt`: in the ledger and its file, and told to a running orchestrator.
+
+    Args:
+        loaded: The settings.
+        name: Which command.
+        reason: Why.
+        unsaid: Why the file that says halt could not be made; empty: it was, or is not needed.
+
+    Raises:
+        ArbError: It could not be carried out.
+    """
+    if name == "resume":
+        await reads.resume(loaded, reason)
+    try:
+        answer = await ask(loaded, "POST", f"/bot/{name}", {"reason": reason})
+    except Refused:
+        if name == "resume":
+            raise
+        answer = Answer()
+    if answer.document is not None:
+        status = answer.document["status"]
+        return Done(status["state"], status["reason"], "api")
+    if name == "halt":
+        note = await reads.halt(loaded, reason, unsaid)
+        return Done(TradingState.HALTED.value, reason, "ledger", note or answer.note)
+    if name == "pause":
+        reason = f"{PAUSED}: {reason}" if reason else PAUSED
+        await reads.write_down(loaded, TradingState.HALTED, reason)
+        return Done(TradingState.HALTED.value, reason, "ledger", answer.note)
+    return Done(TradingState.NORMAL.value, reason, "ledger", answer.note)
+
+
+async def reset_errors(loaded: Loaded) -> dict[str, int]:
+    """Forget the errors that the running orchestrator has counted.
+
+    Raises:
+        NotReady: None answers: what is counted lives as long as the process.
+    """
+    answer = await ask(loaded, "POST", "/bot/reset-errors", {})
+    if answer.document is None:
+        port = loaded.settings.api.port
+        raise NotReady(
+            answer.note
+            or f"no orchestrator answers on port {port}: errors are counted while one runs "
+            "with `arb run --api`"
+        )
+    forgotten: dict[str, int] = answer.document["forgotten"]
+    return forgotten
+
+
+async def live_status(loaded: Loaded) -> dict[str, Any] | None:
+    """What the running orchestrator says of itself; `None` when none answers."""
+    try:
+        status = await ask(loaded, "GET", "/bot/status")
+        health = await ask(loaded, "GET", "/bot/health")
+    except ArbError:
+        return None
+    if status.document is None or health.document is None:
+        return None
+    return {**status.document, "health": health.document}

@@ -1,0 +1,145 @@
+"""What the API shows of the ledger: the storage's queries as documents."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from arb.adapters.storage import Database
+from arb.adapters.storage.queries import FindingRow, LedgerReads
+from arb.config.sources import Loaded
+from arb.domain.money import text
+from arb.domain.plan import PlannedLeg
+from arb.domain.reason import Reason
+from arb.ports import Clock, Ledger
+from arb.runtime.reads import plain, tell
+from arb.runtime.words import safe
+
+Document = dict[str, Any]
+
+
+class LedgerDocuments:
+    """See `arb.api.reads.Reads`. Reads through connections of its own, which wait for no writer."""
+
+    def __init__(self, loaded: Loaded, ledger: Ledger, clock: Clock) -> None:
+        self._loaded, self._ledger, self._clock = loaded, ledger, clock
+        self._db = Database(loaded.settings.database.url)
+        self._reads = LedgerReads(self._db, ledger.account)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._db.close()
+
+    async def portfolio(self) -> Document:
+        """See `Reads`."""
+        held = await self._ledger.portfolio(self._clock.now())
+        return {
+            "account": self._ledger.account,
+            "cash": text(held.cash),
+            "free": text(held.free),
+            "promised": text(held.promised),
+            "locked": text(held.locked),
+            "equity": text(held.equity),
+            "provisional": text(held.provisional),
+            "open_plans": held.open_plans,
+            "volume_today": text(held.volume_today),
+            "loss_today": text(held.loss_today),
+            "consecutive_failures": held.consecutive_failures,
+            "by_event": {event: text(bound) for event, bound in held.by_event.items()},
+        }
+
+    async def statistics(self) -> Document:
+        """See `Reads`."""
+        sums = await self._ledger.statistics()
+        return {
+            "cycles": sums.cycles,
+            "opportunities": sums.opportunities,
+            "trades": sums.trades,
+            "successes": sums.successes,
+            "failures": sums.failures,
+            "total_profit": text(sums.realised),
+            "locked_profit": text(sums.locked_profit),
+        }
+
+    async def positions(self) -> Sequence[Document]:
+        """See `Reads`."""
+        return [
+            {
+                "venue": held.outcome.venue,
+                "market": held.market,
+                "token": held.outcome.token,
+                "shares": text(held.shares),
+            }
+            for held in await self._reads.positions()
+        ]
+
+    async def profit(self, limit: int) -> Sequence[Document]:
+        """See `Reads`."""
+        return [plain(asdict(row)) for row in await self._reads.profits(limit=limit)]
+
+    async def opportunities(self, *, limit: int, everything: bool) -> Sequence[Document]:
+        """See `Reads`."""
+        rows = await self._reads.opportunities(limit=limit, everything=everything)
+        return [_without_certificate(row) for row in rows]
+
+    async def opportunity(self, id_: str) -> Document | None:
+        """See `Reads`."""
+        rows = await self._reads.findings_like(id_)
+        if len(rows) != 1:
+            return None
+        row = rows[0]
+        meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
+        facts = [tell(fact) for fact in await self._reads.facts(row.id)]
+        story = {**_without_certificate(row), "meaning": meaning}
+        return {**story, **row.certificate, "facts": facts}
+
+    async def plans(self, *, limit: int, only_open: bool) -> Sequence[Document]:
+        """See `Reads`."""
+        rows = await self._reads.plans(limit=limit, only_open=only_open)
+        return [plain(asdict(row)) for row in rows]
+
+    async def plan(self, id_: str) -> Document | None:
+        """See `Reads`."""
+        found = await self._reads.plan(id_)
+        if found is None:
+            return None
+        row, approved = found
+        facts = [tell(fact) for fact in await self._reads.facts(id_)]
+        legs = [_leg(leg) for leg in approved.legs]
+        return {**plain(asdict(row)), "title": approved.event_title, "legs": legs, "facts": facts}
+
+    async def fills(self, limit: int) -> Sequence[Document]:
+        """See `Reads`."""
+        return [plain(asdict(row)) for row in await self._reads.fills(limit=limit)]
+
+    async def cycles(self, limit: int) -> Sequence[Document]:
+        """See `Reads`."""
+        rows = await self._reads.cycles(limit=limit)
+        return [plain({name: getattr(row, name) for name in _names(row)}) for row in rows]
+
+    def config(self) -> Sequence[Document]:
+        """See `Reads`."""
+        return [
+            {"name": one.name, "value": safe(one.shown), "source": one.source}
+            for one in self._loaded.all()
+        ]
+
+
+def _without_certificate(row: FindingRow) -> Document:
+    return plain({name: getattr(row, name) for name in _names(row) if name != "certificate"})
+
+
+def _leg(leg: PlannedLeg) -> Document:
+    return {
+        "market": leg.market_slug,
+        "outcome": leg.outcome_name,
+        "side": leg.side.value,
+        "limit": text(leg.limit),
+        "size": text(leg.size),
+        "cost": text(leg.value),
+        "fee": text(leg.fee),
+        "token": leg.outcome.token,
+    }
+
+
+def _names(row: Any) -> list[str]:
+    return list(row.__dataclass_fields__)

@@ -1,0 +1,231 @@
+"""The control API in the orchestrator's loop, beside the schedule."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from arb.bootstrap import build_strategies, cycle_options
+from arb.config.schema import ApiSettings
+from arb.config.sources import Loaded
+from arb.domain.errors import ConfigError
+from arb.engine.bus import Bus
+from arb.engine.control import Control, Switch
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.watch import Watch
+from arb.plugins import installed
+from arb.ports import Desk, Observer
+from arb.runtime.memory import quiet
+from arb.runtime.served import LedgerDocuments
+from arb.strategies.options import StrategyOptions
+
+T = TypeVar("T")
+
+EXTRA = "pip install 'arb-orchestrator[api]'"
+STOP_SECONDS = 3
+SWITCH_SECONDS = 0.0005
+FIRST = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """An orchestrator with its commands."""
+
+    orchestrator: ArbitrageOrchestrator
+    control: Control
+    desk: Desk
+    observers: list[Observer]
+    """The desk's own list: who is added to it hears the news from then on."""
+
+
+def commanded(loaded: Loaded, desk: Desk, observers: list[Observer]) -> Commanded:
+    """The orchestrator of this desk, with the commands that may be given to it.
+
+    Args:
+        loaded: The settings.
+        desk: Where it works.
+        observers: The list that the desk, and its ledger, tell news to.
+    """
+    settings = loaded.settings
+    switch, watch, roster = Switch(), Watch(desk.clock), build_strategies(settings)
+    killed = desk.killed
+    own = replace(desk, strategies=roster, killed=lambda: switch() or killed())
+    if settings.api.enabled:
+        own = replace(own, apart=_apart)
+    observers.append(watch)
+    orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
+    options = StrategyOptions(max_legs=settings.strategies.max_legs)
+    control = Control(
+        orchestrator=orchestrator,
+        desk=own,
+        watch=watch,
+        switch=switch,
+        roster=roster,
+        installed={name: partial(make, options) for name, make in installed().items()},
+    )
+    return Commanded(orchestrator, control, own, observers)
+
+
+async def _apart(work: Callable[[], T]) -> T:
+    """See `arb.ports.Apart`: in a thread."""
+    return await asyncio.to_thread(work)
+
+
+def need_api() -> None:
+    """Say what is to be installed when the API's libraries are missing.
+
+    Raises:
+        ConfigError: They are.
+    """
+    try:
+        import fastapi  # noqa: F401, PLC0415  # an extra
+        import prometheus_client  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise ConfigError(f"the control API needs the library {error.name}: {EXTRA}") from None
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    loaded: Loaded, found: Commanded, ready: Callable[[str, str | None], None]
+) -> AsyncIterator[Commanded]:
+    """Serve the API while the block runs.
+
+    Args:
+        loaded: The settings.
+        found: What is served.
+        ready: Gets the address, and the first token where one had to be made: it is shown once.
+
+    Raises:
+        ConfigError: It must not, or cannot, listen there; a library is missing.
+    """
+    need_api()
+    from arb.api.app import ApiOptions, create_app  # noqa: PLC0415  # an extra
+    from arb.api.audit import Audit  # noqa: PLC0415
+    from arb.api.auth import allowed_hosts, is_loopback  # noqa: PLC0415
+    from arb.api.gate import GateOptions  # noqa: PLC0415
+    from arb.api.metrics import Metrics  # noqa: PLC0415
+    from arb.api.render import wanted  # noqa: PLC0415
+
+    options = loaded.settings.api
+    tokens, first = _tokens(options)
+    metrics, bus = Metrics(), Bus(wanted)
+    desk = found.desk
+    found.observers.extend([metrics, bus])
+    reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
+    audit = Audit(Path(options.audit_file) if options.audit_file else None, desk.clock)
+    app = create_app(
+        found.control,
+        reads,
+        ApiOptions(
+            gate=GateOptions(
+                hosts=allowed_hosts(options.host, options.allowed_hosts),
+                requests_per_minute=options.requests_per_minute,
+                open_metrics=options.open_metrics and is_loopback(options.host),
+            )
+        ),
+        tokens=tokens,
+        bus=bus,
+        metrics=metrics,
+        audit=audit,
+    )
+    switched = sys.getswitchinterval()
+    # Answers go to and fro between threads; beside a long computation each way costs this much.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        with quiet() as housekeeping:
+            found.observers.append(housekeeping)
+            async with _listening(app, options) as address:
+                ready(address, first)
+                yield found
+    finally:
+        sys.setswitchinterval(switched)
+        await reads.close()
+
+
+def _tokens(options: ApiSettings) -> tuple[Any, str | None]:
+    from arb.api.auth import (  # noqa: PLC0415  # an extra
+        Role,
+        Tokens,
+        add_token,
+        chosen,
+        must_not_listen,
+        read_tokens,
+    )
+
+    path = Path(options.token_file)
+    kept = read_tokens(path)
+    own = [chosen(options.token.get_secret_value())] if options.token else []
+    against = must_not_listen(options.host, configured=bool(own or kept))
+    if against:
+        raise ConfigError(against)
+    first = None
+    if not own and not kept:
+        first = add_token(path, FIRST, Role.TRADE)
+        kept = read_tokens(path)
+    return Tokens([*own, *kept]), first
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: ASGIApp, options: ApiSettings) -> AsyncIterator[str]:
+    host, port = options.host, options.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named TCP, asyncio turns Nagle's algorithm off; otherwise answers can wait 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"the API cannot listen on {host}:{port}: {error.strerror}; set ARB_API__PORT"
+        ) from None
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=4096,
+        ws_per_message_deflate=False,  # every client's copy would be packed anew
+        server_header=False,
+        date_header=False,
+        h11_max_incomplete_event_size=16 * 1024,
+        limit_concurrency=500,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.ready.wait()
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Without signal handlers of its own: the run decides when to stop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell who waits that requests are answered now."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield

@@ -1,0 +1,282 @@
+"""What commands do, to a running orchestrator and by themselves."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+import websockets
+
+from arb.adapters.clock import SystemClock
+from arb.domain.errors import LedgerError
+from arb.domain.halt import RiskStatus, Standing, TradingState
+from arb.domain.news import CycleEnded, CycleSkipped, Trouble
+from arb.domain.report import CycleReport, Problem
+from arb.engine.bus import Bus, TooSlow
+from arb.engine.watch import Health, Watch
+from tests.api.conftest import world
+
+NORMAL = RiskStatus(can_trade=True, state=TradingState.NORMAL)
+
+
+def _report(*, reachable=True, cycle=1):
+    now = SystemClock().now()
+    return CycleReport(
+        cycle=cycle, mode="dry-run", account="a", started_at=now, duration_ms=1, risk=NORMAL,
+        reachable=reachable,
+    )  # fmt: skip
+
+
+class Later(SystemClock):
+    shift = timedelta(0)
+
+    def now(self):
+        return super().now() + self.shift
+
+
+async def test_a_paused_orchestrator_scans_and_does_not_trade(served):
+    async with served.client() as client:
+        answer = (await client.post("/api/v1/bot/pause", json={"reason": "tea"})).json()
+        assert answer["changed"]
+        assert answer["status"]["paused"]
+        report = await served.found.orchestrator.scan_cycle()
+        assert report.funnel.proved > 0
+        assert not report.plans
+        assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
+        await client.post("/api/v1/bot/resume", json={})
+        report = await served.found.orchestrator.scan_cycle()
+        assert report.plans
+        assert (await client.get("/api/v1/bot/health")).json()["status"] == "healthy"
+
+
+async def test_a_halt_in_the_middle_of_a_cycle_stops_the_next_order(served):
+    submit = next(iter(served.found.desk.trading.values())).submit
+    sent = []
+
+    async def noting(orders):
+        sent.append(len(orders))
+        await served.control.halt("now")
+        return await submit(orders)
+
+    next(iter(served.found.desk.trading.values())).submit = noting
+    await served.found.orchestrator.scan_cycle()
+    assert len(sent) == 1
+    assert served.control.switch()
+    await served.control.resume("")
+    assert not served.control.switch()
+
+
+async def test_a_resume_in_the_ledger_lets_go_of_the_switch(served):
+    await served.control.halt("now")
+    ticks = []
+
+    async def tick():
+        ticks.append(served.control.switch())
+
+    await served.control._tick(tick)
+    later = SystemClock().now() + timedelta(seconds=1)
+    await served.found.desk.ledger.set_standing(Standing(since=later, by_operator=True))
+    await served.control._tick(tick)
+    assert [bool(one) for one in ticks] == [True, False]
+
+
+async def test_a_ledger_that_is_away_does_not_keep_a_halt_from_working(served, monkeypatch):
+    async def away(_):
+        raise LedgerError("away")
+
+    monkeypatch.setattr(served.found.desk.ledger, "set_standing", away)
+    with pytest.raises(LedgerError):
+        await served.control.halt("now")
+    assert served.control.switch()
+
+
+async def test_stop_and_start(served):
+    ticks = []
+
+    async def tick():
+        ticks.append(1)
+
+    async with served.client() as client:
+        assert (await client.post("/api/v1/bot/stop", json={})).json()["changed"]
+        await served.control._tick(tick)
+        assert not ticks
+        assert (await client.get("/api/v1/bot/health")).json()["status"] == "stopped"
+        assert (await client.get("/readyz")).status_code == 503
+        assert not (await client.post("/api/v1/bot/stop", json={})).json()["changed"]
+        assert (await client.post("/api/v1/arbitrage/monitoring/start", json={})).json()["changed"]
+        await served.control._tick(tick)
+        assert ticks
+        assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_strategies_come_and_go_at_run_time(served):
+    async with served.client() as client:
+        for name in ("negrisk_no", "negrisk_yes", "binary_complement"):
+            path = f"/api/v1/bot/strategy/remove/{name}"
+            assert (await client.delete(path)).status_code == 200
+            assert (await client.delete(path)).status_code == 404
+        report = await served.found.orchestrator.scan_cycle()
+        assert report.funnel.candidates == 0
+        body = {"strategy_name": "negrisk_no"}
+        assert (await client.post("/api/v1/bot/strategy/add", json=body)).json()["changed"]
+        assert not (await client.post("/api/v1/bot/strategy/add", json=body)).json()["changed"]
+        report = await served.found.orchestrator.scan_cycle()
+        assert report.funnel.proved > 0
+        listed = (await client.get("/api/v1/bot/strategies/available")).json()
+        assert [one["name"] for one in listed if one["is_active"]] == ["negrisk_no"]
+
+
+async def test_execute_looks_anew_through_every_gate_and_only_once_per_key(served):
+    async with served.client() as client:
+        await client.post("/api/v1/bot/pause", json={})
+        await served.found.orchestrator.scan_cycle()
+        found = (await client.get("/api/v1/arbitrage/opportunities")).json()
+        wanted = next(one for one in found if one["kind"] == "negrisk_no" and one["exit"] == "now")
+        body = {"opportunity_id": wanted["id"], "reason": "by hand"}
+        path = "/api/v1/arbitrage/execute"
+        assert (await client.post(path, json=body)).status_code == 409
+        await client.post("/api/v1/bot/resume", json={})
+        headers = {"idempotency-key": "one"}
+        first = (await client.post(path, json=body, headers=headers)).json()
+        again = (await client.post(path, json=body, headers=headers)).json()
+        assert first["filled"] == 1
+        assert again == first
+        plan = first["plans"][0]["id"]
+        shown = (await client.get(f"/api/v1/plans/{plan}")).json()
+        assert shown["event"] == wanted["event"]
+        assert shown["legs"]
+        assert shown["facts"]
+        assert (await client.get(f"/api/v1/arbitrage/opportunities/{plan}")).json()["worst_world"]
+        unknown = {"opportunity_id": "ffffffffffffffff"}
+        assert (await client.post(path, json=unknown)).status_code == 404
+
+
+async def test_the_stream_tells_everything_in_order_without_a_gap(served):
+    url = served.address.replace("http", "ws") + "/ws/arbitrage"
+    async with websockets.connect(url, proxy=None, additional_headers=served.headers()) as socket:
+        first = json.loads(await socket.recv())
+        assert first["type"] == "snapshot"
+        await served.found.orchestrator.scan_cycle()
+        told = []
+        while not told or told[-1]["type"] != "cycle_ended":
+            told.append(json.loads(await asyncio.wait_for(socket.recv(), 10)))
+        assert [one["seq"] - first["seq"] for one in told] == list(range(1, len(told) + 1))
+        kinds = {one["type"] for one in told}
+        assert {"cycle_started", "books_fetched", "opportunity", "plan_ended"} <= kinds
+
+
+async def test_a_client_that_does_not_read_is_let_go_of(served):
+    url = served.address.replace("http", "ws") + "/ws/arbitrage"
+    bus = next(one for one in served.found.observers if isinstance(one, Bus))
+    slow = await websockets.connect(
+        url, proxy=None, additional_headers=served.headers(), max_queue=1
+    )
+    async with websockets.connect(
+        url, proxy=None, additional_headers=served.headers(), max_queue=None
+    ) as quick:
+        await quick.recv()
+        while bus.subscribers < 2:
+            await asyncio.sleep(0.01)
+        news, got = CycleSkipped("x" * 5000), 0
+        for _ in range(100):
+            for _ in range(100):
+                bus(news)
+            while got < bus.seq:
+                got = json.loads(await asyncio.wait_for(quick.recv(), 10))["seq"]
+            if bus.dropped:
+                break
+        assert (bus.dropped, bus.subscribers) == (1, 1)
+        assert got == bus.seq
+    slow.transport.abort()
+    await slow.wait_closed()
+
+
+async def test_a_queue_that_is_full_ends_its_subscription_and_no_other():
+    bus = Bus(lambda news: isinstance(news, CycleSkipped))
+    slow, quick = bus.subscribe(2), bus.subscribe(10)
+    for number in range(4):
+        bus(CycleSkipped(str(number)))
+        bus(CycleEnded(_report()))  # not wanted, so it gets no number
+    with pytest.raises(TooSlow):
+        await slow.next()
+    with pytest.raises(TooSlow):
+        await slow.next()
+    assert [(await quick.next()).seq for _ in range(4)] == [1, 2, 3, 4]
+    assert (bus.dropped, bus.subscribers) == (1, 1)
+
+
+def test_health_follows_the_thresholds():
+    clock = Later()
+    watch = Watch(clock)
+    standing = Standing()
+
+    def health(running=True, standing=standing):
+        return watch.health(standing, running=running).status
+
+    watch.begin()
+    assert health() is Health.HEALTHY
+    assert health(running=False) is Health.STOPPED
+    for _ in range(5):
+        watch(CycleEnded(_report(reachable=False)))
+    assert health() is Health.DEGRADED
+    clock.shift += timedelta(minutes=5)
+    assert health() is Health.UNHEALTHY
+    watch(CycleEnded(_report()))
+    assert health() is Health.HEALTHY
+    halted = TradingState.HALTED
+    assert health(standing=Standing(state=halted, reason="10 failed")) is Health.UNHEALTHY
+    assert health(standing=Standing(state=halted, reason="paused: x")) is Health.PAUSED
+    assert health(standing=Standing(state=halted, by_operator=True)) is Health.PAUSED
+
+
+def test_errors_leave_the_window_after_an_hour():
+    clock = Later()
+    watch = Watch(clock)
+    for _ in range(10):
+        watch(Trouble(Problem(where="venue", what="away")))
+        watch(CycleEnded(_report()))
+    assert watch.must_pause
+    assert watch.errors() == {"venue": 10}
+    clock.shift += timedelta(hours=1, seconds=1)
+    assert not watch.must_pause
+    assert watch.errors() == {}
+
+
+async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(served):
+    async def fails():
+        for observer in served.found.observers:
+            observer(CycleEnded(_report(reachable=False)))
+
+    for _ in range(9):
+        await served.control._tick(fails)
+    async with served.client() as client:
+        health = (await client.get("/api/v1/bot/health")).json()
+        assert (health["status"], health["consecutive_errors"]) == ("degraded", 9)
+        await served.control._tick(fails)
+        assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
+        alerts = (await client.get("/api/v1/alerts")).json()
+        assert alerts[0]["level"] == "critical"
+        await client.post("/api/v1/bot/reset-errors", json={})
+        assert (await client.get("/api/v1/bot/health")).json()["consecutive_errors"] == 0
+        await client.post("/api/v1/bot/resume", json={})
+        assert (await client.get("/api/v1/bot/health")).json()["status"] == "healthy"
+
+
+async def test_metrics_count_what_happened(settled):
+    async with settled.client() as client:
+        text = (await client.get("/metrics")).text
+        config = (await client.get("/api/v1/config")).json()
+    assert 'arb_cycles_total{result="ok"} 1.0' in text
+    assert 'arb_opportunities_total{decision="approved"' in text
+    assert 'arb_health{status="healthy"} 1.0' in text
+    assert 'arb_venue_requests{endpoint="books",what="requests"}' in text
+    assert 'route="/api/v1/bot/status"' not in text
+    assert next(one for one in config if one["name"] == "api.port")["value"] == "0"
+
+
+async def test_secrets_are_masked_in_what_is_shown(tmp_path, monkeypatch):
+    flags = {"api.token": "a-secret-of-the-settings-012345"}
+    async with world(tmp_path, monkeypatch, **flags) as found, found.client() as client:
+        text = (await client.get("/api/v1/config")).text
+    assert "a-secret-of-the-settings" not in text
+    assert "********" in text

@@ -1,0 +1,316 @@
+"""Who gets in: every route, every role, every odd request."""
+
+import json
+import stat
+
+import httpx
+import pytest
+import websockets
+
+from arb.api.app import description
+from arb.api.audit import Audit, AuditError, broken_at
+from arb.api.auth import (
+    Principal,
+    Role,
+    Tokens,
+    add_token,
+    allowed_hosts,
+    chosen,
+    must_not_listen,
+    read_tokens,
+    remove_token,
+)
+from arb.api.gate import OPEN
+from arb.api.guarded import NEEDS, GuardedRoute
+from arb.api.limits import LockOut, RateLimit
+from arb.domain.errors import ConfigError
+from tests.api.conftest import TOKENS, world
+
+
+def _application():
+    """The application alone: for the list of its routes."""
+    from types import SimpleNamespace
+
+    from arb.adapters.clock import SystemClock
+    from arb.api.app import ApiOptions, create_app
+    from arb.api.gate import GateOptions
+    from arb.api.metrics import Metrics
+    from arb.engine.bus import Bus
+
+    control = SimpleNamespace(clock=SystemClock())
+    return create_app(
+        control,
+        None,
+        ApiOptions(gate=GateOptions(hosts=frozenset())),
+        tokens=Tokens([]),
+        bus=Bus(),
+        metrics=Metrics(),
+        audit=Audit(None, control.clock),
+    )
+
+
+def _operations():
+    """Method, path and role of every operation, from the application itself."""
+    document = description(_application())
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield method.upper(), path.replace("{", "").replace("}", ""), operation.get(NEEDS)
+
+
+OPERATIONS = sorted(_operations(), key=str)
+GUARDED = [(method, path, role) for method, path, role in OPERATIONS if role]
+
+
+def test_every_route_has_a_role_or_is_on_the_short_list_of_open_ones():
+    assert len(GUARDED) >= 30
+    assert {path for _, path, role in OPERATIONS if not role} == {"/healthz", "/readyz"}
+    app = _application()
+    flat = [route for route in _flat(app.routes) if not isinstance(route, GuardedRoute)]
+    assert {route.path for route in flat} == OPEN | {"/metrics", "/ws/arbitrage"}
+
+
+def _flat(routes):
+    for route in routes:
+        inner = getattr(route, "original_router", None) or getattr(route, "router", None)
+        if inner is not None:
+            yield from _flat(inner.routes)
+        else:
+            yield route
+
+
+async def test_nothing_is_answered_without_a_token(served):
+    paths = {(method, path) for method, path, _ in GUARDED}
+    paths |= {("GET", "/metrics"), ("GET", "/api/v1/openapi.json"), ("GET", "/nowhere")}
+    paths |= {("POST", path) for path in OPEN}
+    async with served.client(None) as client:
+        for method, path in sorted(paths):
+            answer = await client.request(method, path)
+            assert answer.status_code == 401, (method, path)
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["error"]["code"] == "token"
+        for path in OPEN:
+            assert (await client.get(path)).status_code == 200, path
+
+
+async def test_a_role_does_what_it_covers_and_nothing_more(settled):
+    for mine in Role:
+        async with settled.client(mine) as client:
+            for method, path, needed in GUARDED:
+                body = {} if method == "POST" else None
+                answer = await client.request(method, path, json=body)
+                allowed = mine.covers(Role(needed))
+                assert (answer.status_code != 403) is allowed, (mine, method, path, answer.text)
+                assert answer.status_code < 500
+    async with settled.client() as client:
+        await client.post("/api/v1/bot/start")
+
+
+async def test_wrong_places_wrong_sites_and_wrong_shapes_are_refused(served):
+    path = "/api/v1/bot/pause"
+    many = {"content-type": "application/json"}
+    odd = [
+        (421, "host", {"host": "evil.example"}, b""),
+        (421, "host", {"host": ""}, b""),
+        (403, "origin", {"origin": "https://evil.example"}, b""),
+        (403, "origin", {"origin": "null"}, b""),
+        (403, "origin", {"sec-fetch-site": "cross-site"}, b""),
+        (415, "content_type", {"content-type": "text/plain"}, b"{}"),
+        (415, "content_type", {"content-type": "application/x-www-form-urlencoded"}, b"a=b"),
+        (413, "too_large", many, b"x" * 70_000),
+        (422, "invalid", many, b"{"),
+        (422, "invalid", many, b'{"reason": "\\ud800"}'),
+        (422, "invalid", many, b'{"reason": "a\\u0000b"}'),
+        (422, "invalid", many, b'{"reason": "' + b"x" * 300 + b'"}'),
+        (422, "invalid", many, b'{"strange": 1}'),
+        (400, "malformed", many, b"[" * 20_000),
+    ]
+    async with served.client() as client:
+        for status, code, headers, body in odd:
+            answer = await client.post(path, headers=headers, content=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), (
+                headers,
+                body[:30],
+            )
+        for name in ("token", "access_token", "apikey"):
+            answer = await client.get("/api/v1/bot/status", params={name: "x"})
+            assert answer.json()["error"]["code"] == "secret_in_url"
+
+        async def drip():
+            for _ in range(100):
+                yield b"x" * 1000
+
+        answer = await client.post(path, headers=many, content=drip())
+        assert answer.status_code == 413
+        status = (await client.get("/api/v1/bot/status")).json()
+        assert status["state"] == "normal"
+
+
+async def test_every_answer_has_the_headers_of_security(served):
+    async with served.client() as client:
+        for path in ("/", "/healthz", "/api/v1/bot/status", "/nowhere"):
+            headers = (await client.get(path)).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert "access-control-allow-origin" not in headers
+            assert "server" not in headers
+        answer = await client.options(
+            "/api/v1/bot/halt",
+            headers={"origin": served.address, "access-control-request-method": "POST"},
+        )
+        assert answer.status_code == 405
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_too_many_requests_wait(tmp_path, monkeypatch):
+    async with world(tmp_path, monkeypatch, **{"api.requests_per_minute": 60}) as found:
+        async with found.client() as client:
+            answers = [await client.get("/api/v1/bot/status") for _ in range(15)]
+        assert [a.status_code for a in answers].count(429) >= 3
+        assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_who_guesses_waits_and_the_operator_does_not(served):
+    async with served.client(None) as client:
+        statuses = []
+        for number in range(12):
+            headers = {"authorization": f"Bearer guess-{number}"}
+            statuses.append((await client.get("/api/v1/bot/status", headers=headers)).status_code)
+        assert statuses[:4] == [401] * 4
+        assert statuses[-1] == 429
+    async with served.client() as client:
+        assert (await client.post("/api/v1/bot/halt", json={})).status_code == 200
+
+
+async def test_the_stream_wants_a_token_a_good_origin_and_a_fresh_ticket(served):
+    url = served.address.replace("http", "ws") + "/ws/arbitrage"
+
+    async def opens(**more):
+        try:
+            async with websockets.connect(url, proxy=None, **more) as socket:
+                return json.loads(await socket.recv())["type"]
+        except websockets.InvalidStatus as error:
+            return error.response.status_code
+
+    assert await opens() == 403
+    assert await opens(additional_headers=served.headers(Role.READ)) == "snapshot"
+    evil = {"additional_headers": served.headers(), "origin": "https://evil.example"}
+    assert await opens(**evil) == 403
+    async with served.client(Role.READ) as client:
+        ticket = (await client.post("/api/v1/stream/ticket")).json()["ticket"]
+    assert await opens(subprotocols=["arb.v1", "ticket." + ticket]) == "snapshot"
+    assert await opens(subprotocols=["arb.v1", "ticket." + ticket]) == 403
+
+
+async def test_metrics_are_open_only_when_asked_for(tmp_path, monkeypatch):
+    flags = {"api.open_metrics": True}
+    async with world(tmp_path, monkeypatch, **flags) as found, found.client(None) as client:
+        assert (await client.get("/metrics")).status_code == 200
+        assert (await client.post("/metrics")).status_code == 401
+
+
+def test_tokens_are_kept_as_hashes_in_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "sub" / "tokens.json"
+    token = add_token(path, "me", Role.OPERATE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert token not in path.read_text()
+    assert len(token) >= 43
+    tokens = Tokens(read_tokens(path))
+    assert tokens.find(token) == Principal("me", Role.OPERATE)
+    assert tokens.find(token + "x") is None
+    assert tokens.find("\udc80") is None
+    with pytest.raises(ConfigError, match="already"):
+        add_token(path, "me", Role.READ)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_tokens(path)
+    path.chmod(0o600)
+    remove_token(path, "me")
+    assert read_tokens(path) == []
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    with pytest.raises(ConfigError):
+        read_tokens(link)
+    path.write_text("[]")
+    with pytest.raises(ConfigError, match="no file of tokens"):
+        read_tokens(path)
+
+
+def test_it_listens_beyond_loopback_only_with_a_token():
+    assert not must_not_listen("127.0.0.1", configured=False)
+    assert not must_not_listen("::1", configured=False)
+    assert "ARB_API__TOKEN" in must_not_listen("0.0.0.0", configured=False)
+    assert "ARB_API__TOKEN" in must_not_listen("example.org", configured=False)
+    assert not must_not_listen("0.0.0.0", configured=True)
+    with pytest.raises(ConfigError, match="22 characters"):
+        chosen("short")
+    assert allowed_hosts("127.0.0.1", ["Arb.Example"]) >= {"localhost", "::1", "arb.example"}
+
+
+def test_a_rate_has_a_burst_and_refills():
+    now = [0.0]
+    limit = RateLimit(60, lambda: now[0])
+    assert [limit.wait("a") for _ in range(10)] == [0.0] * 10
+    assert limit.wait("a") == pytest.approx(1.0)
+    assert limit.wait("b") == 0.0
+    now[0] = 1.0
+    assert limit.wait("a") == 0.0
+
+
+def test_guessing_takes_twice_as_long_each_time():
+    now = [0.0]
+    lock = LockOut(lambda: now[0])
+    waits = []
+    for _ in range(9):
+        waits.append(lock.failed("x"))
+        now[0] += waits[-1]
+    assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16]
+    lock.succeeded("x")
+    assert lock.failed("x") == 0
+
+
+async def test_commands_are_on_record_and_the_record_is_sealed(settled):
+    async with settled.client(Role.OPERATE) as client:
+        await client.post("/api/v1/bot/pause", json={"reason": "tea"})
+        await client.post("/api/v1/bot/strategy/add", json={"strategy_name": "none"})
+        lines = (await client.get("/api/v1/audit")).json()
+    done = next(line for line in lines if line["action"] == "pause" and line["step"] == "done")
+    assert (done["who"], done["role"], done["reason"]) == ("operate", "operate", "tea")
+    assert done["before"]["state"] == "normal"
+    assert done["after"]["state"] == "halted"
+    failed = next(line for line in lines if line["step"] == "failed")
+    assert "none" in failed["error"]
+    path = settled.folder / "audit.jsonl"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not any(token in path.read_text() for token in TOKENS.values())
+    assert broken_at(path) is None
+    again = Audit(path, settled.control.clock)
+    await again.write(Principal("x", Role.READ), "test", "done")
+    assert broken_at(path) is None
+    path.write_text(path.read_text().replace("tea", "gin"))
+    assert broken_at(path) == 1
+
+
+async def test_without_a_record_only_safe_commands_are_carried_out(served, monkeypatch):
+    def full(*_):
+        raise AuditError("the disk is full")
+
+    monkeypatch.setattr("arb.api.audit._append", full)
+    async with served.client() as client:
+        assert (await client.post("/api/v1/bot/pause", json={})).status_code == 200
+        assert (await client.post("/api/v1/bot/resume", json={})).status_code == 503
+        assert (await client.post("/api/v1/bot/halt", json={})).status_code == 200
+        assert (await client.get("/api/v1/bot/status")).json()["state"] == "halted"
+
+
+async def test_a_taken_port_and_a_missing_library_are_named(served, monkeypatch, tmp_path):
+    from arb.runtime import server
+
+    port = httpx.URL(served.address).port
+    with pytest.raises(ConfigError, match="ARB_API__PORT"):
+        async with world(tmp_path / "other", monkeypatch, **{"api.port": port}):
+            pass
+    monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
+    with pytest.raises(ConfigError, match=r"pip install 'arb-orchestrator\[api\]'"):
+        server.need_api()

@@ -1,0 +1,206 @@
+"""The page in a browser, against a running orchestrator and the embedded exchange."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import environment_for
+
+ARB = [sys.executable, "-m", "arb"]
+TOKEN = "a-token-of-this-test-alone-0123456789"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    with api.sync_playwright() as play:
+        found = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield found
+        found.close()
+
+
+@contextlib.contextmanager
+def _process(*command, **more):
+    process = subprocess.Popen([*ARB, *command], text=True, **more)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.fixture
+def running(tmp_path):
+    serve = ("exchange", "serve", "--scenario", "moving", "--seed", "5", "--port", "0", "--json")
+    with _process(*serve, cwd=tmp_path, stdout=subprocess.PIPE) as exchange:
+        address = json.loads(exchange.stdout.readline())["ready"]
+        env = environment_for(address, tmp_path) | {
+            "ARB_API__PORT": "0",
+            "ARB_API__TOKEN": TOKEN,
+            "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
+        }
+        run = ("run", "--api", "--interval", "0.7")
+        with (
+            (tmp_path / "log").open("w") as log,
+            _process(*run, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=log),
+        ):
+            yield _told(tmp_path / "log"), env, tmp_path
+
+
+def _told(log: Path) -> str:
+    for _ in range(600):
+        for line in log.read_text().splitlines():
+            if line.startswith("The control API and its page: "):
+                return line.rpartition(" ")[2].rstrip("/")
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def _shoot(page, name, folder, *, whole=True):
+    kept = os.environ.get("SCREENSHOTS")
+    target = Path(kept) if kept else folder
+    page.screenshot(path=str(target / f"page-{name}.png"), full_page=whole)
+
+
+def _enter(page, address):
+    page.goto(address + "/")
+    page.fill("#token", TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+
+
+def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
+    address, _, folder = running
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else 0)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(address + "/")
+    page.wait_for_selector("#sign-in[open]")
+    page.fill("#token", "wrong-wrong-wrong-wrong-wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sign-in-error:has-text('not accepted')")
+    said.clear()  # the browser itself reports the 401
+    page.fill("#token", TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+
+    page.wait_for_selector("#opportunities tbody tr:has(.verdict.yes)", timeout=PATIENCE_MS)
+    page.wait_for_selector("#plans tbody tr:has-text('done')", timeout=PATIENCE_MS)
+    page.wait_for_selector("#profit svg", timeout=PATIENCE_MS)
+    _shoot(page, "light", folder)
+
+    page.locator("#opportunities tbody tr:has(.verdict.yes) button").first.click()
+    page.wait_for_selector("#detail[open] h3:has-text('The worst world')", timeout=PATIENCE_MS)
+    assert page.locator("#detail-body tbody tr").count() > 6
+    _shoot(page, "certificate", folder, whole=False)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail:not([open])", state="attached")
+    page.locator("#plans tbody tr button").first.click()
+    page.wait_for_selector("#detail[open] h3:has-text('What happened')", timeout=PATIENCE_MS)
+    _shoot(page, "plan", folder, whole=False)
+    page.click("#detail-close")
+
+    page.click("#pause")
+    page.wait_for_selector("#confirm[open]")
+    page.fill("#reason", "<img src=x onerror=alert(1)> lunch")
+    _shoot(page, "confirm", folder, whole=False)
+    page.click("#confirm-yes")
+    page.wait_for_selector("#health.is-paused", timeout=PATIENCE_MS)
+    assert "<img src=x" in page.inner_text("#why")
+    time.sleep(4)  # the plans at work come to their end
+    plans = _plans(page)
+    time.sleep(4)
+    assert _plans(page) == plans
+    _shoot(page, "paused", folder)
+
+    page.click("#resume")
+    page.click("#confirm-yes")
+    page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+    newer = f"#plans tbody tr:first-child:not([data-id='{plans[0]}'])"
+    page.wait_for_selector(newer, timeout=PATIENCE_MS)
+
+    page.click("#halt")
+    page.click("#confirm-yes")
+    page.wait_for_selector("#health.is-halted", timeout=PATIENCE_MS)
+    _shoot(page, "halted", folder)
+    assert said == []
+    assert all(url.startswith((address, address.replace("http", "ws"))) for url in asked)
+    assert not [url for url in asked if TOKEN in url]
+    context.close()
+
+
+def _plans(page):
+    return page.eval_on_selector_all("#plans tbody tr", "rows => rows.map(r => r.dataset.id)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
+    address, _, folder = running
+    context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    page = context.new_page()
+    _enter(page, address)
+    page.wait_for_selector("#opportunities tbody tr", timeout=PATIENCE_MS)
+    page.wait_for_selector("#plans tbody tr", timeout=PATIENCE_MS)
+    _shoot(page, f"phone-{scheme}", folder)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    reached = set()
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        outlined = page.evaluate(
+            "document.activeElement === document.body || "
+            "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        )
+        assert outlined, reached
+    assert {"pause", "halt"} <= reached
+    page.focus("#halt")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#confirm[open]")
+    assert page.evaluate("document.activeElement.id") == "reason"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "halt"
+    context.close()
+
+
+def test_the_shell_talks_to_the_running_orchestrator(running):
+    address, env, folder = running
+    env = env | {"ARB_API__PORT": address.rpartition(":")[2]}
+
+    def arb(*args):
+        done = subprocess.run([*ARB, *args], env=env, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "told to the running orchestrator" in arb("pause", "--reason", "tea")
+    status = json.loads(arb("status", "--json"))
+    assert status["orchestrator"]["health"]["status"] == "paused"
+    assert "told to the running orchestrator" in arb("resume")
+    assert "Errors forgotten" in arb("reset-errors")
+    assert "halted" in arb("halt")
+    lines = [
+        json.loads(line) for line in (folder / "data" / "api-audit.jsonl").read_text().splitlines()
+    ]
+    assert [line["action"] for line in lines if line["step"] == "done"] == [
+        "pause", "resume", "reset-errors", "halt",
+    ]  # fmt: skip
+    assert "whole" in arb("api", "audit")
