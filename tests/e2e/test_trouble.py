@@ -54,11 +54,12 @@ async def test_the_schedule_survives_an_outage_and_recovers_by_itself(tmp_path):
     while not reports:
         await asyncio.sleep(0.05)
     async with serve(exchange, port=port):
-        statistics = await running
+        statistics, still_open = await running
     assert not reports[0].reachable
     assert reports[-1].reachable
     assert statistics.cycles == 6
     assert statistics.trades > 0
+    assert still_open == 0
 
 
 BODIES = ["garbage", "truncated", "huge", "wrong_types", "empty"]
