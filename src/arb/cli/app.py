@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, alerts, bots, keys, live, reads, run, tools
+from arb.cli import admin, alerts, bots, keys, live, reads, report, run, tools
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -30,6 +30,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("fills", reads.fills),
     ("positions", reads.positions),
     ("explain", reads.explain),
+    ("report", report.report),
     ("preview", tools.preview),
     ("fees", tools.fees),
     ("doctor", tools.doctor),
