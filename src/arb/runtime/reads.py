@@ -101,15 +101,20 @@ class HeldRow:
 async def read_status(loaded: Loaded) -> Status:
     """The account at a glance."""
     async with opened(loaded) as (ledger, reads):
-        last = await reads.last_cycle()
-        return Status(
-            account=ledger.account,
-            standing=_overruled(loaded, await ledger.standing()),
-            portfolio=await ledger.portfolio(SystemClock().now()),
-            statistics=await ledger.statistics(),
-            cycle=last.cycle if last else None,
-            funnel=last.summary["funnel"] if last else {},
-        )
+        return await status_of(loaded, ledger, reads)
+
+
+async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> Status:
+    """The account at a glance, of a ledger that is open already."""
+    last = await reads.last_cycle()
+    return Status(
+        account=ledger.account,
+        standing=_overruled(loaded, await ledger.standing()),
+        portfolio=await ledger.portfolio(SystemClock().now()),
+        statistics=await ledger.statistics(),
+        cycle=last.cycle if last else None,
+        funnel=last.summary["funnel"] if last else {},
+    )
 
 
 async def read_opportunities(
