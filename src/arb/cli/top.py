@@ -179,8 +179,9 @@ def _clock(at: datetime) -> str:
 
 @contextmanager
 def _keys(left: asyncio.Event) -> Iterator[None]:
-    """Read single keys while the block lasts; `q` and the input's end say that somebody left."""
+    """Read single keys while the block lasts: `q`, Ctrl-C and the input's end leave."""
     import os
+    import signal
     import termios
     import tty
 
@@ -194,8 +195,10 @@ def _keys(left: asyncio.Event) -> Iterator[None]:
 
     tty.setcbreak(keyboard)
     loop.add_reader(keyboard, pressed)
+    loop.add_signal_handler(signal.SIGINT, left.set)
     try:
         yield
     finally:
+        loop.remove_signal_handler(signal.SIGINT)
         loop.remove_reader(keyboard)
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

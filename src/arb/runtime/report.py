@@ -1,5 +1,6 @@
 """What the ledger says of a period, for people, for spreadsheets and for scripts."""
 
+import contextlib
 import csv
 import io
 import os
@@ -193,7 +194,8 @@ def write_file(target: Path, ending: str, content: str, at: datetime) -> Path:
     except OSError as error:
         raise LedgerError(f"no report was written to {target}: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return target
 
 
