@@ -46,6 +46,8 @@ caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--edge); text-align: right;
   font-variant-numeric: tabular-nums; } th { color: var(--quiet); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; }
+@media (max-width: 40rem) { body { padding: .75rem; } dd { font-size: 1.05rem; }
+  svg text { font-size: 17px; } }
 """
 
 

@@ -14,7 +14,7 @@ Point = tuple[datetime, Decimal]
 
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 12, 30
-BAR, LABEL_WIDTH, VALUE_WIDTH = 24, 190, 96
+BAR, LABEL_WIDTH, VALUE_WIDTH = 24, 220, 104
 POINTS_MAX = 800
 DAY = timedelta(days=1)
 
@@ -126,10 +126,13 @@ def _mark(y: float, amount: float, unit: str) -> str:
 def _times(shown: Sequence[Point]) -> list[str]:
     begin, end = shown[0][0], shown[-1][0]
     pattern = "%Y-%m-%d" if end - begin > 3 * DAY else "%m-%d %H:%M:%S"
-    places = [("start", LEFT, begin)]
+    places = [("start", float(LEFT), begin)]
     if end > begin:
         middle = (LEFT + WIDTH - RIGHT) / 2
-        places += [("middle", middle, begin + (end - begin) / 2), ("end", WIDTH - RIGHT, end)]
+        places += [
+            ("middle", middle, begin + (end - begin) / 2),
+            ("end", float(WIDTH - RIGHT), end),
+        ]
     return [
         f'<text style="text-anchor:{anchor}" x="{x:.0f}" y="{HEIGHT - 8}">{at:{pattern}}</text>'
         for anchor, x, at in places

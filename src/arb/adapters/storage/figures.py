@@ -147,7 +147,7 @@ def _plan(row: Any, cash: dict[str, Decimal], answers: dict[str, datetime]) -> P
 
 
 async def _candidates(db: AsyncConnection, account: str, since: datetime) -> list[CandidateCount]:
-    named = (findings.c.kind, findings.c.decision, func.coalesce(findings.c.reason, ""))
+    named = (findings.c.kind, findings.c.decision, findings.c.reason)
     wanted = (
         select(*named, func.count())
         .where(findings.c.account == account, findings.c.at >= since)
@@ -155,6 +155,6 @@ async def _candidates(db: AsyncConnection, account: str, since: datetime) -> lis
         .order_by(*named)
     )
     return [
-        CandidateCount(kind=kind, decision=decision, reason=reason, count=count)
+        CandidateCount(kind=kind, decision=decision, reason=reason or "", count=count)
         for kind, decision, reason, count in await db.execute(wanted)
     ]
