@@ -15,5 +15,7 @@ USER arb
 WORKDIR /var/lib/arb
 VOLUME /var/lib/arb
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=60s --timeout=20s --start-period=120s \
+  CMD ["/opt/arb/bin/arb", "status", "--json"]
 ENTRYPOINT ["/opt/arb/bin/arb"]
 CMD ["run", "--json"]

@@ -265,10 +265,16 @@ async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(ser
 async def test_metrics_count_what_happened(settled):
     async with settled.client() as client:
         text = (await client.get("/metrics")).text
+        held = (await client.get("/api/v1/portfolio")).json()
         config = (await client.get("/api/v1/config")).json()
     assert 'arb_cycles_total{result="ok"} 1.0' in text
     assert 'arb_opportunities_total{decision="approved"' in text
     assert 'arb_health{status="healthy"} 1.0' in text
+    sums = held["statistics"]
+    assert f"arb_cash_usd {float(held['cash'])}" in text
+    assert f"arb_locked_usd {float(held['locked'])}" in text
+    assert f"arb_profit_usd {float(sums['total_profit'])}" in text
+    assert float(sums["total_profit"]) > 0
     assert 'arb_venue_requests{endpoint="books",what="requests"}' in text
     assert 'route="/api/v1/bot/status"' not in text
     assert next(one for one in config if one["name"] == "api.port")["value"] == "0"

@@ -123,6 +123,8 @@ COMMANDS = [
     ("config", "check"),
     ("opportunities", "--json"),
     ("status",),
+    ("report", "--csv", ".", "--html", "."),
+    ("top", "--once"),
     ("keys", "show"),
 ]
 

@@ -1,5 +1,6 @@
 """Metrics for Prometheus, counted from the news. Names are documented in INTERFACE_SPEC.md."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 from prometheus_client import (
@@ -12,6 +13,7 @@ from prometheus_client import (
 )
 
 from arb.domain.decision import Approved, Refused
+from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.news import (
     CycleEnded,
@@ -58,6 +60,11 @@ class Metrics:
         )
         self.realised = Gauge(
             "arb_realised_usd", "Realised since the start.", ["kind"], registry=registry
+        )
+        self.cash = Gauge("arb_cash_usd", "Of the account, free or promised.", registry=registry)
+        self.locked = Gauge("arb_locked_usd", "Bound until resolution.", registry=registry)
+        self.profit = Gauge(
+            "arb_profit_usd", "Realised by the account since it began.", registry=registry
         )
         self.alarms = Counter(
             "arb_data_quality_alarms", "By problem.", ["problem"], registry=registry
@@ -120,6 +127,12 @@ class Metrics:
         for name, count in control.desk.traffic().items():
             what, _, endpoint = name.partition(":")
             self.traffic.labels(what, endpoint).set(count)
+        with suppress(LedgerError):  # the health says so; the last figures stay
+            held = await control.desk.ledger.portfolio(control.clock.now())
+            sums = await control.desk.ledger.statistics()
+            self.cash.set(_number(held.cash))
+            self.locked.set(_number(held.locked))
+            self.profit.set(_number(sums.realised))
         self.clients.set(bus.subscribers)
         self.dropped.set(bus.dropped)
         return generate_latest(self.registry)

@@ -89,6 +89,16 @@ def db_backup(target: Path, profile: Profile = None) -> None:
     print_line(f"The ledger is copied to {target}.")
 
 
+@db.command("restore")
+def db_restore(source: Path, profile: Profile = None) -> None:
+    """Make the ledger from a backup that is sound; never in the place of another."""
+    from arb.cli.output import print_line
+    from arb.runtime.database import restore_ledger
+
+    print_line(f"The ledger is restored to {wait(restore_ledger(load(profile), source))}.")
+    print_line("Before trading live, see with `arb reconcile` what has happened since the backup.")
+
+
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
     """Send nothing more and trade no more until `arb resume`. Scanning goes on."""
     from arb.runtime.sentinel import say_halt

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, alerts, bots, keys, live, reads, run, tools
+from arb.cli import admin, alerts, bots, keys, live, reads, report, run, tools, top
 from arb.cli.common import ExitCode
 from arb.cli.output import print_error
 
@@ -30,6 +30,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("fills", reads.fills),
     ("positions", reads.positions),
     ("explain", reads.explain),
+    ("report", report.report),
+    ("top", top.top),
     ("preview", tools.preview),
     ("fees", tools.fees),
     ("doctor", tools.doctor),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
-from arb.adapters.storage.maintenance import backup, check, upgrade
+from arb.adapters.storage.maintenance import backup, check, restore, upgrade
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.runtime.lock import one_instance
@@ -44,3 +44,17 @@ async def check_ledger(loaded: Loaded) -> list[str]:
 async def backup_ledger(loaded: Loaded, target: Path) -> None:
     """Copy the ledger while it is in use."""
     await backup(loaded.settings.database.url, target)
+
+
+async def restore_ledger(loaded: Loaded, source: Path) -> Path | None:
+    """Make the ledger from a backup; answers with its file.
+
+    Raises:
+        LedgerLocked: Another process works on the ledger.
+        LedgerError: There is a ledger already, or the backup is not sound.
+    """
+    url = loaded.settings.database.url
+    file = file_of(url)
+    with one_instance(file):
+        await restore(source, url)
+    return file

@@ -100,41 +100,46 @@ class HeldRow:
 
 async def read_status(loaded: Loaded) -> Status:
     """The account at a glance."""
-    async with _opened(loaded) as (ledger, reads):
-        last = await reads.last_cycle()
-        return Status(
-            account=ledger.account,
-            standing=_overruled(loaded, await ledger.standing()),
-            portfolio=await ledger.portfolio(SystemClock().now()),
-            statistics=await ledger.statistics(),
-            cycle=last.cycle if last else None,
-            funnel=last.summary["funnel"] if last else {},
-        )
+    async with opened(loaded) as (ledger, reads):
+        return await status_of(loaded, ledger, reads)
+
+
+async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> Status:
+    """The account at a glance, of a ledger that is open already."""
+    last = await reads.last_cycle()
+    return Status(
+        account=ledger.account,
+        standing=_overruled(loaded, await ledger.standing()),
+        portfolio=await ledger.portfolio(SystemClock().now()),
+        statistics=await ledger.statistics(),
+        cycle=last.cycle if last else None,
+        funnel=last.summary["funnel"] if last else {},
+    )
 
 
 async def read_opportunities(
     loaded: Loaded, *, limit: int, everything: bool
 ) -> Sequence[FindingRow]:
     """The latest candidates."""
-    async with _opened(loaded) as (_, reads):
+    async with opened(loaded) as (_, reads):
         return await reads.opportunities(limit=limit, everything=everything)
 
 
 async def read_plans(loaded: Loaded, *, limit: int, only_open: bool) -> Sequence[PlanRow]:
     """The latest plans."""
-    async with _opened(loaded) as (_, reads):
+    async with opened(loaded) as (_, reads):
         return await reads.plans(limit=limit, only_open=only_open)
 
 
 async def read_fills(loaded: Loaded, *, limit: int) -> Sequence[FillRow]:
     """The latest fills."""
-    async with _opened(loaded) as (_, reads):
+    async with opened(loaded) as (_, reads):
         return await reads.fills(limit=limit)
 
 
 async def read_positions(loaded: Loaded) -> Sequence[HeldRow]:
     """What is held."""
-    async with _opened(loaded) as (_, reads):
+    async with opened(loaded) as (_, reads):
         return [
             HeldRow(held.outcome.venue, held.market, held.outcome.token, held.shares)
             for held in await reads.positions()
@@ -143,7 +148,7 @@ async def read_positions(loaded: Loaded) -> Sequence[HeldRow]:
 
 async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     """Everything kept about one candidate."""
-    async with _opened(loaded) as (_, reads):
+    async with opened(loaded) as (_, reads):
         row = await reads.finding(id_)
         facts = await reads.facts(row.id)
     names = [name for name in row.__dataclass_fields__ if name != "certificate"]
@@ -158,7 +163,7 @@ async def find_plan(loaded: Loaded, id_: str) -> Plan:
     Raises:
         LedgerError: There is none, or more than one.
     """
-    async with _opened(loaded) as (ledger, _):
+    async with opened(loaded) as (ledger, _):
         known = await ledger.recent(datetime.min.replace(tzinfo=UTC))
     found = [plan for plan, _ in known if plan.id.startswith(id_)]
     if len(found) != 1:
@@ -210,7 +215,7 @@ async def resume(loaded: Loaded, reason: str) -> None:
 
 async def write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
     """An operator's word on the state of trading, also before the first run."""
-    async with _opened(loaded, make=True) as (ledger, _):
+    async with opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
         if ledger.account.startswith("paper:"):
             await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
@@ -266,9 +271,14 @@ def tell(fact: Fact) -> list[str]:
 
 
 @asynccontextmanager
-async def _opened(
+async def opened(
     loaded: Loaded, *, make: bool = False
 ) -> AsyncIterator[tuple[SqlLedger, LedgerReads]]:
+    """The ledger and its reads, for as long as the block lasts.
+
+    Raises:
+        LedgerError: There is no ledger, and none is to be made.
+    """
     settings = loaded.settings
     file = file_of(settings.database.url)
     if file is not None and not file.exists() and not make:

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, make_url, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import CASH, consequences
@@ -72,6 +72,37 @@ async def backup(url: str, target: Path) -> None:
             "database.url is no SQLite file that is there; use the server's own backup"
         )
     await anyio.to_thread.run_sync(_copy, source, target)
+
+
+async def restore(source: Path, url: str) -> None:
+    """Make a SQLite ledger from a backup; it is checked before it gets the ledger's name.
+
+    Raises:
+        LedgerError: There is a ledger already, the URL is not a SQLite file, or the backup is not
+            sound.
+    """
+    target = file_of(url)
+    if target is None:
+        raise LedgerError("database.url is no SQLite file; use the server's own way back")
+    _refuse_to_overwrite(target)
+    part = target.with_name(target.name + ".restoring")
+    try:
+        _remove(part)
+        await anyio.to_thread.run_sync(_copy, _without_sidecars(source), part)
+        beside = make_url(url).set(database=str(part))
+        database = Database(beside.render_as_string(hide_password=False))
+        try:
+            if (await revision(database))[0] is None:
+                raise LedgerError(f"{source} is no ledger")
+            await upgrade(database)
+            problems = await check(database)
+        finally:
+            await database.close()
+        if problems:
+            raise LedgerError(f"{source} is not sound: {'; '.join(problems)}")
+        await anyio.to_thread.run_sync(_put_in_place, part, target)
+    finally:
+        _remove(part)
 
 
 def _upgrade(connection: Connection) -> str:
@@ -165,13 +196,47 @@ async def _balance_problems(db: AsyncConnection) -> list[str]:
     return problems + [f"plan {row.id} is done and has no end" for row in stray]
 
 
-def _copy(source: Path, target: Path) -> None:
+def _refuse_to_overwrite(target: Path) -> None:
+    if target.exists():
+        raise LedgerError(f"there is a ledger at {target}; move it away first, then restore")
+
+
+def _without_sidecars(source: Path) -> str:
+    """The address of a backup that is only read: without a journal nothing is made beside it."""
+    if not source.is_file():
+        raise LedgerError(f"there is no backup at {source}")
+    alone = not source.with_name(source.name + "-wal").exists()
+    return f"{source.absolute().as_uri()}?{'immutable=1' if alone else 'mode=ro'}"
+
+
+def _put_in_place(part: Path, target: Path) -> None:
+    # The journal of the ledger that was here would be played into the one that comes.
+    for ending in ("-wal", "-shm", "-journal"):
+        target.with_name(target.name + ending).unlink(missing_ok=True)
+    try:
+        os.link(part, target)  # unlike a rename it never takes the place of a file
+    except FileExistsError:
+        _refuse_to_overwrite(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove(part: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(OSError):
+            part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def _copy(source: Path | str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
         part.touch(mode=0o600)
         with (
-            contextlib.closing(sqlite3.connect(source)) as old,
+            contextlib.closing(sqlite3.connect(source, uri=isinstance(source, str))) as old,
             contextlib.closing(sqlite3.connect(part)) as new,
         ):
             old.backup(new)
@@ -182,6 +247,6 @@ def _copy(source: Path, target: Path) -> None:
             os.fsync(file.fileno())
         part.rename(target)
     except (sqlite3.Error, OSError) as error:
-        raise LedgerError(f"no backup was made: {error}") from error
+        raise LedgerError(f"no copy was made: {error}") from error
     finally:
         part.unlink(missing_ok=True)

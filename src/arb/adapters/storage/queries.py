@@ -108,6 +108,11 @@ class LedgerReads:
     def __init__(self, database: Database, account: str) -> None:
         self._db, self._account = database, account
 
+    @property
+    def database(self) -> Database:
+        """Where it reads."""
+        return self._db
+
     async def opportunities(self, *, limit: int = 50, everything: bool = False) -> list[FindingRow]:
         """The latest proven opportunities, or every candidate kept, newest first."""
         wanted = select(findings).where(findings.c.account == self._account)

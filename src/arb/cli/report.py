@@ -1,0 +1,52 @@
+"""`arb report`: what the ledger says of a period."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arb.cli.common import Json, Profile, load, wait
+
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", help="One row per cycle; in a folder it is named by the time."),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", help="One page with plots; in a folder it is named by the time."),
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="A date, a time, or how long ago: 24h, 7d, 4w.")
+]
+
+
+def report(
+    csv: CsvFile = None,
+    html: HtmlFile = None,
+    since: Since = None,
+    json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Profit, hit rate, refusals, slippage, capital in use, latency; with files where asked."""
+    from arb.cli.output import print_json, print_line, print_table
+    from arb.runtime.report import read_report, write_file
+
+    found = wait(read_report(load(profile), since), "Reading the ledger…")
+    files = {
+        ending: str(write_file(target, ending, render(), found.about.until))
+        for target, ending, render in ((csv, "csv", found.csv), (html, "html", found.page))
+        if target is not None
+    }
+    if json:
+        print_json({**found.document(), "files": files})
+        return
+    print_table(f"Report of {found.about.account}", ("", ""), found.rows())
+    print_line()
+    columns = ("kind", "opportunities", "filled", "failed", "realised $", "locked $", "then $")
+    print_table("By kind", columns, found.kind_rows())
+    if found.summary.refusals:
+        print_line()
+        refused = [(reason, str(count)) for reason, count in found.summary.refusals.items()]
+        print_table("Refusals", ("reason", "count"), refused)
+    for name in files.values():
+        print_line(f"Written to {name}.")

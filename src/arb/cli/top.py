@@ -1,0 +1,204 @@
+"""`arb top`: the ledger at a glance, again and again."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arb.cli.common import ExitCode, Profile, load, wait
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from arb.config.sources import Loaded
+    from arb.runtime.glance import Glance
+
+REFRESH_SECONDS = 1.0
+FILLING = ("reason", "alarm")
+"""Columns that take the width that is left; the others are as wide as what is in them."""
+
+
+def top(
+    once: Annotated[bool, typer.Option("--once", help="One frame, then stop.")] = False,
+    profile: Profile = None,
+) -> None:
+    """State, account, last cycle, opportunities and plans, every second; q or Ctrl-C leaves."""
+    from rich.console import Console
+
+    from arb.cli.output import print_error
+
+    loaded, console = load(profile), Console()
+    if not once and not (console.is_terminal and sys.stdin.isatty()):
+        print_error("this is no terminal; `arb top --once` prints one frame")
+        raise typer.Exit(ExitCode.USAGE)
+    wait(show(loaded, console, once=once))
+
+
+async def show(loaded: "Loaded", console: "Console", *, once: bool) -> None:
+    """Draw until somebody leaves, or once."""
+    from rich.live import Live
+
+    from arb.runtime.glance import glances
+
+    async with glances(loaded) as look:
+        if once:
+            console.print(frame(await look()))
+            return
+        left = asyncio.Event()
+        with _keys(left), Live(console=console, screen=True, auto_refresh=False) as live:
+            while not left.is_set():
+                live.update(frame(await look()), refresh=True)
+                try:
+                    await asyncio.wait_for(left.wait(), REFRESH_SECONDS)
+                except TimeoutError:
+                    continue
+
+
+def frame(glance: "Glance") -> "RenderableType":
+    """One frame."""
+    from rich.console import Group
+    from rich.text import Text
+
+    state = glance.status.standing.state.value
+    colours = {"normal": "bold green", "throttled": "bold yellow", "halted": "bold red"}
+    head = Text.assemble(
+        ("arb ", "bold"),
+        f"{glance.status.account}  trading is ",
+        (state, colours[state]),
+        f"  {_shown(glance.status.standing.reason)}  {_clock(glance.at)} UTC",
+    )
+    return Group(
+        head,
+        Text(""),
+        _pairs(glance),
+        Text(""),
+        _table(
+            "Opportunities",
+            ("cycle", "kind", "event", "profit $", "decision", "reason"),
+            [
+                (o.cycle, o.kind, o.event, o.profit, o.decision, o.reason)
+                for o in glance.opportunities
+            ],
+        ),
+        Text(""),
+        _table(
+            "Plans",
+            ("approved", "kind", "event", "state", "outlay $", "realised $", "locked $", "alarm"),
+            [
+                (
+                    _clock(p.approved_at),
+                    p.kind,
+                    p.event,
+                    p.state,
+                    p.outlay,
+                    p.realised,
+                    p.locked,
+                    p.alarm or p.reason,
+                )
+                for p in glance.plans
+            ],
+        ),
+    )
+
+
+def _pairs(glance: "Glance") -> "Table":
+    """Account, sums and the last cycle side by side."""
+    from rich.table import Table
+
+    from arb.cli.output import statistics_rows
+
+    cycle = glance.cycle
+    last = (
+        []
+        if cycle is None
+        else [
+            ("Cycle", f"#{cycle.cycle} at {_clock(cycle.started_at)}"),
+            ("Took", f"{cycle.duration_ms} ms"),
+            ("Markets, books", f"{cycle.markets}, {cycle.books}"),
+            *((name, str(count)) for name, count in glance.status.funnel.items()),
+        ]
+    )
+    grid = Table.grid(padding=(0, 4))
+    grid.add_row(
+        _column(glance.status.account_rows()[1:]),
+        _column(statistics_rows(glance.status.statistics)),
+        _column(last),
+    )
+    return grid
+
+
+def _column(rows: "list[tuple[str, str]]") -> "Table":
+    from rich.table import Table
+
+    column = Table.grid(padding=(0, 2))
+    column.add_column(style="dim")
+    column.add_column(justify="right")
+    for name, value in rows:
+        column.add_row(_shown(name), _shown(value))
+    return column
+
+
+def _table(title: str, columns: tuple[str, ...], rows: "list[tuple[Any, ...]]") -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_edge=False, expand=True)
+    for name in columns:
+        table.add_column(
+            name,
+            justify="right" if name.endswith("$") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if name in FILLING else None,
+        )
+    for row in rows:
+        table.add_row(*map(_shown, row))
+    return table
+
+
+def _shown(cell: Any) -> str:
+    """A cell as text that neither the terminal nor the markup obeys."""
+    from decimal import Decimal
+
+    from rich.markup import escape
+
+    from arb.domain.money import text
+    from arb.runtime.words import printable, safe
+
+    words = text(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell)
+    return escape(printable(safe(words)))
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S}"
+
+
+@contextmanager
+def _keys(left: asyncio.Event) -> Iterator[None]:
+    """Read single keys while the block lasts: `q`, Ctrl-C and the input's end leave."""
+    import os
+    import signal
+    import termios
+    import tty
+
+    keyboard, loop = sys.stdin.fileno(), asyncio.get_running_loop()
+    before = termios.tcgetattr(keyboard)
+
+    def pressed() -> None:
+        keys = os.read(keyboard, 64)
+        if not keys or b"q" in keys.lower():
+            left.set()
+
+    tty.setcbreak(keyboard)
+    loop.add_reader(keyboard, pressed)
+    loop.add_signal_handler(signal.SIGINT, left.set)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_reader(keyboard)
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

@@ -1,0 +1,41 @@
+"""The account as `arb top` shows it: one small read, to be had every second."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from arb.adapters.clock import SystemClock
+from arb.adapters.storage.queries import CycleRow, FindingRow, PlanRow
+from arb.config.sources import Loaded
+from arb.runtime.reads import Status, opened, status_of
+
+ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The account now, and the latest of everything."""
+
+    at: datetime
+    status: Status
+    cycle: CycleRow | None
+    opportunities: Sequence[FindingRow]
+    plans: Sequence[PlanRow]
+
+
+@asynccontextmanager
+async def glances(loaded: Loaded) -> AsyncIterator[Callable[[], Awaitable[Glance]]]:
+    """Something that looks at the ledger as often as it is asked."""
+    async with opened(loaded) as (ledger, reads):
+
+        async def look() -> Glance:
+            return Glance(
+                at=SystemClock().now(),
+                status=await status_of(loaded, ledger, reads),
+                cycle=await reads.last_cycle(),
+                opportunities=await reads.opportunities(limit=ROWS),
+                plans=await reads.plans(limit=ROWS),
+            )
+
+        yield look
