@@ -100,7 +100,9 @@ class LedgerReads:
         wanted = select(findings).where(findings.c.account == self._account)
         if not everything:
             wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
-        wanted = wanted.order_by(findings.c.cycle.desc(), findings.c.profit.desc()).limit(limit)
+        wanted = wanted.order_by(
+            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last()
+        ).limit(limit)
         return [_finding(row) for row in await self._rows(wanted)]
 
     async def finding(self, id_: str) -> FindingRow:
