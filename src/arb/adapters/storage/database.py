@@ -114,7 +114,7 @@ def told_plainly() -> Any:
     """Failures of the database as `LedgerError`, with their mend and without a password."""
     try:
         yield
-    except (SQLAlchemyError, OSError, *driver_errors()) as error:
+    except failures() as error:
         raise LedgerError(plainly(error)) from error
 
 
@@ -127,10 +127,11 @@ def plainly(error: BaseException) -> str:
     return f"the ledger cannot be used: {said}. {_mend(said)}"
 
 
-def driver_errors() -> tuple[type[Exception], ...]:
-    """What the server's driver raises by itself, where it is in use."""
+def failures() -> tuple[type[Exception], ...]:
+    """What a database that cannot be used raises; a server that is away is an `OSError`."""
     driver: Any = sys.modules.get("asyncpg")
-    return (driver.PostgresError, driver.InterfaceError) if driver else ()
+    own = (driver.PostgresError, driver.InterfaceError) if driver else ()
+    return (SQLAlchemyError, OSError, *own)
 
 
 def _mend(cause: str) -> str:

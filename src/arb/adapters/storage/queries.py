@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact
 from arb.adapters.storage.database import Database
-from arb.adapters.storage.tables import cycles, facts, fills, findings, plans
+from arb.adapters.storage.tables import cycles, facts, fills, findings, leaders, plans
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
 from arb.domain.position import Position
@@ -181,6 +181,18 @@ class LedgerReads:
     async def _rows(self, wanted: Select[Any]) -> list[Any]:
         async with self._db.read() as db:
             return list((await db.execute(wanted)).all())
+
+
+async def leader_of(database: Database, account: str) -> str:
+    """Who came to lead the account last; empty: nobody has."""
+    wanted = (
+        select(leaders.c.holder)
+        .where(leaders.c.account == account)
+        .order_by(leaders.c.token.desc())
+        .limit(1)
+    )
+    async with database.read() as db:
+        return str(await db.scalar(wanted) or "")
 
 
 def _finding(row: Any) -> FindingRow:
