@@ -44,6 +44,7 @@ def postgres() -> Iterator[Server]:
     found = binaries()
     if found is None:
         pytest.skip(NONE)
+    pytest.importorskip("asyncpg", reason="the extra `postgres` is not installed")
     server = Server(found)
     server.start()
     yield server

@@ -318,9 +318,17 @@ async def test_a_ledger_on_a_server_is_copied_by_the_servers_tool(tmp_path):
 
 
 async def test_a_server_that_is_away_is_told_plainly_and_without_its_password():
+    pytest.importorskip("asyncpg")
     with pytest.raises(LedgerError, match="database server running") as caught:
         await open_ledger("postgresql+asyncpg://arb:secret-word@127.0.0.1:9/arb", "paper:test")
     assert "secret-word" not in str(caught.value)
+
+
+async def test_an_address_that_cannot_be_read_is_refused_without_its_password():
+    with pytest.raises(LedgerError, match="%XX") as caught:
+        await open_ledger("postgresql+asyncpg://arb:secret@word:x@127.0.0.1:so/arb", "paper:test")
+    assert "word" not in str(caught.value).replace("password", "")
+    assert caught.value.__cause__ is None
 
 
 async def test_a_database_that_is_not_there_is_told_plainly(postgres):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -26,7 +26,7 @@ ACCOUNT_LOCK = "select pg_advisory_xact_lock(hashtextextended('arb write ' || :a
 
 def file_of(url: str) -> Path | None:
     """The file of a SQLite URL; `None` for a server or for memory."""
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
     return None if parsed.database == ":memory:" else Path(parsed.database)
@@ -34,7 +34,7 @@ def file_of(url: str) -> Path | None:
 
 def is_server(url: str) -> bool:
     """Whether the ledger is on a server, where other machines can reach it."""
-    return make_url(url).get_backend_name() == "postgresql"
+    return _parsed(url).get_backend_name() == "postgresql"
 
 
 def server_options(**settings: str) -> dict[str, Any]:
@@ -59,6 +59,7 @@ class Database:
     """One engine: many readers, one writer at a time in a file, one per account on a server."""
 
     def __init__(self, url: str) -> None:
+        shown = _parsed(url).render_as_string(hide_password=True)
         try:
             file = file_of(url)
             if file is not None:
@@ -66,11 +67,11 @@ class Database:
             self.engine: AsyncEngine = create_async_engine(url, **_options(url))
         except ImportError as error:
             raise LedgerError(
-                f"database {_without_password(url)}: {error}; PostgreSQL needs the extra "
+                f"database {shown}: {error}; PostgreSQL needs the extra "
                 "`postgres`: pip install 'arb-orchestrator[postgres]'"
             ) from error
         except (SQLAlchemyError, OSError) as error:
-            raise LedgerError(f"database {_without_password(url)}: {error}") from error
+            raise LedgerError(f"database {shown}: {error}") from error
         self._writing = asyncio.Lock()
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
@@ -187,8 +188,12 @@ def _begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _without_password(url: str) -> str:
+def _parsed(url: str) -> URL:
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "with this address"
+        return make_url(url)
+    except (SQLAlchemyError, ValueError):
+        # Without the cause: it quotes what stands where a port was looked for, a password's part.
+        raise LedgerError(
+            "ARB_DATABASE__URL is no address of a database; a special character in its password "
+            "is written as %XX"
+        ) from None
