@@ -216,6 +216,22 @@ async def test_what_was_acknowledged_outlives_a_server_that_dies(postgres):
     await ledger.close()
 
 
+def test_a_halt_from_another_folder_is_heard_within_a_moment(start, postgres, tmp_path):
+    url = postgres.database()
+    alone = start(url)
+    _leader([alone])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    env = environment_for("http://127.0.0.1:9", elsewhere) | {"ARB_DATABASE__URL": url}
+    halted = subprocess.run([*ARB, "halt"], env=env, cwd=elsewhere, timeout=60)
+    assert halted.returncode == 0
+    _until(lambda: "stopped by the operator" in alone.err.read_text(), seconds=2)
+    known = len(alone.plans)
+    seen = len(alone.reports)
+    _until(lambda: len(alone.reports) >= seen + 3)
+    assert len(alone.plans) <= known + 1  # the one under way
+
+
 def test_the_care_of_the_database_works_on_a_server(postgres, tmp_path):
     url = postgres.database()
     env = environment_for("http://127.0.0.1:9", tmp_path) | {"ARB_DATABASE__URL": url}

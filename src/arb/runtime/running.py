@@ -88,7 +88,7 @@ async def _desk(
             with_alerts(loaded, desk) as heard,
             with_bots(loaded, heard) as whole,
         ):
-            with switch:
+            with _hearing(switch, lead):
                 yield replace(whole, killed=_killed(switch, lead))
         return
     async with (
@@ -98,12 +98,19 @@ async def _desk(
     ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
-        with switch:
+        with _hearing(switch, lead):
             yield replace(whole, killed=_killed(switch, lead))
 
 
 def _account(settings: Settings, *, live: bool) -> str:
     return settings.account if live else settings.trading.account
+
+
+def _hearing(switch: KillSwitch, lead: Lead | None) -> KillSwitch:
+    """The switch, which hears of a halt on a server from the thread that keeps the lead."""
+    if lead is not None:
+        switch.latest = lambda: lead.standing
+    return switch
 
 
 def _killed(switch: KillSwitch, lead: Lead | None) -> Callable[[], str]:

@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from arb.adapters.storage.database import ACCOUNT_LOCK, failures, plainly, server_options
-from arb.adapters.storage.tables import leaders
+from arb.adapters.storage.tables import leaders, standings
+from arb.domain.halt import Standing, TradingState
 from arb.ports import Clock
 
 LEASE_SECONDS = 4.0
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 0.15
+"""With what a look takes, below the 250 ms that a halt may go unnoticed."""
 TRY_SECONDS = 0.5
 STOP_WAIT_SECONDS = 5.0
 
@@ -41,6 +43,8 @@ class Lead:
     """Set once the first attempt has an answer."""
     lost: str = field(default="", init=False)
     """Why this one never leads again."""
+    standing: Standing | None = field(default=None, init=False)
+    """The account's standing at the last beat: an operator may halt it from another machine."""
     trouble: str = field(default="", init=False)
     """Why the server could not be asked just now."""
     _sure_until: float = field(default=0.0, init=False)
@@ -100,16 +104,33 @@ class Lead:
             # From before the question: the server's count of silence starts after it.
             asked = self.clock.monotonic()
             if locked:
-                await session.scalar(text("select 1"))
+                await self._look(session)
             else:
                 locked = bool(await session.scalar(text(LEAD_LOCK), {"account": self.account}))
                 if locked:
                     await self._write_token(session)
+                    await self._look(session)
             self.trouble = ""
             if locked and not self.lost:
                 self._sure_until = asked + LEASE_SECONDS
             self.tried.set()
             await self._pause(asked + BEAT_SECONDS if locked else asked + TRY_SECONDS)
+
+    async def _look(self, session: AsyncConnection) -> None:
+        """Say something, by asking whether an operator has halted the account."""
+        latest = (
+            select(standings.c.state, standings.c.reason, standings.c.by_operator)
+            .where(standings.c.account == self.account)
+            .order_by(standings.c.id.desc())
+            .limit(1)
+        )
+        row = (await session.execute(latest)).one_or_none()
+        if row is None:
+            self.standing = Standing()
+        else:
+            self.standing = Standing(
+                state=TradingState(row.state), reason=row.reason, by_operator=bool(row.by_operator)
+            )
 
     async def _pause(self, until: float) -> None:
         """Wait, in the thread's own loop, for the next beat or for the end."""
