@@ -259,6 +259,18 @@ async def test_many_writers_of_one_account_take_turns(ledger, url):
         await other.close()
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_a_writer_that_was_stopped_holds_nobody_up_for_long(ledger, url):
+    stopped = Database(url)
+    with pytest.raises(LedgerError):
+        async with stopped.write("paper:test") as db:
+            # Nothing is said any more, as by a stopped process; the other one's turn comes anyway.
+            assert await ledger.begin_cycle(NOON) == 1
+            await db.exec_driver_sql("delete from cycles")
+    await stopped.close()
+    assert await ledger.begin_cycle(NOON) == 2
+
+
 async def test_a_leaders_writes_are_refused_once_another_leads(ledger, url):
     await _by_hand(url, "insert into leaders values ('paper:test', 1, 'a', 0)")
     first = await open_ledger(url, "paper:test", 1)
