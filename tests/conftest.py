@@ -14,6 +14,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.simulator.scenario import build
 from arb.adapters.simulator.server import serve
 from arb.config.sources import Loaded, load
+from tests.postgres import NONE, Server, binaries
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "data"
@@ -35,6 +36,19 @@ def recording() -> Iterator[Any]:
         return path
 
     yield find
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A real server, started when the first test asks for it."""
+    found = binaries()
+    if found is None:
+        pytest.skip(NONE)
+    pytest.importorskip("asyncpg", reason="the extra `postgres` is not installed")
+    server = Server(found)
+    server.start()
+    yield server
+    server.remove()
 
 
 @contextlib.asynccontextmanager

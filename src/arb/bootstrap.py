@@ -93,8 +93,10 @@ async def polymarket(settings: Settings) -> AsyncIterator[PolymarketVenue]:
 
 
 @contextlib.asynccontextmanager
-async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> AsyncIterator[Desk]:
-    """A desk that reads the real venue and trades on paper.
+async def paper_desk(
+    settings: Settings, observers: Sequence[Observer] = (), token: int | None = None
+) -> AsyncIterator[Desk]:
+    """A desk that reads the real venue and trades on paper; a leader's with its token.
 
     Raises:
         LedgerError: The ledger cannot be used.
@@ -106,7 +108,7 @@ async def paper_desk(settings: Settings, observers: Sequence[Observer] = ()) -> 
     clock: Clock = SystemClock()
     enabled = build_strategies(settings)
     async with (
-        _ledger(settings, account, observers) as ledger,
+        _ledger(settings, account, observers, token) as ledger,
         polymarket(settings) as venue,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)
@@ -132,15 +134,16 @@ async def live_desk(
     live: PolymarketLive,
     venue: PolymarketVenue,
     observers: Sequence[Observer] = (),
+    token: int | None = None,
 ) -> AsyncIterator[Desk]:
-    """A desk that trades with real money, over a signed-in venue.
+    """A desk that trades with real money, over a signed-in venue; a leader's with its token.
 
     Raises:
         LedgerError: The ledger cannot be used.
         ConfigError: A strategy is not installed.
     """
     enabled = build_strategies(settings)
-    async with _ledger(settings, live.account, observers) as ledger:
+    async with _ledger(settings, live.account, observers, token) as ledger:
         yield Desk(
             mode="live",
             clock=SystemClock(),
@@ -178,13 +181,13 @@ async def live_venue(
 
 @contextlib.asynccontextmanager
 async def _ledger(
-    settings: Settings, account: str, observers: Sequence[Observer]
+    settings: Settings, account: str, observers: Sequence[Observer], token: int | None
 ) -> AsyncIterator[ResilientLedger]:
     def tell(news: News) -> None:
         for observe in observers:
             observe(news)
 
-    ledger = ResilientLedger(await open_ledger(settings.database.url, account), tell)
+    ledger = ResilientLedger(await open_ledger(settings.database.url, account, token), tell)
     try:
         yield ledger
     finally:

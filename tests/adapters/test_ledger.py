@@ -1,19 +1,21 @@
-"""The ledger on real files: idempotent, exact, sound after anything."""
+"""The ledger on real files and a real server: idempotent, exact, sound after anything."""
 
-import sqlite3
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from arb.adapters.storage import Database, SqlLedger, open_ledger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
 from arb.adapters.storage.columns import MicroUnits, UtcTime
 from arb.adapters.storage.maintenance import backup, check, revision, upgrade
 from arb.adapters.storage.tables import metadata
-from arb.domain.errors import LedgerError
+from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Answered, Requested, Settled, Submitted
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import POLYMARKET, OutcomeId, Side
@@ -102,9 +104,17 @@ def _facts(plan, *, settle=True):
     return facts
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/arb.db"
+    return request.getfixturevalue("postgres").database()
+
+
 @pytest.fixture
-async def ledger(tmp_path):
-    opened = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
+async def ledger(url):
+    opened = await open_ledger(url, "paper:test")
     await opened.open_account(Decimal(1000), NOON)
     yield opened
     await opened.close()
@@ -199,16 +209,23 @@ async def test_a_plan_of_which_nothing_was_sent_is_no_failure(ledger):
     assert (await ledger.portfolio(NOON)).consecutive_failures == 0
 
 
-async def test_tampering_is_found(ledger, tmp_path):
+async def _by_hand(url, statement):
+    """What another program does to the database."""
+    engine = create_async_engine(url)
+    async with engine.begin() as db:
+        await db.exec_driver_sql(statement)
+    await engine.dispose()
+
+
+async def test_tampering_is_found(ledger, url):
     plan = _plan()
     await ledger.open_plan(1, plan)
     await ledger.append(plan.id, _facts(plan))
-    with sqlite3.connect(tmp_path / "arb.db") as db:
-        db.execute("update entries set delta = delta + 1 where asset = 'USD' and line = 0")
-    db.close()
+    await _by_hand(url, "update entries set delta = delta + 1 where asset = 'USD' and line = 0")
     assert await check(ledger._db)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_the_files_settings_are_those_that_keep_promises(ledger):
     async with ledger._db.read() as db:
         found = [
@@ -218,28 +235,78 @@ async def test_the_files_settings_are_those_that_keep_promises(ledger):
     assert found == ["wal", 2, 1, 5000]
 
 
-async def test_a_newer_schema_is_refused(ledger, tmp_path):
-    with sqlite3.connect(tmp_path / "arb.db") as db:
-        db.execute("update alembic_version set version_num = '9999'")
-    db.close()
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_the_servers_settings_are_those_that_keep_promises(ledger):
+    names = ("TimeZone", "synchronous_commit", "lock_timeout", "transaction_isolation")
+    async with ledger._db.read() as db:
+        found = [(await db.exec_driver_sql(f"show {name}")).scalar() for name in names]
+        with pytest.raises(DBAPIError, match="read-only"):
+            await db.exec_driver_sql("delete from plans")
+    assert found == ["UTC", "on", "5s", "repeatable read"]
+
+
+async def test_a_newer_schema_is_refused(ledger, url):
+    await _by_hand(url, "update alembic_version set version_num = '9999'")
     with pytest.raises(LedgerError, match="9999"):
-        await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
+        await open_ledger(url, "paper:test")
 
 
-async def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path):
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+async def test_many_writers_of_one_account_take_turns(ledger, url):
+    others = [await open_ledger(url, "paper:test") for _ in range(4)]
+    numbers = await asyncio.gather(*(o.begin_cycle(NOON) for o in others for _ in range(5)))
+    assert sorted(numbers) == list(range(1, 21))
+    for other in others:
+        await other.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_a_writer_that_was_stopped_holds_nobody_up_for_long(ledger, url):
+    stopped = Database(url)
+    with pytest.raises(LedgerError):
+        async with stopped.write("paper:test") as db:
+            # Nothing is said any more, as by a stopped process; the other one's turn comes anyway.
+            assert await ledger.begin_cycle(NOON) == 1
+            await db.exec_driver_sql("delete from cycles")
+    await stopped.close()
+    assert await ledger.begin_cycle(NOON) == 2
+
+
+async def test_a_leaders_writes_are_refused_once_another_leads(ledger, url):
+    await _by_hand(url, "insert into leaders values ('paper:test', 1, 'a', 0)")
+    first = await open_ledger(url, "paper:test", 1)
+    plan = _plan()
+    await first.open_plan(1, plan)
+    await _by_hand(url, "insert into leaders values ('paper:test', 2, 'b', 0)")
+    with pytest.raises(LedgerLocked, match="another orchestrator leads"):
+        await first.append(plan.id, _facts(plan))
+    with pytest.raises(LedgerLocked):
+        await first.begin_cycle(NOON)
+    assert not await ledger.facts(plan.id)
+    await first.close()
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(url):
+    database = Database(url)
     newest = await upgrade(database)
     assert await revision(database) == (newest, newest)
     async with database.read() as db:
         found = await db.run_sync(_schema)
-    await database.close()
-    memory = Database("sqlite+aiosqlite://")
-    async with memory.write() as db:
+    # The same database again, this time made from the tables.
+    async with database.write() as db:
+        await db.run_sync(_drop_all)
         await db.run_sync(metadata.create_all)
         expected = await db.run_sync(_schema)
-    await memory.close()
+    await database.close()
     found.pop("alembic_version")
     assert found == expected
+
+
+def _drop_all(connection):
+    from sqlalchemy import MetaData
+
+    found = MetaData()
+    found.reflect(connection)
+    found.drop_all(connection)
 
 
 def _schema(connection):
@@ -257,6 +324,32 @@ def _schema(connection):
     }
 
 
+async def test_a_ledger_on_a_server_is_copied_by_the_servers_tool(tmp_path):
+    with pytest.raises(LedgerError, match="pg_dump"):
+        await backup("postgresql+asyncpg://arb:secret-word@127.0.0.1/arb", tmp_path / "copy")
+
+
+async def test_a_server_that_is_away_is_told_plainly_and_without_its_password():
+    pytest.importorskip("asyncpg")
+    with pytest.raises(LedgerError, match="database server running") as caught:
+        await open_ledger("postgresql+asyncpg://arb:secret-word@127.0.0.1:9/arb", "paper:test")
+    assert "secret-word" not in str(caught.value)
+
+
+async def test_an_address_that_cannot_be_read_is_refused_without_its_password():
+    with pytest.raises(LedgerError, match="%XX") as caught:
+        await open_ledger("postgresql+asyncpg://arb:secret@word:x@127.0.0.1:so/arb", "paper:test")
+    assert "word" not in str(caught.value).replace("password", "")
+    assert caught.value.__cause__ is None
+
+
+async def test_a_database_that_is_not_there_is_told_plainly(postgres):
+    with pytest.raises(LedgerError, match=r"does not exist.*createdb") as caught:
+        await open_ledger(postgres.database() + "_not", "paper:test")
+    assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_a_backup_is_whole_private_and_made_while_in_use(ledger, tmp_path):
     plan = _plan()
     await ledger.open_plan(1, plan)

@@ -64,6 +64,8 @@ class KillSwitch:
     tell: Observer
     """Called from whichever thread notices: it must not block, must not raise."""
     cancel_all: CancelAll | None = None
+    latest: Callable[[], Standing | None] | None = None
+    """The standing in a ledger on a server, as its leader's own thread has it."""
     sweep_deadline_seconds: float = SWEEP_DEADLINE_SECONDS
     halted: threading.Event = field(default_factory=threading.Event, init=False)
     _reason: str = field(default="", init=False)
@@ -129,11 +131,15 @@ class KillSwitch:
         """Why an operator wants nothing sent; a ledger that cannot be read changes nothing."""
         if self.sentinel is not None and (said := self.sentinel.reason(self.account)):
             return _worded(said)
-        if self.ledger is None:
+        if self.ledger is not None:
+            standing = read_standing(self.ledger, self.account, LEDGER_WAIT_SECONDS)
+            known = self.ledger.exists()
+        elif self.latest is not None:
+            standing, known = self.latest(), True
+        else:
             return ""
-        standing = read_standing(self.ledger, self.account, LEDGER_WAIT_SECONDS)
         if standing is None:
-            return self._reason if self.halted.is_set() and self.ledger.exists() else ""
+            return self._reason if known and self.halted.is_set() else ""
         return _worded(standing.reason) if _by_operator(standing) else ""
 
     def _take_back(self) -> None:

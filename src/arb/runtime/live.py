@@ -8,7 +8,6 @@ from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import permit, send, wallet_facts
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
-from arb.adapters.storage.database import file_of
 from arb.bootstrap import cycle_options, live_desk, live_venue
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
@@ -19,16 +18,16 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.recover import Reconciler, describe, describe_adjustment
 from arb.ports import Desk, Observer
 from arb.runtime.doctor import Check, tried, venue_checks
-from arb.runtime.lock import one_instance
+from arb.runtime.leader import one_leader, token_of
 
 WEI_PER_POL = 10**18
 
 
 @contextlib.asynccontextmanager
 async def ready_desk(
-    loaded: Loaded, observers: Sequence[Observer]
+    loaded: Loaded, observers: Sequence[Observer], token: int | None = None
 ) -> AsyncIterator[tuple[Desk, PolymarketLive]]:
-    """The live desk, once every check has passed.
+    """The live desk, once every check has passed; a leader's with its token.
 
     Raises:
         NotReady: A check has failed; all that failed are named with their mends.
@@ -45,7 +44,7 @@ async def ready_desk(
         if failed:
             said = "; ".join(f"{c.name}: {c.detail} ({c.mend})" for c in failed)
             raise NotReady(f"live trading is refused: {said}")
-        async with live_desk(settings, live, venue, observers) as desk:
+        async with live_desk(settings, live, venue, observers, token) as desk:
             yield desk, live
 
 
@@ -137,20 +136,20 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
         VenueError: The venue could not be asked.
     """
     settings = loaded.settings
-    with one_instance(file_of(settings.database.url)):
-        async with (
-            signed_in(loaded) as (venue, live),
-            live_desk(settings, live, venue) as desk,
-        ):
-            reconciler = Reconciler(desk=desk, options=cycle_options(settings))
-            now = desk.clock.now()
-            await desk.ledger.open_account(await live.holdings.cash(), now)
+    async with (
+        one_leader(settings.database.url, settings.account) as lead,
+        signed_in(loaded) as (venue, live),
+        live_desk(settings, live, venue, token=token_of(lead)) as desk,
+    ):
+        reconciler = Reconciler(desk=desk, options=cycle_options(settings))
+        now = desk.clock.now()
+        await desk.ledger.open_account(await live.holdings.cash(), now)
+        await reconciler.run()
+        booked: list[str] = []
+        if accept is not None and reconciler.differences:
+            booked = [describe_adjustment(c) for c in await reconciler.accept(accept)]
             await reconciler.run()
-            booked: list[str] = []
-            if accept is not None and reconciler.differences:
-                booked = [describe_adjustment(c) for c in await reconciler.accept(accept)]
-                await reconciler.run()
-            return [describe(one) for one in reconciler.differences], booked
+        return [describe(one) for one in reconciler.differences], booked
 
 
 async def redeem(loaded: Loaded) -> tuple[list[str], int]:
@@ -166,13 +165,13 @@ async def redeem(loaded: Loaded) -> tuple[list[str], int]:
         if isinstance(news, Trouble):
             troubles.append(f"{news.problem.where}: {news.problem.what}")
 
-    with one_instance(file_of(settings.database.url)):
-        async with (
-            signed_in(loaded) as (venue, live),
-            live_desk(settings, live, venue, [hear]) as desk,
-        ):
-            await ArbitrageOrchestrator(desk, cycle_options(settings)).collect_resolutions()
-            return troubles, len(await desk.ledger.locked_plans())
+    async with (
+        one_leader(settings.database.url, settings.account) as lead,
+        signed_in(loaded) as (venue, live),
+        live_desk(settings, live, venue, [hear], token_of(lead)) as desk,
+    ):
+        await ArbitrageOrchestrator(desk, cycle_options(settings)).collect_resolutions()
+        return troubles, len(await desk.ledger.locked_plans())
 
 
 async def grant_approvals(loaded: Loaded, amount: Decimal | None) -> list[dict[str, object]]:

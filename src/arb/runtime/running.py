@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from arb.adapters.storage.database import file_of
+from arb.adapters.storage.lead import Lead
 from arb.adapters.telemetry.logs import log_news
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
+from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
@@ -16,9 +17,9 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
-from arb.runtime.killswitch import kill_switch
+from arb.runtime.killswitch import KillSwitch, kill_switch
+from arb.runtime.leader import one_leader, patient, token_of
 from arb.runtime.live import ready_desk
-from arb.runtime.lock import one_instance
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import commanded, serving
 from arb.runtime.signals import on_stop
@@ -27,13 +28,15 @@ from arb.runtime.signals import on_stop
 async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, Statistics, int]:
     """One cycle; answers with its report, the account's sum, and how many plans stay open."""
     settings = loaded.settings
-    with one_instance(file_of(settings.database.url)):
-        async with _desk(loaded, [log_news], live=live) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
-            with on_stop(orchestrator.stop):
-                report = await orchestrator.run_once()
-                statistics = await orchestrator.shutdown()
-            return report, statistics, len(await desk.ledger.open_plans())
+    async with (
+        one_leader(settings.database.url, _account(settings, live=live)) as lead,
+        _desk(loaded, [log_news], live=live, lead=lead) as desk,
+    ):
+        orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+        with on_stop(orchestrator.stop):
+            report = await orchestrator.run_once()
+            statistics = await orchestrator.shutdown()
+        return report, statistics, len(await desk.ledger.open_plans())
 
 
 async def run_scheduled(
@@ -56,22 +59,24 @@ async def run_scheduled(
             on_report(news.report)
 
     observers: list[Observer] = [log_news, hand_over]
-    with one_instance(file_of(settings.database.url)):
-        async with (
-            _desk(loaded, observers, live=live) as desk,
-            _commanded(loaded, desk, observers, ready) as (orchestrator, control),
-        ):
-            schedule = Schedule(
-                settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
-            )
+    url, account = settings.database.url, _account(settings, live=live)
+    async with (
+        one_leader(url, account, log_news) as lead,
+        _desk(loaded, observers, live=live, lead=lead) as desk,
+        _commanded(loaded, desk, observers, ready) as (orchestrator, control),
+    ):
+        schedule = Schedule(
+            settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
+        )
 
-            def stop() -> None:
-                orchestrator.stop()
-                schedule.stop()
+        def stop() -> None:
+            orchestrator.stop()
+            schedule.stop()
 
-            with on_stop(stop):
-                statistics = await orchestrator.run(control.ticker(schedule))
-            return statistics, len(await desk.ledger.open_plans())
+        with on_stop(stop):
+            ticker = schedule if lead is None else patient(schedule, log_news)
+            statistics = await orchestrator.run(control.ticker(ticker))
+        return statistics, len(await desk.ledger.open_plans())
 
 
 @asynccontextmanager
@@ -88,29 +93,48 @@ async def _commanded(
 
 @asynccontextmanager
 async def _desk(
-    loaded: Loaded, observers: Sequence[Observer], *, live: bool
+    loaded: Loaded, observers: Sequence[Observer], *, live: bool, lead: Lead | None
 ) -> AsyncIterator[Desk]:
     """The desk, with the operator's switch watched from a thread of its own."""
     settings = loaded.settings
+    token = token_of(lead)
     if not live:
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
         async with (
-            paper_desk(settings, observers) as desk,
+            paper_desk(settings, observers, token) as desk,
             with_alerts(loaded, desk) as heard,
             with_bots(loaded, heard) as whole,
         ):
-            with switch:
-                yield replace(whole, killed=switch.killed)
+            with _hearing(switch, lead):
+                yield replace(whole, killed=_killed(switch, lead))
         return
     async with (
-        ready_desk(loaded, observers) as (desk, trading),
+        ready_desk(loaded, observers, token) as (desk, trading),
         with_alerts(loaded, desk) as heard,
         with_bots(loaded, heard) as whole,
     ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
-        with switch:
-            yield replace(whole, killed=switch.killed)
+        with _hearing(switch, lead):
+            yield replace(whole, killed=_killed(switch, lead))
+
+
+def _account(settings: Settings, *, live: bool) -> str:
+    return settings.account if live else settings.trading.account
+
+
+def _hearing(switch: KillSwitch, lead: Lead | None) -> KillSwitch:
+    """The switch, which hears of a halt on a server from the thread that keeps the lead."""
+    if lead is not None:
+        switch.latest = lambda: lead.standing
+    return switch
+
+
+def _killed(switch: KillSwitch, lead: Lead | None) -> Callable[[], str]:
+    """Why nothing may be sent: an operator's halt, or a lead that is in doubt."""
+    if lead is None:
+        return switch.killed
+    return lambda: switch.killed() or lead.doubt()
 
 
 async def scan(loaded: Loaded) -> CycleReport:

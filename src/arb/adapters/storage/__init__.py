@@ -6,8 +6,8 @@ from arb.adapters.storage.maintenance import upgrade
 from arb.adapters.storage.outage import ResilientLedger
 
 
-async def open_ledger(url: str, account: str) -> SqlLedger:
-    """The account's ledger, its schema up to date.
+async def open_ledger(url: str, account: str, token: int | None = None) -> SqlLedger:
+    """The account's ledger, its schema up to date; a leader's with its token.
 
     Raises:
         LedgerError: The database cannot be used, or is newer than this program.
@@ -18,7 +18,7 @@ async def open_ledger(url: str, account: str) -> SqlLedger:
     except BaseException:
         await database.close()
         raise
-    return SqlLedger(database, account)
+    return SqlLedger(database, account, token)
 
 
 __all__ = ["Database", "ResilientLedger", "SqlLedger", "open_ledger", "upgrade"]

@@ -1,10 +1,12 @@
 """The `Ledger` port over SQL: one account's memory."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import (
     CASH,
@@ -25,11 +27,12 @@ from arb.adapters.storage.tables import (
     facts,
     fills,
     findings,
+    leaders,
     plans,
     standings,
 )
 from arb.domain.decision import Approved, Finding, Refused
-from arb.domain.errors import LedgerError
+from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
@@ -49,13 +52,15 @@ PASSED_KEPT_MAX = 500
 class SqlLedger:
     """See `arb.ports.Ledger`. One writer at a time; every write is one transaction."""
 
-    def __init__(self, database: Database, account: str) -> None:
+    def __init__(self, database: Database, account: str, token: int | None = None) -> None:
         self._db = database
         self.account = account
+        self._token = token
+        """What proves that its holder leads the account; `None`: it writes beside the leader."""
 
     async def open_account(self, opening_cash: Usd, at: datetime) -> None:
         """See `arb.ports.Ledger`."""
-        async with self._db.write() as db:
+        async with self._write() as db:
             known = await db.scalar(
                 select(accounts.c.account).where(accounts.c.account == self.account)
             )
@@ -72,7 +77,7 @@ class SqlLedger:
 
     async def begin_cycle(self, at: datetime) -> int:
         """See `arb.ports.Ledger`."""
-        async with self._db.write() as db:
+        async with self._write() as db:
             last = await db.scalar(
                 select(func.max(cycles.c.cycle)).where(cycles.c.account == self.account)
             )
@@ -91,7 +96,7 @@ class SqlLedger:
             row["id"]: {**row, "account": self.account, "cycle": cycle}
             for row in (finding_row(f, snapshot) for f in (*proven, *others))
         }
-        async with self._db.write() as db:
+        async with self._write() as db:
             known = set(await db.scalars(select(findings.c.id).where(findings.c.id.in_(rows))))
             fresh = [row for id_, row in rows.items() if id_ not in known]
             if fresh:
@@ -100,7 +105,7 @@ class SqlLedger:
     async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
         """See `arb.ports.Ledger`."""
         decision = "approved" if reason is Reason.FILLED else "refused"
-        async with self._db.write() as db:
+        async with self._write() as db:
             await db.execute(
                 update(findings)
                 .where(findings.c.id == opportunity)
@@ -127,7 +132,7 @@ class SqlLedger:
             "reachable": int(report.reachable),
             "summary": dump(summary),
         }
-        async with self._db.write() as db:
+        async with self._write() as db:
             await db.execute(
                 update(cycles)
                 .where(cycles.c.account == self.account, cycles.c.cycle == report.cycle)
@@ -137,7 +142,7 @@ class SqlLedger:
     async def open_plan(self, cycle: int, plan: Plan) -> None:
         """See `arb.ports.Ledger`."""
         stored = dump_plan(plan)
-        async with self._db.write() as db:
+        async with self._write() as db:
             known = await db.scalar(select(plans.c.plan).where(plans.c.id == plan.id))
             if known == stored:
                 return
@@ -162,7 +167,7 @@ class SqlLedger:
 
     async def append(self, plan: PlanId, new: Sequence[Fact]) -> None:
         """See `arb.ports.Ledger`."""
-        async with self._db.write() as db:
+        async with self._write() as db:
             known = set(await db.scalars(select(facts.c.key).where(facts.c.plan == plan)))
             seq = len(known)
             for fact in new:
@@ -190,7 +195,7 @@ class SqlLedger:
 
     async def close_plan(self, report: ExecutionReport, at: datetime) -> None:
         """See `arb.ports.Ledger`. A plan that held something may be closed again with its worth."""
-        async with self._db.write() as db:
+        async with self._write() as db:
             row = (await db.execute(select(plans).where(plans.c.id == report.plan))).one_or_none()
             if row is None:
                 raise LedgerError(f"there is no plan {report.plan}")
@@ -235,7 +240,7 @@ class SqlLedger:
             for change in changes
         ]
         if rows:
-            async with self._db.write() as db:
+            async with self._write() as db:
                 await db.execute(insert(adjustments), rows)
 
     async def reopen_plan(self, plan: PlanId) -> None:
@@ -248,7 +253,7 @@ class SqlLedger:
             "alarm": "",
             "ended_at": None,
         }
-        async with self._db.write() as db:
+        async with self._write() as db:
             await db.execute(update(plans).where(plans.c.id == plan).values(values))
 
     async def open_plans(self) -> Sequence[Plan]:
@@ -314,7 +319,7 @@ class SqlLedger:
             "since": standing.since,
             "by_operator": int(standing.by_operator),
         }
-        async with self._db.write() as db:
+        async with self._write() as db:
             await db.execute(insert(standings).values(row))
 
     async def statistics(self) -> Statistics:
@@ -364,6 +369,22 @@ class SqlLedger:
     async def close(self) -> None:
         """See `arb.ports.Ledger`."""
         await self._db.close()
+
+    @contextlib.asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction, refused when another orchestrator has come to lead meanwhile."""
+        async with self._db.write(self.account) as db:
+            if self._token is not None:
+                # A new leader waits for the account's lock: this stays true until the commit.
+                newest = await db.scalar(
+                    select(func.max(leaders.c.token)).where(leaders.c.account == self.account)
+                )
+                if newest != self._token:
+                    raise LedgerLocked(
+                        f"another orchestrator leads {self.account} (token {newest}, this one has "
+                        f"{self._token}); nothing is written by this one"
+                    )
+            yield db
 
     def _last_standing(self) -> Select[Any]:
         return (

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import CASH, consequences
 from arb.adapters.storage.codec import load_fact
-from arb.adapters.storage.database import Database, file_of
+from arb.adapters.storage.database import Database, file_of, is_server
 from arb.adapters.storage.tables import accounts, entries, facts, fills, plans
 from arb.domain.errors import LedgerError
 from arb.domain.money import ZERO, text
@@ -66,11 +66,14 @@ async def backup(url: str, target: Path) -> None:
     Raises:
         LedgerError: The URL is not a SQLite file, or the copy could not be made.
     """
+    if is_server(url):
+        raise LedgerError(
+            "a ledger on a server is copied by the server's own tool: "
+            "`pg_dump --format=custom --file=TARGET DATABASE`, and `pg_restore` puts it back"
+        )
     source = file_of(url)
     if source is None or not source.exists():
-        raise LedgerError(
-            "database.url is no SQLite file that is there; use the server's own backup"
-        )
+        raise LedgerError("database.url is no SQLite file that is there")
     await anyio.to_thread.run_sync(_copy, source, target)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
-from arb.adapters.storage.tables import cycles, facts, fills, findings, plans
+from arb.adapters.storage.tables import cycles, facts, fills, findings, leaders, plans
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
 from arb.domain.plan import Plan
@@ -118,7 +118,9 @@ class LedgerReads:
         wanted = select(findings).where(findings.c.account == self._account)
         if not everything:
             wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
-        wanted = wanted.order_by(findings.c.cycle.desc(), findings.c.profit.desc()).limit(limit)
+        wanted = wanted.order_by(
+            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last()
+        ).limit(limit)
         return [_finding(row) for row in await self._rows(wanted)]
 
     async def finding(self, id_: str) -> FindingRow:
@@ -238,6 +240,18 @@ class LedgerReads:
     async def _rows(self, wanted: Select[Any]) -> list[Any]:
         async with self._db.read() as db:
             return list((await db.execute(wanted)).all())
+
+
+async def leader_of(database: Database, account: str) -> str:
+    """Who came to lead the account last; empty: nobody has."""
+    wanted = (
+        select(leaders.c.holder)
+        .where(leaders.c.account == account)
+        .order_by(leaders.c.token.desc())
+        .limit(1)
+    )
+    async with database.read() as db:
+        return str(await db.scalar(wanted) or "")
 
 
 def _finding(row: Any) -> FindingRow:

@@ -1,6 +1,7 @@
 """The ledger's tables. Rows of all accounts share them; nothing is ever summed across accounts."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -165,4 +166,14 @@ standings = Table(
     Column("since", UtcTime),
     Column("by_operator", Integer, nullable=False),
     CheckConstraint("state in ('normal', 'throttled', 'halted')", name="state"),
+)
+
+leaders = Table(
+    "leaders",
+    metadata,
+    # Leading comes before the account is opened: no foreign key.
+    Column("account", String, primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),  # the newest one leads
+    Column("holder", String, nullable=False),  # host and process
+    Column("since", UtcTime, nullable=False),
 )

@@ -1,0 +1,261 @@
+"""Several orchestrators on one server: one trades, another takes over, nothing is lost."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from arb.adapters.storage import open_ledger
+from arb.adapters.storage.maintenance import check
+from arb.domain.errors import LedgerError
+from arb.testing.builders import NOON
+from tests.adapters.test_ledger import _facts, _plan
+from tests.conftest import environment_for
+
+ARB = [sys.executable, "-m", "arb"]
+HALTED = 4
+WAIT_SECONDS = 40
+
+
+@pytest.fixture
+def moving(tmp_path):
+    process = subprocess.Popen(
+        [*ARB, "exchange", "serve", "--scenario", "moving", "--seed", "5", "--port", "0", "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    address = json.loads(process.stdout.readline())["ready"]
+    yield address
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+class Orchestrator:
+    """`arb run` as a process, with what it has said so far."""
+
+    def __init__(self, folder: Path, address: str, url: str) -> None:
+        folder.mkdir()
+        self.out, self.err = folder / "out", folder / "err"
+        env = environment_for(address, folder) | {
+            "ARB_DATABASE__URL": url,
+            "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
+        }
+        with self.out.open("w") as out, self.err.open("w") as err:
+            self.process = subprocess.Popen(
+                [*ARB, "run", "--interval", "0.2", "--json"],
+                env=env,
+                cwd=folder,
+                stdout=out,
+                stderr=err,
+            )
+
+    @property
+    def reports(self) -> list[dict]:
+        lines = self.out.read_text().splitlines(keepends=True)
+        said = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [one for one in said if "cycle" in one]
+
+    @property
+    def plans(self) -> list[str]:
+        return [plan["id"] for report in self.reports for plan in report["plans"]]
+
+    def send(self, number: int) -> None:
+        os.kill(self.process.pid, number)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def start(moving, tmp_path):
+    started = []
+
+    def one(url: str) -> Orchestrator:
+        started.append(Orchestrator(tmp_path / str(len(started)), moving, url))
+        return started[-1]
+
+    yield one
+    for orchestrator in started:
+        orchestrator.end()
+
+
+def _until(true, *, seconds=WAIT_SECONDS, what=""):
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return found
+
+
+def _leader(pair):
+    return _until(lambda: next((o for o in pair if o.plans), None), what=pair[0].err.read_text())
+
+
+def _one_of_two_trades(start, postgres):
+    url = postgres.database()
+    pair = [start(url), start(url)]
+    leader = _leader(pair)
+    (other,) = (o for o in pair if o is not leader)
+    _until(lambda: "this one waits" in other.err.read_text())
+    after = len(leader.reports) + 2
+    _until(lambda: len(leader.reports) >= after)
+    assert not other.reports
+    assert postgres.sql(url, "select token from leaders") == ["1"]
+    for orchestrator in pair:
+        orchestrator.end()
+
+
+@pytest.mark.parametrize("_number", range(2))
+def test_of_two_that_start_together_exactly_one_trades(_number, start, postgres):
+    _one_of_two_trades(start, postgres)
+
+
+@pytest.mark.full
+def test_of_two_that_start_together_exactly_one_trades_two_hundred_times(start, postgres):
+    for _ in range(200):
+        _one_of_two_trades(start, postgres)
+
+
+def test_a_leader_that_was_stopped_is_fenced_when_it_wakes(start, postgres):
+    url = postgres.database()
+    pair = [start(url), start(url)]
+    first = _leader(pair)
+    (second,) = (o for o in pair if o is not first)
+    first.send(signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    _until(lambda: second.reports, what=second.err.read_text())
+    assert time.monotonic() - stopped_at < 15
+    cycles = postgres.sql(url, "select max(cycle) from cycles")
+    first.send(signal.SIGCONT)
+    assert first.process.wait(WAIT_SECONDS) == HALTED, first.err.read_text()
+    assert "another orchestrator" in first.err.read_text()
+    assert postgres.sql(url, "select token from leaders order by 1") == ["1", "2"]
+    seen = len(second.reports)
+    _until(lambda: len(second.reports) >= seen + 2)
+    # What the first one reports is from before the second: none of it is from after it woke.
+    assert {r["cycle"] for r in first.reports}.isdisjoint(r["cycle"] for r in second.reports)
+    assert max(r["cycle"] for r in first.reports) <= int(cycles[0])
+    assert set(first.plans).isdisjoint(second.plans)
+    second.send(signal.SIGTERM)
+    assert second.process.wait(WAIT_SECONDS) == 0, second.err.read_text()
+    _sound(url)
+
+
+@pytest.mark.parametrize("seconds", [2, pytest.param(600, marks=pytest.mark.full)])
+def test_a_server_that_is_away_for_a_while_costs_cycles_and_nothing_else(seconds, start, postgres):
+    url = postgres.database()
+    alone = start(url)
+    _leader([alone])
+    postgres.stop()
+    try:
+        before = len(alone.reports)
+        _until(lambda: "cycle is left out" in alone.err.read_text())
+        time.sleep(seconds)
+    finally:
+        postgres.start()
+    _until(lambda: len(alone.reports) >= before + 3, what=alone.err.read_text())
+    known = len(alone.plans)
+    _until(lambda: len(alone.plans) > known, what=alone.err.read_text())
+    alone.send(signal.SIGTERM)
+    assert alone.process.wait(WAIT_SECONDS) == 0, alone.err.read_text()
+    written = set(postgres.sql(url, "select id from plans"))
+    assert set(alone.plans) <= written
+    assert postgres.sql(url, "select count(*) from plans where state = 'open'") == ["0"]
+    assert postgres.sql(url, "select token from leaders") == ["1"]
+    assert "secret-word" not in alone.err.read_text() + alone.out.read_text()
+    _sound(url)
+
+
+async def test_what_was_acknowledged_outlives_a_server_that_dies(postgres):
+    url = postgres.database()
+    ledger = await open_ledger(url, "paper:test")
+    await ledger.open_account(10_000 * _plan().outlay, NOON)
+    acknowledged, refused = [], 0
+
+    async def write():
+        nonlocal refused
+        for number in range(2000):
+            plan = _plan(f"p{number}")
+            try:
+                await ledger.open_plan(1, plan)
+                await ledger.append(plan.id, _facts(plan))
+            except LedgerError:
+                refused += 1
+                await asyncio.sleep(0.1)
+            else:
+                acknowledged.append(plan.id)
+            if refused and acknowledged and len(acknowledged) > enough:
+                return
+
+    enough = 10**9
+    load = asyncio.create_task(write())
+    while len(acknowledged) < 20:
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(postgres.stop, "immediate")
+    try:
+        await asyncio.sleep(1)
+        before = len(acknowledged)
+    finally:
+        await asyncio.to_thread(postgres.start)
+    enough = before + 20
+    await load
+    assert refused
+    for plan in acknowledged:
+        assert list(await ledger.facts(plan)) == _facts(_plan(plan))
+    assert not await check(ledger._db)
+    await ledger.close()
+
+
+def test_a_halt_from_another_folder_is_heard_within_a_moment(start, postgres, tmp_path):
+    url = postgres.database()
+    alone = start(url)
+    _leader([alone])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    env = environment_for("http://127.0.0.1:9", elsewhere) | {"ARB_DATABASE__URL": url}
+    halted = subprocess.run([*ARB, "halt"], env=env, cwd=elsewhere, timeout=60)
+    assert halted.returncode == 0
+    _until(lambda: "stopped by the operator" in alone.err.read_text(), seconds=2)
+    known = len(alone.plans)
+    seen = len(alone.reports)
+    _until(lambda: len(alone.reports) >= seen + 3)
+    assert len(alone.plans) <= known + 1  # the one under way
+
+
+def test_the_care_of_the_database_works_on_a_server(postgres, tmp_path):
+    url = postgres.database()
+    env = environment_for("http://127.0.0.1:9", tmp_path) | {"ARB_DATABASE__URL": url}
+
+    def arb(*args):
+        return subprocess.run(
+            [*ARB, *args], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+
+    upgraded = arb("db", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert arb("db", "check").returncode == 0
+    copied = arb("db", "backup", "copy")
+    assert copied.returncode != 0
+    assert "pg_dump" in copied.stderr
+    assert "secret-word" not in copied.stderr
+
+
+def _sound(url):
+    async def problems():
+        ledger = await open_ledger(url, "paper:default")
+        try:
+            return await check(ledger._db)
+        finally:
+            await ledger.close()
+
+    assert not asyncio.run(problems())
