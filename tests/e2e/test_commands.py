@@ -109,9 +109,16 @@ def test_the_ledger_can_be_read(served):
         if one["decision"] == "approved"
         for leg in one["legs"]
     ]
-    assert len(_json(served, "fills")) >= len(legs)
+    bought = {(leg["market"], leg["outcome"]) for leg in legs}
+    fills = _json(served, "fills", "--limit", "500")
+    assert len(fills) >= len(legs)
+    assert {(fill["slug"], fill["outcome"]) for fill in fills} == bought
     assert _json(served, "status")["statistics"]["trades"] == len(plans)
-    assert _json(served, "positions")
+    held = _json(served, "positions")
+    assert held
+    assert {(one["slug"], one["outcome"]) for one in held} <= bought
+    events = {one["event"] for one in report["opportunities"]}
+    assert {one["event"] for one in held} <= events
     for command in ("status", "opportunities", "plans", "fills", "positions"):
         assert _text(served, command)
 

@@ -157,6 +157,8 @@ class Fill(Model):
 
     id: str
     plan: str
+    slug: str
+    outcome: str
     market: str
     token: str
     side: str
@@ -199,9 +201,12 @@ class Portfolio(Model):
 
 
 class Position(Model):
-    """Shares of one outcome."""
+    """Shares of one outcome, named as the plan that bought them names them."""
 
     venue: str
+    event: str
+    slug: str
+    outcome: str
     market: str
     token: str
     shares: Amount

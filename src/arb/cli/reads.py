@@ -67,7 +67,7 @@ def fills(json: Json = False, limit: Limit = 50, profile: Profile = None) -> Non
     from arb.runtime.reads import read_fills
 
     rows = wait(read_fills(load(profile), limit=limit))
-    columns = ("at", "plan", "market", "side", "price", "size", "fee", "token")
+    columns = ("at", "plan", "slug", "outcome", "side", "price", "size", "fee", "state")
     _show("Fills", columns, rows, json=json)
 
 
@@ -76,7 +76,8 @@ def positions(json: Json = False, profile: Profile = None) -> None:
     from arb.runtime.reads import read_positions
 
     rows = wait(read_positions(load(profile)))
-    _show("Positions", ("venue", "market", "token", "shares"), rows, json=json)
+    columns = ("venue", "event", "slug", "outcome", "shares", "market")
+    _show("Positions", columns, rows, json=json)
 
 
 def explain(

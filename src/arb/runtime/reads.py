@@ -10,7 +10,7 @@ from typing import Any
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.database import file_of
-from arb.adapters.storage.queries import FillRow, FindingRow, LedgerReads, PlanRow
+from arb.adapters.storage.queries import FillRow, FindingRow, HeldRow, LedgerReads, PlanRow
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.fact import (
@@ -88,16 +88,6 @@ class Status:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRow:
-    """One position."""
-
-    venue: str
-    market: str
-    token: str
-    shares: Decimal
-
-
 async def read_status(loaded: Loaded) -> Status:
     """The account at a glance."""
     async with opened(loaded) as (ledger, reads):
@@ -140,10 +130,7 @@ async def read_fills(loaded: Loaded, *, limit: int) -> Sequence[FillRow]:
 async def read_positions(loaded: Loaded) -> Sequence[HeldRow]:
     """What is held."""
     async with opened(loaded) as (_, reads):
-        return [
-            HeldRow(held.outcome.venue, held.market, held.outcome.token, held.shares)
-            for held in await reads.positions()
-        ]
+        return await reads.positions()
 
 
 async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:

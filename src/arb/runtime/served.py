@@ -62,15 +62,7 @@ class LedgerDocuments:
 
     async def positions(self) -> Sequence[Document]:
         """See `Reads`."""
-        return [
-            {
-                "venue": held.outcome.venue,
-                "market": held.market,
-                "token": held.outcome.token,
-                "shares": text(held.shares),
-            }
-            for held in await self._reads.positions()
-        ]
+        return [plain(asdict(row)) for row in await self._reads.positions()]
 
     async def profit(self, limit: int) -> Sequence[Document]:
         """See `Reads`."""

@@ -1,5 +1,6 @@
 """Read models: what the command line and the API show of the ledger."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import cycles, facts, fills, findings, leaders, plans
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
-from arb.domain.plan import Plan
+from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Position
 
 
@@ -66,6 +67,9 @@ class FillRow:
 
     id: str
     plan: str
+    slug: str
+    """The market as the venue's site names it; like `outcome`, from the plan."""
+    outcome: str
     market: str
     token: str
     side: str
@@ -74,6 +78,9 @@ class FillRow:
     fee: Decimal
     at: datetime
     state: str
+
+
+FILL_COLUMNS = [name for name in FillRow.__dataclass_fields__ if name not in ("slug", "outcome")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,19 @@ class ProfitRow:
     state: str
     realised: Decimal
     locked: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRow:
+    """Shares of one outcome. The names are of the latest plan that traded it, empty if none did."""
+
+    venue: str
+    event: str
+    slug: str
+    outcome: str
+    market: str
+    token: str
+    shares: Decimal
 
 
 class LedgerReads:
@@ -208,16 +228,37 @@ class LedgerReads:
             .order_by(fills.c.at.desc(), fills.c.id)
             .limit(limit)
         )
-        names = FillRow.__dataclass_fields__
+        rows = await self._rows(wanted)
+        legs = {
+            (plan.id, leg.outcome.token): leg
+            for plan in await self._plans_of({row.plan for row in rows})
+            for leg in plan.legs
+        }
+        named = [(row, legs.get((row.plan, row.token))) for row in rows]
         return [
-            FillRow(**{name: getattr(row, name) for name in names})
-            for row in await self._rows(wanted)
+            FillRow(
+                slug=leg.market_slug if leg else "",
+                outcome=leg.outcome_name if leg else "",
+                **{name: getattr(row, name) for name in FILL_COLUMNS},
+            )
+            for row, leg in named
         ]
 
-    async def positions(self) -> list[Position]:
+    async def positions(self) -> list[HeldRow]:
         """What is held."""
         async with self._db.read() as db:
-            return await account_positions(db, self._account)
+            held = await account_positions(db, self._account)
+        traded = (
+            select(fills.c.plan)
+            .where(
+                fills.c.account == self._account,
+                fills.c.token.in_([position.outcome.token for position in held]),
+            )
+            .distinct()
+        )
+        plans_ = await self._plans_of({row.plan for row in await self._rows(traded)})
+        known = {leg.outcome: (plan.event_slug, leg) for plan in plans_ for leg in plan.legs}
+        return [_held(position, *known.get(position.outcome, ("", None))) for position in held]
 
     async def last_cycle(self) -> CycleRow | None:
         """The latest cycle that came to its end."""
@@ -237,6 +278,11 @@ class LedgerReads:
         """Let go of the database."""
         await self._db.close()
 
+    async def _plans_of(self, ids: Collection[str]) -> list[Plan]:
+        """These plans, the oldest first."""
+        wanted = select(plans.c.plan).where(plans.c.id.in_(ids)).order_by(plans.c.approved_at)
+        return [load_plan(row.plan) for row in await self._rows(wanted)] if ids else []
+
     async def _rows(self, wanted: Select[Any]) -> list[Any]:
         async with self._db.read() as db:
             return list((await db.execute(wanted)).all())
@@ -252,6 +298,18 @@ async def leader_of(database: Database, account: str) -> str:
     )
     async with database.read() as db:
         return str(await db.scalar(wanted) or "")
+
+
+def _held(position: Position, event: str, leg: PlannedLeg | None) -> HeldRow:
+    return HeldRow(
+        venue=position.outcome.venue,
+        event=event,
+        slug=leg.market_slug if leg else "",
+        outcome=leg.outcome_name if leg else "",
+        market=position.market,
+        token=position.outcome.token,
+        shares=position.shares,
+    )
 
 
 def _finding(row: Any) -> FindingRow:
