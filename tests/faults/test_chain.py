@@ -40,9 +40,10 @@ async def test_g01_without_a_node_nothing_new_begins(at):
     await at.check()
 
 
-async def test_g01_the_next_node_is_asked(make):
+@pytest.mark.parametrize("wallet", ["eoa", "safe"])
+async def test_g01_the_next_node_is_asked_and_sent_through(make, wallet):
     dead = "http://127.0.0.1:9/rpc"
-    at = await make(nodes=(dead,), wallet="safe")
+    at = await make(nodes=(dead,), wallet=wallet)
     report, _ = await at.trade()
     assert report.state is DONE
     await at.check()

@@ -1,10 +1,12 @@
 """FAULTS.md §1D: the user stream and the session. Nothing of ours depends on the stream."""
 
+import asyncio
+
 import pytest
 
 from arb.adapters.simulator.user_channel import UserChannel
 from arb.runtime.doctor import venue_checks
-from tests.faults.world import DONE, OPEN, UNWOUND
+from tests.faults.world import DONE, OPEN, SOON, UNWOUND
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ async def test_d06_a_cancelled_order_is_over_whatever_the_reason_is_called(at, r
     await at.check()
 
 
-async def test_d07_a_key_that_has_expired_loses_no_order_and_a_new_life_derives_it_again(at):
+async def test_d07_a_key_that_has_expired_is_derived_again_and_loses_no_order(at):
     at.orchestrator.executor.options = _short(at.options)
     await at.fault("/orders", "accept_then_drop")
     await at.fault("/data/trades", status=500, times=-1)
@@ -86,19 +88,34 @@ async def test_d07_a_key_that_has_expired_loses_no_order_and_a_new_life_derives_
     assert report.state is OPEN
     await at.control(clear=True)
     await at.expire()
-    assert not (await at.cycle()).plans
-    (report,) = await at.restart()
-    assert report.state is DONE
+    await at.ended()
     assert len(at.sent) == 3
     await at.check()
 
 
-async def test_d07_a_post_with_an_expired_key_is_a_refusal(at):
+async def test_d07_a_post_with_an_expired_key_is_a_refusal_and_the_next_one_is_taken(at):
     at.before_post = lambda _: at.expire()  # a coroutine, which is waited for
     report, _ = await at.trade()
     assert report.state is UNWOUND
     assert (await at.truth())["orders"] == []
-    await at.restart()
+    await asyncio.sleep(SOON.total_seconds())
+    (report,) = (await at.cycle()).plans
+    assert report.state is DONE
+    await at.check()
+
+
+async def test_d07_a_key_that_is_refused_for_good_is_derived_once_and_trading_stands_still(at):
+    before = at.live.client
+    at.orchestrator.reconciler._done_at = None  # as after a start
+    await at.fault("/data/orders", status=401, times=-1)
+    await at.fault("/data/trades", status=401, times=-1)
+    for _ in range(3):
+        assert not (await at.cycle()).plans
+    renewed = at.live.client
+    assert renewed is not before
+    assert not (await at.cycle()).plans
+    assert at.live.client is renewed
+    await at.control(clear=True)
     await at.check()
 
 

@@ -6,22 +6,26 @@ addresses than the production ones can only be had through a private helper of i
 (PLATFORM.md §9.6).
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.domain.errors import ConfigError, Unavailable, VenueError
+from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient
     from polymarket.auth import ApiKey
     from polymarket.environments import Environment
+    from polymarket.models.clob.api_key import ApiKeyCreds
     from polymarket.rate_limit import RateLimitUpdate
 
 VERSION = "0.14.0"
+RENEW_SECONDS = 60.0
+"""At least between two new sign-ins: a key that is refused sooner has not expired."""
 MISSING = f"live trading needs polymarket-client {VERSION}: pip install 'arb-orchestrator[live]'"
 
 
@@ -50,13 +54,78 @@ def permit(*, setting: bool, flag: bool, wallet: str | None) -> LivePermit:
     return LivePermit(wallet)
 
 
+class Session:
+    """The official client, signed in: anew when its API key has expired (FAULTS.md D07).
+
+    The client sends an EOA's transactions through one node; `through` chooses which.
+    """
+
+    def __init__(
+        self,
+        client: "AsyncSecureClient",
+        enter: "Callable[[str, ApiKeyCreds | None], Awaitable[AsyncSecureClient]]",
+        node: str,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.client = client
+        self._enter, self._node, self._monotonic = enter, node, monotonic
+        self._renewed_at = -RENEW_SECONDS
+        self._retired: AsyncSecureClient | None = None
+        self._entering = asyncio.Lock()
+
+    async def renew(self, refused: "AsyncSecureClient") -> bool:
+        """Derive the API key anew; whether there is now another client to ask with.
+
+        Args:
+            refused: Whom the venue does not know any more.
+        """
+        async with self._entering:
+            if self.client is not refused:
+                return True  # somebody has seen to it meanwhile
+            now = self._monotonic()
+            if now - self._renewed_at < RENEW_SECONDS:
+                return False
+            self._renewed_at = now
+            try:
+                await self._replace(self._node, None)
+            except ArbError:
+                return False
+            return True
+
+    async def through(self, node: str) -> "AsyncSecureClient":
+        """The client, sending its transactions through this node.
+
+        Raises:
+            ArbError: It could not be made.
+        """
+        async with self._entering:
+            if node != self._node and self.client.wallet == self.client.signer:
+                await self._replace(node, self.client.credentials)
+            return self.client
+
+    async def close(self) -> None:
+        """Close the client."""
+        for client in (self._retired, self.client):
+            if client is not None:
+                await client.close()
+
+    async def _replace(self, node: str, credentials: "ApiKeyCreds | None") -> None:
+        entered = await self._enter(node, credentials)
+        # Requests may be under way with the one before: it is closed when the next one goes.
+        retired, self._retired = self._retired, self.client
+        self.client, self._node = entered, node
+        if retired is not None:
+            await retired.close()
+
+
 @asynccontextmanager
 async def signed_in(
     options: PolymarketOptions,
     permit_: LivePermit,
     key: Callable[[], str],
     heard: "Callable[[RateLimitUpdate], None]",
-) -> AsyncIterator["AsyncSecureClient"]:
+    monotonic: Callable[[], float],
+) -> AsyncIterator[Session]:
     """The official client, signed in.
 
     Args:
@@ -64,6 +133,7 @@ async def signed_in(
         permit_: That money may be spent, and whose.
         key: Reveals the private key to the signer.
         heard: Told what the venue says of the signer's rate budget.
+        monotonic: Seconds of a clock that never goes back.
 
     Raises:
         ConfigError: The libraries are missing, or the key, wallet or credentials do not fit.
@@ -80,23 +150,28 @@ async def signed_in(
         credentials = ApiKeyCreds(
             key=options.api_key, secret=options.api_secret, passphrase=options.api_passphrase
         )
+
+    async def enter(node: str, credentials: ApiKeyCreds | None) -> AsyncSecureClient:
+        try:
+            return await AsyncSecureClient.create(
+                private_key=key(),
+                wallet=permit_.wallet,
+                environment=_environment(options, node),
+                credentials=credentials,
+                api_key=_relayer_key(options),
+                on_rate_limit_update=heard,
+            )
+        except TransportError as error:
+            raise Unavailable(f"signing in: {error}") from error
+        except PolymarketError as error:
+            raise ConfigError(f"signing in to Polymarket failed: {error}") from error
+
+    node = options.rpc_urls[0]
+    session = Session(await enter(node, credentials), enter, node, monotonic)
     try:
-        client = await AsyncSecureClient.create(
-            private_key=key(),
-            wallet=permit_.wallet,
-            environment=_environment(options),
-            credentials=credentials,
-            api_key=_relayer_key(options),
-            on_rate_limit_update=heard,
-        )
-    except TransportError as error:
-        raise Unavailable(f"signing in: {error}") from error
-    except PolymarketError as error:
-        raise ConfigError(f"signing in to Polymarket failed: {error}") from error
-    try:
-        yield client
+        yield session
     finally:
-        await client.close()
+        await session.close()
 
 
 def _relayer_key(options: PolymarketOptions) -> "ApiKey | None":
@@ -113,7 +188,7 @@ def _relayer_key(options: PolymarketOptions) -> "ApiKey | None":
     return None
 
 
-def _environment(options: PolymarketOptions) -> "Environment":
+def _environment(options: PolymarketOptions, node: str) -> "Environment":
     from polymarket import PRODUCTION
     from polymarket._internal.environment import create_environment, get_environment_config
 
@@ -124,7 +199,7 @@ def _environment(options: PolymarketOptions) -> "Environment":
         gamma_url=options.gamma_url.rstrip("/"),
         data_url=options.data_url.rstrip("/"),
         relayer_url=options.relayer_url.rstrip("/"),
-        rpc_url=options.rpc_urls[0],
+        rpc_url=node,
         clob_market_ws_url=options.market_ws_url,
         clob_user_ws_url=options.user_ws_url,
         rfq_url=nowhere,

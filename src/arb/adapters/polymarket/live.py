@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from arb.adapters.polymarket.client import LivePermit, signed_in
+from arb.adapters.polymarket.client import LivePermit, Session, signed_in
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.emergency import cancel_all
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 class PolymarketLive:
     """What trading takes."""
 
-    client: "AsyncSecureClient"
+    session: Session
     trading: "PolymarketTrading"
     settlement: "PolymarketSettlement"
     statements: PolymarketStatements
@@ -38,22 +37,30 @@ class PolymarketLive:
     contracts: Contracts
 
     @property
+    def client(self) -> "AsyncSecureClient":
+        """The official client, as signed in now."""
+        return self.session.client
+
+    @property
     def account(self) -> str:
         """What the ledger calls the account."""
         return f"polymarket:{str(self.client.wallet).lower()}"
 
     def emergency(self, options: PolymarketOptions, clock: Clock) -> Callable[[], list[str]]:
         """Takes every resting order back, from any thread, without the client and its loop."""
-        credentials, signer = self.client.credentials, str(self.client.signer)
-        return partial(
-            cancel_all,
-            options.clob_url,
-            signer,
-            credentials.key,
-            credentials.secret,
-            credentials.passphrase,
-            lambda: int(clock.now().timestamp()),
-        )
+
+        def take_back() -> list[str]:
+            credentials = self.client.credentials  # those of the latest sign-in
+            return cancel_all(
+                options.clob_url,
+                str(self.client.signer),
+                credentials.key,
+                credentials.secret,
+                credentials.passphrase,
+                lambda: int(clock.now().timestamp()),
+            )
+
+        return take_back
 
 
 @asynccontextmanager
@@ -74,19 +81,19 @@ async def open_live(
     rpc = Rpc(RpcOptions(urls=options.rpc_urls), monotonic=clock.monotonic)
     try:
         door = Door(clock)
-        async with signed_in(options, permit, key, door.heard) as client:
+        async with signed_in(options, permit, key, door.heard, clock.monotonic) as session:
             # Only now: these modules import the official client, which may not be installed.
             from arb.adapters.polymarket.settlement import PolymarketSettlement
             from arb.adapters.polymarket.trading import PolymarketTrading
 
             fees = FeeBook(options, venue.reader, clock.monotonic)
-            holdings = Holdings(rpc, contracts, str(client.wallet))
-            trading = PolymarketTrading(client, contracts, fees, door)
+            holdings = Holdings(rpc, contracts, str(session.client.wallet))
+            trading = PolymarketTrading(session, contracts, fees, door)
             settlement = PolymarketSettlement(
-                client, options, contracts, rpc, holdings, venue.reader, clock.now
+                session, options, contracts, rpc, holdings, venue.reader, clock.now
             )
             yield PolymarketLive(
-                client=client,
+                session=session,
                 trading=trading,
                 settlement=settlement,
                 statements=PolymarketStatements(trading, holdings, clock.now),

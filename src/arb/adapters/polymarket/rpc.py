@@ -135,6 +135,11 @@ class Rpc:
         self.counts: Counter[str] = Counter()
         """Requests and failures by host: `requests:HOST`, `failures:HOST`."""
 
+    @property
+    def serving(self) -> str:
+        """The address of the node that is asked first now."""
+        return self._in_order()[0].url
+
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()

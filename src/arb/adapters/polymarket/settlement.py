@@ -23,12 +23,13 @@ from polymarket.types import EvmAddress, HexString
 
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.calls import Call
+from arb.adapters.polymarket.client import Session
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.holdings import Holdings
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import ClobMarket, EventPayload, MarketPayload, decode
 from arb.adapters.polymarket.rpc import Reverted, Rpc
-from arb.domain.errors import BadVenueData, Unavailable, VenueError
+from arb.domain.errors import ArbError, BadVenueData, Unavailable, VenueError
 from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import Shares, to_micro
 from arb.domain.settlement import Convert, Effect, Merge, Operation, OperationId, Redeem, effect
@@ -51,7 +52,7 @@ class PolymarketSettlement:
 
     def __init__(
         self,
-        client: "AsyncSecureClient",
+        session: Session,
         options: PolymarketOptions,
         contracts: Contracts,
         rpc: Rpc,
@@ -59,7 +60,7 @@ class PolymarketSettlement:
         reader: HttpReader,
         now: Callable[[], datetime],
     ) -> None:
-        self._client, self._options, self._contracts = client, options, contracts
+        self._session, self._options, self._contracts = session, options, contracts
         self._rpc, self._holdings, self._reader, self._now = rpc, holdings, reader, now
         self._short: dict[str, datetime] = {}
         """Since when a plan's shares are missing on chain."""
@@ -94,18 +95,19 @@ class PolymarketSettlement:
             )  # somebody redeemed for us; the cash is there (PLATFORM.md §7.2)
         try:
             call = await self._encode(operation)
-            await self._rpc.call_raw(call, sender=str(self._client.wallet))
+            await self._rpc.call_raw(call, sender=str(self._session.client.wallet))
+            client = await self._session.through(self._rpc.serving)
         except Reverted as error:
             return f"it would revert: {error}"
-        except VenueError as error:
+        except ArbError as error:
             return f"not sent: {error}"
-        refused = await self._send(call, type(operation).__name__.lower())
+        refused = await self._send(client, call, type(operation).__name__.lower())
         return refused or await self.ask(id_, operation, ref)
 
-    async def _send(self, call: Call, what: str) -> str:
+    async def _send(self, client: "AsyncSecureClient", call: Call, what: str) -> str:
         """Why it certainly did not happen; empty when it may have."""
         try:
-            handle = await self._client.execute_transaction(
+            handle = await client.execute_transaction(
                 calls=[TransactionCall(to=EvmAddress(call.to), data=HexString(call.data), value=0)],
                 metadata=what,
             )

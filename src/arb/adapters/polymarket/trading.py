@@ -5,11 +5,11 @@ Only `create_*` and `post_*`: the client's `place_*` may send an unlimited appro
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from polymarket.errors import (
@@ -20,7 +20,7 @@ from polymarket.errors import (
     UserInputError,
 )
 
-from arb.adapters.polymarket.client import told
+from arb.adapters.polymarket.client import Session, told
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from polymarket.models.clob.account import ClobTrade
     from polymarket.models.clob.order_response import OrderResponse
     from polymarket.models.clob.orders import SignedOrder
+    from polymarket.pagination import AsyncPaginator
+
+T = TypeVar("T")
 
 SIGNED_KEPT_MAX = 1000
 OVERLAP = timedelta(minutes=2)
@@ -78,10 +81,8 @@ class PolymarketTrading:
 
     venue = POLYMARKET
 
-    def __init__(
-        self, client: "AsyncSecureClient", contracts: Contracts, fees: FeeBook, door: Door
-    ) -> None:
-        self._client, self._contracts = client, contracts
+    def __init__(self, session: Session, contracts: Contracts, fees: FeeBook, door: Door) -> None:
+        self._session, self._contracts = session, contracts
         self._fees, self._door = fees, door
         self._signed: dict[str, SignedOrder] = {}
 
@@ -109,13 +110,16 @@ class PolymarketTrading:
         if len(ready) < len(orders):
             # Signed by an earlier life: whether it was sent then is not for us to say.
             return [Unknown() for _ in orders]
+        client = self._session.client
         try:
             if len(ready) == 1:
-                rows: Sequence[OrderResponse] = [await self._client.post_order(ready[0])]
+                rows: Sequence[OrderResponse] = [await client.post_order(ready[0])]
             else:
-                rows = await self._client.post_orders(ready)
+                rows = await client.post_orders(ready)
         except Exception as error:  # noqa: BLE001  # whatever it is, the orders may be at the venue
             self._hear(error)
+            if _expired(error):
+                await self._session.renew(client)  # for the next ones: these are not sent again
             return [_after(error)] * len(orders)
         if len(rows) != len(orders):
             return [Unknown() for _ in orders]
@@ -140,7 +144,7 @@ class PolymarketTrading:
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
-        answer = await self._client.cancel_all()
+        answer = await self._asking(lambda client: client.cancel_all())
         return tuple(answer.not_canceled)
 
     async def cancel(self, refs: Sequence[str]) -> Sequence[str]:
@@ -150,7 +154,7 @@ class PolymarketTrading:
             VenueError: Nobody knows.
         """
         try:
-            answer = await self._client.cancel_orders(order_ids=list(refs))
+            answer = await self._asking(lambda client: client.cancel_orders(order_ids=list(refs)))
         except PolymarketError as error:
             raise told(error) from error
         return tuple(answer.not_canceled)
@@ -162,14 +166,15 @@ class PolymarketTrading:
             VenueError: It was not taken, or nobody knows.
         """
         try:
-            signed = await self._client.create_limit_order(
+            client = self._session.client
+            signed = await client.create_limit_order(
                 asset_id=order.outcome.token,
                 price=order.limit,
                 size=order.size,
                 side=order.side.value,
                 post_only=True,
             )
-            row = await self._client.post_order(signed)
+            row = await client.post_order(signed)
         except PolymarketError as error:
             raise told(error) from error
         if not row.ok:
@@ -183,8 +188,8 @@ class PolymarketTrading:
             VenueError: They could not all be read.
         """
         try:
-            pages = self._client.list_account_trades(after=str(int(since.timestamp())))
-            found = [trade async for trade in pages.iter_items()]
+            after = str(int(since.timestamp()))
+            found = await self._asking(lambda client: _all(client.list_account_trades(after=after)))
         except PolymarketError as error:
             raise told(error) from error
         return [
@@ -202,13 +207,23 @@ class PolymarketTrading:
             VenueError: They could not all be read.
         """
         try:
-            pages = self._client.list_open_orders()
-            return tuple([order.id async for order in pages.iter_items()])
+            found = await self._asking(lambda client: _all(client.list_open_orders()))
+            return tuple(order.id for order in found)
         except PolymarketError as error:
             raise told(error) from error
 
+    async def _asking(self, ask: "Callable[[AsyncSecureClient], Awaitable[T]]") -> T:
+        """What may be asked twice: once more, signed in anew, if the API key has expired."""
+        client = self._session.client
+        try:
+            return await ask(client)
+        except RequestRejectedError as error:
+            if not _expired(error) or not await self._session.renew(client):
+                raise
+        return await ask(self._session.client)
+
     async def _sign(self, order: Order) -> "SignedOrder":
-        signed = await self._client.create_limit_order(
+        signed = await self._session.client.create_limit_order(
             asset_id=order.outcome.token,
             price=order.limit,
             size=order.size,
@@ -241,7 +256,7 @@ class PolymarketTrading:
     async def _rests(self, ref: str) -> bool:
         """Whether the order still rests or waits; terminal orders are not shown any more."""
         try:
-            found = await self._client.get_order(order_id=ref)
+            found = await self._asking(lambda client: client.get_order(order_id=ref))
         except RequestRejectedError as error:
             if error.status == 404:
                 return False
@@ -270,17 +285,18 @@ class PolymarketTrading:
         """Trades of an order. Unfiltered by token: a mint shows the other one (FAULTS.md B08)."""
         # An order expires for us a minute after it was made, whatever its life at the venue.
         since = order.expires_at - timedelta(minutes=1) - OVERLAP
-        pages = self._client.list_account_trades(
-            market=str(order.market), after=str(int(since.timestamp()))
+        market, after = str(order.market), str(int(since.timestamp()))
+        found = await self._asking(
+            lambda client: _all(client.list_account_trades(market=market, after=after))
         )
-        found = [trade async for trade in pages.iter_items()]
         return [trade for trade in found if order.ref in self._own(trade)]
 
     def _own(self, trade: "ClobTrade") -> list[str]:
         """Hashes of our orders in a trade."""
         if trade.trader_side == "TAKER":
             return [trade.taker_order_id]
-        owner, wallet = self._client.credentials.key, str(self._client.wallet).lower()
+        client = self._session.client
+        owner, wallet = client.credentials.key, str(client.wallet).lower()
         return [
             piece.order_id
             for piece in trade.maker_orders
@@ -347,6 +363,14 @@ def _fill(
         at=trade.matched_at,
         trade=trade.id,
     )
+
+
+async def _all(pages: "AsyncPaginator[T]") -> list[T]:
+    return [item async for item in pages.iter_items()]
+
+
+def _expired(error: Exception) -> bool:
+    return isinstance(error, RequestRejectedError) and error.status == httpx.codes.UNAUTHORIZED
 
 
 def _state(trade: "ClobTrade") -> TradeState:
