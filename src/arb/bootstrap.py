@@ -45,6 +45,7 @@ def cycle_options(settings: Settings) -> CycleOptions:
             max_open_positions=risk.max_open_positions,
             max_daily_volume=Usd(risk.max_daily_volume),
             max_consecutive_failures=risk.max_consecutive_failures,
+            max_voided=risk.max_voided,
             max_book_age=timedelta(seconds=risk.max_book_age),
             throttle_at=risk.throttle_at,
             plans_per_cycle=settings.arbitrage.plans_per_cycle,

@@ -7,11 +7,13 @@ from decimal import Decimal
 import pytest
 from eth_account import Account
 
+from arb.adapters.storage import accounting
 from arb.domain.fact import Confirmed, Voided
 from arb.domain.market import Side
 from arb.domain.money import to_micro
+from arb.risk import halt
 from tests.adapters.venue import environment, place
-from tests.faults.world import DONE, UNWOUND, eventually
+from tests.faults.world import DONE, SOON, UNWOUND, eventually
 
 OTHER = "0x" + "22" * 32
 
@@ -108,6 +110,22 @@ async def test_b03_settlement_that_fails_again_and_again_stops_trading(make):
     report = await at.cycle()
     assert not report.plans
     assert not report.risk.can_trade
+    await at.check()
+
+
+async def test_b03_trades_that_fail_to_settle_among_good_ones_stop_trading(at, monkeypatch):
+    for module in (accounting, halt):
+        monkeypatch.setattr(module, "ENDED_TRADES_KEPT", 6)
+    assert [plan.state for plan in (await at.cycle()).plans] == [DONE]
+    await at.conduct(fail=1)
+    at.open_again()
+    await asyncio.sleep(SOON.total_seconds())
+    assert [plan.state for plan in (await at.cycle()).plans] == [UNWOUND]
+    at.open_again()
+    await asyncio.sleep(SOON.total_seconds())
+    report = await at.cycle()
+    assert not report.plans
+    assert "of the latest 6 trades failed to settle" in " ".join(report.risk.reasons)
     await at.check()
 
 

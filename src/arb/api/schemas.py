@@ -196,6 +196,8 @@ class Portfolio(Model):
     volume_today: Amount
     loss_today: Amount
     consecutive_failures: int
+    trades_ended: int
+    trades_voided: int
     by_event: dict[str, Amount]
     statistics: dict[str, Any]
 

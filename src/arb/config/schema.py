@@ -80,6 +80,7 @@ class RiskSettings(Section):
     max_open_positions: Annotated[int, Field(ge=0)] = 20
     max_daily_volume: Dollars = Decimal(50000)
     max_consecutive_failures: Annotated[int, Field(gt=0)] = 10
+    max_voided: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.05")
     max_book_age: SomeSeconds = 15
     throttle_at: Fraction = Decimal("0.8")
     max_event_exposure: Dollars = Decimal(5000)

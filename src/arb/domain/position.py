@@ -8,6 +8,9 @@ from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import NO_USD, Shares, Usd
 from arb.domain.plan import Plan
 
+ENDED_TRADES_KEPT = 20
+"""How many of the latest trades say how well settlement works."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
@@ -45,6 +48,10 @@ class Portfolio:
     loss_today: Usd = NO_USD
     """Realised losses of the UTC day, as a positive number; gains do not offset them."""
     consecutive_failures: int = 0
+    trades_ended: int = 0
+    """Of the latest `ENDED_TRADES_KEPT` since an operator last resumed: settled or voided."""
+    trades_voided: int = 0
+    """Of those: matched, and then failed on chain."""
     busy: frozenset[MarketId] = frozenset()
     """Markets that an open or just-approved plan touches."""
     by_event: Mapping[str, Usd] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.money import text
-from arb.domain.position import Portfolio
+from arb.domain.position import ENDED_TRADES_KEPT, Portfolio
 from arb.risk.limits import RiskLimits
 
 
@@ -17,6 +17,10 @@ def judge(standing: Standing, portfolio: Portfolio, limits: RiskLimits, now: dat
         return Standing(
             state=TradingState.HALTED, reason=f"{failures} plans in a row failed", since=now
         )
+    voided, ended = portfolio.trades_voided, portfolio.trades_ended
+    if ended >= ENDED_TRADES_KEPT and voided > limits.max_voided * ended:
+        reason = f"{voided} of the latest {ended} trades failed to settle"
+        return Standing(state=TradingState.HALTED, reason=reason, since=now)
     near = _near_limits(portfolio, limits)
     state = TradingState.THROTTLED if near else TradingState.NORMAL
     reason = "; ".join(near)

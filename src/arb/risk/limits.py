@@ -20,6 +20,8 @@ class RiskLimits:
     max_daily_volume: Usd = Usd(Decimal(50_000))  # noqa: RUF009
     max_consecutive_failures: int = 10
     """Failed plans in a row after which trading halts until an operator resumes it."""
+    max_voided: Decimal = Decimal("0.05")
+    """Part of the latest trades that may fail to settle before trading halts (FAULTS.md B03)."""
     max_book_age: timedelta = timedelta(seconds=15)
     throttle_at: Decimal = Decimal("0.8")
     """Part of the loss, volume or failure limit from which on trading is throttled."""

@@ -56,6 +56,7 @@ class Status:
             ("Volume today", f"${text(held.volume_today)}"),
             ("Losses today", f"${text(held.loss_today)}"),
             ("Failures in a row", str(held.consecutive_failures)),
+            ("Trades that failed to settle", f"{held.trades_voided} of {held.trades_ended}"),
         ]
 
     def document(self) -> dict[str, Any]:
@@ -74,6 +75,8 @@ class Status:
             "volume_today": text(held.volume_today),
             "loss_today": text(held.loss_today),
             "consecutive_failures": held.consecutive_failures,
+            "trades_ended": held.trades_ended,
+            "trades_voided": held.trades_voided,
             "statistics": {
                 "cycles": sums.cycles,
                 "opportunities": sums.opportunities,

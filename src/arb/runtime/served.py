@@ -44,6 +44,8 @@ class LedgerDocuments:
             "volume_today": text(held.volume_today),
             "loss_today": text(held.loss_today),
             "consecutive_failures": held.consecutive_failures,
+            "trades_ended": held.trades_ended,
+            "trades_voided": held.trades_voided,
             "by_event": {event: text(bound) for event, bound in held.by_event.items()},
         }
 

@@ -24,7 +24,7 @@ from arb.domain.market import MarketId, OutcomeId, VenueId
 from arb.domain.money import NO_USD, ZERO, Shares, Usd
 from arb.domain.order import Fill, PlanId, TradeState
 from arb.domain.plan import Plan, PlanState
-from arb.domain.position import Portfolio, Position
+from arb.domain.position import ENDED_TRADES_KEPT, Portfolio, Position
 from arb.domain.settlement import Effect
 
 CASH = "USD"
@@ -146,6 +146,8 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
             select(plans.c.plan).where(mine, plans.c.state == PlanState.OPEN.value)
         )
     ]
+    resumed = await _resumed_at(db, account)
+    trades_ended, trades_voided = await _ended_trades(db, account, resumed)
     return Portfolio(
         cash=await _cash(db, account),
         promised=await _promised(db, [(plan.id, plan.outlay) for plan in unfinished]),
@@ -153,7 +155,9 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
         open_plans=len(unfinished) + waiting,
         volume_today=await _volume(db, account, fills.c.at >= today),
         loss_today=Usd(-(loss or ZERO)),
-        consecutive_failures=await _failures_in_a_row(db, account),
+        consecutive_failures=await _failures_in_a_row(db, account, resumed),
+        trades_ended=trades_ended,
+        trades_voided=trades_voided,
         busy=frozenset(market for plan in unfinished for market in plan.markets),
         by_event=await _by_event(db, account, unfinished),
         provisional=await _volume(db, account, fills.c.state == TradeState.PROVISIONAL.value),
@@ -209,15 +213,42 @@ async def _promised(db: AsyncConnection, unfinished: Sequence[tuple[PlanId, Usd]
     return Usd(total) if total else NO_USD
 
 
-async def _failures_in_a_row(db: AsyncConnection, account: str) -> int:
-    """Plans that failed since the last success, or since an operator last resumed trading."""
-    resumed = await db.scalar(
+async def _resumed_at(db: AsyncConnection, account: str) -> datetime | None:
+    """When an operator last resumed trading."""
+    found: datetime | None = await db.scalar(
         select(func.max(standings.c.since)).where(
             standings.c.account == account,
             standings.c.state == TradingState.NORMAL.value,
             standings.c.by_operator == 1,
         )
     )
+    return found
+
+
+async def _ended_trades(
+    db: AsyncConnection, account: str, resumed: datetime | None
+) -> tuple[int, int]:
+    """How many of the latest trades have come to their end, and how many of those were voided."""
+    voided = fills.c.state == TradeState.VOIDED.value
+    wanted = (
+        select(func.max(case((voided, 1), else_=0)))
+        .where(
+            fills.c.account == account,
+            fills.c.trade != "",
+            fills.c.state != TradeState.PROVISIONAL.value,
+        )
+        .group_by(fills.c.trade)
+        .order_by(func.max(fills.c.at).desc(), fills.c.trade)
+        .limit(ENDED_TRADES_KEPT)
+    )
+    if resumed is not None:
+        wanted = wanted.where(fills.c.at > resumed)
+    latest = list(await db.scalars(wanted))
+    return len(latest), sum(latest)
+
+
+async def _failures_in_a_row(db: AsyncConnection, account: str, resumed: datetime | None) -> int:
+    """Plans that failed since the last success, or since an operator last resumed trading."""
     wanted = (
         select(plans.c.state)
         .where(
