@@ -1,9 +1,8 @@
 """Signing an order with and without coincurve, and from changed books to signed, sent orders.
 
 The official client against the embedded exchange over loopback. Its plain use, leg by leg, beside
-ours: all legs from warm caches in one request. A third way hashes the orders itself and signs them
-with the same library as the official client, which still sends them; in each round it gives the
-official client's own signatures, byte for byte. That way is not part of the program.
+the same with all legs in one request, and beside ours: one request, and the client signing through
+`OrderSigner`, which gives the same signatures byte for byte.
 """
 
 import asyncio
@@ -14,7 +13,6 @@ import gc
 import json
 import os
 import pstats
-import secrets
 import statistics
 import subprocess
 import sys
@@ -26,9 +24,7 @@ from typing import Any
 
 import httpx
 import orjson
-from coincurve import PrivateKey
 from eth_account import Account
-from eth_hash.auto import keccak
 from polymarket import PRODUCTION, AsyncSecureClient
 from polymarket._internal.environment import create_environment, get_environment_config
 from polymarket._internal.wallet import derive_beacon_deposit_wallet_address
@@ -36,7 +32,9 @@ from polymarket.errors import RequestRejectedError
 from polymarket.models.clob.orders import SignedOrder
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.decode import slow
+from arb.adapters.polymarket.signer import quicken
 from arb.adapters.simulator.scenario import build
 from arb.runtime.demo import exchange_process
 
@@ -195,112 +193,17 @@ def ours(client: AsyncSecureClient) -> tuple[Way, Send]:
     return sign, send
 
 
-ORDER_TYPE = (
-    b"Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,"
-    b"uint256 takerAmount,uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,"
-    b"bytes32 builder)"
-)
-DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-WRAPPED_TYPE = (
-    b"TypedDataSign(Order contents,string name,string version,uint256 chainId,"
-    b"address verifyingContract,bytes32 salt)" + ORDER_TYPE
-)
-NOTHING = bytes(32)
-
-
-def word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
-def address_word(text: str) -> bytes:
-    return bytes(12) + bytes.fromhex(text[2:])
-
-
-class ByHand:
-    """Signs orders of protocol version 2 at the exchange without negative risk.
-
-    Whatever is the same for all orders of a wallet is hashed once.
-    """
-
-    def __init__(self, wallet: str, kind: int) -> None:
-        self.wallet, self.kind = wallet, kind
-        self.key = PrivateKey(bytes.fromhex(KEY[2:]))
-        chain, order_type = word(CONFIG.chain_id), keccak(ORDER_TYPE)
-        name, version = keccak(b"Polymarket CTF Exchange"), keccak(b"2")
-        exchange = address_word(CONFIG.standard_exchange)
-        self.domain = keccak(keccak(DOMAIN_TYPE) + name + version + chain + exchange)
-        self.head = order_type
-        self.parties = address_word(wallet) * 2  # maker and signer are the same in both kinds
-        self.wrapped = keccak(WRAPPED_TYPE)
-        self.wrapping = (
-            keccak(b"DepositWallet") + keccak(b"1") + chain + address_word(wallet) + NOTHING
-        )
-
-    def signature(self, order: SignedOrder) -> str:
-        contents = keccak(
-            b"".join(
-                (
-                    self.head,
-                    word(order.salt),
-                    self.parties,
-                    word(int(order.token_id)),
-                    word(order.maker_amount),
-                    word(order.taker_amount),
-                    word(int(order.side == "SELL")),
-                    word(self.kind),
-                    word(order.timestamp),
-                    NOTHING,
-                    NOTHING,
-                )
-            )
-        )
-        said = contents
-        if self.kind == 3:
-            said = keccak(self.wrapped + contents + self.wrapping)
-        digest = keccak(b"\x19\x01" + self.domain + said)
-        compact = self.key.sign_recoverable(digest, hasher=None)
-        signed = compact[:64] + bytes([27 + compact[64]])
-        if self.kind == 3:
-            signed += self.domain + contents + ORDER_TYPE + len(ORDER_TYPE).to_bytes(2, "big")
-        return "0x" + signed.hex()
-
-    def sign(self, token: str, price: Decimal) -> SignedOrder:
-        none = "0x" + NOTHING.hex()
-        bare = SignedOrder(
-            builder=none,
-            expiration=0,
-            maker=self.wallet,
-            maker_amount=int(price * SIZE * 1_000_000),
-            metadata=none,
-            order_type="FOK",
-            salt=secrets.randbits(53),
-            side="BUY",
-            signature="0x",
-            signature_type=self.kind,
-            signer=self.wallet,
-            taker_amount=int(SIZE * 1_000_000),
-            timestamp=time.time_ns() // 1_000_000,
-            token_id=token,
-        )
-        return dataclasses.replace(bare, signature=self.signature(bare))
-
-
-def by_hand(client: AsyncSecureClient, hand: ByHand) -> tuple[Way, Send]:
-    """Hashed and signed here, sent in one request by the official client."""
-
-    async def sign(answer: bytes) -> Signed:
-        return [hand.sign(token, best) for token, best in best_asks(answer)]
-
-    return sign, ours(client)[1]
-
-
 async def race(address: str, name: str, wallet: str) -> None:
-    client, token_ids = await connect(address, wallet), tokens()
-    hand = ByHand(wallet, 0 if name == "EOA" else 3)
+    client, bare, token_ids = (
+        await connect(address, wallet),
+        await connect(address, wallet),
+        tokens(),
+    )
+    assert quicken(client, Contracts())
     ways = {
-        "plain: leg after leg": plain(client),
-        "ours: one batch": ours(client),
-        "by hand: one batch": by_hand(client, hand),
+        "plain: leg after leg": plain(bare),
+        "the same in one batch": ours(bare),
+        "ours: quick signer": ours(client),
     }
     signed: dict[str, list[float]] = {way: [] for way in ways}
     answered: dict[str, list[float]] = {way: [] for way in ways}
@@ -317,13 +220,11 @@ async def race(address: str, name: str, wallet: str) -> None:
                 await send(orders)
                 answered[way].append(time.perf_counter() - started)
                 signed[way].append(ready - started)
-                assert [hand.signature(order) for order in orders] == [
-                    order.signature for order in orders
-                ]
         await profile(client, token_ids, name)
     finally:
         gc.unfreeze()
         await client.close()
+        await bare.close()
     print(f"changed books to two signed legs, {ROUNDS} rounds, {name}, goal p50 1 ms")
     for way, taken in signed.items():
         met = "" if statistics.median(taken[20:]) > GOAL_SECONDS else "   goal met"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.calls import Call
+from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
 
@@ -125,6 +126,7 @@ async def signed_in(
     key: Callable[[], str],
     heard: "Callable[[RateLimitUpdate], None]",
     monotonic: Callable[[], float],
+    contracts: Contracts,
 ) -> AsyncIterator[Session]:
     """The official client, signed in.
 
@@ -134,6 +136,7 @@ async def signed_in(
         key: Reveals the private key to the signer.
         heard: Told what the venue says of the signer's rate budget.
         monotonic: Seconds of a clock that never goes back.
+        contracts: What orders are signed for.
 
     Raises:
         ConfigError: The libraries are missing, or the key, wallet or credentials do not fit.
@@ -143,6 +146,8 @@ async def signed_in(
         from polymarket import AsyncSecureClient
         from polymarket.errors import PolymarketError, TransportError
         from polymarket.models.clob.api_key import ApiKeyCreds
+
+        from arb.adapters.polymarket.signer import quicken
     except ImportError as error:
         raise ConfigError(MISSING) from error
     credentials = None
@@ -153,7 +158,7 @@ async def signed_in(
 
     async def enter(node: str, credentials: ApiKeyCreds | None) -> AsyncSecureClient:
         try:
-            return await AsyncSecureClient.create(
+            client = await AsyncSecureClient.create(
                 private_key=key(),
                 wallet=permit_.wallet,
                 environment=_environment(options, node),
@@ -165,6 +170,8 @@ async def signed_in(
             raise Unavailable(f"signing in: {error}") from error
         except PolymarketError as error:
             raise ConfigError(f"signing in to Polymarket failed: {error}") from error
+        quicken(client, contracts)
+        return client
 
     node = options.rpc_urls[0]
     session = Session(await enter(node, credentials), enter, node, monotonic)

@@ -81,7 +81,9 @@ async def open_live(
     rpc = Rpc(RpcOptions(urls=options.rpc_urls), monotonic=clock.monotonic)
     try:
         door = Door(clock)
-        async with signed_in(options, permit, key, door.heard, clock.monotonic) as session:
+        async with signed_in(
+            options, permit, key, door.heard, clock.monotonic, contracts
+        ) as session:
             # Only now: these modules import the official client, which may not be installed.
             from arb.adapters.polymarket.settlement import PolymarketSettlement
             from arb.adapters.polymarket.trading import PolymarketTrading

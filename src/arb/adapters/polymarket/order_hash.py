@@ -39,19 +39,19 @@ def order_hash(signed: Any, contracts: Contracts) -> str:
         BadVenueData: It was signed for none of them.
     """
     content = _content(signed)
-    for separator in _domains(signed.token_id, contracts):
-        digest = keccak(b"\x19\x01" + separator + content)
-        if _proves(signed, separator, content, digest):
+    for domain in _domains(signed.token_id, contracts):
+        digest = keccak(b"\x19\x01" + domain + content)
+        if _proves(signed, domain, content, digest):
             return "0x" + digest.hex()
     raise BadVenueData("order", "it is signed for no exchange that is known here")
 
 
-def _proves(signed: Any, separator: bytes, content: bytes, digest: bytes) -> bool:
+def _proves(signed: Any, domain: bytes, content: bytes, digest: bytes) -> bool:
     signature = bytes.fromhex(signed.signature.removeprefix("0x"))
     if signed.signature_type == DEPOSIT_WALLET:
         # The application's domain and the order follow the signature, whatever wraps the two
         # (a session key's signature is wrapped once more).
-        return separator + content in signature
+        return domain + content in signature
     recovered: str = Account._recover_hash(
         digest, signature=signature
     )  # the public form hashes again
@@ -59,7 +59,8 @@ def _proves(signed: Any, separator: bytes, content: bytes, digest: bytes) -> boo
 
 
 def _content(signed: Any) -> bytes:
-    words = (
+    return struct_hash(
+        ORDER,
         signed.salt,
         int(signed.maker, 16),
         int(signed.signer, 16),
@@ -72,26 +73,35 @@ def _content(signed: Any) -> bytes:
         int(signed.metadata, 16),
         int(signed.builder, 16),
     )
+
+
+def struct_hash(type_: bytes, *words: int) -> bytes:
+    """The hash of an EIP-712 struct: of its type, and of its members as 32 bytes each."""
     packed = b"".join(word.to_bytes(32, "big") for word in words)
-    return bytes(keccak(keccak(ORDER) + packed))
+    return bytes(keccak(type_hash(type_) + packed))
+
+
+@lru_cache(maxsize=16)
+def type_hash(type_: bytes) -> bytes:
+    """The hash of a type's encoding, or of a constant text."""
+    return bytes(keccak(type_))
 
 
 def _domains(token: str, contracts: Contracts) -> Iterator[bytes]:
     if int(token) & V2_NAMESPACE == 0:
-        yield _separator(contracts.chain_id, contracts.exchange_v3, "3")
+        yield separator(contracts.chain_id, contracts.exchange_v3, "3")
     else:
-        yield _separator(contracts.chain_id, contracts.neg_risk_exchange, "2")
-        yield _separator(contracts.chain_id, contracts.exchange, "2")
+        yield separator(contracts.chain_id, contracts.neg_risk_exchange, "2")
+        yield separator(contracts.chain_id, contracts.exchange, "2")
 
 
 @lru_cache(maxsize=8)
-def _separator(chain_id: int, exchange: str, version: str) -> bytes:
-    return bytes(
-        keccak(
-            keccak(DOMAIN)
-            + keccak(NAME.encode())
-            + keccak(version.encode())
-            + chain_id.to_bytes(32, "big")
-            + int(exchange, 16).to_bytes(32, "big")
-        )
+def separator(chain_id: int, exchange: str, version: str) -> bytes:
+    """The domain of the orders of one exchange."""
+    return struct_hash(
+        DOMAIN,
+        int.from_bytes(type_hash(NAME.encode()), "big"),
+        int.from_bytes(type_hash(version.encode()), "big"),
+        chain_id,
+        int(exchange, 16),
     )
