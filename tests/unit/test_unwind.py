@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from arb.domain.fact import Answered, Confirmed, Settled, Submitted
+from arb.domain.fact import Answered, Confirmed, Requested, Settled, Submitted
 from arb.domain.market import EventId, Side
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.opportunity import Exit, Kind
@@ -13,7 +13,7 @@ from arb.domain.order import Fill, Final, Order, PlanId, TimeInForce, order_id
 from arb.domain.plan import Plan, PlannedLeg, PlanState, Terms
 from arb.domain.settlement import Convert, Merge, OperationId, effect
 from arb.engine.account import read
-from arb.engine.saga import Await, Done, Settle, Submit, next_step, way_out
+from arb.engine.saga import Await, Choose, Done, Settle, Submit, next_step, way_out
 from arb.engine.unwind import best_way, buy, exits, sell
 from arb.testing import builders as make
 
@@ -148,6 +148,28 @@ def test_part_of_a_no_set_is_kept_when_it_pays_for_itself():
     assert isinstance(operation, Convert)
     assert len(operation.gives) == 2
     assert operation.receives == ((made.legs[2].terms.opposite, made.legs[2].market),)
+
+
+def test_what_an_exit_in_fewer_legs_gave_is_sold_and_never_forgotten():
+    of = plan()
+    known = facts(of, ["0", "100", "100"])
+    step = way_out(of, known, books(of, ["0.30"] * 3, [None, "0.99", "0.99"]), NOW)
+    assert isinstance(step, Settle)
+    (gift,) = [outcome for outcome, _ in step.operation.receives]
+    assert gift == of.legs[0].terms.opposite
+    known += [
+        Requested(id=step.id, operation=step.operation, ref="", at=NOW),
+        Settled(id=step.id, effect=effect(step.operation), reason="", at=NOW),
+    ]
+    assert isinstance(next_step(of, known, NOW), Choose)
+    # The plan itself would pay again by now; but it is over, and is not bought a second time.
+    cheap = books(of, ["0.10"] * 3, ["0.20"] * 3)
+    step = way_out(of, known, cheap, NOW)
+    assert [(order.side, order.outcome) for order in step.orders] == [(Side.SELL, gift)]
+    step = way_out(of, known, books(of, ["0.10"] * 3, [None, "0.20", "0.20"]), NOW)
+    assert isinstance(step, Done)
+    assert step.report.alarm
+    assert step.report.realised == -20
 
 
 def test_a_surplus_is_brought_down_to_the_thinnest_leg():

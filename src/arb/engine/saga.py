@@ -97,7 +97,7 @@ def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa
         if now - plan.approved_at > PLAN_LIFE:
             return Done(_ended(plan, account, "it was never sent, and its books are too old now"))
         return Submit(_first(plan, now))
-    if _nothing_left(plan, account):
+    if _nothing_left(plan, account) and not _windfall(plan, account):
         return _waiting(account) or Done(_ended(plan, account, _why(account)))
     if all(
         shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
@@ -206,6 +206,15 @@ def _nothing_left(plan: Plan, account: PlanAccount) -> bool:
         outcome for request in account.requests.values() for outcome in _received(request.operation)
     }
     return all(account.shares(outcome) <= DUST for outcome in outcomes - gave)
+
+
+def _windfall(plan: Plan, account: PlanAccount) -> bool:
+    """Whether an exit in fewer legs gave outcomes that the plan's own would not: they are sold."""
+    meant = set(_received(plan.settlement)) if plan.settlement else set()
+    given = {
+        outcome for request in account.requests.values() for outcome in _received(request.operation)
+    }
+    return any(account.shares(outcome) > DUST for outcome in given - meant)
 
 
 def _received(operation: Operation) -> tuple[OutcomeId, ...]:

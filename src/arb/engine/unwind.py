@@ -92,7 +92,9 @@ def best_way(
     if not trade:
         way = _as_it_is(plan, held)
         return replace(way, left=way.left or left or bool(strays))
-    levels = sorted({NO_SHARES, plan.size, *(h for h in held if h > DUST)})
+    kept = [shares for shares in held if shares > DUST]
+    # With nothing left, to complete the plan would be to trade it anew.
+    levels = sorted({NO_SHARES, plan.size, *kept}) if kept else [NO_SHARES]
     ways = [way for level in levels for way in _ways(plan, account, books, held, level)]
     best = min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.deals)))
     return replace(best, deals=(*best.deals, *strays), left=best.left or left)

@@ -20,6 +20,7 @@ from arb.runtime.bots import with_bots
 from arb.runtime.killswitch import KillSwitch, kill_switch
 from arb.runtime.leader import one_leader, patient, token_of
 from arb.runtime.live import ready_desk
+from arb.runtime.pulse import Pulse, beating
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import commanded, serving
 from arb.runtime.signals import on_stop
@@ -64,6 +65,7 @@ async def run_scheduled(
         one_leader(url, account, log_news) as lead,
         _desk(loaded, observers, live=live, lead=lead) as desk,
         _commanded(loaded, desk, observers, ready) as (orchestrator, control),
+        beating(_pulse(control, observers, live=live)),
     ):
         schedule = Schedule(
             settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
@@ -77,6 +79,14 @@ async def run_scheduled(
             ticker = schedule if lead is None else patient(schedule, log_news)
             statistics = await orchestrator.run(control.ticker(ticker))
         return statistics, len(await desk.ledger.open_plans())
+
+
+def _pulse(control: Control, observers: Sequence[Observer], *, live: bool) -> Pulse:
+    def tell(news: News) -> None:
+        for observer in observers:
+            observer(news)
+
+    return Pulse(clock=control.clock, tell=tell, pause=control.pause if live else None)
 
 
 @asynccontextmanager

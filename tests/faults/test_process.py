@@ -1,0 +1,154 @@
+"""FAULTS.md §1H: the schedule, the clock and the loop. Bots have a folder of tests of their own."""
+
+import asyncio
+import time
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from types import SimpleNamespace
+
+import httpx
+
+from arb.adapters.clock import SystemClock
+from arb.domain.news import CycleSkipped, Trouble
+from arb.runtime.pulse import Pulse, beating
+from arb.runtime.running import run_scheduled
+from arb.runtime.scheduled import Schedule
+from arb.runtime.server import commanded
+from tests.conftest import exchange_at, settings_for
+from tests.faults.world import SOON
+
+
+class Wall(SystemClock):
+    """The machine's clock, which somebody may set."""
+
+    off = timedelta(0)
+
+    def now(self):
+        return super().now() + self.off
+
+
+async def _scheduled(block, *, every=0.3, runs=4):
+    """When the runs began, beside a loop that stands still during the first; and what was told."""
+    news, began = [], []
+    schedule = Schedule(every, SystemClock(), news.append, ticks_max=runs)
+
+    async def tick():
+        began.append(time.monotonic())
+        if len(began) == 1:
+            block()
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(schedule(tick), 10)
+    return began, news
+
+
+async def test_h01_a_run_that_is_late_is_run_and_one_that_is_left_out_is_told():
+    began, _ = await _scheduled(lambda: time.sleep(0.5))
+    assert began[1] - began[0] < 1.2
+    news = []
+    schedule = Schedule(0.2, SystemClock(), news.append, ticks_max=2)
+    await schedule(lambda: asyncio.sleep(0.7))
+    assert [one for one in news if isinstance(one, CycleSkipped)]
+
+
+async def test_h02_a_venue_that_hangs_ends_the_cycle_and_not_the_schedule(tmp_path):
+    flags = {"arbitrage.scan_interval": 0.3, "polymarket.attempts": 1}
+    hang = {"fault": {"endpoint": "/events", "kind": "hang", "times": -1}}
+    reports = []
+
+    def after_one(report):
+        reports.append(report)
+        ended.set()
+
+    ended = asyncio.Event()
+    async with exchange_at("demo", 4) as (_, address), httpx.AsyncClient(trust_env=False) as http:
+        await http.post(f"{address}/_control", json=hang)
+        loaded = settings_for(address, tmp_path, **flags)
+        running = asyncio.create_task(run_scheduled(loaded, after_one, cycles=2))
+        await asyncio.wait_for(ended.wait(), 15)
+        await http.post(f"{address}/_control", json={"clear": True})
+        statistics, _ = await asyncio.wait_for(running, 15)
+    assert [report.reachable for report in reports] == [False, True]
+    assert statistics.trades > 0
+
+
+async def test_h03_runs_that_were_missed_are_not_made_up_for():
+    began, _ = await _scheduled(lambda: time.sleep(1.5), runs=4)
+    pauses = [later - sooner for sooner, later in pairwise(began[1:])]
+    assert min(pauses) > 0.2
+
+
+async def test_h05_a_way_out_that_is_refused_is_no_success(at):
+    async def refuse(_request):
+        await at.conduct(banned=True)
+
+    def take(_request):
+        at.book("race-1", [("0.20", 300)], [("0.90", 300)])
+        at.before_post = refuse
+
+    at.before_post = take
+    report, plan = await at.trade()
+    assert report.alarm
+    assert report.realised <= 0
+    assert any((await at.account(plan)).held.values())
+    await at.check()
+
+
+async def test_h06_a_loss_counts_whichever_way_it_came(make):
+    at = await make(**{"risk.max_daily_loss": "0.01"})
+    at.lose_a_leg(deep="0.20")
+    report, _ = await at.trade()
+    assert report.realised < 0
+    await at.restart()
+    at.open_again()
+    await asyncio.sleep(SOON.total_seconds())
+    report = await at.cycle()
+    assert not report.plans
+    assert "daily loss" in " ".join(report.risk.reasons)
+    assert (await at.ledger.portfolio(at.desk.clock.now())).loss_today > Decimal("0.01")
+
+
+async def _beats(act, pause=None):
+    clock, told = Wall(), []
+    async with beating(Pulse(clock=clock, tell=told.append, pause=pause, beat_seconds=0.05)):
+        await asyncio.sleep(0.1)
+        act(clock)
+        await asyncio.sleep(0.2)
+    assert all(isinstance(news, Trouble) for news in told)
+    return [(news.problem.where, news.problem.what) for news in told]
+
+
+async def test_h09_a_clock_that_jumps_pauses_live_trading():
+    reasons = []
+
+    async def pause(reason):
+        reasons.append(reason)
+
+    def back(clock):
+        clock.off = timedelta(hours=-1)
+
+    ((where, what),) = await _beats(back, pause)
+    assert (where, what) == ("clock", "the clock jumped by -3600.0 s")
+    assert len(reasons) == 1
+
+    def a_little(clock):
+        clock.off = timedelta(seconds=1)
+
+    assert await _beats(a_little, pause) == []
+    assert len(reasons) == 1
+
+
+async def test_h09_a_pause_for_the_clock_holds_until_an_operator_resumes(at):
+    control = commanded(SimpleNamespace(settings=at.settings), at.desk, []).control
+    await control.pause("the clock jumped")
+    assert not (await at.cycle()).plans
+    await control.resume("set right")
+    assert (await at.cycle()).plans
+    await at.check()
+
+
+async def test_h10_a_loop_that_stood_still_is_told_of():
+    ((where, what),) = await _beats(lambda _: time.sleep(1.3))
+    assert where == "loop"
+    assert what.startswith("nothing else could run for 1.")
