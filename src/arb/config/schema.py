@@ -102,6 +102,7 @@ class DatabaseSettings(Section):
     """Where the ledger is."""
 
     url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/arb.db"
+    lease: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = 4
 
 
 class LoggingSettings(Section):

@@ -30,7 +30,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     """One cycle; answers with its report, the account's sum, and how many plans stay open."""
     settings = loaded.settings
     async with (
-        one_leader(settings.database.url, _account(settings, live=live)) as lead,
+        one_leader(settings.database, _account(settings, live=live)) as lead,
         _desk(loaded, [log_news], live=live, lead=lead) as desk,
     ):
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
@@ -60,9 +60,9 @@ async def run_scheduled(
             on_report(news.report)
 
     observers: list[Observer] = [log_news, hand_over]
-    url, account = settings.database.url, _account(settings, live=live)
+    account = _account(settings, live=live)
     async with (
-        one_leader(url, account, log_news) as lead,
+        one_leader(settings.database, account, log_news) as lead,
         _desk(loaded, observers, live=live, lead=lead) as desk,
         _commanded(loaded, desk, observers, ready) as (orchestrator, control),
     ):
