@@ -17,6 +17,7 @@ import pytest
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.maintenance import check
 from arb.domain.errors import LedgerError
+from arb.domain.plan import PlanState
 from arb.runtime.running import run_once
 from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _facts, _plan
@@ -312,15 +313,18 @@ async def test_the_api_works_on_a_server_and_a_waiting_orchestrator_does_not_ser
     assert not standby.plans
 
 
+@pytest.mark.parametrize(
+    ("only", "plans"), [("cheap-no-2", 1), pytest.param(None, 6, marks=pytest.mark.full)]
+)
 async def test_live_trading_on_a_server_keeps_a_ledger_that_is_the_exchanges_truth(
-    tmp_path, postgres
+    only, plans, tmp_path, postgres
 ):
     url = postgres.database()
-    async with live_world("eoa") as (at, wallet):
+    async with live_world("deposit", only=only) as (at, wallet):
         loaded = live_settings(at.address, tmp_path, wallet, **{"database.url": url})
         report, _, still_open = await run_once(loaded, live=True)
         assert (report.mode, still_open) == ("live", 0)
-        assert len(report.plans) == 6
+        assert [plan.state for plan in report.plans] == [PlanState.DONE] * plans
         ledger = await open_ledger(url, f"polymarket:{wallet.lower()}")
         assert not await differences(at, wallet, ledger)
         assert not await check(ledger._db)
