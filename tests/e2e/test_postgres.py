@@ -13,9 +13,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.maintenance import check
+from arb.cli.app import app
 from arb.domain.errors import LedgerError
 from arb.domain.plan import PlanState
 from arb.runtime.running import run_once
@@ -110,36 +112,34 @@ def _leader(pair):
     return _until(lambda: next((o for o in pair if o.plans), None), what=pair[0].err.read_text())
 
 
-def _one_of_two_trades(start, postgres):
-    url = postgres.database()
-    pair = [start(url), start(url)]
+def _one_of_two_trades(start, url, **settings):
+    """The one that trades, and the other."""
+    pair = [start(url, **settings) for _ in range(2)]
     leader = _leader(pair)
     (other,) = (o for o in pair if o is not leader)
     _until(lambda: "this one waits" in other.err.read_text())
     after = len(leader.reports) + 2
     _until(lambda: len(leader.reports) >= after)
     assert not other.reports
-    assert postgres.sql(url, "select token from leaders") == ["1"]
-    for orchestrator in pair:
-        orchestrator.end()
-
-
-def test_of_two_that_start_together_exactly_one_trades(start, postgres):
-    _one_of_two_trades(start, postgres)
+    return leader, other
 
 
 @pytest.mark.full
 def test_of_two_that_start_together_exactly_one_trades_two_hundred_times(start, postgres):
     for _ in range(200):
-        _one_of_two_trades(start, postgres)
+        url = postgres.database()
+        for orchestrator in _one_of_two_trades(start, url):
+            orchestrator.end()
+        assert postgres.sql(url, "select token from leaders") == ["1"]
 
 
-@pytest.mark.parametrize("lease", [1, pytest.param(4, marks=pytest.mark.full)])
-def test_a_leader_that_was_stopped_is_fenced_when_it_wakes(lease, start, postgres):
+@pytest.mark.parametrize("lease", [2, pytest.param(4, marks=pytest.mark.full)])
+def test_one_of_two_trades_and_when_it_was_stopped_it_is_fenced_when_it_wakes(
+    lease, start, postgres
+):
     url = postgres.database()
-    pair = [start(url, ARB_DATABASE__LEASE=str(lease)) for _ in range(2)]
-    first = _leader(pair)
-    (second,) = (o for o in pair if o is not first)
+    first, second = _one_of_two_trades(start, url, ARB_DATABASE__LEASE=str(lease))
+    assert postgres.sql(url, "select token from leaders") == ["1"]
     first.send(signal.SIGSTOP)
     stopped_at = time.monotonic()
     _until(lambda: second.reports, what=second.err.read_text())
@@ -228,15 +228,24 @@ async def test_what_was_acknowledged_outlives_a_server_that_dies_under_load(seco
     await ledger.close()
 
 
-def test_a_halt_from_another_folder_is_heard_within_a_moment(start, postgres, tmp_path):
+def _in(folder, monkeypatch, url):
+    """Commands of this process work in this folder, on this database."""
+    monkeypatch.chdir(folder)
+    for name, value in environment_for("http://127.0.0.1:9", folder).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ARB_DATABASE__URL", url)
+
+
+def test_a_halt_from_another_folder_is_heard_within_a_moment(
+    start, postgres, tmp_path, monkeypatch
+):
     url = postgres.database()
     alone = start(url)
     _leader([alone])
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    env = environment_for("http://127.0.0.1:9", elsewhere) | {"ARB_DATABASE__URL": url}
-    halted = subprocess.run([*ARB, "halt"], env=env, cwd=elsewhere, timeout=60)
-    assert halted.returncode == 0
+    _in(elsewhere, monkeypatch, url)
+    assert CliRunner().invoke(app, ["halt"]).exit_code == 0
     _until(lambda: "stopped by the operator" in alone.err.read_text(), seconds=2)
     known = len(alone.plans)
     seen = len(alone.reports)
@@ -244,35 +253,30 @@ def test_a_halt_from_another_folder_is_heard_within_a_moment(start, postgres, tm
     assert len(alone.plans) <= known + 1  # the one under way
 
 
-def test_the_care_of_the_database_works_on_a_server(postgres, tmp_path):
-    url = postgres.database()
-    env = environment_for("http://127.0.0.1:9", tmp_path) | {"ARB_DATABASE__URL": url}
-
-    def arb(*args):
-        return subprocess.run(
-            [*ARB, *args], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
-
-    upgraded = arb("db", "upgrade")
-    assert upgraded.returncode == 0, upgraded.stderr
-    assert arb("db", "check").returncode == 0
-    copied = arb("db", "backup", "copy")
-    assert copied.returncode != 0
-    assert "pg_dump" in copied.stderr
-    assert "secret-word" not in copied.stderr
+def test_the_care_of_the_database_works_on_a_server(postgres, tmp_path, monkeypatch):
+    _in(tmp_path, monkeypatch, postgres.database())
+    upgraded = CliRunner().invoke(app, ["db", "upgrade"])
+    assert upgraded.exit_code == 0, upgraded.stderr
+    assert CliRunner().invoke(app, ["db", "check"]).exit_code == 0
+    with pytest.raises(LedgerError, match="pg_dump") as refused:
+        CliRunner().invoke(app, ["db", "backup", "copy"], catch_exceptions=False)
+    assert "secret-word" not in str(refused.value)
 
 
-def test_a_copy_by_the_servers_own_tools_is_the_ledger(start, postgres):
+async def test_a_copy_by_the_servers_own_tools_is_the_ledger(postgres):
     url, copy = postgres.database(), postgres.database()
-    alone = start(url)
-    _leader([alone])
-    alone.send(signal.SIGTERM)
-    assert alone.process.wait(WAIT_SECONDS) == 0, alone.err.read_text()
-    postgres.copy(url, copy)
-    for table in ("plans", "facts", "fills", "entries"):
-        query = f"select count(*) from {table}"
-        assert postgres.sql(copy, query) == postgres.sql(url, query) != ["0"]
-    _sound(copy)
+    ledger = await open_ledger(url, "paper:default")
+    await ledger.open_account(2 * _plan().outlay, NOON)
+    await ledger.open_plan(1, _plan())
+    await ledger.append("p", _facts(_plan()))
+    held = await ledger.portfolio(NOON)
+    await ledger.close()
+    await asyncio.to_thread(postgres.copy, url, copy)
+    ledger = await open_ledger(copy, "paper:default")
+    assert await ledger.portfolio(NOON) == held
+    assert list(await ledger.facts("p")) == _facts(_plan())
+    assert not await check(ledger._db)
+    await ledger.close()
 
 
 async def _fetched(orchestrator, *asked, method="GET"):
