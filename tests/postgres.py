@@ -94,6 +94,14 @@ class Server:
         address = f"host=127.0.0.1 port={self.port} user=arb dbname={name}"
         return self._run("psql", "-XAtq", "-d", address, "-c", statement).splitlines()
 
+    def copy(self, source: str, target: str) -> None:
+        """Put a database's content into another, empty one, by way of a dump."""
+        dump = self.folder / "dump"
+        name, to = source.rpartition("/")[2], target.rpartition("/")[2]
+        at = ("-h", "127.0.0.1", "-p", self.port, "-U", "arb")
+        self._run("pg_dump", *at, "--format=custom", "--file", dump, name)
+        self._run("pg_restore", *at, "--exit-on-error", "--dbname", to, dump)
+
     def remove(self) -> None:
         try:
             self.stop("immediate")

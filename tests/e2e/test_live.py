@@ -12,11 +12,11 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage import open_ledger
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.halt import TradingState
-from arb.domain.money import from_micro
 from arb.domain.plan import PlanState
 from arb.runtime.live import reconcile, redeem
 from arb.runtime.running import run_once
 from tests.adapters.venue import WALLETS
+from tests.e2e import worlds
 from tests.e2e.worlds import live_environment, live_settings, live_world
 
 SESSION = "0x" + "22" * 32
@@ -29,21 +29,11 @@ async def account_of(folder, wallet):
 
 async def differences(at, wallet, folder):
     """Where ledger and exchange do not agree, to the micro-unit."""
-    await at.settle()
-    truth = await at.truth()
     ledger = await account_of(folder, wallet)
     try:
-        portfolio = await ledger.portfolio(SystemClock().now())
+        return await worlds.differences(at, wallet, ledger)
     finally:
         await ledger.close()
-    there = truth["accounts"][wallet.lower()]
-    found = list(truth["problems"])
-    if portfolio.cash != from_micro(there["usd"]):
-        found.append(f"cash {portfolio.cash} != {from_micro(there['usd'])}")
-    held = {o.token: p.shares for o, p in portfolio.positions.items() if p.shares}
-    if held != {t: from_micro(n) for t, n in there["tokens"].items()}:
-        found.append(f"shares {held} != {there['tokens']}")
-    return found
 
 
 @pytest.mark.parametrize("kind", ["eoa", "safe", "deposit"])

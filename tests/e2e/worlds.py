@@ -2,6 +2,8 @@
 
 import contextlib
 
+from arb.adapters.clock import SystemClock
+from arb.domain.money import from_micro
 from tests.adapters.venue import KEY, WALLETS, venue
 from tests.conftest import environment_for, settings_for
 
@@ -58,3 +60,18 @@ def live_environment(address, folder, wallet):
         "ARB_POLYMARKET__SETTLEMENT_QUIET_SECONDS": "3",
         "ARB_TRADING__LIVE": "true",
     }
+
+
+async def differences(at, wallet, ledger):
+    """Where a ledger and the exchange do not agree, to the micro-unit."""
+    await at.settle()
+    truth = await at.truth()
+    portfolio = await ledger.portfolio(SystemClock().now())
+    there = truth["accounts"][wallet.lower()]
+    found = list(truth["problems"])
+    if portfolio.cash != from_micro(there["usd"]):
+        found.append(f"cash {portfolio.cash} != {from_micro(there['usd'])}")
+    held = {o.token: p.shares for o, p in portfolio.positions.items() if p.shares}
+    if held != {t: from_micro(n) for t, n in there["tokens"].items()}:
+        found.append(f"shares {held} != {there['tokens']}")
+    return found

@@ -102,7 +102,7 @@ def test_the_interface_spec_keeps_the_section_numbers_that_others_cite():
 
 
 def test_the_locks_have_hashes_and_no_index_address():
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-services.lock"):
         text = _read(name)
         assert "--hash=sha256:" in text
         assert not re.search(r"https?://|file:|--index", text)
@@ -180,8 +180,7 @@ def test_a_built_wheel_runs_the_demo_in_an_empty_environment(tmp_path):
     site = next((venv / "lib").glob("python*/site-packages"))
     _run(sys.executable, "-m", "zipfile", "-e", str(wheel), str(site))
     # The base dependencies alone, taken from the environment at hand; nothing of this checkout.
-    base = _base_distributions()
-    for path in base:
+    for path in base_distributions():
         (site / path.name).symlink_to(path)
     done = _run(str(venv / "bin" / "python"), "-I", "-m", "arb", "demo", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -190,7 +189,7 @@ def test_a_built_wheel_runs_the_demo_in_an_empty_environment(tmp_path):
     assert config["trading"]["live"] is False
 
 
-def _base_distributions():
+def base_distributions():
     """Everything that the base install brings, by its files' top level."""
     from importlib.metadata import distributions
 

@@ -1,19 +1,38 @@
 """What operators put in place: containers, units, schedules, dashboards. Needs no engine."""
 
+import contextlib
+import itertools
 import json
+import os
 import re
 import shutil
+import signal
+import socket
+import stat
 import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from tests.conftest import ROOT
+from arb.api.auth import Role, must_not_listen
+from arb.cli.app import app
+from arb.config.sources import load
+from tests.conftest import ROOT, environment_for
+from tests.house.test_house import base_distributions
 
 SPEC = (ROOT / "INTERFACE_SPEC.md").read_text()
 METRICS = {
     name: set(filter(None, labels.split(", ")))
-    for name, labels in re.findall(r"^\| `(arb_\w+)` \| \w+ \| ([\w, ]*?) *\|", SPEC, re.M)
+    for name, labels in re.findall(
+        r"^\| `(arb_\w+)` \| (?:counter|gauge|histogram) \| ([\w, ]*?) *\|", SPEC, re.M
+    )
 }
 """The documented metrics with their labels; the house rules hold them against the code."""
 
@@ -48,6 +67,7 @@ def test_the_image_is_pinned_small_and_nobodys_root():
         assert name != "ADD"
     (check,) = [rest for name, rest in last if name == "HEALTHCHECK"]
     assert json.loads(check.split("CMD", 1)[1])[0] == "/opt/arb/bin/arb"
+    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
     installs = [rest for name, rest in found if name == "RUN" and "pip install" in rest]
     assert all("--require-hashes" in rest and "--no-cache-dir" in rest for rest in installs)
     copied = [rest.split()[:-1] for name, rest in found if name == "COPY" and "--from" not in rest]
@@ -176,7 +196,9 @@ def test_every_unit_is_whole_and_confined(path):
     assert service["User"] == "arb"
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "true"
-    assert service["ReadWritePaths"] == "/opt/arb/data /opt/arb/logs"
+    written = service["ReadWritePaths"].split()
+    assert written[:2] == ["/opt/arb/data", "/opt/arb/logs"]
+    assert set(written[2:]) <= {"-/opt/arb/comm"}
     assert "/opt/arb/.venv/bin/arb " in service["ExecStart"]
 
 
@@ -205,3 +227,359 @@ def test_the_schedule_for_cron_is_well_formed():
         assert all(re.fullmatch(r"[\d*/,-]+", field) for field in when)
         assert command.startswith("cd /opt/arb && .venv/bin/arb ")
         assert not re.search(r"(?<!\\)%", command)  # cron ends the line at a bare one
+
+
+def _lock(name):
+    """Which versions a lock names."""
+    pinned = re.findall(
+        r"^([a-z0-9-]+)(?:\[[\w,]+\])?==([^ ;\\]+)", (ROOT / name).read_text(), re.M
+    )
+    return {(project, version) for project, version in pinned}
+
+
+def test_the_images_lock_has_every_extra_at_the_versions_that_are_tested():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    services = _lock("requirements-services.lock")
+    wanted = [
+        *project["dependencies"],
+        *itertools.chain(*project["optional-dependencies"].values()),
+    ]
+    named = {re.match(r"[A-Za-z0-9_.-]+", each)[0].lower() for each in wanted}
+    assert not named - {name for name, _ in services}
+    assert _lock("requirements.lock") <= services <= _lock("requirements-dev.lock")
+    (install,) = re.findall(r"--require-hashes .*?-r (\S+)", (ROOT / "Dockerfile").read_text())
+    assert install == "requirements-services.lock"
+
+
+def _environment(**dotenv):
+    """What compose gives the orchestrator, with these names in `.env`."""
+    lines = (f"{name}={value}" for name, value in dotenv.items())
+    assert all("\n" not in line for line in lines)
+
+    def fill(text):
+        return re.sub(
+            r"\$\{(\w+)(?::-([^}]*))?\}",
+            lambda found: dotenv.get(found[1]) or found[2] or "",
+            str(text),
+        )
+
+    named = _yaml("compose.yaml")["services"]["arb"]["environment"]
+    own = {name: value for name, value in dotenv.items() if name.startswith("ARB_")}
+    return own | {name: fill(value) for name, value in named.items()}
+
+
+def _dotenv(*beginnings):
+    """The lines for `.env` in the operator's guide."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README_ORCHESTRATOR.md").read_text(), re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    found = dict(line.split("=", 1) for line in lines if line.startswith(beginnings))
+    return {
+        name: re.sub(r"\$\{(\w+)\}", lambda m: found[m[1]], value) for name, value in found.items()
+    }
+
+
+def test_compose_alone_needs_no_secret_and_keeps_the_api_shut(tmp_path, monkeypatch):
+    for name, value in _environment().items():
+        monkeypatch.setenv(name, value)
+    settings = load(folder=tmp_path).settings
+    assert not settings.api.enabled
+    assert not settings.api.token
+    assert not settings.trading.live
+    assert settings.database.url.startswith("sqlite")
+    profiles = [each.get("profiles") for each in _yaml("compose.yaml")["services"].values()]
+    assert profiles.count(None) == 1
+    assert "secrets" not in _yaml("compose.yaml")["services"]["arb"]
+
+
+def test_what_the_guide_puts_into_dotenv_switches_on_what_the_profiles_need(tmp_path, monkeypatch):
+    dotenv = _dotenv("ARB_", "POSTGRES_", "PROMETHEUS_")
+    composed = _yaml("compose.yaml")
+    assert {secret["environment"] for secret in composed["secrets"].values()} <= set(dotenv)
+    for name, value in _environment(**dotenv).items():
+        monkeypatch.setenv(name, value)
+    settings = load(folder=tmp_path).settings
+    assert settings.api.enabled
+    assert must_not_listen(settings.api.host, configured=False)
+    assert settings.database.url == (
+        f"postgresql+asyncpg://arb:{dotenv['POSTGRES_PASSWORD']}@postgres:5432/arb"
+    )
+    (scraped,) = _yaml("config/prometheus.yml")["scrape_configs"][0]["static_configs"]
+    name, port = scraped["targets"][0].split(":")
+    assert name in settings.api.allowed_hosts
+    assert int(port) == settings.api.port
+    (published,) = composed["services"]["arb"]["ports"]
+    assert published == f"127.0.0.1:{port}:{port}"
+
+
+@contextlib.contextmanager
+def _exchange(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb", "exchange", "serve", "--port", "0", "--json"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield json.loads(process.stdout.readline())["ready"]
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory):
+    with _exchange(tmp_path_factory.mktemp("exchange")) as address:
+        yield address
+
+
+def _venue(address, folder):
+    """Where the venue is; everything else as it is by default."""
+    return {
+        name: value
+        for name, value in environment_for(address, folder).items()
+        if not name.startswith("ARB_")
+        or (name.endswith(("_URL", "_PAUSE")) and "DATABASE" not in name)
+    }
+
+
+def _arb(*arguments, cwd, env):
+    return subprocess.run(
+        [sys.executable, "-m", "arb", *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_prometheus_may_scrape_what_compose_starts(exchange, tmp_path, monkeypatch):
+    env = _venue(exchange, tmp_path) | _environment(ARB_API__ENABLED="true")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        env["ARB_API__PORT"] = str(probe.getsockname()[1])
+    made = _arb("api", "token", "prometheus", "--role", Role.READ.value, cwd=tmp_path, env=env)
+    with (tmp_path / "err").open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "arb", "run", "--json"],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+        )
+    try:
+        client = httpx.Client(
+            base_url=f"http://127.0.0.1:{env['ARB_API__PORT']}",
+            headers={"authorization": f"Bearer {made.stdout.strip()}", "host": "arb:8000"},
+            trust_env=False,
+        )
+        with client:
+            answer, end = None, time.monotonic() + 30
+            while answer is None or "arb_cycles_total{" not in answer.text:
+                assert time.monotonic() < end, (tmp_path / "err").read_text()
+                time.sleep(0.05)
+                with contextlib.suppress(httpx.TransportError):
+                    answer = client.get("/metrics")
+            assert answer.status_code == 200
+            assert client.post("/api/v1/bot/halt").status_code == 403
+            elsewhere = client.get("/metrics", headers={"host": "evil.example"})
+            assert elsewhere.status_code == 421
+            assert client.get("/healthz", headers={"authorization": ""}).status_code == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    check = json.loads(re.search(r"HEALTHCHECK.*?CMD (\[.*?\])", _flat("Dockerfile"))[1])
+    asked = _arb(*check[1:], cwd=tmp_path, env=env)
+    assert asked.returncode == 0, asked.stderr
+    monkeypatch.chdir(tmp_path)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    late = CliRunner().invoke(app, ["status", "--fresh", "0"])
+    assert (late.exit_code, "the last cycle began" in late.stderr) == (5, True)
+
+
+def _flat(name):
+    return (ROOT / name).read_text().replace("\\\n", " ")
+
+
+def _commands():
+    """What the units and the crontab run."""
+    for path in sorted(UNITS.glob("*.service")):
+        command = _unit(path)["Service"]["ExecStart"].replace("%%", "%").replace("$$", "$")
+        yield path.name, command
+    lines = (ROOT / "config" / "arb.cron").read_text().splitlines()
+    for number, line in enumerate(line for line in lines if line and not line.startswith("#")):
+        yield f"cron {number}", line.split(None, 5)[5].replace("\\%", "%")
+
+
+def test_every_command_of_the_units_and_of_cron_runs_today(exchange, tmp_path):
+    opt = tmp_path / "opt"
+    for name in ("data", "logs", ".venv/bin"):
+        (opt / name).mkdir(parents=True)
+    shim = opt / ".venv" / "bin" / "arb"
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m arb "$@"\n')
+    shim.chmod(0o755)
+    env = _venue(exchange, tmp_path)
+    found = dict(_commands())
+    assert len(found) == 5
+    # Those that copy the ledger come when there is one.
+    for name in sorted(found, key=lambda name: " backup " in found[name]):
+        command = found[name].replace("/opt/arb", str(opt))
+        # The long-running one gets what a service manager sends.
+        limit = "timeout --preserve-status -s TERM 3 " if command.endswith("arb run") else ""
+        done = subprocess.run(
+            limit + command,
+            shell=True,
+            cwd=opt,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, (name, command, done.stderr)
+    day = time.strftime("%u")
+    assert (opt / "data" / "backups" / f"arb-{day}.db").stat().st_size > 0
+    assert json.loads((opt / "logs" / "cycles.ndjson").read_text())["schema"] == 1
+    made = {path.name for path in opt.iterdir()}
+    assert made == {"data", "logs", ".venv"}
+    # The way back, as the guide has it.
+    guide = (ROOT / "README_ORCHESTRATOR.md").read_text()
+    (block,) = re.findall(r"```console\n(\$ arb db backup .*?)```", guide, re.S)
+    for line in block.splitlines():
+        command = line.removeprefix("$ ").replace("arb db", f"{shim} db")
+        done = subprocess.run(command, shell=True, cwd=opt, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, (line, done.stderr)
+    assert json.loads(_arb("status", "--json", cwd=opt, env=env).stdout)["last_cycle"] == 3
+
+
+NOBODY = 61234
+"""No user of any machine: what it owns was written by the test."""
+CONFINED = f"""
+set -eu
+mount --make-rprivate /
+mount --bind "$1" "$2"
+mount --bind "$3" "$4"
+mount --bind "$5" "$5"
+mount -o remount,bind,ro /
+cd "$5"
+shift 5
+exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --no-new-privs "$@"
+"""
+
+
+def _can_confine():
+    tried = ["unshare", "-m", "sh", "-c", "mount --make-rprivate / && mount -o remount,bind,ro /"]
+    if os.getuid() or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
+        return False
+    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+
+def _works(command, who):
+    with contextlib.suppress(OSError):
+        return subprocess.run(command, check=False, capture_output=True, **who).returncode == 0
+    return False
+
+
+def _state(tree):
+    """Everything in a tree, by what writing to it would change."""
+    return {
+        path: (found.st_mtime_ns, found.st_size, found.st_mode)
+        for path in tree.rglob("*")
+        for found in [path.lstat()]
+    }
+
+
+def _state_of_public():
+    """What there is of the program's user where anybody may write."""
+    places = map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/run"))
+    found = set()
+    for path in itertools.chain(*(place.glob("*") for place in places)):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_uid == (NOBODY if os.getuid() == 0 else os.getuid()):
+                found.add(path)
+    return found
+
+
+@pytest.fixture
+def installed():
+    """The built package in a tree of its own, as in the image; only `home` may be written to."""
+    top = Path(tempfile.mkdtemp(prefix="arb-image-"))
+    top.chmod(0o755)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+    subprocess.run([*build, top, ROOT], check=True, capture_output=True)
+    (wheel,) = top.glob("*.whl")
+    confined = _can_confine()
+    python, site = Path(sys.base_prefix), Path(httpx.__file__).parents[1]
+    if confined:
+        # A user of no rights may not come near either where they are: they are mounted here.
+        python, site = top / "python", top / "site"
+        python.mkdir()
+        site.mkdir()
+    venv = top / "venv"
+    own = venv / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    own.mkdir(parents=True)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").symlink_to(python / "bin" / f"python3.{sys.version_info.minor}")
+    (venv / "pyvenv.cfg").write_text(f"home = {python / 'bin'}\n")
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, own], check=True)
+    for path in base_distributions():
+        (own / path.name).symlink_to(site / path.name)
+    home = top / "home"
+    home.mkdir()
+    if os.getuid() == 0:
+        os.chown(home, NOBODY, NOBODY)
+    for path in [venv, *venv.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    yield top, confined
+    for path in [venv, *venv.rglob("*")]:
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(top)
+
+
+def test_the_installed_program_runs_as_nobody_and_writes_into_its_home_alone(exchange, installed):
+    top, confined = installed
+    home = top / "home"
+    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    command = [str(top / "venv" / "bin" / "python"), "-I", "-m", "arb"]
+    if confined:
+        mounts = [sys.base_prefix, top / "python", Path(httpx.__file__).parents[1], top / "site"]
+        command = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            CONFINED,
+            "sh",
+            *map(str, mounts),
+            str(home),
+            *command,
+        ]
+    elif who and not _works([command[0], "-c", "import httpx"], who):
+        pytest.skip("no mount namespace can be made here, and nobody may come near the interpreter")
+    env = _venue(exchange, home) | {
+        "HOME": str(home),
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LD_LIBRARY_PATH": str(top / "python" / "lib"),
+    }
+    before, public = _state(top / "venv"), _state_of_public()
+    for arguments in (("run", "--once", "--json"), ("status", "--fresh", "600", "--json")):
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=home,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **({} if confined else who),
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["schema"] == 1
+    assert _state(top / "venv") == before
+    assert {path.name for path in home.iterdir()} == {"data", "logs"}
+    assert (home / "data" / "arb.db").stat().st_size > 0
+    assert (home / "data" / "arb.db").stat().st_uid == (NOBODY if who else os.getuid())
+    assert not {path for path in _state_of_public() - public if who or "arb" in path.name}

@@ -13,6 +13,7 @@ from datetime import time as clock_time
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from arb.adapters.notify.apprise import masked
@@ -35,7 +36,7 @@ from arb.domain.news import CycleSkipped, StateChanged, Trouble
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Problem, Statistics
-from arb.runtime.running import run_once
+from arb.runtime.running import run_once, run_scheduled
 from tests.conftest import ROOT, exchange_at, settings_for
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -344,3 +345,27 @@ async def test_a_low_balance_is_told_and_a_dead_webhook_does_not_stop_the_cycle(
         _, statistics, _ = await run_once(settings_for(address, tmp_path, **flags))
     assert statistics.successes > 0
     assert any("balance is low" in got["message"] for got in webhook.got)
+
+
+async def test_the_api_hears_what_happens_beside_alerts(tmp_path, monkeypatch):
+    """Both listen to one list: who comes later must hear as much as who came first."""
+    found = asyncio.get_running_loop().create_future()
+    monkeypatch.chdir(tmp_path)
+    async with exchange_at("demo", 7) as (_, address):
+        flags = {"api.enabled": True, "api.port": 0, "alerts.console": True}
+        loaded = settings_for(address, tmp_path, **flags, **{"arbitrage.scan_interval": 0.3})
+        run = asyncio.create_task(
+            run_scheduled(loaded, lambda _: None, 5, ready=lambda *told: found.set_result(told))
+        )
+        where, token = await found
+        headers = {"authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=where, headers=headers, trust_env=False) as client:
+            for _ in range(100):
+                metrics = (await client.get("/metrics")).text
+                if 'arb_cycles_total{result="ok"}' in metrics:
+                    break
+                await asyncio.sleep(0.02)
+            health = (await client.get("/api/v1/bot/health")).json()
+        await run
+    assert 'arb_cycles_total{result="ok"}' in metrics
+    assert health["last_successful_update"]

@@ -6,21 +6,33 @@ from typing import Annotated, Any
 
 import typer
 
-from arb.cli.common import Json, Limit, Profile, load, wait
+from arb.cli.common import ExitCode, Json, Limit, Profile, load, wait
 
 Everything = Annotated[
     bool, typer.Option("--all", help="Also candidates that were never proved, with their reason.")
 ]
 
 
-def status(json: Json = False, profile: Profile = None) -> None:
+def status(
+    json: Json = False,
+    fresh: Annotated[
+        float | None,
+        typer.Option(
+            "--fresh", metavar="SECONDS", help="Fail unless the last cycle began within these."
+        ),
+    ] = None,
+    profile: Profile = None,
+) -> None:
     """The state of trading, the account, the last cycle, the sum of all."""
-    from arb.cli.output import print_json, print_line, print_table, statistics_rows
+    from arb.cli.output import print_error, print_json, print_line, print_table, statistics_rows
     from arb.runtime.reads import read_status
     from arb.runtime.remote import live_status
 
     loaded = load(profile)
     found, live = wait(read_status(loaded)), wait(live_status(loaded))
+    if fresh is not None and not found.fresh(fresh):
+        print_error(f"the last cycle began {found.cycle_at or 'never'}; see `arb doctor`")
+        raise typer.Exit(ExitCode.INTERNAL)
     if json:
         print_json({**found.document(), "orchestrator": live})
         return

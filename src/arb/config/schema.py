@@ -103,6 +103,7 @@ class DatabaseSettings(Section):
     """Where the ledger is."""
 
     url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/arb.db"
+    lease: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = 4
 
 
 class LoggingSettings(Section):
@@ -158,6 +159,16 @@ class AlertsSettings(Section):
     summary_at: Annotated[str, Field(pattern=CLOCK_TIME)] = "00:00"
 
 
+class CloudWatchSettings(Section):
+    """Whether figures go to Amazon CloudWatch. Credentials come from boto3's own chain alone."""
+
+    enabled: bool = False
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#-][A-Za-z0-9._/#:-]{0,254}$")] = "arb"
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""
+    endpoint_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]\S*)?$")] = ""
+    interval: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60
+
+
 class Settings(BaseSettings):
     """All settings. Made by `arb.config.sources.load`, which knows where each value came from."""
 
@@ -176,6 +187,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     bots: BotsSettings = BotsSettings()
     alerts: AlertsSettings = AlertsSettings()
+    cloudwatch: CloudWatchSettings = CloudWatchSettings()
 
     @property
     def account(self) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -29,7 +28,7 @@ from arb.domain.errors import LedgerError
 from arb.domain.money import Usd
 from arb.domain.news import CycleEnded, News, PlanEnded
 from arb.domain.report import Statistics
-from arb.ports import Clock, Desk, Ledger
+from arb.ports import Clock, Desk, Ledger, Observer
 
 LOOK_SECONDS = 30.0
 
@@ -96,21 +95,27 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def with_alerts(loaded: Loaded, desk: Desk) -> AsyncIterator[Desk]:
-    """The desk with alerts listening, where there is a channel.
+async def with_alerts(loaded: Loaded, desk: Desk, observers: list[Observer]) -> AsyncIterator[None]:
+    """Alerts of this desk while the block runs, where there is a channel.
+
+    Args:
+        loaded: The settings.
+        desk: Whose account is looked at.
+        observers: The list that the desk, and its ledger, tell news to.
 
     Raises:
         ConfigError: An address is not understood, or the library for it is missing.
     """
     channels = channels_of(loaded.settings)
     if not channels:
-        yield desk
+        yield
         return
     courier = Courier(channels, _failed)
     watch = Watch(alert_options(loaded.settings), courier, desk.ledger, desk.clock)
+    observers.append(watch.observe)
     task = asyncio.create_task(watch.run())
     try:
-        yield replace(desk, observers=[*desk.observers, watch.observe])
+        yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -55,8 +55,13 @@ def bots_of(settings: Settings) -> Bots:
 
 
 @contextlib.asynccontextmanager
-async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[Desk]:
+async def with_bots(loaded: Loaded, desk: Desk, observers: list[Observer]) -> AsyncIterator[Desk]:
     """The desk with bots before its trading, where there are any; they run as long as the block.
+
+    Args:
+        loaded: The settings.
+        desk: The desk without them.
+        observers: The list that the desk, and its ledger, tell news to.
 
     Raises:
         ConfigError: The definitions are wrong, or a bot with its own account is to trade live.
@@ -71,7 +76,7 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[Desk]:
         raise ConfigError(f"bot.{own[0]}.does = 'executes': such bots work on paper only")
 
     def tell(who: str, what: str) -> None:
-        _say(desk.observers, who, what)
+        _say(observers, who, what)
 
     async with _opened(loaded, tell) as mailbox, contextlib.AsyncExitStack() as stack:
         ready = _ready_by_files(mailbox, bots)
@@ -93,8 +98,8 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[Desk]:
         }
         deliverer = asyncio.create_task(_deliver(list(trading.values())))
         stack.callback(deliverer.cancel)
-        observers = [*desk.observers, *(found.observe for found in trading.values())]
-        yield replace(desk, trading={**trading}, observers=observers)
+        observers.extend(found.observe for found in trading.values())
+        yield replace(desk, trading={**trading})
 
 
 async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from arb.adapters.storage import Database, upgrade
 from arb.adapters.storage.database import file_of, is_server
 from arb.adapters.storage.lead import Lead
 from arb.adapters.storage.queries import leader_of
+from arb.config.schema import DatabaseSettings
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
@@ -23,12 +24,12 @@ PATIENCE_SECONDS = 1.0
 
 @contextlib.asynccontextmanager
 async def one_leader(
-    url: str, account: str, tell: Observer | None = None
+    database: DatabaseSettings, account: str, tell: Observer | None = None
 ) -> AsyncIterator[Lead | None]:
     """The lead of an account as long as the block runs; `None` where the file's lock is enough.
 
     Args:
-        url: The ledger's address.
+        database: Where the ledger is, and how long a leader may be silent.
         account: Whose lead.
         tell: Where to say that another one leads; with it, this one waits its turn.
 
@@ -36,12 +37,19 @@ async def one_leader(
         LedgerLocked: Another orchestrator has it, and none is to be waited for.
         LedgerError: The database cannot be used.
     """
+    url = database.url
     with one_instance(file_of(url)):
         if not is_server(url):
             yield None
             return
         holder = f"{socket.gethostname()}, process {os.getpid()}"
-        lead = Lead(url=url, account=account, holder=holder, clock=SystemClock())
+        lead = Lead(
+            url=url,
+            account=account,
+            holder=holder,
+            clock=SystemClock(),
+            lease_seconds=database.lease,
+        )
         await _prepared(url)
         lead.start()
         try:

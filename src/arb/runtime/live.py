@@ -137,7 +137,7 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
     """
     settings = loaded.settings
     async with (
-        one_leader(settings.database.url, settings.account) as lead,
+        one_leader(settings.database, settings.account) as lead,
         signed_in(loaded) as (venue, live),
         live_desk(settings, live, venue, token=token_of(lead)) as desk,
     ):
@@ -166,7 +166,7 @@ async def redeem(loaded: Loaded) -> tuple[list[str], int]:
             troubles.append(f"{news.problem.where}: {news.problem.what}")
 
     async with (
-        one_leader(settings.database.url, settings.account) as lead,
+        one_leader(settings.database, settings.account) as lead,
         signed_in(loaded) as (venue, live),
         live_desk(settings, live, venue, [hear], token_of(lead)) as desk,
     ):

@@ -41,7 +41,14 @@ class Status:
     portfolio: Portfolio
     statistics: Statistics
     cycle: int | None
+    cycle_at: datetime | None
+    """When the last cycle began."""
     funnel: dict[str, int]
+
+    def fresh(self, seconds: float) -> bool:
+        """Whether the last cycle began less than so many seconds ago."""
+        age = None if self.cycle_at is None else SystemClock().now() - self.cycle_at
+        return age is not None and age.total_seconds() < seconds
 
     def account_rows(self) -> list[tuple[str, str]]:
         """The account for people."""
@@ -106,6 +113,7 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
         portfolio=await ledger.portfolio(SystemClock().now()),
         statistics=await ledger.statistics(),
         cycle=last.cycle if last else None,
+        cycle_at=last.started_at if last else None,
         funnel=last.summary["funnel"] if last else {},
     )
 

@@ -1,6 +1,6 @@
 """The orchestrator in a process: once, or until told to stop."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
+from arb.runtime.cloudwatch import with_cloudwatch
 from arb.runtime.killswitch import KillSwitch, kill_switch
 from arb.runtime.leader import one_leader, patient, token_of
 from arb.runtime.live import ready_desk
@@ -30,7 +31,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     """One cycle; answers with its report, the account's sum, and how many plans stay open."""
     settings = loaded.settings
     async with (
-        one_leader(settings.database.url, _account(settings, live=live)) as lead,
+        one_leader(settings.database, _account(settings, live=live)) as lead,
         _desk(loaded, [log_news], live=live, lead=lead) as desk,
     ):
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
@@ -60,9 +61,9 @@ async def run_scheduled(
             on_report(news.report)
 
     observers: list[Observer] = [log_news, hand_over]
-    url, account = settings.database.url, _account(settings, live=live)
+    account = _account(settings, live=live)
     async with (
-        one_leader(url, account, log_news) as lead,
+        one_leader(settings.database, account, log_news) as lead,
         _desk(loaded, observers, live=live, lead=lead) as desk,
         _commanded(loaded, desk, observers, ready) as (orchestrator, control),
         beating(_pulse(control, observers, live=live)),
@@ -103,25 +104,30 @@ async def _commanded(
 
 @asynccontextmanager
 async def _desk(
-    loaded: Loaded, observers: Sequence[Observer], *, live: bool, lead: Lead | None
+    loaded: Loaded, observers: list[Observer], *, live: bool, lead: Lead | None
 ) -> AsyncIterator[Desk]:
-    """The desk, with the operator's switch watched from a thread of its own."""
+    """The desk, with the operator's switch watched from a thread of its own.
+
+    Whoever listens is added to the one list of observers: the ledger tells its news to it, too.
+    """
     settings = loaded.settings
     token = token_of(lead)
     if not live:
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
         async with (
             paper_desk(settings, observers, token) as desk,
-            with_alerts(loaded, desk) as heard,
-            with_bots(loaded, heard) as whole,
+            with_alerts(loaded, desk, observers),
+            with_cloudwatch(loaded, desk, observers),
+            with_bots(loaded, desk, observers) as whole,
         ):
             with _hearing(switch, lead):
                 yield replace(whole, killed=_killed(switch, lead))
         return
     async with (
         ready_desk(loaded, observers, token) as (desk, trading),
-        with_alerts(loaded, desk) as heard,
-        with_bots(loaded, heard) as whole,
+        with_alerts(loaded, desk, observers),
+        with_cloudwatch(loaded, desk, observers),
+        with_bots(loaded, desk, observers) as whole,
     ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)

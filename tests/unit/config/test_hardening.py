@@ -23,6 +23,8 @@ SECONDS = {
     "reconcile_interval",
     "monitor_interval",
     "repeat_after",
+    "interval",
+    "lease",
 }
 
 

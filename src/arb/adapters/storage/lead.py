@@ -1,8 +1,8 @@
 """Who leads an account on a server: one orchestrator, by a lock that lives as long as its session.
 
-The server ends a session that says nothing for `LEASE_SECONDS`, and the lock with it: a leader
-that hangs or is cut off loses it without anybody comparing clocks. Whoever takes the lock next
-writes down a higher token, which every write of a leader is held against (`SqlLedger`).
+The server ends a session that says nothing for as long as the lease is, and the lock with it: a
+leader that hangs or is cut off loses it without anybody comparing clocks. Whoever takes the lock
+next writes down a higher token, which every write of a leader is held against (`SqlLedger`).
 """
 
 import asyncio
@@ -37,6 +37,8 @@ class Lead:
     holder: str
     """Who this is, for people: host and process."""
     clock: Clock
+    lease_seconds: float = LEASE_SECONDS
+    """Of silence, after which the server takes the lead away."""
     token: int = field(default=0, init=False)
     """Higher than that of every leader before; 0: this one has not led yet."""
     tried: threading.Event = field(default_factory=threading.Event, init=False)
@@ -112,7 +114,7 @@ class Lead:
                     await self._look(session)
             self.trouble = ""
             if locked and not self.lost:
-                self._sure_until = asked + LEASE_SECONDS
+                self._sure_until = asked + self.lease_seconds
             self.tried.set()
             await self._pause(asked + BEAT_SECONDS if locked else asked + TRY_SECONDS)
 
@@ -162,9 +164,9 @@ class Lead:
 
     def _engine(self) -> AsyncEngine:
         options: dict[str, Any] = server_options(
-            application_name="arb lead", idle_session_timeout=str(int(LEASE_SECONDS * 1000))
+            application_name="arb lead", idle_session_timeout=str(int(self.lease_seconds * 1000))
         )
-        options["connect_args"]["command_timeout"] = LEASE_SECONDS
+        options["connect_args"]["command_timeout"] = self.lease_seconds
         return create_async_engine(
             self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options
         )

@@ -1,0 +1,166 @@
+"""Figures for a monitoring service that is told of them: counted from the news between two looks.
+
+The names and labels are those of the metrics that Prometheus reads (`arb.api.metrics`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from arb.domain.decision import Approved, Refused
+from arb.domain.halt import Standing, TradingState
+from arb.domain.news import (
+    CycleEnded,
+    CycleSkipped,
+    Decided,
+    News,
+    PlanEnded,
+    PlanStarted,
+    QualityAlarm,
+    Trouble,
+)
+from arb.domain.plan import PlanState
+from arb.domain.position import Portfolio
+from arb.domain.report import CycleReport, Statistics
+
+Label = tuple[str, str]
+"""A label's name and value."""
+
+
+class Unit(StrEnum):
+    """What a figure is counted in."""
+
+    COUNT = "Count"
+    SECONDS = "Seconds"
+    NONE = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Several measurements as one: how many, their sum, the least and the most."""
+
+    count: int
+    total: float
+    least: float
+    most: float
+
+    def plus(self, value: float) -> "Spread":
+        """With one more."""
+        return Spread(
+            self.count + 1, self.total + value, min(self.least, value), max(self.most, value)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measurement."""
+
+    name: str
+    value: float | Spread
+    unit: Unit = Unit.NONE
+    label: Label | None = None
+
+
+COUNTED: tuple[tuple[str, Label | None], ...] = (
+    ("arb_cycles_total", ("result", "ok")),
+    ("arb_cycles_total", ("result", "unreachable")),
+    ("arb_cycles_skipped_total", None),
+    ("arb_opportunities_total", ("decision", "approved")),
+    ("arb_opportunities_total", ("decision", "refused")),
+    ("arb_plans_started_total", None),
+    *(("arb_plans_ended_total", ("state", state.value)) for state in PlanState),
+    ("arb_data_quality_alarms_total", None),
+    ("arb_errors_total", None),
+)
+"""Told with every look, as 0 where nothing was counted: silence means that nobody counts."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts since the last look. Itself an `Observer`."""
+
+    _counts: Counter[tuple[str, Label | None]] = field(default_factory=Counter)
+    _seconds: Spread | None = None
+    _last: CycleReport | None = None
+
+    def __call__(self, news: News) -> None:
+        """Count it."""
+        match news:
+            case Decided(finding=Approved()):
+                self._count("arb_opportunities_total", ("decision", "approved"))
+            case Decided(finding=Refused()):
+                self._count("arb_opportunities_total", ("decision", "refused"))
+            case QualityAlarm():
+                self._count("arb_data_quality_alarms_total")
+            case PlanStarted():
+                self._count("arb_plans_started_total")
+            case PlanEnded(report=report):
+                self._count("arb_plans_ended_total", ("state", report.state.value))
+            case Trouble():
+                self._count("arb_errors_total")
+            case CycleSkipped():
+                self._count("arb_cycles_skipped_total")
+            case CycleEnded(report=report):
+                self._ended(report)
+            case _:
+                pass
+
+    def take(self) -> tuple[Figure, ...]:
+        """What has been counted since the last look; counting begins anew."""
+        figures = [
+            Figure(name=name, value=self._counts[name, label], unit=Unit.COUNT, label=label)
+            for name, label in COUNTED
+        ]
+        if self._seconds is not None:
+            figures.append(Figure(name="arb_cycle_seconds", value=self._seconds, unit=Unit.SECONDS))
+        if self._last is not None:
+            figures += _seen(self._last)
+        self._counts.clear()
+        self._seconds = self._last = None
+        return tuple(figures)
+
+    def _count(self, name: str, label: Label | None = None) -> None:
+        self._counts[name, label] += 1
+
+    def _ended(self, report: CycleReport) -> None:
+        self._count("arb_cycles_total", ("result", "ok" if report.reachable else "unreachable"))
+        seconds = report.duration_ms / 1000
+        before = self._seconds
+        self._seconds = before.plus(seconds) if before else Spread(1, seconds, seconds, seconds)
+        self._last = report
+
+
+def of_account(
+    portfolio: Portfolio, statistics: Statistics, standing: Standing
+) -> tuple[Figure, ...]:
+    """How the account stands."""
+    return (
+        Figure(name="arb_cash_usd", value=_number(portfolio.cash)),
+        Figure(name="arb_locked_usd", value=_number(portfolio.locked)),
+        Figure(name="arb_profit_usd", value=_number(statistics.realised)),
+        *(
+            Figure(
+                name="arb_trading_state",
+                value=float(state is standing.state),
+                label=("state", state.value),
+            )
+            for state in TradingState
+        ),
+    )
+
+
+def _seen(report: CycleReport) -> Iterator[Figure]:
+    missing = report.completeness.books_expected - report.completeness.books_received
+    for what, count in (
+        ("markets", report.markets),
+        ("books", report.books),
+        ("books_missing", missing),
+    ):
+        yield Figure(name="arb_seen", value=count, unit=Unit.COUNT, label=("what", what))
+
+
+def _number(amount: Decimal) -> float:
+    """A figure for plotting: nothing is decided by it."""
+    return float(amount)
