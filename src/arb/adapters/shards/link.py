@@ -49,7 +49,9 @@ class Link:
         self._url, self._name = url, name
         self._client: Client | None = None
         self._met = asyncio.Event()
-        self.trouble = "it has not answered yet"
+        self.tried = asyncio.Event()
+        """Set once the first attempt to connect has ended, either way."""
+        self.trouble = ""
         """Why there is no connection, or why there was none."""
 
     @property
@@ -79,16 +81,22 @@ class Link:
                     ping_interval=PING_SECONDS,
                     max_outstanding_pings=PINGS_UNANSWERED_MAX,
                     allow_reconnect=False,
+                    max_reconnect_attempts=1,  # it counts for the first connection, too
+                    reconnect_time_wait=0,
                 )
                 self._client = client
                 self._met.set()
+                self.tried.set()
                 await ended.wait()
                 self.trouble = "the connection has ended"
+            except nats.errors.NoServersError:
+                pass  # each server's own trouble is noted
             except FAILURES as error:
                 await self._note(error)
             finally:
                 with contextlib.suppress(*FAILURES):
                     await client.close()
+            self.tried.set()
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _note(self, error: Exception) -> None:

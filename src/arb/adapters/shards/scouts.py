@@ -96,6 +96,7 @@ class NatsScouts:
 
     async def sweep(self, universe: Universe) -> Sweep | None:
         """See `arb.ports.Scouts`."""
+        await self._link.tried.wait()
         client = self._link.client
         if client is None:
             return self._nobody(f"NATS is away: {self._link.trouble}")
@@ -149,9 +150,10 @@ class NatsScouts:
             unreadable=gathered.unreadable,
         )
         if unseen:
+            silent = coverage.parts - coverage.answered
             self._tell(
-                f"{coverage.parts - coverage.answered} of {coverage.parts} parts had no answer; this process reads "
-                f"their {len(unseen)} events itself"
+                f"{silent} of {coverage.parts} parts had no answer; this process reads their "
+                f"{len(unseen)} events itself"
             )
         if gathered.unreadable:
             self._tell(f"{gathered.unreadable} messages in place of answers mean nothing")
@@ -201,9 +203,7 @@ class NatsScouts:
         last = heard_at + self._patience * (PATIENCES_MAX - 1)
         while gathered.awaited:
             now = self._clock.monotonic()
-            wait = (
-                min(heard_at, began + self._patience * (PATIENCES_MAX - 1)) + self._patience - now
-            )
+            wait = min(heard_at, last) + self._patience - now
             if wait <= 0:
                 return
             try:

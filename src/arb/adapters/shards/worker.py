@@ -64,15 +64,23 @@ class NatsWorker:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Work, connection after connection; `ready` is called when one stands."""
+        said = False
+        await self._link.tried.wait()
         while True:
+            if self._link.client is None and not said:
+                said = True
+                self._say(f"NATS is away: {self._link.trouble}; this worker waits for it")
             client = await self._link.connected()
             try:
                 js = await prepare(client, self._names, self._patience)
                 async with self._answering(client):
                     ready()
+                    said = False
                     await self._work(client, js)
             except FAILURES as error:
-                self._say(f"{str(error) or type(error).__name__}; it is tried again")
+                if client.is_connected and not said:
+                    said = True
+                    self._say(f"{str(error) or type(error).__name__}; it is tried again")
             await asyncio.sleep(AGAIN_SECONDS)
 
     @contextlib.asynccontextmanager
@@ -123,21 +131,24 @@ class NatsWorker:
             await message.term()
             return
         async with self._at_work(message):
-            try:
-                glimpse = await self._look(part.universe())
-            except VenueError as error:
-                self.done.failed += 1
-                self._say(f"a part is given back: {error}")
-                await message.nak(delay=AGAIN_SECONDS)
-                return
-            except Exception as error:  # noqa: BLE001  # one part's failure never ends the worker
-                self.done.failed += 1
-                self._say(f"a part is left out: {type(error).__name__}: {error}")
-                await message.term()
-                return
-        await self._answer(js, part, glimpse)
-        await message.ack()
-        self.done.parts += 1
+            glimpse = await self._looked(part)
+        if glimpse is not None:
+            await self._answer(js, part, glimpse)
+            await message.ack()
+            self.done.parts += 1
+            return
+        self.done.failed += 1
+        await message.nak()
+        await asyncio.sleep(self._patience)  # others shall have it
+
+    async def _looked(self, part: Part) -> Glimpse | None:
+        try:
+            return await self._look(part.universe())
+        except VenueError as error:
+            self._say(f"a part is given back: {error}")
+        except Exception as error:  # noqa: BLE001  # one part's failure never ends the worker
+            self._say(f"a part is given back: {type(error).__name__}: {error}")
+        return None
 
     async def _answer(self, js: JetStreamContext, part: Part, glimpse: Glimpse) -> None:
         await js.publish(
