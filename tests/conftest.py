@@ -18,6 +18,9 @@ from tests.nats import NONE as NO_NATS
 from tests.nats import NatsServer
 from tests.nats import binary as nats_binary
 from tests.postgres import NONE, Server, binaries
+from tests.redis import NONE as NO_REDIS
+from tests.redis import RedisServer
+from tests.redis import binary as redis_binary
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "data"
@@ -62,6 +65,19 @@ def nats_server() -> Iterator[NatsServer]:
         pytest.skip(NO_NATS)
     pytest.importorskip("nats", reason="the extra `shards` is not installed")
     server = NatsServer(program)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real server, for one test."""
+    program = redis_binary()
+    if program is None:
+        pytest.skip(NO_REDIS)
+    pytest.importorskip("redis", reason="the extra `redis` is not installed")
+    server = RedisServer(program)
     server.start()
     yield server
     server.remove()

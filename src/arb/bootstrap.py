@@ -26,10 +26,11 @@ from arb.config.schema import Settings
 from arb.domain.errors import ConfigError
 from arb.domain.market import POLYMARKET
 from arb.domain.money import Price, Usd
-from arb.domain.news import News
+from arb.domain.news import News, Trouble
 from arb.domain.report import Problem
 from arb.engine.options import CycleOptions
 from arb.engine.scout import glimpse
+from arb.net.budget import Budgets, OwnBudgets
 from arb.plugins import strategies
 from arb.ports import Clock, Desk, Observer, Scouts, Strategy
 from arb.risk.limits import RiskLimits
@@ -39,6 +40,7 @@ from arb.strategies.options import StrategyOptions
 if TYPE_CHECKING:
     from arb.adapters.shards.worker import NatsWorker
 
+REDIS_EXTRA = "pip install 'arb-orchestrator[redis]'"
 SHARDS_EXTRA = "pip install 'arb-orchestrator[shards]'"
 PAPER_MEMORY = timedelta(days=30)
 """How long paper fills keep the liquidity that they took."""
@@ -92,11 +94,18 @@ def build_strategies(settings: Settings) -> list[Strategy]:
 
 
 @contextlib.asynccontextmanager
-async def polymarket(settings: Settings) -> AsyncIterator[PolymarketVenue]:
-    """Polymarket, for reading."""
+async def polymarket(
+    settings: Settings, observers: Sequence[Observer] = ()
+) -> AsyncIterator[PolymarketVenue]:
+    """Polymarket, for reading; observers hear of a Redis that is away.
+
+    Raises:
+        ConfigError: The budgets are to be shared, and the extra for it is not installed.
+    """
     # Retries are counted by the reader; the library's own log lines would say it twice.
     stamina.instrumentation.set_on_retry_hooks([])
-    venue = open_venue(settings.polymarket, SystemClock())
+    clock = SystemClock()
+    venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, observers))
     try:
         yield venue
     finally:
@@ -120,7 +129,7 @@ async def paper_desk(
     enabled = build_strategies(settings)
     async with (
         _ledger(settings, account, observers, token) as ledger,
-        polymarket(settings) as venue,
+        polymarket(settings, observers) as venue,
         _scouts(settings, clock) as scouts,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)
@@ -180,7 +189,7 @@ async def live_desk(
 
 @contextlib.asynccontextmanager
 async def live_venue(
-    settings: Settings, permit_: LivePermit
+    settings: Settings, permit_: LivePermit, observers: Sequence[Observer] = ()
 ) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
     """Polymarket, for reading and for trading.
 
@@ -191,7 +200,7 @@ async def live_venue(
     key = private_key(settings)
     options, clock = settings.polymarket, SystemClock()
     async with (
-        polymarket(settings) as venue,
+        polymarket(settings, observers) as venue,
         open_live(options, permit_, key.reveal, venue, clock) as live,
     ):
         yield venue, live
@@ -210,6 +219,32 @@ async def _ledger(
         yield ledger
     finally:
         await ledger.close()
+
+
+def _budgets(settings: Settings, clock: Clock, observers: Sequence[Observer]) -> Budgets:
+    options = settings.redis
+    if not options.url:
+        return OwnBudgets()
+    try:
+        from arb.adapters.redis.budgets import SharedBudgets  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise ConfigError(f"redis.url needs the library {error.name}: {REDIS_EXTRA}") from None
+    try:
+        return SharedBudgets(options.url, options.name, clock, _telling(observers))
+    except ValueError:
+        # Without the cause: it quotes what stands where a port was looked for, a password's part.
+        raise ConfigError(
+            "ARB_REDIS__URL is no address of a Redis; a special character in its password is "
+            "written as %XX"
+        ) from None
+
+
+def _telling(observers: Sequence[Observer]) -> Callable[[Problem], None]:
+    def tell(problem: Problem) -> None:
+        for observe in observers:
+            observe(Trouble(problem))
+
+    return tell
 
 
 @contextlib.asynccontextmanager
@@ -238,7 +273,7 @@ async def _scouts(settings: Settings, clock: Clock) -> AsyncIterator[Scouts | No
 
 @contextlib.asynccontextmanager
 async def worker(
-    settings: Settings, tell: Callable[[Problem], None]
+    settings: Settings, observers: Sequence[Observer] = ()
 ) -> "AsyncIterator[NatsWorker]":
     """A worker that reads parts of the listing for a leader: no account, no ledger, no key.
 
@@ -255,7 +290,7 @@ async def worker(
 
     enabled = build_strategies(settings)
     identity = process_name(clock)
-    async with polymarket(settings) as venue, linked(options.url, identity) as link:
+    async with polymarket(settings, observers) as venue, linked(options.url, identity) as link:
         look = partial(
             glimpse,
             books=venue.books,
@@ -269,7 +304,7 @@ async def worker(
             identity=identity,
             patience_seconds=options.patience,
             look=look,
-            tell=tell,
+            tell=_telling(observers),
         )
 
 

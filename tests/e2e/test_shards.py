@@ -80,8 +80,8 @@ async def _until(true, *, seconds=WAIT_SECONDS, what=lambda: ""):
 
 async def _workers(start, address, number):
     started = [start(address, "shard", "--json") for _ in range(number)]
-    for worker in started:
-        await _until(lambda w=worker: "Reads books" in w.err.read_text())
+    for one in started:
+        await _until(lambda w=one: "Reads books" in w.err.read_text())
     return started
 
 
@@ -222,7 +222,7 @@ async def test_an_answer_delivered_again_and_again_trades_once(tmp_path, nats_se
                     await client.publish(message.subject, message.data)
 
         await client.subscribe("arb.nominations.>", cb=again)
-        async with worker(loaded.settings, lambda _: None) as found:
+        async with worker(loaded.settings) as found:
             ready = asyncio.Event()
             working = asyncio.create_task(found.run(ready.set))
             await asyncio.wait_for(ready.wait(), 10)

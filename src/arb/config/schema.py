@@ -15,6 +15,7 @@ from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
 
 DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
 NATS = ("nats://", "tls://")
+REDIS = ("redis://", "rediss://")
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 YEAR_SECONDS = 365 * 86_400
 
@@ -28,6 +29,12 @@ def _database(url: str) -> str:
 def _nats(url: str) -> str:
     if url and not url.startswith(NATS):
         raise PydanticCustomError("nats", f"must begin with {' or '.join(NATS)}, or be empty")
+    return url
+
+
+def _redis(url: str) -> str:
+    if url and not url.startswith(REDIS):
+        raise PydanticCustomError("redis", f"must begin with {' or '.join(REDIS)}, or be empty")
     return url
 
 
@@ -120,6 +127,13 @@ class ShardsSettings(Section):
     patience: Annotated[float, Field(ge=0.5, le=60, allow_inf_nan=False)] = 6
 
 
+class RedisSettings(Section):
+    """Where processes that the venue sees behind one address share its budgets."""
+
+    url: Annotated[str, AfterValidator(_redis)] = ""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "arb"
+
+
 class LoggingSettings(Section):
     """What is logged, and where to."""
 
@@ -188,6 +202,7 @@ class Settings(BaseSettings):
     polymarket: PolymarketOptions = PolymarketOptions()
     database: DatabaseSettings = DatabaseSettings()
     shards: ShardsSettings = ShardsSettings()
+    redis: RedisSettings = RedisSettings()
     logging: LoggingSettings = LoggingSettings()
     api: ApiSettings = ApiSettings()
     bots: BotsSettings = BotsSettings()

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 from arb.adapters.telemetry.logs import log_line, log_news
 from arb.bootstrap import worker
 from arb.config.sources import Loaded
-from arb.domain.news import Trouble
-from arb.domain.report import Problem
 from arb.runtime.signals import on_stop
 
 if TYPE_CHECKING:
@@ -21,14 +19,11 @@ async def work(loaded: Loaded) -> "Done":
         ConfigError: There is no address to work for, the extra or a strategy is not installed.
     """
 
-    def tell(problem: Problem) -> None:
-        log_news(Trouble(problem))
-
     def ready() -> None:
         log_line("INFO", f"Reads books for the leaders of {loaded.settings.shards.name!r}")
 
     stop = asyncio.Event()
-    async with worker(loaded.settings, tell) as found:
+    async with worker(loaded.settings, [log_news]) as found:
         working = asyncio.create_task(found.run(ready))
         stopped = asyncio.create_task(stop.wait())
         with on_stop(stop.set):
