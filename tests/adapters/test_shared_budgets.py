@@ -58,8 +58,12 @@ async def _budgets(url, name="here"):
     told = []
     clock = Clock()
     budgets = SharedBudgets(url, name, clock, told.append)
-    yield SimpleNamespace(take=budgets.take, hold=budgets.hold, of=budgets, told=told, clock=clock)
-    await budgets.close()
+    try:
+        yield SimpleNamespace(
+            take=budgets.take, hold=budgets.hold, of=budgets, told=told, clock=clock
+        )
+    finally:
+        await budgets.close()
 
 
 async def _seconds(work):

@@ -34,7 +34,7 @@ local told = redis.call('PTTL', KEYS[2])
 if told > 0 and told <= tonumber(ARGV[3]) then return told * 1000 end
 local kept = redis.pcall('GET', KEYS[1])
 local used = type(kept) == 'string' and tonumber(kept)
-if not used or used < now or used > now + window then used = now end
+if not (used and used >= now and used <= now + window) then used = now end
 local wait = used + step - window - now
 if wait > 0 then return math.ceil(wait) end
 redis.call('SET', KEYS[1], string.format('%.0f', used + step), 'PX', math.ceil(window / 1000))
