@@ -67,10 +67,12 @@ async def _worker(server, look, name="worker-1"):
             link, NAMES, identity=name, patience_seconds=PATIENCE, look=look, tell=told.append
         )
         working = asyncio.create_task(worker.run(ready.set))
-        await asyncio.wait_for(ready.wait(), 10)
-        yield worker, told
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        try:
+            await asyncio.wait_for(ready.wait(), 10)
+            yield worker, told
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
 
 def _looking(answer):
@@ -128,7 +130,13 @@ async def test_a_part_that_a_worker_cannot_read_is_read_by_another(listing, nats
         raise Unavailable("the venue is away")
 
     async with _worker(nats_server, cannot, "a") as (bad, told), _scouts(nats_server) as scouts:
-        async with _worker(nats_server, _looking(_nothing), "b"):
+
+        async def can(part):
+            while not bad.done.failed:  # it cannot take all: it takes two at once
+                await asyncio.sleep(0.01)
+            return _nothing(part)
+
+        async with _worker(nats_server, can, "b"):
             sweep = await scouts.sweep(listing)
             assert not sweep.unseen
             assert bad.done.failed
@@ -238,6 +246,7 @@ async def test_a_worker_leaves_out_what_is_no_part(listing, nats_server):
             await js.publish(NAMES.parts("s"), message)
         async with _scouts(nats_server) as scouts:
             assert not (await scouts.sweep(listing)).unseen
+        await asyncio.sleep(PATIENCE)  # none of them is given out again
         assert worker.done.unreadable == len(bad)
         assert len(told) == 1
     await client.close()

@@ -259,6 +259,14 @@ async def test_the_poorest_sharing_slows_a_request_by_a_bounded_time(redis_serve
         assert 20 < sum(slept) <= WAIT_MAX_SECONDS
 
 
+async def test_a_redis_that_forgets_makes_nobody_faster(redis_server, inside):
+    async with _budgets(redis_server.url) as budgets:
+        for _ in range(40):
+            await budgets.take("books", 40)
+            inside.flushall()
+        assert await _seconds(budgets.take("books", 40)) > 0.05
+
+
 async def test_a_run_finds_the_same_with_redis_and_when_it_is_away(tmp_path, redis_server, inside):
     async with exchange_at("demo", 2) as (_, address):
         alone, _, _ = await run_once(settings_for(address, tmp_path / "alone"))

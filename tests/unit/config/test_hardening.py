@@ -23,6 +23,7 @@ SECONDS = {
     "reconcile_interval",
     "monitor_interval",
     "repeat_after",
+    "patience",
 }
 
 
