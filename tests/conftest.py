@@ -14,7 +14,13 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.simulator.scenario import build
 from arb.adapters.simulator.server import serve
 from arb.config.sources import Loaded, load
+from tests.nats import NONE as NO_NATS
+from tests.nats import NatsServer
+from tests.nats import binary as nats_binary
 from tests.postgres import NONE, Server, binaries
+from tests.redis import NONE as NO_REDIS
+from tests.redis import RedisServer
+from tests.redis import binary as redis_binary
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "data"
@@ -46,6 +52,32 @@ def postgres() -> Iterator[Server]:
         pytest.skip(NONE)
     pytest.importorskip("asyncpg", reason="the extra `postgres` is not installed")
     server = Server(found)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def nats_server() -> Iterator[NatsServer]:
+    """A real server with JetStream, for one test."""
+    program = nats_binary()
+    if program is None:
+        pytest.skip(NO_NATS)
+    pytest.importorskip("nats", reason="the extra `shards` is not installed")
+    server = NatsServer(program)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real server, for one test."""
+    program = redis_binary()
+    if program is None:
+        pytest.skip(NO_REDIS)
+    pytest.importorskip("redis", reason="the extra `redis` is not installed")
+    server = RedisServer(program)
     server.start()
     yield server
     server.remove()

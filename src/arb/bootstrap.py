@@ -4,9 +4,14 @@ Dry-run is decided here and nowhere else: the same engine gets a paper venue ins
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING
 
 import stamina.instrumentation
 
@@ -21,14 +26,22 @@ from arb.config.schema import Settings
 from arb.domain.errors import ConfigError
 from arb.domain.market import POLYMARKET
 from arb.domain.money import Price, Usd
-from arb.domain.news import News
+from arb.domain.news import News, Trouble
+from arb.domain.report import Problem
 from arb.engine.options import CycleOptions
+from arb.engine.scout import glimpse
+from arb.net.budget import Budgets, OwnBudgets
 from arb.plugins import strategies
-from arb.ports import Clock, Desk, Observer, Strategy
+from arb.ports import Clock, Desk, Observer, Scouts, Strategy
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.options import StrategyOptions
 
+if TYPE_CHECKING:
+    from arb.adapters.shards.worker import NatsWorker
+
+REDIS_EXTRA = "pip install 'arb-orchestrator[redis]'"
+SHARDS_EXTRA = "pip install 'arb-orchestrator[shards]'"
 PAPER_MEMORY = timedelta(days=30)
 """How long paper fills keep the liquidity that they took."""
 
@@ -82,11 +95,18 @@ def build_strategies(settings: Settings) -> list[Strategy]:
 
 
 @contextlib.asynccontextmanager
-async def polymarket(settings: Settings) -> AsyncIterator[PolymarketVenue]:
-    """Polymarket, for reading."""
+async def polymarket(
+    settings: Settings, observers: Sequence[Observer] = ()
+) -> AsyncIterator[PolymarketVenue]:
+    """Polymarket, for reading; observers hear of a Redis that is away.
+
+    Raises:
+        ConfigError: The budgets are to be shared, and the extra for it is not installed.
+    """
     # Retries are counted by the reader; the library's own log lines would say it twice.
     stamina.instrumentation.set_on_retry_hooks([])
-    venue = open_venue(settings.polymarket, SystemClock())
+    clock = SystemClock()
+    venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, observers))
     try:
         yield venue
     finally:
@@ -110,7 +130,8 @@ async def paper_desk(
     enabled = build_strategies(settings)
     async with (
         _ledger(settings, account, observers, token) as ledger,
-        polymarket(settings) as venue,
+        polymarket(settings, observers) as venue,
+        _scouts(settings, clock) as scouts,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)
         paper = PaperVenue(POLYMARKET, venue.catalog, venue.books, clock, history)
@@ -123,6 +144,7 @@ async def paper_desk(
             trading={POLYMARKET: paper},
             settlement={POLYMARKET: PaperSettlement()},
             ledger=ledger,
+            scouts=scouts,
             observers=observers,
             circuits=venue.reader.circuits,
             traffic=lambda: venue.reader.counts,
@@ -144,16 +166,21 @@ async def live_desk(
         ConfigError: A strategy is not installed.
     """
     enabled = build_strategies(settings)
-    async with _ledger(settings, live.account, observers, token) as ledger:
+    clock: Clock = SystemClock()
+    async with (
+        _ledger(settings, live.account, observers, token) as ledger,
+        _scouts(settings, clock) as scouts,
+    ):
         yield Desk(
             mode="live",
-            clock=SystemClock(),
+            clock=clock,
             catalog=venue.catalog,
             books=venue.books,
             strategies=enabled,
             trading={POLYMARKET: live.trading},
             settlement={POLYMARKET: live.settlement},
             ledger=ledger,
+            scouts=scouts,
             statements=live.statements,
             observers=observers,
             circuits=venue.reader.circuits,
@@ -163,7 +190,7 @@ async def live_desk(
 
 @contextlib.asynccontextmanager
 async def live_venue(
-    settings: Settings, permit_: LivePermit
+    settings: Settings, permit_: LivePermit, observers: Sequence[Observer] = ()
 ) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
     """Polymarket, for reading and for trading.
 
@@ -174,7 +201,7 @@ async def live_venue(
     key = private_key(settings)
     options, clock = settings.polymarket, SystemClock()
     async with (
-        polymarket(settings) as venue,
+        polymarket(settings, observers) as venue,
         open_live(options, permit_, key.reveal, venue, clock) as live,
     ):
         yield venue, live
@@ -195,11 +222,119 @@ async def _ledger(
         await ledger.close()
 
 
+def _budgets(settings: Settings, clock: Clock, observers: Sequence[Observer]) -> Budgets:
+    options = settings.redis
+    if not options.url:
+        return OwnBudgets()
+    try:
+        from arb.adapters.redis.budgets import SharedBudgets  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise ConfigError(f"redis.url needs the library {error.name}: {REDIS_EXTRA}") from None
+    try:
+        return SharedBudgets(options.url, options.name, clock, _telling(observers))
+    except ValueError:
+        # Without the cause: it quotes what stands where a port was looked for, a password's part.
+        raise ConfigError(
+            "ARB_REDIS__URL is no address of a Redis; a special character in its password is "
+            "written as %XX"
+        ) from None
+
+
+def _telling(observers: Sequence[Observer]) -> Callable[[Problem], None]:
+    def tell(problem: Problem) -> None:
+        for observe in observers:
+            observe(Trouble(problem))
+
+    return tell
+
+
+@contextlib.asynccontextmanager
+async def _scouts(settings: Settings, clock: Clock) -> AsyncIterator[Scouts | None]:
+    """Who reads books for this process, where the settings say that somebody might."""
+    options = settings.shards
+    if not options.url:
+        yield None
+        return
+    need_shards()
+    from arb.adapters.shards.link import linked  # noqa: PLC0415  # an extra
+    from arb.adapters.shards.messages import Names  # noqa: PLC0415
+    from arb.adapters.shards.scouts import NatsScouts  # noqa: PLC0415
+
+    identity = process_name(clock)
+    async with linked(options.url, identity) as link:
+        yield NatsScouts(
+            link,
+            Names(prefix=options.name),
+            clock,
+            identity=identity,
+            markets_per_part=options.markets_per_part,
+            patience_seconds=options.patience,
+        )
+
+
+@contextlib.asynccontextmanager
+async def worker(
+    settings: Settings, observers: Sequence[Observer] = ()
+) -> "AsyncIterator[NatsWorker]":
+    """A worker that reads parts of the listing for a leader: no account, no ledger, no key.
+
+    Raises:
+        ConfigError: There is no address to work for, the extra or a strategy is not installed.
+    """
+    options, clock = settings.shards, SystemClock()
+    if not options.url:
+        raise ConfigError("shards.url is empty: set ARB_SHARDS__URL to the NATS server's address")
+    need_shards()
+    from arb.adapters.shards.link import linked  # noqa: PLC0415  # an extra
+    from arb.adapters.shards.messages import Names  # noqa: PLC0415
+    from arb.adapters.shards.worker import NatsWorker  # noqa: PLC0415
+
+    enabled = build_strategies(settings)
+    identity = process_name(clock)
+    async with polymarket(settings, observers) as venue, linked(options.url, identity) as link:
+        look = partial(
+            glimpse,
+            books=venue.books,
+            strategies=enabled,
+            clock=clock,
+            book_age_max=timedelta(seconds=settings.risk.max_book_age),
+        )
+        yield NatsWorker(
+            link,
+            Names(prefix=options.name),
+            identity=identity,
+            patience_seconds=options.patience,
+            look=look,
+            tell=_telling(observers),
+        )
+
+
+def process_name(clock: Clock) -> str:
+    """A name that no other process has, on any machine, nor this one's successor."""
+    started = round(clock.now().timestamp() * 1000)
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{socket.gethostname()}-{os.getpid()}-{started}")
+
+
+def need_shards() -> None:
+    """Say what is to be installed when the library is missing.
+
+    Raises:
+        ConfigError: It is.
+    """
+    try:
+        import nats  # noqa: F401, PLC0415  # an extra
+    except ImportError as error:
+        raise ConfigError(f"shards.url needs the library {error.name}: {SHARDS_EXTRA}") from None
+
+
 @contextlib.asynccontextmanager
 async def looking_desk(settings: Settings) -> AsyncIterator[Desk]:
     """A desk that only looks: no account, no ledger file."""
     memory = settings.model_copy(
-        update={"database": settings.database.model_copy(update={"url": "sqlite+aiosqlite://"})}
+        update={
+            "database": settings.database.model_copy(update={"url": "sqlite+aiosqlite://"}),
+            "shards": settings.shards.model_copy(update={"url": ""}),
+        }
     )
     async with paper_desk(memory) as desk:
         yield desk

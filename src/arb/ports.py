@@ -22,6 +22,7 @@ from arb.domain.report import Completeness, CycleReport, Problem, Statistics
 from arb.domain.settlement import Effect, Operation, OperationId
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
+from arb.domain.sweep import Sweep
 
 T = TypeVar("T")
 
@@ -97,6 +98,21 @@ class BookSource(Protocol):
 
         Raises:
             Unavailable: None could be read.
+        """
+        ...
+
+    def problems(self) -> Sequence[Problem]:
+        """What went wrong since the last call, without having stopped anything."""
+        ...
+
+
+class Scouts(Protocol):
+    """Other processes that read books for this one. What they say is a hint, never a proof."""
+
+    async def sweep(self, universe: Universe) -> Sweep | None:
+        """Have the books of a listing read; `None`: there is nobody who would.
+
+        Never raises for what others do or fail to do: what they leave is in `unseen`.
         """
         ...
 
@@ -299,6 +315,8 @@ class Desk:
     trading: Mapping[VenueId, Trading]
     settlement: Mapping[VenueId, Settlement]
     ledger: Ledger
+    scouts: Scouts | None = None
+    """`None` where this process reads all books itself."""
     statements: Statements | None = None
     """`None` where there is nobody to ask: on paper the ledger is the only account."""
     killed: Callable[[], str] = lambda: ""

@@ -22,6 +22,7 @@ app = typer.Typer(
 
 _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("run", run.run),
+    ("shard", run.shard),
     ("scan", run.scan),
     ("demo", run.demo),
     ("status", reads.status),

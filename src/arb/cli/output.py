@@ -107,6 +107,11 @@ def render_report(report: CycleReport) -> dict[str, Any]:
             name: getattr(report.completeness, name)
             for name in report.completeness.__dataclass_fields__
         },
+        "shards": None
+        if report.coverage is None
+        else {
+            name: getattr(report.coverage, name) for name in report.coverage.__dataclass_fields__
+        },
     }
 
 

@@ -60,6 +60,26 @@ def run(
     raise typer.Exit(_open(still_open))
 
 
+def shard(json: Json = False, profile: Profile = None) -> None:
+    """Read books for an orchestrator elsewhere until SIGINT or SIGTERM; trades nothing."""
+    from dataclasses import asdict
+
+    from arb.cli.output import print_json, print_line
+    from arb.runtime.logs import set_up_logs
+    from arb.runtime.shard import work
+
+    loaded = load(profile)
+    set_up_logs(loaded)
+    done = wait(work(loaded))
+    if json:
+        print_json({"schema": 1, **asdict(done)})
+    else:
+        print_line(
+            f"Looked at {done.parts} parts; {done.failed} could not be looked at, "
+            f"{done.unreadable} messages were none."
+        )
+
+
 def scan(
     json: Json = False,
     min_profit: Annotated[

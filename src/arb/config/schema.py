@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
 
 DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
+NATS = ("nats://", "tls://")
+REDIS = ("redis://", "rediss://")
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 YEAR_SECONDS = 365 * 86_400
 
@@ -21,6 +23,18 @@ YEAR_SECONDS = 365 * 86_400
 def _database(url: str) -> str:
     if not url.startswith(DATABASES):
         raise PydanticCustomError("database", f"must begin with {' or '.join(DATABASES)}")
+    return url
+
+
+def _nats(url: str) -> str:
+    if url and not url.startswith(NATS):
+        raise PydanticCustomError("nats", f"must begin with {' or '.join(NATS)}, or be empty")
+    return url
+
+
+def _redis(url: str) -> str:
+    if url and not url.startswith(REDIS):
+        raise PydanticCustomError("redis", f"must begin with {' or '.join(REDIS)}, or be empty")
     return url
 
 
@@ -106,6 +120,22 @@ class DatabaseSettings(Section):
     lease: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = 4
 
 
+class ShardsSettings(Section):
+    """Whether other processes read books for this one, and how they are spoken to."""
+
+    url: Annotated[str, AfterValidator(_nats)] = ""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "arb"
+    markets_per_part: Annotated[int, Field(ge=1, le=1000)] = 500
+    patience: Annotated[float, Field(ge=0.5, le=60, allow_inf_nan=False)] = 6
+
+
+class RedisSettings(Section):
+    """Where processes that the venue sees behind one address share its budgets."""
+
+    url: Annotated[str, AfterValidator(_redis)] = ""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "arb"
+
+
 class LoggingSettings(Section):
     """What is logged, and where to."""
 
@@ -183,6 +213,8 @@ class Settings(BaseSettings):
     strategies: StrategySettings = StrategySettings()
     polymarket: PolymarketOptions = PolymarketOptions()
     database: DatabaseSettings = DatabaseSettings()
+    shards: ShardsSettings = ShardsSettings()
+    redis: RedisSettings = RedisSettings()
     logging: LoggingSettings = LoggingSettings()
     api: ApiSettings = ApiSettings()
     bots: BotsSettings = BotsSettings()

@@ -62,6 +62,26 @@ class Completeness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Who read the books, where other processes read for this one."""
+
+    parts: int
+    """In how many the listing was given out."""
+    answered: int
+    """Parts that a worker has read in this cycle; the others this process read itself."""
+    workers: int
+    """How many workers answered."""
+    nominated: int
+    """Events that workers found worth a look; this process read their books again."""
+    taken_over: int
+    """Events of the parts that nobody answered for in time."""
+    oldest_ms: int
+    """How long ago the earliest of the answered parts was given out: no look is older."""
+    unreadable: int
+    """Messages in place of answers that could not be understood, or could not be true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleReport:
     """One scan cycle."""
 
@@ -87,6 +107,8 @@ class CycleReport:
     reasons: tuple[tuple[Reason, int], ...] = ()
     """How many candidates ended for each reason."""
     completeness: Completeness = field(default_factory=Completeness)
+    coverage: Coverage | None = None
+    """`None` where this process read all books itself."""
     reachable: bool = True
     """Whether the venue could be read at all."""
 

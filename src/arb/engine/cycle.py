@@ -9,7 +9,7 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.market import Market, MarketId, Universe
+from arb.domain.market import Event, EventId, Market, MarketId, Universe
 from arb.domain.news import (
     BooksFetched,
     Decided,
@@ -24,8 +24,9 @@ from arb.domain.opportunity import Candidate, Opportunity, Unproven, prove
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
-from arb.domain.report import Completeness, CycleReport, Funnel, Problem
+from arb.domain.report import Completeness, Coverage, CycleReport, Funnel, Problem
 from arb.domain.snapshot import Snapshot
+from arb.domain.sweep import outcomes_of, part_of
 from arb.engine.decide import Found, count_reasons, find, funnel
 from arb.engine.execute import Executor
 from arb.engine.options import CycleOptions
@@ -53,11 +54,14 @@ class Look:
     """What one read of a venue gave."""
 
     snapshot: Snapshot
+    """Its universe is what was looked at closely: all that is listed, unless scouts told more."""
     found: Found
+    listed: Universe
     counts: Funnel
     """As far as the proof."""
     confirmations: Mapping[MarketId, Confirmation]
     completeness: Completeness
+    coverage: Coverage | None = None
 
 
 class Cycle:
@@ -97,9 +101,9 @@ class Cycle:
             self._tell(
                 BooksFetched(
                     number,
-                    len(look.snapshot.universe.events),
-                    len(look.snapshot.universe.markets),
-                    len(look.snapshot.books),
+                    len(look.listed.events),
+                    len(look.listed.markets),
+                    look.completeness.books_received,
                 )
             )
             for alarm in look.found.data_quality[: self._options.data_quality_listed_max]:
@@ -108,8 +112,8 @@ class Cycle:
             for finding in tally.findings:
                 self._tell(Decided(number, finding))
             await desk.ledger.record_findings(number, tally.findings, look.snapshot)
-            await self._execute_all(number, approved, look.snapshot.universe, tally, stopping)
-        tally.errors += [*desk.catalog.problems(), *desk.books.problems()]
+            await self._execute_all(number, approved, look.listed, tally, stopping)
+        tally.errors += self._problems()
         for problem in tally.errors:
             self._tell(Trouble(problem))
         standing, portfolio = await self._stand(desk.clock.now())
@@ -138,7 +142,7 @@ class Cycle:
                 )
             tally.findings.append(decision)
         tally.findings += look.found.others
-        tally.errors += [*self._desk.catalog.problems(), *self._desk.books.problems()]
+        tally.errors += self._problems()
         nothing = RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("scan only",))
         return self._report(0, look, tally, nothing)
 
@@ -149,9 +153,12 @@ class Cycle:
             Unavailable: The venue could not be read.
         """
         desk = self._desk
-        seen = universe or await desk.catalog.universe()
-        open_markets = [m for m in seen.markets.values() if m.accepting and not m.closed]
-        outcomes = [o for market in open_markets for o in (market.yes, market.no)]
+        listed = universe or await desk.catalog.universe()
+        sweep = None
+        if desk.scouts is not None and universe is None:
+            sweep = await desk.scouts.sweep(listed)
+        seen = listed if sweep is None else part_of(listed, _events(listed, sweep.wanted))
+        outcomes = outcomes_of(seen)
         began = desk.clock.now()
         books = await desk.books.fetch(outcomes)
         # A sweep of the whole market takes longer than one book may be old. What is found is
@@ -161,17 +168,24 @@ class Cycle:
 
         def search() -> tuple[Found, Funnel]:
             found = find(strategies, snapshot)
-            return found, funnel(found, snapshot)
+            return found, funnel(found, replace(snapshot, universe=listed))
 
         found, counts = await desk.apart(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
-        completeness = replace(
-            desk.catalog.completeness(),
-            books_expected=len(outcomes),
-            books_received=len(books),
+        return Look(
+            snapshot,
+            found,
+            listed,
+            counts if sweep is None else replace(counts, fresh=counts.fresh + sweep.fresh),
+            confirmations,
+            replace(
+                desk.catalog.completeness(),
+                books_expected=len(outcomes_of(listed)),
+                books_received=len(books) + (sweep.received if sweep else 0),
+            ),
+            sweep.coverage if sweep else None,
         )
-        return Look(snapshot, found, counts, confirmations, completeness)
 
     def _snapshot(
         self, universe: Universe, books: Books, sweep: timedelta = timedelta(0)
@@ -293,6 +307,11 @@ class Cycle:
         tally.ended.append((decision.opportunity.id, reason))
         await self._desk.ledger.record_outcome(decision.opportunity.id, reason, detail)
 
+    def _problems(self) -> list[Problem]:
+        desk = self._desk
+        scouts = desk.scouts.problems() if desk.scouts is not None else ()
+        return [*desk.catalog.problems(), *desk.books.problems(), *scouts]
+
     def _new_tally(self) -> _Tally:
         return _Tally(self._desk.clock.now(), self._desk.clock.monotonic())
 
@@ -324,8 +343,8 @@ class Cycle:
             account=self._desk.ledger.account,
             started_at=tally.started_at,
             duration_ms=round((self._desk.clock.monotonic() - tally.ticks) * 1000),
-            markets=len(look.snapshot.universe.markets) if look else 0,
-            events=len(look.snapshot.universe.events) if look else 0,
+            markets=len(look.listed.markets) if look else 0,
+            events=len(look.listed.events) if look else 0,
             books=len(look.snapshot.books) if look else 0,
             findings=tuple(tally.findings),
             outcomes=tuple(tally.ended),
@@ -337,6 +356,7 @@ class Cycle:
             funnel=self._funnel(look, tally) if look else Funnel(),
             reasons=count_reasons(tally.findings, tally.ended),
             completeness=look.completeness if look else Completeness(),
+            coverage=look.coverage if look else None,
             reachable=look is not None,
         )
 
@@ -352,3 +372,7 @@ class Cycle:
     def _tell(self, news: News) -> None:
         for observer in self._desk.observers:
             observer(news)
+
+
+def _events(universe: Universe, wanted: frozenset[EventId]) -> list[Event]:
+    return [event for event in universe.events.values() if event.id in wanted]

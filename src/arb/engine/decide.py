@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from arb.domain.book import Books
 from arb.domain.decision import Approved, Finding
 from arb.domain.market import Event, Market, Universe, markets_of
 from arb.domain.opportunity import Kind, Opportunity, Passed, Unproven, prove
@@ -46,14 +47,21 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
 
 def funnel(found: Found, snapshot: Snapshot) -> Funnel:
     """How many events and candidates got how far, up to the proof."""
-    events = [event for event in snapshot.universe.events.values() if event.markets]
-    complete = [event for event in events if _is_complete(event, snapshot.universe)]
+    universe = snapshot.universe
     return Funnel(
-        events=len(events),
-        complete=len(complete),
-        fresh=sum(_is_fresh(event, snapshot) for event in complete),
+        events=sum(bool(event.markets) for event in universe.events.values()),
+        complete=len(_complete(universe)),
+        fresh=fresh_events(universe, snapshot.books),
         candidates=len(found.opportunities) + len(found.others),
         proved=len(found.opportunities),
+    )
+
+
+def fresh_events(universe: Universe, books: Books) -> int:
+    """How many events have every market open and every book there."""
+    return sum(
+        all(m.yes in books and m.no in books for m in markets_of(universe, event))
+        for event in _complete(universe)
     )
 
 
@@ -92,15 +100,11 @@ def _alarm(market: Market, problem: Reason, detail: str) -> DataQuality:
     )
 
 
-def _is_complete(event: Event, universe: Universe) -> bool:
-    return event.missing == 0 and all(
-        market.accepting and not market.closed for market in markets_of(universe, event)
-    )
-
-
-def _is_fresh(event: Event, snapshot: Snapshot) -> bool:
-    books = snapshot.books
-    return all(
-        market.yes in books and market.no in books
-        for market in markets_of(snapshot.universe, event)
-    )
+def _complete(universe: Universe) -> list[Event]:
+    return [
+        event
+        for event in universe.events.values()
+        if event.markets
+        and event.missing == 0
+        and all(m.accepting and not m.closed for m in markets_of(universe, event))
+    ]

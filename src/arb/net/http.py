@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import stamina
-from aiolimiter import AsyncLimiter
 
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable
+from arb.net.budget import Budgets, OwnBudgets
 from arb.net.circuit import Circuit
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
@@ -63,6 +63,7 @@ class HttpReader:
         monotonic: Callable[[], float],
         now: Callable[[], datetime],
         transport: httpx.AsyncBaseTransport | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._options = options
         self._monotonic, self._now = monotonic, now
@@ -76,7 +77,7 @@ class HttpReader:
             follow_redirects=False,
             headers={"user-agent": "arb", "accept": "application/json"},
         )
-        self._budgets: dict[str, AsyncLimiter] = {}
+        self._budgets = budgets or OwnBudgets()
         self._circuits: dict[str, Circuit] = {}
         self.counts: Counter[str] = Counter()
         """Requests, retries and failures by endpoint: `requests:books`, `failures:books`, …"""
@@ -94,12 +95,14 @@ class HttpReader:
         return self._circuits.get(urlsplit(url).netloc, Circuit())
 
     def circuits(self) -> dict[str, str]:
-        """The state of every host's circuit."""
-        return {host: circuit.state.value for host, circuit in self._circuits.items()}
+        """The state of every host's circuit, and of the budgets' where others are asked."""
+        hosts = {host: circuit.state.value for host, circuit in self._circuits.items()}
+        return {**hosts, **self._budgets.circuits()}
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+        await self._budgets.close()
 
     async def _read(
         self, endpoint: str, method: str, url: str, *, params: Params | None, body: bytes | None
@@ -134,22 +137,22 @@ class HttpReader:
             raise CircuitOpen(
                 f"{place.partition('/')[0]} has failed {circuit.failures} times and is left alone"
             )
-        async with self._budget(endpoint):
-            self._circuits[host] = circuit.asked(self._monotonic())
-            self.counts[f"requests:{endpoint}"] += 1
-            try:
-                answer = await self._exchange(method, url, params=params, body=body)
-            except (Unavailable, BadVenueData) as error:
-                self.counts[f"failures:{endpoint}"] += 1
-                # A refusal is an answer: only silence and server errors open the circuit.
-                silent = isinstance(error, Unavailable) and not isinstance(error, RateLimited)
-                known = self._circuits[host]
-                self._circuits[host] = (
-                    known.failed(self._monotonic()) if silent else known.succeeded()
-                )
-                raise
-            self._circuits[host] = self._circuits[host].succeeded()
-            return answer
+        await self._budgets.take(endpoint, self._rate(endpoint))
+        self._circuits[host] = circuit.asked(self._monotonic())
+        self.counts[f"requests:{endpoint}"] += 1
+        try:
+            answer = await self._exchange(method, url, params=params, body=body)
+        except (Unavailable, BadVenueData) as error:
+            self.counts[f"failures:{endpoint}"] += 1
+            # A refusal is an answer: only silence and server errors open the circuit.
+            silent = isinstance(error, Unavailable) and not isinstance(error, RateLimited)
+            known = self._circuits[host]
+            self._circuits[host] = known.failed(self._monotonic()) if silent else known.succeeded()
+            if isinstance(error, RateLimited) and error.retry_after_seconds is not None:
+                await self._budgets.hold(endpoint, error.retry_after_seconds)
+            raise
+        self._circuits[host] = self._circuits[host].succeeded()
+        return answer
 
     async def _exchange(
         self, method: str, url: str, *, params: Params | None, body: bytes | None
@@ -194,12 +197,9 @@ class HttpReader:
         wait = (date - self._now()).total_seconds()
         return min(max(wait, 0.0), RETRY_AFTER_MAX_SECONDS)
 
-    def _budget(self, endpoint: str) -> AsyncLimiter:
-        if endpoint not in self._budgets:
-            rates = self._options.requests_per_10_seconds
-            rate = rates.get(endpoint, rates.get("default", 100))
-            self._budgets[endpoint] = AsyncLimiter(rate, 10)
-        return self._budgets[endpoint]
+    def _rate(self, endpoint: str) -> int:
+        rates = self._options.requests_per_10_seconds
+        return rates.get(endpoint, rates.get("default", 100))
 
 
 def _place(url: str) -> str:

@@ -35,7 +35,7 @@ async def ready_desk(
         VenueError: The venue could not be reached.
     """
     settings = loaded.settings
-    async with signed_in(loaded) as (venue, live):
+    async with signed_in(loaded, observers) as (venue, live):
         failed = [
             check
             for check in (*await venue_checks(venue, settings), *await money_checks(live, settings))
@@ -49,7 +49,9 @@ async def ready_desk(
 
 
 @contextlib.asynccontextmanager
-async def signed_in(loaded: Loaded) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
+async def signed_in(
+    loaded: Loaded, observers: Sequence[Observer] = ()
+) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
     """The venue with its trading side, for a command that says it is live.
 
     Raises:
@@ -58,7 +60,7 @@ async def signed_in(loaded: Loaded) -> AsyncIterator[tuple[PolymarketVenue, Poly
     """
     settings = loaded.settings
     granted = permit(setting=settings.trading.live, flag=True, wallet=settings.polymarket.wallet)
-    async with live_venue(settings, granted) as both:
+    async with live_venue(settings, granted, observers) as both:
         yield both
 
 

@@ -25,6 +25,7 @@ SECONDS = {
     "repeat_after",
     "interval",
     "lease",
+    "patience",
 }
 
 

@@ -11,6 +11,7 @@ from arb.adapters.polymarket.catalog import PolymarketCatalog
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import Geoblock, decode
 from arb.adapters.polymarket.quarantine import Quarantine
+from arb.net.budget import Budgets
 from arb.net.http import HttpOptions, HttpReader
 from arb.ports import Clock
 
@@ -78,6 +79,7 @@ def open_venue(
     clock: Clock,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
+    budgets: Budgets | None = None,
 ) -> PolymarketVenue:
     """Assemble the reading side. Nothing is asked of the venue yet."""
     reader = HttpReader(
@@ -93,6 +95,7 @@ def open_venue(
         monotonic=clock.monotonic,
         now=clock.now,
         transport=transport,
+        budgets=budgets,
     )
     folder = Path(options.quarantine_folder) if options.quarantine_folder else None
     quarantine = Quarantine(folder, options.quarantine_files_max)

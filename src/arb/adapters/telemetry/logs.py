@@ -133,6 +133,11 @@ def _take_over_standard_logging() -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
+def log_line(level: str, line: str) -> None:
+    """Log what is no news of an orchestrator."""
+    logger.log(level, "{}", line)
+
+
 def log_news(news: News) -> None:
     """The observer that logs."""
     level, sentence = say(news)

@@ -1,0 +1,179 @@
+"""What leader and workers say to each other (INTERFACE_SPEC.md section 15). Parsed at the door."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from arb.domain.market import Event, EventId, Exclusive, Implies, Market, Relation, Same, Universe
+from arb.domain.sweep import Glimpse, outcomes_of
+
+SCHEMA = 1
+
+R = TypeVar("R", Exclusive, Implies, Same)
+
+
+class BadMessage(Exception):
+    """Somebody said something that nobody of us says."""
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The leader's question: which of these events are worth a look?"""
+
+    schema: int = SCHEMA
+    sweep: str
+    part: int
+    events: tuple[Event, ...]
+    markets: tuple[Market, ...]
+    exclusive: tuple[Exclusive, ...] = ()
+    implies: tuple[Implies, ...] = ()
+    same: tuple[Same, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """By which the part, and its answer, are known to the stream: it keeps each but once."""
+        return f"{self.sweep}.{self.part}"
+
+    def universe(self) -> Universe:
+        """The events as a listing of their own."""
+        relations: tuple[Relation, ...] = (*self.exclusive, *self.implies, *self.same)
+        return Universe(
+            {market.id: market for market in self.markets},
+            {event.id: event for event in self.events},
+            relations,
+        )
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker's answer. Event ids and counts; no price, no proof, nothing that is acted upon."""
+
+    schema: int = SCHEMA
+    sweep: str
+    part: int
+    worker: str
+    nominated: tuple[str, ...]
+    fresh: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The subjects and streams of one deployment; several can share a server."""
+
+    prefix: str
+
+    @property
+    def roll(self) -> str:
+        """Where the leader asks whether anybody reads for it."""
+        return f"{self.prefix}.roll"
+
+    @property
+    def parts_stream(self) -> str:
+        """The work: each part is given to one worker at a time."""
+        return f"{self.prefix}-parts"
+
+    @property
+    def answers_stream(self) -> str:
+        """What workers nominate."""
+        return f"{self.prefix}-nominations"
+
+    def parts(self, sweep: str = ">") -> str:
+        """The subject of a sweep's parts; of all sweeps' without one."""
+        return f"{self.prefix}.parts.{sweep}"
+
+    def answers(self, sweep: str = ">") -> str:
+        """The subject of a sweep's answers; of all sweeps' without one."""
+        return f"{self.prefix}.nominations.{sweep}"
+
+
+def dump_part(sweep: str, number: int, part: Universe) -> bytes:
+    """A part of the listing as a message."""
+    return msgspec.json.encode(
+        Part(
+            sweep=sweep,
+            part=number,
+            events=tuple(part.events.values()),
+            markets=tuple(part.markets.values()),
+            exclusive=_of(Exclusive, part.relations),
+            implies=_of(Implies, part.relations),
+            same=_of(Same, part.relations),
+        )
+    )
+
+
+def load_part(data: bytes, subject: str, names: Names) -> Part:
+    """The part in a message.
+
+    Raises:
+        BadMessage: It is none, or none of the sweep that its subject names.
+    """
+    part = _load(data, Part)
+    if subject != names.parts(part.sweep):
+        raise BadMessage("the part is of another sweep than its subject says")
+    known = {market.id for market in part.markets}
+    relations: tuple[Relation, ...] = (*part.exclusive, *part.implies, *part.same)
+    if not all(market in known for relation in relations for market in relation.markets):
+        raise BadMessage("a relation names a market that is not in the part")
+    return part
+
+
+def dump_answer(part: Part, worker: str, glimpse: Glimpse) -> bytes:
+    """What a worker saw of a part as a message."""
+    return msgspec.json.encode(
+        Answer(
+            sweep=part.sweep,
+            part=part.part,
+            worker=worker,
+            nominated=tuple(sorted(glimpse.nominated)),
+            fresh=glimpse.fresh,
+            received=glimpse.received,
+        )
+    )
+
+
+def load_answer(data: bytes, sweep: str) -> Answer:
+    """The answer in a message.
+
+    Raises:
+        BadMessage: It is none, or none to this sweep.
+    """
+    answer = _load(data, Answer)
+    if answer.sweep != sweep:
+        raise BadMessage("the answer is to another sweep")
+    return answer
+
+
+def glimpse_of(answer: Answer, part: Universe | None) -> Glimpse:
+    """What an answer says about a part.
+
+    Raises:
+        BadMessage: That cannot be so: there is no such part or event, or not so many of them.
+    """
+    if part is None:
+        raise BadMessage("there is no such part")
+    nominated = frozenset(EventId(event) for event in answer.nominated)
+    if not nominated <= part.events.keys():
+        raise BadMessage("an event is nominated that was not asked about")
+    if not 0 <= answer.fresh <= len(part.events) - len(nominated):
+        raise BadMessage("more events are fresh than there are")
+    if not 0 <= answer.received <= len(outcomes_of(part)):
+        raise BadMessage("more books were received than there are")
+    return Glimpse(nominated=nominated, fresh=answer.fresh, received=answer.received)
+
+
+M = TypeVar("M", Part, Answer)
+
+
+def _load(data: bytes, kind: type[M]) -> M:
+    try:
+        message = msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessage(str(error)) from error
+    if message.schema != SCHEMA:
+        raise BadMessage(f"schema {message.schema}, not {SCHEMA}")
+    return message
+
+
+def _of(kind: type[R], relations: Iterable[Relation]) -> tuple[R, ...]:
+    return tuple(relation for relation in relations if isinstance(relation, kind))

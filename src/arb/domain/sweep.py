@@ -1,0 +1,79 @@
+"""A listing in parts, for others to read the books of, and what they say they saw. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from arb.domain.market import Event, EventId, OutcomeId, Universe, markets_of
+from arb.domain.report import Coverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glimpse:
+    """What a look at one part gave. A hint: who acts on it looks again and proves for himself."""
+
+    nominated: frozenset[EventId]
+    """Events of which a strategy had something to say."""
+    fresh: int
+    """Of the other events: those with every market open and every book there."""
+    received: int
+    """Books of the other events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What others saw of a listing, part by part."""
+
+    glimpses: Sequence[Glimpse]
+    unseen: frozenset[EventId]
+    """Events that nobody answered for."""
+    coverage: Coverage
+
+    @property
+    def wanted(self) -> frozenset[EventId]:
+        """The events that whoever asked has to look at himself."""
+        return self.unseen.union(*(glimpse.nominated for glimpse in self.glimpses))
+
+    @property
+    def fresh(self) -> int:
+        """See `Glimpse`."""
+        return sum(glimpse.fresh for glimpse in self.glimpses)
+
+    @property
+    def received(self) -> int:
+        """See `Glimpse`."""
+        return sum(glimpse.received for glimpse in self.glimpses)
+
+
+def parts(universe: Universe, markets_max: int) -> Iterator[Universe]:
+    """The universe in parts of about so many markets; an event is never divided."""
+    together: list[Event] = []
+    count = 0
+    for event in universe.events.values():
+        size = len(markets_of(universe, event))
+        if together and count + size > markets_max:
+            yield part_of(universe, together)
+            together, count = [], 0
+        together.append(event)
+        count += size
+    if together:
+        yield part_of(universe, together)
+
+
+def part_of(universe: Universe, events: Sequence[Event]) -> Universe:
+    """These events, their markets, and the relations among those.
+
+    A relation that reaches beyond them is left out: that adds possible worlds and takes none away.
+    """
+    markets = {market.id: market for event in events for market in markets_of(universe, event)}
+    relations = universe.relations_among(markets)
+    return Universe(
+        markets,
+        {event.id: event for event in events},
+        tuple(r for r in relations if all(market in markets for market in r.markets)),
+    )
+
+
+def outcomes_of(universe: Universe) -> list[OutcomeId]:
+    """Both outcomes of every market that takes orders: those whose books are worth reading."""
+    open_markets = [m for m in universe.markets.values() if m.accepting and not m.closed]
+    return [outcome for market in open_markets for outcome in (market.yes, market.no)]

@@ -1,0 +1,51 @@
+"""How often each endpoint may be asked: by this process, or by all of them together."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from aiolimiter import AsyncLimiter
+
+WINDOW_SECONDS = 10
+
+
+class Budgets(Protocol):
+    """Lets requests out one by one."""
+
+    async def take(self, endpoint: str, per_window: int) -> None:
+        """Wait until one more request of the endpoint may go out."""
+        ...
+
+    async def hold(self, endpoint: str, seconds: float) -> None:
+        """Tell whoever shares the budget that the venue has asked for a wait."""
+        ...
+
+    def circuits(self) -> Mapping[str, str]:
+        """The state of the circuit of whoever is asked, if anybody is."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+class OwnBudgets:
+    """Budgets in this process's memory."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[str, AsyncLimiter] = {}
+
+    async def take(self, endpoint: str, per_window: int) -> None:
+        """See `Budgets`."""
+        if endpoint not in self._limiters:
+            self._limiters[endpoint] = AsyncLimiter(per_window, WINDOW_SECONDS)
+        await self._limiters[endpoint].acquire()
+
+    async def hold(self, endpoint: str, seconds: float) -> None:
+        """Nobody shares it: the retry itself waits."""
+
+    def circuits(self) -> Mapping[str, str]:
+        """See `Budgets`."""
+        return {}
+
+    async def close(self) -> None:
+        """See `Budgets`."""
