@@ -20,6 +20,7 @@ from arb.api.auth import (
     read_tokens,
     remove_token,
 )
+from arb.api.executed import Executed
 from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
@@ -46,6 +47,7 @@ def _application():
         bus=Bus(),
         metrics=Metrics(),
         audit=Audit(None, control.clock),
+        executed=Executed(None, control.clock),
     )
 
 

@@ -12,7 +12,7 @@ from arb.api.state import TICKET_SECONDS, Served, principal, served
 from arb.domain.halt import TradingState
 from arb.domain.money import text
 from arb.domain.report import CycleReport
-from arb.engine.control import ControlStatus, Unheard
+from arb.engine.control import ControlStatus, Refusal, Unheard
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
@@ -20,7 +20,6 @@ Here = Annotated[Served, Depends(served)]
 Who = Annotated[Principal, Depends(principal)]
 Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
 Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$")]
-EXECUTED_MAX = 1000
 
 
 def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
@@ -76,7 +75,11 @@ async def get_health(here: Here) -> Any:
     """healthy, degraded (5 failed cycles in a row), unhealthy (5 minutes without one that
     succeeded, or halted by itself), paused, stopped.
     """
-    report, desk = await here.control.health(), here.control.desk
+    report, desk, options = (
+        await here.control.health(),
+        here.control.desk,
+        here.control.watch.options,
+    )
     circuits = dict(desk.circuits())
     worst = next((s for s in ("open", "half_open") if s in circuits.values()), "closed")
     return {
@@ -87,9 +90,11 @@ async def get_health(here: Here) -> Any:
         "last_successful_update": report.last_success.isoformat() if report.last_success else None,
         "time_since_update_seconds": report.seconds_since,
         "consecutive_errors": report.consecutive_errors,
+        "pause_after": options.pause_after,
         "circuit_breaker_state": worst,
         "circuits": circuits,
         "error_counts": report.errors,
+        "error_window_seconds": options.window.total_seconds(),
         "requests": dict(desk.traffic()),
     }
 
@@ -189,11 +194,14 @@ async def execute(
 ) -> Any:
     """Look at the opportunity's event now and trade what every gate approves.
 
-    With an `Idempotency-Key` the same request again gets the first one's answer.
+    With an `Idempotency-Key` the same request again gets the first one's answer, for a day and
+    over restarts; one whose end is not known is never carried out again.
     """
     key = f"{who.name}/{idempotency_key}/{wanted.opportunity_id}" if idempotency_key else ""
-    if key in here.executed:
-        return here.executed[key]
+    if key and (before := here.executed.get(key)) is not None:
+        if before.answer is None:
+            raise Refusal(f"this was begun at {before.at}, its end is not known; see /plans")
+        return before.answer
     found = await here.reads.opportunity(wanted.opportunity_id)
     if found is None:
         raise Unheard(f"there is no opportunity {wanted.opportunity_id}")
@@ -203,8 +211,16 @@ async def execute(
         return await here.control.execute(event)
 
     details = {"reason": wanted.reason, "opportunity": found["id"], "event": event}
-    report = await here.carry_out(who, "execute", run, **details)
-    answer = {
+    async with here.executed.once(key) as done:
+        report = await here.carry_out(who, "execute", run, **details)
+        answer = executed(report)
+        await done(answer)
+    return answer
+
+
+def executed(report: CycleReport) -> dict[str, Any]:
+    """What looking at an event came to."""
+    return {
         "cycle": report.cycle,
         "opportunities": report.funnel.proved,
         "approved": report.funnel.approved,
@@ -215,11 +231,6 @@ async def execute(
         ],
         "reasons": {reason.value: count for reason, count in report.reasons},
     }
-    if key:
-        here.executed[key] = answer
-        while len(here.executed) > EXECUTED_MAX:
-            here.executed.pop(next(iter(here.executed)))
-    return answer
 
 
 @router.post(

@@ -113,17 +113,8 @@ async def config(here: Here) -> Any:
 
 @router.get("/alerts", response_model=list[schemas.Alert], tags=["operation"], **READ)
 async def alerts(here: Here, limit: Limit = 50) -> Any:
-    """What an operator should look at, the latest first; since the start."""
-    latest = list(here.control.watch.alerts)[::-1][:limit]
-    return [
-        {
-            "at": alert.at.isoformat(),
-            "level": alert.level.value,
-            "what": alert.what,
-            "about": alert.about,
-        }
-        for alert in latest
-    ]
+    """What was decided on alerts since the start, the latest first: sent where, or why not."""
+    return here.alerts.latest(limit) if here.alerts is not None else []
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """The orchestrator in a process: once, or until told to stop."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from arb.runtime.killswitch import KillSwitch, kill_switch
 from arb.runtime.leader import one_leader, patient, token_of
 from arb.runtime.live import ready_desk
 from arb.runtime.scheduled import Schedule
-from arb.runtime.server import commanded, serving
+from arb.runtime.server import Beside, commanded, serving
 from arb.runtime.signals import on_stop
 
 
@@ -30,7 +30,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     settings = loaded.settings
     async with (
         one_leader(settings.database.url, _account(settings, live=live)) as lead,
-        _desk(loaded, [log_news], live=live, lead=lead) as desk,
+        _desk(loaded, [log_news], live=live, lead=lead) as (desk, _),
     ):
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
         with on_stop(orchestrator.stop):
@@ -62,8 +62,8 @@ async def run_scheduled(
     url, account = settings.database.url, _account(settings, live=live)
     async with (
         one_leader(url, account, log_news) as lead,
-        _desk(loaded, observers, live=live, lead=lead) as desk,
-        _commanded(loaded, desk, observers, ready) as (orchestrator, control),
+        _desk(loaded, observers, live=live, lead=lead) as (desk, beside),
+        _commanded(loaded, desk, observers, beside, ready) as (orchestrator, control),
     ):
         schedule = Schedule(
             settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
@@ -81,9 +81,13 @@ async def run_scheduled(
 
 @asynccontextmanager
 async def _commanded(
-    loaded: Loaded, desk: Desk, observers: list[Observer], ready: Callable[[str, str | None], None]
+    loaded: Loaded,
+    desk: Desk,
+    observers: list[Observer],
+    beside: Beside,
+    ready: Callable[[str, str | None], None],
 ) -> AsyncIterator[tuple[ArbitrageOrchestrator, Control]]:
-    found = commanded(loaded, desk, observers)
+    found = commanded(loaded, desk, observers, beside)
     if not loaded.settings.api.enabled:
         yield found.orchestrator, found.control
         return
@@ -93,30 +97,30 @@ async def _commanded(
 
 @asynccontextmanager
 async def _desk(
-    loaded: Loaded, observers: Sequence[Observer], *, live: bool, lead: Lead | None
-) -> AsyncIterator[Desk]:
-    """The desk, with the operator's switch watched from a thread of its own."""
+    loaded: Loaded, observers: list[Observer], *, live: bool, lead: Lead | None
+) -> AsyncIterator[tuple[Desk, Beside]]:
+    """The desk, with the operator's switch watched from a thread of its own; alerts and bots."""
     settings = loaded.settings
     token = token_of(lead)
     if not live:
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
         async with (
             paper_desk(settings, observers, token) as desk,
-            with_alerts(loaded, desk) as heard,
-            with_bots(loaded, heard) as whole,
+            with_alerts(loaded, desk, observers) as alerts,
+            with_bots(loaded, desk, observers) as (whole, bots),
         ):
             with _hearing(switch, lead):
-                yield replace(whole, killed=_killed(switch, lead))
+                yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
         return
     async with (
         ready_desk(loaded, observers, token) as (desk, trading),
-        with_alerts(loaded, desk) as heard,
-        with_bots(loaded, heard) as whole,
+        with_alerts(loaded, desk, observers) as alerts,
+        with_bots(loaded, desk, observers) as (whole, bots),
     ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
         with _hearing(switch, lead):
-            yield replace(whole, killed=_killed(switch, lead))
+            yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
 
 
 def _account(settings: Settings, *, live: bool) -> str:

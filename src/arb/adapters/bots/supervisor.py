@@ -183,6 +183,10 @@ class Supervisor:
         """All bots as they stand."""
         return [self._status(bot) for bot in self._bots.values()]
 
+    def status(self, name: str) -> Status:
+        """One bot as it stands."""
+        return self._status(self._bots[name])
+
     def ready(self) -> frozenset[str]:
         """Bots that run and have shown it by a heartbeat."""
         return frozenset(
