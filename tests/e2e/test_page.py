@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import environment_for
+from tests.conftest import ROOT, environment_for
 
 ARB = [sys.executable, "-m", "arb"]
 TOKEN = "a-token-of-this-test-alone-0123456789"
@@ -44,15 +44,42 @@ def _process(*command, **more):
             process.stdout.close()
 
 
+BOTS = f"""
+[bot.atom]
+command = ["python3", "atom.py"]
+folder = "{ROOT}/examples/bots"
+
+[bot.broken]
+command = ["/nowhere/bot"]
+restarts_max = 0
+
+[bot.plain]
+command = ["./plain.sh"]
+folder = "{ROOT}/examples/bots"
+does = "prints"
+
+[[route]]
+name = "default"
+bot = "atom"
+"""
+
+
 @pytest.fixture
 def running(tmp_path):
-    serve = ("exchange", "serve", "--scenario", "moving", "--seed", "5", "--port", "0", "--json")
+    with _running(tmp_path, "moving") as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _running(tmp_path, scenario, **more):
+    serve = ("exchange", "serve", "--scenario", scenario, "--seed", "5", "--port", "0", "--json")
     with _process(*serve, cwd=tmp_path, stdout=subprocess.PIPE) as exchange:
         address = json.loads(exchange.stdout.readline())["ready"]
         env = environment_for(address, tmp_path) | {
             "ARB_API__PORT": "0",
             "ARB_API__TOKEN": TOKEN,
             "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
+            **more,
         }
         run = ("run", "--api", "--interval", "0.7")
         with (
@@ -71,8 +98,13 @@ def _told(log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
+def _kept():
+    """The folder for pictures that are to stay."""
+    return os.environ.get("SCREENSHOTS")
+
+
 def _shoot(page, name, folder, *, whole=True):
-    kept = os.environ.get("SCREENSHOTS")
+    kept = _kept()
     target = Path(kept) if kept else folder
     page.screenshot(path=str(target / f"page-{name}.png"), full_page=whole)
 
@@ -150,6 +182,65 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
 
 def _plans(page):
     return page.eval_on_selector_all("#plans tbody tr", "rows => rows.map(r => r.dataset.id)")
+
+
+def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp_path):
+    (tmp_path / "bots.toml").write_text(BOTS)
+    more = {
+        "ARB_BOTS__DEFINITIONS": "bots.toml",
+        "ARB_BOTS__MONITOR_INTERVAL": "1",
+        "ARB_ALERTS__CONSOLE": "true",
+        "ARB_ALERTS__BALANCE_LOW_USD": "9990",
+    }
+    with _running(tmp_path, "demo", **more) as (address, _, folder):
+        scheme = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
+        context = browser.new_context(**scheme)
+        page = context.new_page()
+        wrong = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        _enter(page, address)
+        atom = "#bots tr[data-id=atom]"
+        page.wait_for_selector(f"{atom}:has-text('✓ running')", timeout=PATIENCE_MS)
+        page.wait_for_selector("#bots tr[data-id=broken]:has-text('gave up')")
+        page.wait_for_selector("#bots tr[data-id=plain]:has-text('run once a command')")
+        page.wait_for_selector("#alerts li:has-text('broken'):has-text('sent to console')")
+        page.wait_for_selector("#alerts li:has-text('The balance is low')", timeout=PATIENCE_MS)
+        held = page.wait_for_selector("#positions tbody tr", timeout=PATIENCE_MS).inner_text()
+        assert "0x" not in held
+        assert held.split("\t")[1] in ("Yes", "No")
+        assert "✓ closed" in page.inner_text("#venue")
+        assert "books" in page.inner_text("#venue")
+        page.wait_for_selector("#quality li")
+        page.wait_for_selector("#profit svg")
+        _shoot(page, "dark", folder)
+        if _kept():
+            page.emulate_media(color_scheme="light")
+            _shoot(page, "all-light", folder)
+
+        page.locator("#plans tbody tr button").first.click()
+        page.wait_for_selector("#detail[open] .verdict:has-text('✓ filled')", timeout=PATIENCE_MS)
+        assert "0x" not in page.inner_text("#detail-body")
+        page.click("#detail-close")
+
+        page.click(f"{atom} button")
+        page.wait_for_selector("#confirm[open] h2:has-text('Stop atom?')")
+        page.click("#confirm-no")
+        assert "running" in page.inner_text(atom)
+        page.focus(f"{atom} button")
+        page.keyboard.press("Enter")
+        page.fill("#reason", "too slow")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"{atom}:has-text('■ stopped')", timeout=PATIENCE_MS)
+        page.click(f"{atom} button:has-text('Start')")
+        page.click("#confirm-yes")
+        page.wait_for_selector(f"{atom}:has-text('✓ running')", timeout=PATIENCE_MS)
+        assert wrong == []
+        context.close()
+    lines = (tmp_path / "data" / "api-audit.jsonl").read_text().splitlines()
+    done = [one for one in map(json.loads, lines) if one["step"] == "done"]
+    assert [(one["action"], one["bot"], one["reason"]) for one in done] == [
+        ("bot/stop", "atom", "too slow"), ("bot/start", "atom", ""),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

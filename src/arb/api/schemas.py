@@ -209,6 +209,8 @@ class Position(Model):
     venue: str
     market: str
     token: str
+    name: str = Field(description="The market's, as the plan had it; empty when it is not known.")
+    outcome: str
     shares: Amount
 
 
