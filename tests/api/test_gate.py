@@ -1,7 +1,9 @@
 """Who gets in: every route, every role, every odd request."""
 
 import json
+import re
 import stat
+from importlib.resources import files
 
 import httpx
 import pytest
@@ -316,3 +318,22 @@ async def test_a_taken_port_and_a_missing_library_are_named(served, monkeypatch,
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(ConfigError, match=r"pip install 'arb-orchestrator\[api\]'"):
         server.need_api()
+
+
+def _luminance(colour):
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_colour_of_the_page_can_be_read_on_its_ground(dark):
+    css = (files("arb.api") / "page" / "app.css").read_text()
+    schemes = [dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in css.split("@media")[:2]]
+    colours = schemes[dark]
+    pairs = [(name, "card") for name in ("ink", "quiet", "good", "warn", "bad", "calm", "accent")]
+    pairs += [(name, f"{name}-bg") for name in ("good", "warn", "bad", "calm")]
+    pairs += [("ink", "ground"), ("quiet", "ground"), ("on-accent", "accent")]
+    for ink, ground in pairs:
+        low, high = sorted(_luminance(colours[name]) for name in (ink, ground))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground)

@@ -98,15 +98,11 @@ def _told(log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
-def _kept():
-    """The folder for pictures that are to stay."""
-    return os.environ.get("SCREENSHOTS")
-
-
-def _shoot(page, name, folder, *, whole=True):
-    kept = _kept()
-    target = Path(kept) if kept else folder
-    page.screenshot(path=str(target / f"page-{name}.png"), full_page=whole)
+def _shoot(page, name, folder, *, whole=True, kept=False):
+    """A picture; those of the README go to the folder that SCREENSHOTS names."""
+    target = Path(os.environ.get("SCREENSHOTS", folder)) if kept else folder
+    target.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(target / f"{name}.png"), full_page=whole)
 
 
 def _enter(page, address):
@@ -143,7 +139,7 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
     page.locator("#opportunities tbody tr:has(.verdict.yes) button").first.click()
     page.wait_for_selector("#detail[open] h3:has-text('The worst world')", timeout=PATIENCE_MS)
     assert page.locator("#detail-body tbody tr").count() > 6
-    _shoot(page, "certificate", folder, whole=False)
+    _shoot(page, "certificate", folder, whole=False, kept=True)
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail:not([open])", state="attached")
     page.locator("#plans tbody tr button").first.click()
@@ -193,7 +189,7 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         "ARB_ALERTS__BALANCE_LOW_USD": "9990",
     }
     with _running(tmp_path, "demo", **more) as (address, _, folder):
-        scheme = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
+        scheme = {"viewport": {"width": 1280, "height": 820}, "color_scheme": "dark"}
         context = browser.new_context(**scheme)
         page = context.new_page()
         wrong = []
@@ -212,10 +208,12 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         assert "books" in page.inner_text("#venue")
         page.wait_for_selector("#quality li")
         page.wait_for_selector("#profit svg")
-        _shoot(page, "dark", folder)
-        if _kept():
-            page.emulate_media(color_scheme="light")
-            _shoot(page, "all-light", folder)
+        _shoot(page, "all-dark", folder)
+        page.emulate_media(color_scheme="light")
+        _shoot(page, "overview", folder, whole=False, kept=True)
+        page.emulate_media(color_scheme="dark")
+        page.evaluate("scrollTo(0, document.querySelector('#alerts').parentElement.offsetTop - 75)")
+        _shoot(page, "bots-and-alerts", folder, whole=False, kept=True)
 
         page.locator("#plans tbody tr button").first.click()
         page.wait_for_selector("#detail[open] .verdict:has-text('✓ filled')", timeout=PATIENCE_MS)
@@ -252,6 +250,7 @@ def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
     page.wait_for_selector("#opportunities tbody tr", timeout=PATIENCE_MS)
     page.wait_for_selector("#plans tbody tr", timeout=PATIENCE_MS)
     _shoot(page, f"phone-{scheme}", folder)
+    _shoot(page, "phone", folder, whole=False, kept=scheme == "dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     reached = set()
     page.evaluate("document.activeElement.blur()")

@@ -136,7 +136,7 @@ function drawPlans(rows) {
     { name: "State", cell: (r) => planState(r.state) },
     { name: "Paid", num: true, cell: (r) => money(r.outlay) },
     { name: "Realised", num: true, cell: (r) => r.state === "open" ? "–" : money(r.realised) },
-    { name: "Bound", num: true, cell: (r) => money(r.locked) },
+    { name: "Locked", num: true, cell: (r) => money(r.locked) },
     { name: "Begun", cell: (r) => clock(r.approved_at) },
   ], rows, (row) => planDetail(row.id)) : empty("No plan yet."));
 }
@@ -168,7 +168,8 @@ function drawAlerts(rows) {
 
 function drawQuality() {
   const rows = state.quality;
-  put("quality", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {}, h("strong", {}, words(row.problem)), " " + row.market + ": " + row.detail))) : empty("The venue's data has not contradicted itself."));
+  const about = (row) => (row.detail.startsWith(row.market) ? "" : row.market + ": ") + row.detail;
+  redraw("quality", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {}, h("strong", {}, words(row.problem)), row.times > 1 ? " ×" + row.times + " " : " ", about(row)))) : empty("The venue's data has not contradicted itself."));
 }
 
 const BOT_MARKS = { running: ["✓", "yes"], restarting: ["▲", "warn"], stopped: ["■", ""], failed: ["✕", "bad"], gone: ["✕", "bad"], script: ["–", ""] };
@@ -368,7 +369,10 @@ function hear(message) {
     state.opportunities = [{ ...data, fresh: true }, ...state.opportunities.filter((one) => one.id !== data.id)].slice(0, 2 * KEPT);
     if (!state.drawing) state.drawing = requestAnimationFrame(() => { state.drawing = null; drawOpportunities(); });
   } else if (message.type === "data_quality") {
-    state.quality = [data, ...state.quality].slice(0, LATEST); drawQuality();
+    // The same in every cycle is one line that counts.
+    const same = state.quality.find((one) => one.problem === data.problem && one.market === data.market);
+    state.quality = [{ ...data, times: (same ? same.times : 0) + 1 }, ...state.quality.filter((one) => one !== same)].slice(0, LATEST);
+    drawQuality();
   } else if (message.type === "cycle_ended") {
     state.last = data; drawStream("Live"); refreshSoon();
   } else if (["plan_started", "plan_ended", "trouble"].includes(message.type)) refreshSoon();
@@ -450,7 +454,7 @@ async function planDetail(id) {
   try { found = await get("/plans/" + encodeURIComponent(id)); } catch (error) { showDetail("Plan " + id, null, empty(error.message)); return; }
   showDetail("Plan: " + (found.title || found.event), found.state === "open" ? id : null,
     facts([["State", planState(found.state)], ["Kind", words(found.kind)], ["Paid", money(found.outlay)], ["Pays at least", money(found.payoff_worst)],
-      ["Realised", money(found.realised)], ["Bound", money(found.locked)], ["Begun", clock(found.approved_at)], ["Ended", found.ended_at ? clock(found.ended_at) : "not yet"], ["Id", h("code", {}, found.id)]]),
+      ["Realised", money(found.realised)], ["Locked", money(found.locked)], ["Begun", clock(found.approved_at)], ["Ended", found.ended_at ? clock(found.ended_at) : "not yet"], ["Id", h("code", {}, found.id)]]),
     found.reason ? h("p", {}, found.reason) : null, found.alarm ? h("p", { class: "error" }, "Look at: " + found.alarm) : null,
     h("h3", {}, "Legs"), legTable(found.legs), factTable(found.facts));
 }
