@@ -183,11 +183,13 @@ async def test_alerts_are_what_was_decided_and_say_where_they_went(tmp_path, mon
         assert "hunter2secret" not in json.dumps(held)
 
 
-async def test_an_alert_without_a_channel_says_so(served):
+async def test_an_alert_without_a_channel_says_so_and_each_halt_is_one(served):
     async with served.client() as client:
-        await client.post("/api/v1/bot/halt", json={})
-        (told,) = (await client.get("/api/v1/alerts")).json()
-        assert (told["verdict"], told["channels"]) == ("no_channel", [])
+        for _ in range(2):
+            await client.post("/api/v1/bot/halt", json={})
+            await client.post("/api/v1/bot/resume", json={})
+        told = (await client.get("/api/v1/alerts")).json()
+        assert [(one["verdict"], one["channels"]) for one in told] == [("no_channel", [])] * 2
 
 
 async def test_a_key_holds_over_a_restart(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import websockets
 
+from arb.api import schemas
 from arb.api.app import description
 from arb.api.audit import Audit, AuditError, broken_at
 from arb.api.auth import (
@@ -22,6 +23,7 @@ from arb.api.auth import (
     read_tokens,
     remove_token,
 )
+from arb.api.examples import EXAMPLES
 from arb.api.executed import Executed
 from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
@@ -318,6 +320,57 @@ async def test_a_taken_port_and_a_missing_library_are_named(served, monkeypatch,
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(ConfigError, match=r"pip install 'arb-orchestrator\[api\]'"):
         server.need_api()
+
+
+ASKED = [
+    "bot/start",
+    "bot/stop",
+    "bot/pause",
+    "bot/resume",
+    "bot/status",
+    "bot/health",
+    "bot/reset-errors",
+    "bot/strategies/available",
+    "bot/strategy/add",
+    "bot/strategy/remove/name",
+    "arbitrage/opportunities",
+    "arbitrage/strategies",
+    "arbitrage/bots",
+    "arbitrage/bots/bot_id/start",
+    "arbitrage/bots/bot_id/stop",
+    "arbitrage/execute",
+    "arbitrage/monitoring/start",
+    "arbitrage/monitoring/stop",
+    "portfolio",
+    "portfolio/positions",
+    "plans",
+    "fills",
+    "cycles",
+    "config",
+    "alerts",
+]
+
+
+def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
+    roles = {path: (method, role) for method, path, role in OPERATIONS}
+    assert not [path for path in ASKED if f"/api/v1/{path}" not in roles]
+    for path, (method, role) in roles.items():
+        if role is None:
+            continue
+        expected = "read" if method == "GET" else "operate"
+        exceptions = {"execute": "trade", "audit": "operate", "ticket": "read"}
+        assert role == exceptions.get(path.rpartition("/")[2], expected), path
+    document = description(_application())
+    shapes = document["components"]["schemas"]
+    assert set(shapes) == set(EXAMPLES)
+    for name, example in EXAMPLES.items():
+        getattr(schemas, name).model_validate(example, strict=True)
+        assert shapes[name]["examples"] == [example]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["description"]
+            for parameter in operation.get("parameters", ()):
+                assert parameter["schema"].get("examples"), parameter
 
 
 def _luminance(colour):

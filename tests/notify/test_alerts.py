@@ -118,6 +118,16 @@ def test_the_same_is_sent_again_only_after_a_while_unless_it_gets_worse():
     assert gate.suppressed == 2
 
 
+def test_what_was_critical_is_new_after_its_end_and_what_flaps_is_not():
+    gate, halt = Gate(OPTIONS), _alert(Level.CRITICAL, "state")
+    for _ in range(2):
+        assert gate.admit(halt, NOON) is Verdict.SENT
+        gate.over("state")
+    assert gate.admit(_alert(Level.HIGH, "state"), NOON) is Verdict.SENT
+    gate.over("state")
+    assert gate.admit(_alert(Level.HIGH, "state"), NOON) is Verdict.REPEATED
+
+
 def test_no_more_than_so_many_an_hour_but_everything_that_is_critical():
     gate = Gate(replace(OPTIONS, per_hour=3))
     said = [gate.admit(_alert(key=str(n)), NOON) for n in range(10)]

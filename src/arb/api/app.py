@@ -15,6 +15,7 @@ from arb import __version__
 from arb.api import routes, routes_reads, schemas
 from arb.api.audit import Audit, AuditError
 from arb.api.auth import Role, Tokens
+from arb.api.examples import EXAMPLES
 from arb.api.executed import Executed
 from arb.api.gate import METRICS, Gate, GateOptions
 from arb.api.guarded import NEEDS, GuardedRoute, needs
@@ -172,7 +173,10 @@ def description(app: FastAPI) -> dict[str, object]:
             description="See, pause, halt, resume and audit the orchestrator.",
             routes=app.routes,
         )
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        components = document.setdefault("components", {})
+        for name, example in EXAMPLES.items():
+            components["schemas"][name]["examples"] = [example]
+        schemes = components.setdefault("securitySchemes", {})
         schemes["bearer"] = {"type": "http", "scheme": "bearer"}
         for operations in document["paths"].values():
             for operation in operations.values():

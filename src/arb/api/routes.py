@@ -19,7 +19,9 @@ router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 Here = Annotated[Served, Depends(served)]
 Who = Annotated[Principal, Depends(principal)]
 Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
-Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$")]
+Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["57cc4279b1f971ea"])]
+BotId = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["atom"])]
+StrategyName = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["negrisk_no"])]
 
 
 def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
@@ -177,7 +179,7 @@ async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any
     tags=["strategies"],
     **needs(Role.OPERATE),
 )
-async def remove_strategy(here: Here, who: Who, name: Id) -> Any:
+async def remove_strategy(here: Here, who: Who, name: StrategyName) -> Any:
     """Let a strategy look no more."""
     work = lambda: here.control.remove_strategy(name)  # noqa: E731
     return await _command(here, who, "strategy/remove", "", work, strategy=name)
@@ -190,7 +192,9 @@ async def execute(
     here: Here,
     who: Who,
     wanted: schemas.Execute,
-    idempotency_key: Annotated[str | None, Header(max_length=120, pattern=r"^[\w.:-]+$")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=120, pattern=r"^[\w.:-]+$", examples=["2026-11-21-1"])
+    ] = None,
 ) -> Any:
     """Look at the opportunity's event now and trade what every gate approves.
 
@@ -261,7 +265,7 @@ async def stop_monitoring(here: Here, who: Who, why: Why) -> Any:
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def start_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
+async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
     """Start an external bot."""
     return await _bot(here, who, "start", bot_id, why.reason)
 
@@ -272,7 +276,7 @@ async def start_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def stop_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
+async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
     """Stop an external bot."""
     return await _bot(here, who, "stop", bot_id, why.reason)
 

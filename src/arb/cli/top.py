@@ -1,4 +1,4 @@
-"""`arb top`: the ledger at a glance, again and again."""
+"""`arb top`: the ledger, and the orchestrator that answers, at a glance, again and again."""
 
 import asyncio
 import sys
@@ -74,6 +74,7 @@ def frame(glance: "Glance") -> "RenderableType":
     )
     return Group(
         head,
+        *(_orchestrator(glance.live) if glance.live else ()),
         Text(""),
         _pairs(glance),
         Text(""),
@@ -104,6 +105,41 @@ def frame(glance: "Glance") -> "RenderableType":
             ],
         ),
     )
+
+
+def _orchestrator(live: "dict[str, Any]") -> "list[RenderableType]":
+    """Health, errors, bots and alerts of the orchestrator whose API answers."""
+    from rich.text import Text
+
+    health = live["health"]
+    colours = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
+    errors = ", ".join(f"{where} {count}" for where, count in health["error_counts"].items())
+    apart = [host for host, state in health["circuits"].items() if state != "closed"]
+    found: list[RenderableType] = [
+        Text.assemble(
+            "orchestrator is ",
+            (health["status"], colours.get(health["status"], "bold")),
+            f"  {_shown('; '.join(health['reasons']))}  errors: {_shown(errors) or 'none'}",
+            (f"  left alone: {_shown(', '.join(apart))}" if apart else "", "red"),
+        )
+    ]
+    rows = [
+        (
+            bot["bot_id"],
+            "gave up" if bot["gave_up"] else bot["status"],
+            ", ".join(work["event"] or work["plan"] for work in bot["work"]),
+            f"{bot['agreed']} of {bot['asked']}",
+            f"{bot['restarts']} of {bot['restarts_max']}",
+        )
+        for bot in live["bots"]
+    ]
+    if rows:
+        columns = ("bot", "state", "at work on", "agreed", "restarts")
+        found += [Text(""), _table("Bots", columns, rows)]
+    for alert in live["alerts"]:
+        style = "red" if alert["level"] in ("critical", "high") else ""
+        found.append(Text(f"{alert['level'].upper()}  {_shown(alert['text'])}", style))
+    return found
 
 
 def _pairs(glance: "Glance") -> "Table":

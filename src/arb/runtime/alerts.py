@@ -27,8 +27,9 @@ from arb.adapters.notify.rules import (
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
+from arb.domain.halt import TradingState
 from arb.domain.money import Usd
-from arb.domain.news import CycleEnded, News, PlanEnded
+from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
 from arb.domain.report import Statistics
 from arb.ports import Clock, Desk, Ledger, Observer
 
@@ -57,6 +58,8 @@ class Watch:
                 self._conditions.plan_ended(news.reason)
             if isinstance(news, CycleEnded):
                 self._cycle_ended.set()
+            if isinstance(news, StateChanged) and news.state is TradingState.NORMAL:
+                self.gate.over("state")
             if (alert := of_news(news)) is not None:
                 self.send(alert)
         except Exception as error:  # noqa: BLE001  # an alert that fails is no reason to stop

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.queries import CycleRow, FindingRow, PlanRow
 from arb.config.sources import Loaded
 from arb.runtime.reads import Status, opened, status_of
+from arb.runtime.remote import live_glance
 
 ROWS = 8
 
@@ -22,6 +24,8 @@ class Glance:
     cycle: CycleRow | None
     opportunities: Sequence[FindingRow]
     plans: Sequence[PlanRow]
+    live: dict[str, Any] | None
+    """What the running orchestrator says of itself, its bots and its alerts; `None`: none does."""
 
 
 @asynccontextmanager
@@ -36,6 +40,7 @@ async def glances(loaded: Loaded) -> AsyncIterator[Callable[[], Awaitable[Glance
                 cycle=await reads.last_cycle(),
                 opportunities=await reads.opportunities(limit=ROWS),
                 plans=await reads.plans(limit=ROWS),
+                live=await live_glance(loaded),
             )
 
         yield look

@@ -116,6 +116,16 @@ async def reset_errors(loaded: Loaded) -> dict[str, int]:
     return forgotten
 
 
+async def live_glance(loaded: Loaded) -> dict[str, Any] | None:
+    """Health, bots and the latest alerts of the running orchestrator; `None` when none answers."""
+    paths = {"health": "/bot/health", "bots": "/arbitrage/bots", "alerts": "/alerts?limit=3"}
+    try:
+        found = {name: (await ask(loaded, "GET", path)).document for name, path in paths.items()}
+    except ArbError:
+        return None
+    return None if None in found.values() else found
+
+
 async def live_status(loaded: Loaded) -> dict[str, Any] | None:
     """What the running orchestrator says of itself; `None` when none answers."""
     try:

@@ -207,9 +207,9 @@ class Supervisor:
                 bot.restarts = 0
             if bot.restarts >= definition.restarts_max:
                 self._become(bot, BotState.FAILED)
+                times = f"{bot.restarts + 1} times" if bot.restarts else "once"
                 self._alarm(
-                    definition.name,
-                    f"ended {bot.restarts + 1} times, last: {bot.last_exit}; not started again",
+                    definition.name, f"ended {times}, last: {bot.last_exit}; not started again"
                 )
                 return
             wait = min(definition.backoff_seconds * 2**bot.restarts, definition.backoff_max_seconds)

@@ -185,6 +185,11 @@ class Gate:
             return Verdict.QUIET_HOURS
         return self._within_rate(now)
 
+    def over(self, key: str) -> None:
+        """What was critical has ended: when it comes again, it is new."""
+        if key in self._sent and self._sent[key][1] is Level.CRITICAL:
+            del self._sent[key]
+
     def waiting(self, now: datetime) -> Alert | None:
         """What waited for the end of the quiet hours, as one alert, once it has come."""
         if not self._held or self.is_quiet(now):

@@ -156,7 +156,7 @@ const UNSENT = {
 
 function fate(alert) {
   const went = alert.channels.map((one) => one.state + " " + (one.state === "sent" ? "to " : "") + one.channel + (one.detail ? " (" + one.detail + ")" : ""));
-  const again = alert.again ? [alert.again + " times again, last at " + clock(alert.last_at)] : [];
+  const again = alert.again ? ["came again ×" + alert.again + ", last at " + clock(alert.last_at)] : [];
   return [went.join(", ") || UNSENT[alert.verdict] || alert.verdict, ...again].join("; ");
 }
 
