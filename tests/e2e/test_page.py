@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -188,7 +189,7 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         "ARB_ALERTS__CONSOLE": "true",
         "ARB_ALERTS__BALANCE_LOW_USD": "9990",
     }
-    with _running(tmp_path, "demo", **more) as (address, _, folder):
+    with _running(tmp_path, "demo", **more) as (address, env, folder):
         scheme = {"viewport": {"width": 1280, "height": 820}, "color_scheme": "dark"}
         context = browser.new_context(**scheme)
         page = context.new_page()
@@ -229,6 +230,12 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         page.fill("#reason", "too slow")
         page.keyboard.press("Enter")
         page.wait_for_selector(f"{atom}:has-text('■ stopped')", timeout=PATIENCE_MS)
+        told = {"ARB_API__PORT": address.rpartition(":")[2], "ARB_API__TOKEN": TOKEN}
+        done = subprocess.run(
+            [*ARB, "top", "--once"], env=env | told, cwd=folder, capture_output=True, text=True
+        )
+        assert re.search(r"atom\W+stopped", done.stdout), done
+        assert re.search(r"broken\W+gave up", done.stdout)
         page.click(f"{atom} button:has-text('Start')")
         page.click("#confirm-yes")
         page.wait_for_selector(f"{atom}:has-text('✓ running')", timeout=PATIENCE_MS)
@@ -286,6 +293,9 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
     assert status["orchestrator"]["health"]["status"] == "paused"
     assert "told to the running orchestrator" in arb("resume")
     assert "Errors forgotten" in arb("reset-errors")
+    top = arb("top", "--once")
+    assert "orchestrator is healthy" in top
+    assert "Trading is halted: paused: tea" in top
     assert "halted" in arb("halt")
     lines = [
         json.loads(line) for line in (folder / "data" / "api-audit.jsonl").read_text().splitlines()

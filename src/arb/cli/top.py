@@ -70,7 +70,7 @@ def frame(glance: "Glance") -> "RenderableType":
         ("arb ", "bold"),
         f"{glance.status.account}  trading is ",
         (state, colours[state]),
-        f"  {_shown(glance.status.standing.reason)}  {_clock(glance.at)} UTC",
+        f"  {_plain(glance.status.standing.reason)}  {_clock(glance.at)} UTC",
     )
     return Group(
         head,
@@ -119,8 +119,8 @@ def _orchestrator(live: "dict[str, Any]") -> "list[RenderableType]":
         Text.assemble(
             "orchestrator is ",
             (health["status"], colours.get(health["status"], "bold")),
-            f"  {_shown('; '.join(health['reasons']))}  errors: {_shown(errors) or 'none'}",
-            (f"  left alone: {_shown(', '.join(apart))}" if apart else "", "red"),
+            f"  {_plain('; '.join(health['reasons']))}  errors: {_plain(errors) or 'none'}",
+            (f"  left alone: {_plain(', '.join(apart))}" if apart else "", "red"),
         )
     ]
     rows = [
@@ -138,7 +138,7 @@ def _orchestrator(live: "dict[str, Any]") -> "list[RenderableType]":
         found += [Text(""), _table("Bots", columns, rows)]
     for alert in live["alerts"]:
         style = "red" if alert["level"] in ("critical", "high") else ""
-        found.append(Text(f"{alert['level'].upper()}  {_shown(alert['text'])}", style))
+        found.append(Text(f"{alert['level'].upper()}  {_plain(alert['text'])}", style))
     return found
 
 
@@ -198,15 +198,20 @@ def _table(title: str, columns: tuple[str, ...], rows: "list[tuple[Any, ...]]") 
 
 def _shown(cell: Any) -> str:
     """A cell as text that neither the terminal nor the markup obeys."""
-    from decimal import Decimal
-
     from rich.markup import escape
+
+    return escape(_plain(cell))
+
+
+def _plain(cell: Any) -> str:
+    """A cell as text that the terminal does not obey."""
+    from decimal import Decimal
 
     from arb.domain.money import text
     from arb.runtime.words import printable, safe
 
     words = text(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell)
-    return escape(printable(safe(words)))
+    return printable(safe(words))
 
 
 def _clock(at: datetime) -> str:
