@@ -207,24 +207,22 @@ async def test_a_key_holds_over_a_restart(tmp_path, monkeypatch):
         assert first["filled"] == 1
     kept = tmp_path / "api-executed.json"
     assert kept.stat().st_mode & 0o777 == 0o600
-    async with world(tmp_path, monkeypatch) as found, found.client() as client:
-        assert (await client.post(path, json=body, headers=headers)).json() == first
-        assert len((await client.get("/api/v1/plans")).json()) == 1
-
     known = json.loads(kept.read_text())
-    (key,) = known
-    known[key]["answer"] = None  # as a crash in the middle leaves it
+    ((key, one),) = known.items()
+    known[key.replace("/one/", "/two/")] = {**one, "answer": None}  # killed in the middle
+    known[key.replace("/one/", "/old/")] = {**one, "at": "2020-01-01T00:00:00+00:00"}
     kept.write_text(json.dumps(known))
     async with world(tmp_path, monkeypatch) as found, found.client() as client:
-        answer = await client.post(path, json=body, headers=headers)
-        assert answer.status_code == 409
-        assert "its end is not known" in answer.json()["error"]["message"]
-        assert len((await client.get("/api/v1/plans")).json()) == 1
 
-    known[key]["at"] = "2020-01-01T00:00:00+00:00"
-    kept.write_text(json.dumps(known))
-    async with world(tmp_path, monkeypatch) as found, found.client() as client:
-        assert (await client.post(path, json=body, headers=headers)).status_code == 200
+        async def again(name):
+            return await client.post(path, json=body, headers={"idempotency-key": name})
+
+        assert (await again("one")).json() == first
+        unknown = await again("two")
+        assert unknown.status_code == 409
+        assert "its end is not known" in unknown.json()["error"]["message"]
+        assert len((await client.get("/api/v1/plans")).json()) == 1
+        assert (await again("old")).json()["cycle"] > first["cycle"]
 
 
 async def test_what_cannot_be_written_down_is_not_begun(tmp_path, monkeypatch):
