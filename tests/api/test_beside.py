@@ -13,8 +13,9 @@ from arb.adapters.bots.process import alive, identity
 from arb.api.auth import Role
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
+from arb.runtime.bots import run_bots
 from tests.api.conftest import world
-from tests.conftest import ROOT
+from tests.conftest import ROOT, settings_for
 
 BOTS = f"""
 [bot.atom]
@@ -123,6 +124,29 @@ async def test_a_plan_in_a_bots_hands_is_shown_until_it_ends(tmp_path, monkeypat
         report = await cycle
         assert working["work"][0]["plan"] in [plan.plan for plan in report.plans]
         assert (await bot())["work"] == []
+
+
+async def test_bots_that_another_process_runs_are_seen_and_commanded_by_file(tmp_path, monkeypatch):
+    flags, said = _flags(tmp_path), []
+    beside = asyncio.create_task(
+        run_bots(settings_for("http://127.0.0.1:9", tmp_path, **flags), said.append)
+    )
+    while not said:
+        await asyncio.sleep(0.02)
+    flags["bots.supervise"] = False
+    async with world(tmp_path, monkeypatch, **flags) as found, found.client() as client:
+        at = "/api/v1/arbitrage/bots"
+        assert (await client.get(at)).json()[0]["status"] == "stopped"
+        started = (await client.post(f"{at}/atom/start", json={})).json()
+        assert (started["status"], started["is_running"]) == ("running", True)
+        process = identity(started["pid"])
+        stopped = (await client.post(f"{at}/atom/stop", json={})).json()
+        assert (stopped["status"], stopped["says"]) == ("stopped", "")
+        assert not alive(process)
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+        nobody = await client.post(f"{at}/atom/start", json={})
+        assert (nobody.status_code, nobody.json()["error"]["code"]) == (503, "unable")
 
 
 class _Hook(BaseHTTPRequestHandler):

@@ -175,7 +175,7 @@ class BotsAtWork:
             "restarts_max": self.bots.definitions[name].restarts_max,
             "heartbeat_at": beat,
             "heartbeat_age_seconds": None if age is None else max(age, 0.0),
-            "says": row["status"],
+            "says": row["status"] if row["pid"] is not None else "",
             "last_exit": row["last_exit"],
             "work": [
                 {"plan": plan, "event": event}
