@@ -49,6 +49,7 @@ BOTS = f"""
 [bot.atom]
 command = ["python3", "atom.py"]
 folder = "{ROOT}/examples/bots"
+answer_seconds = 50
 
 [bot.broken]
 command = ["/nowhere/bot"]
@@ -73,6 +74,7 @@ def running(tmp_path):
 
 @contextlib.contextmanager
 def _running(tmp_path, scenario, **more):
+    (tmp_path / "bots.toml").write_text(BOTS)
     serve = ("exchange", "serve", "--scenario", scenario, "--seed", "5", "--port", "0", "--json")
     with _process(*serve, cwd=tmp_path, stdout=subprocess.PIPE) as exchange:
         address = json.loads(exchange.stdout.readline())["ready"]
@@ -80,6 +82,8 @@ def _running(tmp_path, scenario, **more):
             "ARB_API__PORT": "0",
             "ARB_API__TOKEN": TOKEN,
             "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
+            "ARB_BOTS__DEFINITIONS": "bots.toml",
+            "ARB_BOTS__MONITOR_INTERVAL": "1",
             **more,
         }
         run = ("run", "--api", "--interval", "0.7")
@@ -148,6 +152,15 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
     _shoot(page, "plan", folder, whole=False)
     page.click("#detail-close")
 
+    bot = int(page.inner_text("#bots tr[data-id=atom] td[data-label=Process]"))
+    os.killpg(bot, signal.SIGSTOP)
+    page.click("#plans tr:has-text('… open') button", timeout=PATIENCE_MS)
+    page.wait_for_selector("#detail[open] .verdict:has-text('· planned')", timeout=PATIENCE_MS)
+    os.killpg(bot, signal.SIGCONT)
+    page.wait_for_selector("#detail[open] .verdict:has-text('✓ filled')", timeout=PATIENCE_MS)
+    page.wait_for_selector("#detail[open] .verdict:has-text('✓ done')", timeout=PATIENCE_MS)
+    page.click("#detail-close")
+
     page.click("#pause")
     page.wait_for_selector("#confirm[open]")
     page.fill("#reason", "<img src=x onerror=alert(1)> lunch")
@@ -182,10 +195,7 @@ def _plans(page):
 
 
 def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp_path):
-    (tmp_path / "bots.toml").write_text(BOTS)
     more = {
-        "ARB_BOTS__DEFINITIONS": "bots.toml",
-        "ARB_BOTS__MONITOR_INTERVAL": "1",
         "ARB_ALERTS__CONSOLE": "true",
         "ARB_ALERTS__BALANCE_LOW_USD": "9990",
     }
@@ -256,12 +266,13 @@ def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
     _enter(page, address)
     page.wait_for_selector("#opportunities tbody tr", timeout=PATIENCE_MS)
     page.wait_for_selector("#plans tbody tr", timeout=PATIENCE_MS)
+    page.wait_for_selector("#bots tbody tr", timeout=PATIENCE_MS)
     _shoot(page, f"phone-{scheme}", folder)
     _shoot(page, "phone", folder, whole=False, kept=scheme == "dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     reached = set()
     page.evaluate("document.activeElement.blur()")
-    for _ in range(12):
+    for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
         outlined = page.evaluate(
@@ -269,7 +280,7 @@ def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
             "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
         )
         assert outlined, reached
-    assert {"pause", "halt"} <= reached
+    assert {"pause", "halt", "small"} <= reached
     page.focus("#halt")
     page.keyboard.press("Enter")
     page.wait_for_selector("#confirm[open]")
