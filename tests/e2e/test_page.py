@@ -218,6 +218,10 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         assert "✓ closed" in page.inner_text("#venue")
         assert "books" in page.inner_text("#venue")
         page.wait_for_selector("#quality li")
+        page.wait_for_selector(
+            "#opportunities tr:has-text('crossed book \u00d7')", timeout=PATIENCE_MS
+        )
+        assert page.locator("#opportunities tr:has-text('crossed book')").count() == 1
         page.wait_for_selector("#profit svg")
         _shoot(page, "all-dark", folder)
         page.emulate_media(color_scheme="light")

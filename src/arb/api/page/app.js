@@ -98,9 +98,9 @@ function redraw(id, node) {
   }
 }
 
-function verdict(decision, reason) {
+function verdict(decision, reason, times = 1) {
   if (decision === "approved") return h("span", { class: "verdict yes" }, "✓ approved");
-  return h("span", { class: "verdict no" }, "– " + words(reason || decision));
+  return h("span", { class: "verdict no" }, "– " + words(reason || decision) + (times > 1 ? " ×" + times : ""));
 }
 
 const PLAN_MARKS = { open: ["…", ""], done: ["✓", "yes"], unwound: ["✕", "bad"] };
@@ -114,8 +114,20 @@ function percent(row) {
   return paid > 0 ? (100 * Number(row.profit) / paid).toFixed(2) + " %" : "–";
 }
 
+// An edge that is refused in every cycle for the same reason is one row that counts.
+function collapsed(all) {
+  const before = new Map(), rows = [];
+  for (const one of all) {
+    const key = one.decision === "approved" ? one.id : [one.event, one.kind, one.reason].join(" ");
+    const row = before.get(key);
+    if (row) row.times += 1;
+    else { before.set(key, { ...one, times: 1 }); rows.push(before.get(key)); }
+  }
+  return rows;
+}
+
 function drawOpportunities() {
-  const rows = state.opportunities.slice(0, KEPT);
+  const rows = collapsed(state.opportunities).slice(0, KEPT);
   redraw("opportunities", rows.length ? table([
     { name: "Event", cell: (r) => r.title || r.event },
     { name: "Kind", cell: (r) => words(r.kind) },
@@ -125,9 +137,9 @@ function drawOpportunities() {
     { name: "Profit", num: true, cell: (r) => money(r.profit) },
     { name: "Of paid", num: true, cell: percent },
     { name: "Exit", cell: (r) => r.exit || "–" },
-    { name: "Decision", cell: (r) => verdict(r.decision, r.reason) },
+    { name: "Decision", cell: (r) => verdict(r.decision, r.reason, r.times) },
   ], rows, (row) => certificate(row.id)) : empty("None yet. Real edges after fees are rare; the funnel shows how far candidates come."));
-  for (const row of rows) row.fresh = false;
+  for (const one of state.opportunities) one.fresh = false;
 }
 
 function drawPlans(rows) {
@@ -231,7 +243,7 @@ function drawTiles(held) {
     ["Equity", money(held.equity)], ["Free cash", money(held.free)],
     ["Promised", money(held.promised)], ["Locked", money(held.locked)],
     ["Profit realised", money(sums.total_profit)], ["Loss today", money(held.loss_today)],
-    ["Volume today", money(held.volume_today)], ["Open plans", held.open_plans],
+    ["Volume today", money(held.volume_today)], ["Unsettled plans", held.open_plans],
     ["Trades filled", sums.trades === undefined ? "–" : sums.successes + " of " + sums.trades],
   ];
   put("tiles", ...tiles.map(([name, figure]) => h("div", { class: "tile" }, h("div", { class: "name" }, name), h("div", { class: "figure" }, figure))));
