@@ -326,4 +326,4 @@ class Desk:
     circuits: Callable[[], Mapping[str, str]] = dict
     """The state of each host's circuit breaker, for those who watch."""
     traffic: Callable[[], Mapping[str, int]] = dict
-    """Requests, retries and failures so far, as `requests:books`."""
+    """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""

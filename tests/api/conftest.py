@@ -9,6 +9,8 @@ import pytest
 from arb.api.auth import Role, Token, Tokens, digest_of
 from arb.bootstrap import paper_desk
 from arb.runtime import server
+from arb.runtime.alerts import with_alerts
+from arb.runtime.bots import with_bots
 from tests.conftest import exchange_at, settings_for
 
 TOKENS = {role: f"token-of-{role.value}-0123456789abcdef" for role in Role}
@@ -47,8 +49,13 @@ async def world(folder, monkeypatch, scenario="demo", **flags):
         loaded = settings_for(address, folder, **flags)
         observers = []
         where = []
-        async with paper_desk(loaded.settings, observers) as desk:
-            found = server.commanded(loaded, desk, observers)
+        async with (
+            paper_desk(loaded.settings, observers) as desk,
+            with_alerts(loaded, desk, observers) as alerts,
+            with_bots(loaded, desk, observers) as (whole, bots),
+        ):
+            beside = server.Beside(alerts, bots)
+            found = server.commanded(loaded, whole, observers, beside)
             async with server.serving(loaded, found, lambda at, _: where.append(at)):
                 await found.orchestrator.setup()
                 found.control.start()

@@ -254,8 +254,9 @@ async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(ser
         assert (health["status"], health["consecutive_errors"]) == ("degraded", 9)
         await served.control._tick(fails)
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
-        alerts = (await client.get("/api/v1/alerts")).json()
-        assert alerts[0]["level"] == "critical"
+        halted = (await client.get("/api/v1/alerts")).json()[0]
+        assert (halted["level"], halted["condition"]) == ("critical", "halted")
+        assert "10 cycles in a row failed" in halted["text"]
         await client.post("/api/v1/bot/reset-errors", json={})
         assert (await client.get("/api/v1/bot/health")).json()["consecutive_errors"] == 0
         await client.post("/api/v1/bot/resume", json={})
@@ -276,6 +277,7 @@ async def test_metrics_count_what_happened(settled):
     assert f"arb_profit_usd {float(sums['total_profit'])}" in text
     assert float(sums["total_profit"]) > 0
     assert 'arb_venue_requests{endpoint="books",what="requests"}' in text
+    assert 'arb_limiter_wait_seconds{endpoint="books"}' in text
     assert 'route="/api/v1/bot/status"' not in text
     assert next(one for one in config if one["name"] == "api.port")["value"] == "0"
 

@@ -1,12 +1,15 @@
 """Who gets in: every route, every role, every odd request."""
 
 import json
+import re
 import stat
+from importlib.resources import files
 
 import httpx
 import pytest
 import websockets
 
+from arb.api import schemas
 from arb.api.app import description
 from arb.api.audit import Audit, AuditError, broken_at
 from arb.api.auth import (
@@ -20,6 +23,8 @@ from arb.api.auth import (
     read_tokens,
     remove_token,
 )
+from arb.api.examples import EXAMPLES
+from arb.api.executed import Executed
 from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
@@ -46,6 +51,7 @@ def _application():
         bus=Bus(),
         metrics=Metrics(),
         audit=Audit(None, control.clock),
+        executed=Executed(None, control.clock),
     )
 
 
@@ -314,3 +320,73 @@ async def test_a_taken_port_and_a_missing_library_are_named(served, monkeypatch,
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(ConfigError, match=r"pip install 'arb-orchestrator\[api\]'"):
         server.need_api()
+
+
+ASKED = [
+    "bot/start",
+    "bot/stop",
+    "bot/pause",
+    "bot/resume",
+    "bot/status",
+    "bot/health",
+    "bot/reset-errors",
+    "bot/strategies/available",
+    "bot/strategy/add",
+    "bot/strategy/remove/name",
+    "arbitrage/opportunities",
+    "arbitrage/strategies",
+    "arbitrage/bots",
+    "arbitrage/bots/bot_id/start",
+    "arbitrage/bots/bot_id/stop",
+    "arbitrage/execute",
+    "arbitrage/monitoring/start",
+    "arbitrage/monitoring/stop",
+    "portfolio",
+    "portfolio/positions",
+    "plans",
+    "fills",
+    "cycles",
+    "config",
+    "alerts",
+]
+
+
+def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
+    roles = {path: (method, role) for method, path, role in OPERATIONS}
+    assert not [path for path in ASKED if f"/api/v1/{path}" not in roles]
+    for path, (method, role) in roles.items():
+        if role is None:
+            continue
+        expected = "read" if method == "GET" else "operate"
+        exceptions = {"execute": "trade", "audit": "operate", "ticket": "read"}
+        assert role == exceptions.get(path.rpartition("/")[2], expected), path
+    document = description(_application())
+    shapes = document["components"]["schemas"]
+    assert set(shapes) == set(EXAMPLES)
+    for name, example in EXAMPLES.items():
+        getattr(schemas, name).model_validate(example, strict=True)
+        assert shapes[name]["examples"] == [example]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["description"]
+            for parameter in operation.get("parameters", ()):
+                assert parameter["schema"].get("examples"), parameter
+
+
+def _luminance(colour):
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_colour_of_the_page_can_be_read_on_its_ground(dark):
+    css = (files("arb.api") / "page" / "app.css").read_text()
+    schemes = [dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in css.split("@media")[:2]]
+    colours = schemes[dark]
+    pairs = [(name, "card") for name in ("ink", "quiet", "good", "warn", "bad", "calm", "accent")]
+    pairs += [(name, f"{name}-bg") for name in ("good", "warn", "bad", "calm")]
+    pairs += [("ink", "ground"), ("quiet", "ground"), ("on-accent", "accent")]
+    for ink, ground in pairs:
+        low, high = sorted(_luminance(colours[name]) for name in (ink, ground))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground)

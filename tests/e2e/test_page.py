@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import environment_for
+from tests.conftest import ROOT, environment_for
 
 ARB = [sys.executable, "-m", "arb"]
 TOKEN = "a-token-of-this-test-alone-0123456789"
@@ -44,15 +45,46 @@ def _process(*command, **more):
             process.stdout.close()
 
 
+BOTS = f"""
+[bot.atom]
+command = ["python3", "atom.py"]
+folder = "{ROOT}/examples/bots"
+answer_seconds = 50
+
+[bot.broken]
+command = ["/nowhere/bot"]
+restarts_max = 0
+
+[bot.plain]
+command = ["./plain.sh"]
+folder = "{ROOT}/examples/bots"
+does = "prints"
+
+[[route]]
+name = "default"
+bot = "atom"
+"""
+
+
 @pytest.fixture
 def running(tmp_path):
-    serve = ("exchange", "serve", "--scenario", "moving", "--seed", "5", "--port", "0", "--json")
+    with _running(tmp_path, "moving") as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _running(tmp_path, scenario, **more):
+    (tmp_path / "bots.toml").write_text(BOTS)
+    serve = ("exchange", "serve", "--scenario", scenario, "--seed", "5", "--port", "0", "--json")
     with _process(*serve, cwd=tmp_path, stdout=subprocess.PIPE) as exchange:
         address = json.loads(exchange.stdout.readline())["ready"]
         env = environment_for(address, tmp_path) | {
             "ARB_API__PORT": "0",
             "ARB_API__TOKEN": TOKEN,
             "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
+            "ARB_BOTS__DEFINITIONS": "bots.toml",
+            "ARB_BOTS__MONITOR_INTERVAL": "1",
+            **more,
         }
         run = ("run", "--api", "--interval", "0.7")
         with (
@@ -71,10 +103,11 @@ def _told(log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
-def _shoot(page, name, folder, *, whole=True):
-    kept = os.environ.get("SCREENSHOTS")
-    target = Path(kept) if kept else folder
-    page.screenshot(path=str(target / f"page-{name}.png"), full_page=whole)
+def _shoot(page, name, folder, *, whole=True, kept=False):
+    """A picture; those of the README go to the folder that SCREENSHOTS names."""
+    target = Path(os.environ.get("SCREENSHOTS", folder)) if kept else folder
+    target.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(target / f"{name}.png"), full_page=whole)
 
 
 def _enter(page, address):
@@ -111,12 +144,21 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
     page.locator("#opportunities tbody tr:has(.verdict.yes) button").first.click()
     page.wait_for_selector("#detail[open] h3:has-text('The worst world')", timeout=PATIENCE_MS)
     assert page.locator("#detail-body tbody tr").count() > 6
-    _shoot(page, "certificate", folder, whole=False)
+    _shoot(page, "certificate", folder, whole=False, kept=True)
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail:not([open])", state="attached")
     page.locator("#plans tbody tr button").first.click()
     page.wait_for_selector("#detail[open] h3:has-text('What happened')", timeout=PATIENCE_MS)
     _shoot(page, "plan", folder, whole=False)
+    page.click("#detail-close")
+
+    bot = int(page.inner_text("#bots tr[data-id=atom] td[data-label=Process]"))
+    os.killpg(bot, signal.SIGSTOP)
+    page.click("#plans tr:has-text('… open') button", timeout=PATIENCE_MS)
+    page.wait_for_selector("#detail[open] .verdict:has-text('· planned')", timeout=PATIENCE_MS)
+    os.killpg(bot, signal.SIGCONT)
+    page.wait_for_selector("#detail[open] .verdict:has-text('✓ filled')", timeout=PATIENCE_MS)
+    page.wait_for_selector("#detail[open] .verdict:has-text('✓ done')", timeout=PATIENCE_MS)
     page.click("#detail-close")
 
     page.click("#pause")
@@ -152,6 +194,74 @@ def _plans(page):
     return page.eval_on_selector_all("#plans tbody tr", "rows => rows.map(r => r.dataset.id)")
 
 
+def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp_path):
+    more = {
+        "ARB_ALERTS__CONSOLE": "true",
+        "ARB_ALERTS__BALANCE_LOW_USD": "9990",
+    }
+    with _running(tmp_path, "demo", **more) as (address, env, folder):
+        scheme = {"viewport": {"width": 1280, "height": 820}, "color_scheme": "dark"}
+        context = browser.new_context(**scheme)
+        page = context.new_page()
+        wrong = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        _enter(page, address)
+        atom = "#bots tr[data-id=atom]"
+        page.wait_for_selector(f"{atom}:has-text('✓ running')", timeout=PATIENCE_MS)
+        page.wait_for_selector("#bots tr[data-id=broken]:has-text('gave up')")
+        page.wait_for_selector("#bots tr[data-id=plain]:has-text('run once a command')")
+        page.wait_for_selector("#alerts li:has-text('broken'):has-text('sent to console')")
+        page.wait_for_selector("#alerts li:has-text('The balance is low')", timeout=PATIENCE_MS)
+        held = page.wait_for_selector("#positions tbody tr", timeout=PATIENCE_MS).inner_text()
+        assert "0x" not in held
+        assert held.split("\t")[1] in ("Yes", "No")
+        assert "✓ closed" in page.inner_text("#venue")
+        assert "books" in page.inner_text("#venue")
+        page.wait_for_selector("#quality li")
+        page.wait_for_selector(
+            "#opportunities tr:has-text('crossed book \u00d7')", timeout=PATIENCE_MS
+        )
+        assert page.locator("#opportunities tr:has-text('crossed book')").count() == 1
+        page.wait_for_selector("#profit svg")
+        _shoot(page, "all-dark", folder)
+        page.emulate_media(color_scheme="light")
+        _shoot(page, "overview", folder, whole=False, kept=True)
+        page.emulate_media(color_scheme="dark")
+        page.evaluate("scrollTo(0, document.querySelector('#alerts').parentElement.offsetTop - 75)")
+        _shoot(page, "bots-and-alerts", folder, whole=False, kept=True)
+
+        page.locator("#plans tbody tr button").first.click()
+        page.wait_for_selector("#detail[open] .verdict:has-text('✓ filled')", timeout=PATIENCE_MS)
+        assert "0x" not in page.inner_text("#detail-body")
+        page.click("#detail-close")
+
+        page.click(f"{atom} button")
+        page.wait_for_selector("#confirm[open] h2:has-text('Stop atom?')")
+        page.click("#confirm-no")
+        assert "running" in page.inner_text(atom)
+        page.focus(f"{atom} button")
+        page.keyboard.press("Enter")
+        page.fill("#reason", "too slow")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"{atom}:has-text('■ stopped')", timeout=PATIENCE_MS)
+        told = {"ARB_API__PORT": address.rpartition(":")[2], "ARB_API__TOKEN": TOKEN}
+        done = subprocess.run(
+            [*ARB, "top", "--once"], env=env | told, cwd=folder, capture_output=True, text=True
+        )
+        assert re.search(r"atom\W+stopped", done.stdout), done
+        assert re.search(r"broken\W+gave up", done.stdout)
+        page.click(f"{atom} button:has-text('Start')")
+        page.click("#confirm-yes")
+        page.wait_for_selector(f"{atom}:has-text('✓ running')", timeout=PATIENCE_MS)
+        assert wrong == []
+        context.close()
+    lines = (tmp_path / "data" / "api-audit.jsonl").read_text().splitlines()
+    done = [one for one in map(json.loads, lines) if one["step"] == "done"]
+    assert [(one["action"], one["bot"], one["reason"]) for one in done] == [
+        ("bot/stop", "atom", "too slow"), ("bot/start", "atom", ""),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
     address, _, folder = running
@@ -160,11 +270,13 @@ def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
     _enter(page, address)
     page.wait_for_selector("#opportunities tbody tr", timeout=PATIENCE_MS)
     page.wait_for_selector("#plans tbody tr", timeout=PATIENCE_MS)
+    page.wait_for_selector("#bots tbody tr", timeout=PATIENCE_MS)
     _shoot(page, f"phone-{scheme}", folder)
+    _shoot(page, "phone", folder, whole=False, kept=scheme == "dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     reached = set()
     page.evaluate("document.activeElement.blur()")
-    for _ in range(12):
+    for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
         outlined = page.evaluate(
@@ -172,7 +284,7 @@ def test_it_fits_a_small_phone_and_obeys_the_keyboard(browser, running, scheme):
             "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
         )
         assert outlined, reached
-    assert {"pause", "halt"} <= reached
+    assert {"pause", "halt", "small"} <= reached
     page.focus("#halt")
     page.keyboard.press("Enter")
     page.wait_for_selector("#confirm[open]")
@@ -196,6 +308,9 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
     assert status["orchestrator"]["health"]["status"] == "paused"
     assert "told to the running orchestrator" in arb("resume")
     assert "Errors forgotten" in arb("reset-errors")
+    top = arb("top", "--once")
+    assert "orchestrator is healthy" in top
+    assert "Trading is halted: paused: tea" in top
     assert "halted" in arb("halt")
     lines = [
         json.loads(line) for line in (folder / "data" / "api-audit.jsonl").read_text().splitlines()

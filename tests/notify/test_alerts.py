@@ -19,12 +19,14 @@ import pytest
 from arb.adapters.notify.apprise import masked
 from arb.adapters.notify.console import Console
 from arb.adapters.notify.courier import QUEUE_MAX, Courier
+from arb.adapters.notify.record import KEPT, Record
 from arb.adapters.notify.rules import (
     Alert,
     AlertOptions,
     Conditions,
     Gate,
     Level,
+    Verdict,
     conditions,
     next_summary,
     of_news,
@@ -45,7 +47,7 @@ RICH = Portfolio(cash=Usd(Decimal(10_000)))
 
 
 def _alert(level=Level.HIGH, key="k", sentence="something"):
-    return Alert(level=level, key=key, sentence=sentence)
+    return Alert(level=level, condition="k", key=key, sentence=sentence)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,7 @@ def _alert(level=Level.HIGH, key="k", sentence="something"):
         (Trouble(Problem(where="plan abc", what="the exit failed")), Level.CRITICAL),
         (Trouble(Problem(where="bot atom", what="ended 6 times")), Level.HIGH),
         (Trouble(Problem(where="reconciliation", what="cash differs")), Level.HIGH),
+        (Trouble(Problem(where="audit", what="disk full")), Level.HIGH),
         (Trouble(Problem(where="/books", what="503")), None),
         (CycleSkipped("late"), None),
     ],
@@ -107,40 +110,74 @@ def test_the_inclusion_rate_looks_back_on_so_many_plans():
 
 def test_the_same_is_sent_again_only_after_a_while_unless_it_gets_worse():
     gate = Gate(OPTIONS)
-    assert gate.admit(_alert(), NOON)
-    assert not gate.admit(_alert(), NOON + timedelta(minutes=59))
-    assert gate.admit(_alert(Level.CRITICAL), NOON + timedelta(minutes=59))
-    assert not gate.admit(_alert(), NOON + timedelta(minutes=61))
-    assert gate.admit(_alert(), NOON + timedelta(minutes=120))
+    sent, repeated = Verdict.SENT, Verdict.REPEATED
+    assert gate.admit(_alert(), NOON) is sent
+    assert gate.admit(_alert(), NOON + timedelta(minutes=59)) is repeated
+    assert gate.admit(_alert(Level.CRITICAL), NOON + timedelta(minutes=59)) is sent
+    assert gate.admit(_alert(), NOON + timedelta(minutes=61)) is repeated
+    assert gate.admit(_alert(), NOON + timedelta(minutes=120)) is sent
     assert gate.suppressed == 2
+
+
+def test_what_was_critical_is_new_after_its_end_and_what_flaps_is_not():
+    gate, halt = Gate(OPTIONS), _alert(Level.CRITICAL, "state")
+    for _ in range(2):
+        assert gate.admit(halt, NOON) is Verdict.SENT
+        gate.over("state")
+    assert gate.admit(_alert(Level.HIGH, "state"), NOON) is Verdict.SENT
+    gate.over("state")
+    assert gate.admit(_alert(Level.HIGH, "state"), NOON) is Verdict.REPEATED
 
 
 def test_no_more_than_so_many_an_hour_but_everything_that_is_critical():
     gate = Gate(replace(OPTIONS, per_hour=3))
-    sent = [gate.admit(_alert(key=str(n)), NOON) for n in range(10)]
-    assert sum(alert is not None for alert in sent) == 3
+    said = [gate.admit(_alert(key=str(n)), NOON) for n in range(10)]
+    assert said == [Verdict.SENT] * 3 + [Verdict.TOO_MANY] * 7
     assert gate.suppressed == 7
-    assert gate.admit(_alert(Level.CRITICAL, "worse"), NOON)
-    assert gate.admit(_alert(key="later"), NOON + timedelta(hours=1))
+    assert gate.admit(_alert(Level.CRITICAL, "worse"), NOON) is Verdict.SENT
+    assert gate.admit(_alert(key="later"), NOON + timedelta(hours=1)) is Verdict.SENT
 
 
 def test_quiet_hours_hold_back_all_but_the_critical_until_the_morning():
     gate = Gate(replace(OPTIONS, quiet_from=clock_time(22), quiet_to=clock_time(7)))
     night = NOON.replace(hour=23)
-    assert not gate.admit(_alert(Level.MEDIUM, "a", "first"), night)
-    assert not gate.admit(_alert(Level.HIGH, "b", "second"), night + timedelta(hours=3))
-    assert gate.admit(_alert(Level.CRITICAL, "c"), night + timedelta(hours=3))
+    quiet, later = Verdict.QUIET_HOURS, night + timedelta(hours=3)
+    assert gate.admit(_alert(Level.MEDIUM, "a", "first"), night) is quiet
+    assert gate.admit(_alert(Level.HIGH, "b", "second"), later) is quiet
+    assert gate.admit(_alert(Level.CRITICAL, "c"), later) is Verdict.SENT
     assert not gate.waiting(night + timedelta(hours=7, minutes=59))
     morning = gate.waiting(night + timedelta(hours=8))
     assert morning.level is Level.HIGH
     assert "first" in morning.sentence
     assert "second" in morning.sentence
     assert not gate.waiting(night + timedelta(hours=9))
-    assert gate.admit(_alert(key="d"), NOON)
+    assert gate.admit(_alert(key="d"), NOON) is Verdict.SENT
 
 
 def test_below_the_level_nothing_is_sent():
-    assert not Gate(replace(OPTIONS, level=Level.HIGH)).admit(_alert(Level.MEDIUM), NOON)
+    gate = Gate(replace(OPTIONS, level=Level.HIGH))
+    assert gate.admit(_alert(Level.MEDIUM), NOON) is Verdict.BELOW_LEVEL
+
+
+def test_what_was_decided_is_on_record_once_with_its_fate():
+    record = Record()
+    first = record.add(_alert(), Verdict.SENT, NOON)
+    first.channels = {"console": "waiting", "json (1)": "waiting"}
+    first.arrived("console", "")
+    first.arrived("json (1)", "no answer")
+    again = record.add(_alert(), Verdict.REPEATED, NOON + timedelta(minutes=1))
+    assert again is first
+    assert (first.again, first.last_at) == (1, NOON + timedelta(minutes=1))
+    assert first.channels == {"console": "sent", "json (1)": "no answer"}
+    for _ in range(3):
+        record.add(_alert(Level.LOW, "low"), Verdict.BELOW_LEVEL, NOON)
+    record.add(_alert(), Verdict.SENT, NOON + timedelta(hours=2))
+    assert [(one.alert.key, one.again) for one in record.latest(9)] == [
+        ("k", 0), ("low", 2), ("k", 1),
+    ]  # fmt: skip
+    for number in range(2 * KEPT):
+        record.add(_alert(key=str(number)), Verdict.SENT, NOON)
+    assert len(record.latest(10 * KEPT)) == KEPT
 
 
 def test_a_summary_is_due_once_a_day():
@@ -184,17 +221,19 @@ class Kept:
 
 def test_a_channel_that_hangs_or_raises_holds_nothing_up():
     kept, told = Kept(), []
-    courier = Courier([Hanging(), Raising(), kept], lambda *said: told.append(said), 0.01)
+    courier = Courier([Hanging(), Raising(), kept], 0.01)
     began = time.monotonic()
     for number in range(3 * QUEUE_MAX):
-        courier.send(_alert(key=str(number)))
+        courier.send(_alert(key=str(number)), lambda *said: told.append(said))
     assert time.monotonic() - began < 1
     assert kept.arrived.wait(5)
     assert not courier.close(seconds=2)
     hanging, raising, last = (lane.counts for lane in courier.lanes)
     assert hanging["dropped"] >= QUEUE_MAX
     assert raising["failed"] > 0
-    assert told[0] == ("raising", "RuntimeError: no network")
+    assert ("raising", "RuntimeError: no network") in told
+    assert ("hanging", "dropped: too many waited") in told
+    assert ("kept", "") in told
     assert last["sent"] + last["dropped"] == 3 * QUEUE_MAX
 
 
@@ -321,7 +360,7 @@ def test_without_a_channel_the_mend_is_named(tmp_path):
     assert done.returncode == 2
     assert "ARB_ALERTS__URLS" in done.stderr
     listed = _arb("alerts", "list", "--json", cwd=tmp_path)
-    assert len(json.loads(listed.stdout)["conditions"]) == 10
+    assert len(json.loads(listed.stdout)["conditions"]) == 11
 
 
 def test_a_wrong_address_is_refused_without_showing_it(tmp_path):

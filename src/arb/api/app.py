@@ -15,11 +15,13 @@ from arb import __version__
 from arb.api import routes, routes_reads, schemas
 from arb.api.audit import Audit, AuditError
 from arb.api.auth import Role, Tokens
+from arb.api.examples import EXAMPLES
+from arb.api.executed import Executed
 from arb.api.gate import METRICS, Gate, GateOptions
 from arb.api.guarded import NEEDS, GuardedRoute, needs
 from arb.api.measure import Measured
 from arb.api.metrics import Metrics
-from arb.api.reads import Bots, Reads
+from arb.api.reads import Alerts, Bots, Reads
 from arb.api.state import Served, Tickets
 from arb.api.stream import QUEUE_MAX, Stream
 from arb.domain.errors import ArbError, LedgerError, VenueError
@@ -61,7 +63,9 @@ def create_app(
     bus: Bus,
     metrics: Metrics,
     audit: Audit,
+    executed: Executed,
     bots: Bots | None = None,
+    alerts: Alerts | None = None,
 ) -> FastAPI:
     """The API over one orchestrator."""
     clock = control.clock
@@ -71,9 +75,11 @@ def create_app(
         bus=bus,
         metrics=metrics,
         audit=audit,
+        executed=executed,
         tickets=Tickets(clock),
         exchange=options.exchange,
         bots=bots,
+        alerts=alerts,
     )
     app = FastAPI(title="arb", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.served = here
@@ -138,7 +144,7 @@ def _static(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
 def _add_guarded_extras(app: FastAPI, here: Served) -> None:
     async def metrics() -> Response:
         """Metrics in the format of Prometheus."""
-        body = await here.metrics.text(here.control, here.bus)
+        body = await here.metrics.text(here.control, here.bus, here.bots)
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi() -> JSONResponse:
@@ -167,7 +173,10 @@ def description(app: FastAPI) -> dict[str, object]:
             description="See, pause, halt, resume and audit the orchestrator.",
             routes=app.routes,
         )
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        components = document.setdefault("components", {})
+        for name, example in EXAMPLES.items():
+            components["schemas"][name]["examples"] = [example]
+        schemes = components.setdefault("securitySchemes", {})
         schemes["bearer"] = {"type": "http", "scheme": "bearer"}
         for operations in document["paths"].values():
             for operation in operations.values():

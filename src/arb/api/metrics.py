@@ -12,6 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from arb.api.reads import Bots
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
@@ -81,6 +82,15 @@ class Metrics:
         self.traffic = Gauge(
             "arb_venue_requests", "Since the start.", ["what", "endpoint"], registry=registry
         )
+        self.waited = Gauge(
+            "arb_limiter_wait_seconds", "Waited for the rate limiter since the start.",
+            ["endpoint"], registry=registry,
+        )  # fmt: skip
+        self.recent = Gauge(
+            "arb_errors_recent", "Errors within the window of health.", ["where"],
+            registry=registry,
+        )  # fmt: skip
+        self.bots = Gauge("arb_bot_running", "1 while it runs.", ["bot"], registry=registry)
         self.requests = Counter(
             "arb_api_requests", "Answered.", ["method", "route", "status"], registry=registry
         )
@@ -116,7 +126,7 @@ class Metrics:
             case _:
                 pass
 
-    async def text(self, control: Control, bus: Bus) -> bytes:
+    async def text(self, control: Control, bus: Bus, bots: Bots | None = None) -> bytes:
         """Everything in the exposition format, with what is only known when asked."""
         report = await control.health()
         for health in Health:
@@ -126,7 +136,15 @@ class Metrics:
             self.circuits.labels(host).set(state != "closed")
         for name, count in control.desk.traffic().items():
             what, _, endpoint = name.partition(":")
-            self.traffic.labels(what, endpoint).set(count)
+            if what == "waited_ms":
+                self.waited.labels(endpoint).set(count / 1000)
+            else:
+                self.traffic.labels(what, endpoint).set(count)
+        self.recent.clear()
+        for where, count in report.errors.items():
+            self.recent.labels(where).set(count)
+        for bot in await bots.list() if bots is not None else ():
+            self.bots.labels(bot["bot_id"]).set(bot["is_running"])
         with suppress(LedgerError):  # the health says so; the last figures stay
             held = await control.desk.ledger.portfolio(control.clock.now())
             sums = await control.desk.ledger.statistics()

@@ -54,6 +54,14 @@ class Reads(Protocol):
         ...
 
 
+class Alerts(Protocol):
+    """What was decided on alerts."""
+
+    def latest(self, limit: int) -> Sequence[Document]:
+        """The latest, newest first: level, condition, text, and what became of each."""
+        ...
+
+
 class Bots(Protocol):
     """External bots under supervision. Unknown ids raise `Unheard`."""
 

@@ -12,15 +12,16 @@ from arb.api.state import TICKET_SECONDS, Served, principal, served
 from arb.domain.halt import TradingState
 from arb.domain.money import text
 from arb.domain.report import CycleReport
-from arb.engine.control import ControlStatus, Unheard
+from arb.engine.control import ControlStatus, Refusal, Unheard
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
 Here = Annotated[Served, Depends(served)]
 Who = Annotated[Principal, Depends(principal)]
 Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
-Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$")]
-EXECUTED_MAX = 1000
+Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["57cc4279b1f971ea"])]
+BotId = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["atom"])]
+StrategyName = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["negrisk_no"])]
 
 
 def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
@@ -76,7 +77,11 @@ async def get_health(here: Here) -> Any:
     """healthy, degraded (5 failed cycles in a row), unhealthy (5 minutes without one that
     succeeded, or halted by itself), paused, stopped.
     """
-    report, desk = await here.control.health(), here.control.desk
+    report, desk, options = (
+        await here.control.health(),
+        here.control.desk,
+        here.control.watch.options,
+    )
     circuits = dict(desk.circuits())
     worst = next((s for s in ("open", "half_open") if s in circuits.values()), "closed")
     return {
@@ -87,9 +92,11 @@ async def get_health(here: Here) -> Any:
         "last_successful_update": report.last_success.isoformat() if report.last_success else None,
         "time_since_update_seconds": report.seconds_since,
         "consecutive_errors": report.consecutive_errors,
+        "pause_after": options.pause_after,
         "circuit_breaker_state": worst,
         "circuits": circuits,
         "error_counts": report.errors,
+        "error_window_seconds": options.window.total_seconds(),
         "requests": dict(desk.traffic()),
     }
 
@@ -172,7 +179,7 @@ async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any
     tags=["strategies"],
     **needs(Role.OPERATE),
 )
-async def remove_strategy(here: Here, who: Who, name: Id) -> Any:
+async def remove_strategy(here: Here, who: Who, name: StrategyName) -> Any:
     """Let a strategy look no more."""
     work = lambda: here.control.remove_strategy(name)  # noqa: E731
     return await _command(here, who, "strategy/remove", "", work, strategy=name)
@@ -185,15 +192,20 @@ async def execute(
     here: Here,
     who: Who,
     wanted: schemas.Execute,
-    idempotency_key: Annotated[str | None, Header(max_length=120, pattern=r"^[\w.:-]+$")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=120, pattern=r"^[\w.:-]+$", examples=["2026-11-21-1"])
+    ] = None,
 ) -> Any:
     """Look at the opportunity's event now and trade what every gate approves.
 
-    With an `Idempotency-Key` the same request again gets the first one's answer.
+    With an `Idempotency-Key` the same request again gets the first one's answer, for a day and
+    over restarts; one whose end is not known is never carried out again.
     """
     key = f"{who.name}/{idempotency_key}/{wanted.opportunity_id}" if idempotency_key else ""
-    if key in here.executed:
-        return here.executed[key]
+    if key and (before := here.executed.get(key)) is not None:
+        if before.answer is None:
+            raise Refusal(f"this was begun at {before.at}, its end is not known; see /plans")
+        return before.answer
     found = await here.reads.opportunity(wanted.opportunity_id)
     if found is None:
         raise Unheard(f"there is no opportunity {wanted.opportunity_id}")
@@ -203,8 +215,16 @@ async def execute(
         return await here.control.execute(event)
 
     details = {"reason": wanted.reason, "opportunity": found["id"], "event": event}
-    report = await here.carry_out(who, "execute", run, **details)
-    answer = {
+    async with here.executed.once(key) as done:
+        report = await here.carry_out(who, "execute", run, **details)
+        answer = executed(report)
+        await done(answer)
+    return answer
+
+
+def executed(report: CycleReport) -> dict[str, Any]:
+    """What looking at an event came to."""
+    return {
         "cycle": report.cycle,
         "opportunities": report.funnel.proved,
         "approved": report.funnel.approved,
@@ -215,11 +235,6 @@ async def execute(
         ],
         "reasons": {reason.value: count for reason, count in report.reasons},
     }
-    if key:
-        here.executed[key] = answer
-        while len(here.executed) > EXECUTED_MAX:
-            here.executed.pop(next(iter(here.executed)))
-    return answer
 
 
 @router.post(
@@ -250,7 +265,7 @@ async def stop_monitoring(here: Here, who: Who, why: Why) -> Any:
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def start_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
+async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
     """Start an external bot."""
     return await _bot(here, who, "start", bot_id, why.reason)
 
@@ -261,7 +276,7 @@ async def start_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def stop_bot(here: Here, who: Who, bot_id: Id, why: Why) -> Any:
+async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
     """Stop an external bot."""
     return await _bot(here, who, "stop", bot_id, why.reason)
 

@@ -12,7 +12,9 @@ from arb.engine.control import Unheard
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many, the latest first.")]
+Limit = Annotated[
+    int, Query(ge=1, le=1000, description="How many, the latest first.", examples=[50])
+]
 READ = needs(Role.READ)
 
 
@@ -23,7 +25,9 @@ async def opportunities(
     here: Here,
     *,
     limit: Limit = 50,
-    everything: Annotated[bool, Query(description="Also what was never proved.")] = False,
+    everything: Annotated[
+        bool, Query(description="Also what was never proved.", examples=[False])
+    ] = False,
 ) -> Any:
     """The latest opportunities and what became of them."""
     return await here.reads.opportunities(limit=limit, everything=everything)
@@ -32,7 +36,10 @@ async def opportunities(
 @router.get(
     "/arbitrage/opportunities/{id_}", response_model=schemas.Opportunity, tags=["arbitrage"], **READ
 )
-async def opportunity(here: Here, id_: Annotated[str, Path(pattern=r"^[0-9a-f]{4,64}$")]) -> Any:
+async def opportunity(
+    here: Here,
+    id_: Annotated[str, Path(pattern=r"^[0-9a-f]{4,64}$", examples=["7de0fc2455416bb3"])],
+) -> Any:
     """One opportunity with its certificate: legs, books at the time, the worst world, verdicts."""
     found = await here.reads.opportunity(id_)
     if found is None:
@@ -78,7 +85,9 @@ async def plans(
     here: Here,
     *,
     limit: Limit = 50,
-    only_open: Annotated[bool, Query(description="Only those without an end.")] = False,
+    only_open: Annotated[
+        bool, Query(description="Only those without an end.", examples=[False])
+    ] = False,
 ) -> Any:
     """The latest plans."""
     return await here.reads.plans(limit=limit, only_open=only_open)
@@ -113,17 +122,8 @@ async def config(here: Here) -> Any:
 
 @router.get("/alerts", response_model=list[schemas.Alert], tags=["operation"], **READ)
 async def alerts(here: Here, limit: Limit = 50) -> Any:
-    """What an operator should look at, the latest first; since the start."""
-    latest = list(here.control.watch.alerts)[::-1][:limit]
-    return [
-        {
-            "at": alert.at.isoformat(),
-            "level": alert.level.value,
-            "what": alert.what,
-            "about": alert.about,
-        }
-        for alert in latest
-    ]
+    """What was decided on alerts since the start, the latest first: sent where, or why not."""
+    return here.alerts.latest(limit) if here.alerts is not None else []
 
 
 @router.get(

@@ -102,9 +102,14 @@ class Health(Model):
     time_since_update_seconds: float | None
     consecutive_errors: int
     circuit_breaker_state: Literal["closed", "open", "half_open"]
+    pause_after: int = Field(description="So many failed cycles in a row pause trading.")
     circuits: dict[str, str] = Field(description="By host.")
-    error_counts: dict[str, int] = Field(description="Within the hour, by where.")
-    requests: dict[str, int] = Field(description="Requests, retries and failures so far.")
+    error_counts: dict[str, int] = Field(description="Within the window, by where.")
+    error_window_seconds: float
+    requests: dict[str, int] = Field(
+        description="So far, by endpoint: `requests:books`, `retries:books`, `failures:books`, "
+        "and `waited_ms:books` for the rate limiter."
+    )
 
 
 class Errors(Model):
@@ -233,21 +238,55 @@ class Setting(Model):
     source: str
 
 
+class AlertChannel(Model):
+    """What became of an alert on one channel, named by its kind alone."""
+
+    channel: str
+    state: Literal["waiting", "sent", "failed"]
+    detail: str
+
+
 class Alert(Model):
-    """Something to look at."""
+    """Something to look at, whether it was sent, and where."""
 
     at: str
+    last_at: str = Field(description="When the same came again last.")
     level: Literal["critical", "high", "medium", "low"]
-    what: str
-    about: str
+    condition: str
+    text: str
+    again: int = Field(description="How often the same came again, without being told again.")
+    verdict: Literal["sent", "no_channel", "below_level", "repeated", "quiet_hours", "too_many"] = (
+        Field(description="`sent`, or why not.")
+    )
+    channels: list[AlertChannel]
 
 
-class Bot(Loose):
-    """One external bot."""
+class BotWork(Model):
+    """A plan that is in a bot's hands."""
+
+    plan: str
+    event: str = Field(description="Empty for a plan of before the last start.")
+
+
+class Bot(Model):
+    """One external bot as it stands."""
 
     bot_id: str
-    name: str
-    status: str
+    does: Literal["decides", "executes", "prints"]
+    status: Literal["running", "restarting", "stopped", "failed", "gone", "script"]
+    is_running: bool
+    gave_up: bool = Field(description="Its restarts are used up: start it by hand.")
+    pid: int | None
+    since: str | None
+    restarts: int = Field(description="Since it last ran long enough.")
+    restarts_max: int
+    heartbeat_at: str | None
+    heartbeat_age_seconds: float | None
+    says: str = Field(description="The status in its last heartbeat.")
+    last_exit: str
+    work: list[BotWork]
+    asked: int = Field(description="Plans it was asked about since the start.")
+    agreed: int = Field(description="Those it said yes to.")
 
 
 class Executed(Model):

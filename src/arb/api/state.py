@@ -9,9 +9,12 @@ from starlette.requests import HTTPConnection
 
 from arb.api.audit import Audit, AuditError
 from arb.api.auth import Principal
+from arb.api.executed import Executed
 from arb.api.metrics import Metrics
-from arb.api.reads import Bots, Reads
+from arb.api.reads import Alerts, Bots, Reads
 from arb.domain.errors import ArbError, LedgerError
+from arb.domain.news import Trouble
+from arb.domain.report import Problem
 from arb.engine.bus import Bus
 from arb.engine.control import Control, ControlStatus
 from arb.ports import Clock
@@ -57,10 +60,10 @@ class Served:
     metrics: Metrics
     audit: Audit
     tickets: Tickets
+    executed: Executed
     exchange: str
     bots: Bots | None = None
-    executed: dict[str, Any] = field(default_factory=dict)
-    """Answers to commands that carried an idempotency key."""
+    alerts: Alerts | None = None
 
     async def carry_out(
         self,
@@ -95,7 +98,7 @@ class Served:
             await self.audit.write(who, action, step, **details)
         except AuditError as error:
             # It has happened already: refusing now would only hide it.
-            self.control.watch.failed(str(error))
+            self.control.tell(Trouble(Problem(where="audit", what=str(error))))
 
     async def _brief(self) -> dict[str, Any] | None:
         try:

@@ -1,4 +1,4 @@
-"""`arb top`: the ledger at a glance, again and again."""
+"""`arb top`: the ledger, and the orchestrator that answers, at a glance, again and again."""
 
 import asyncio
 import sys
@@ -70,10 +70,11 @@ def frame(glance: "Glance") -> "RenderableType":
         ("arb ", "bold"),
         f"{glance.status.account}  trading is ",
         (state, colours[state]),
-        f"  {_shown(glance.status.standing.reason)}  {_clock(glance.at)} UTC",
+        f"  {_plain(glance.status.standing.reason)}  {_clock(glance.at)} UTC",
     )
     return Group(
         head,
+        *(_orchestrator(glance.live) if glance.live else ()),
         Text(""),
         _pairs(glance),
         Text(""),
@@ -104,6 +105,41 @@ def frame(glance: "Glance") -> "RenderableType":
             ],
         ),
     )
+
+
+def _orchestrator(live: "dict[str, Any]") -> "list[RenderableType]":
+    """Health, errors, bots and alerts of the orchestrator whose API answers."""
+    from rich.text import Text
+
+    health = live["health"]
+    colours = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
+    errors = ", ".join(f"{where} {count}" for where, count in health["error_counts"].items())
+    apart = [host for host, state in health["circuits"].items() if state != "closed"]
+    found: list[RenderableType] = [
+        Text.assemble(
+            "orchestrator is ",
+            (health["status"], colours.get(health["status"], "bold")),
+            f"  {_plain('; '.join(health['reasons']))}  errors: {_plain(errors) or 'none'}",
+            (f"  left alone: {_plain(', '.join(apart))}" if apart else "", "red"),
+        )
+    ]
+    rows = [
+        (
+            bot["bot_id"],
+            "gave up" if bot["gave_up"] else bot["status"],
+            ", ".join(work["event"] or work["plan"] for work in bot["work"]),
+            f"{bot['agreed']} of {bot['asked']}",
+            f"{bot['restarts']} of {bot['restarts_max']}",
+        )
+        for bot in live["bots"]
+    ]
+    if rows:
+        columns = ("bot", "state", "at work on", "agreed", "restarts")
+        found += [Text(""), _table("Bots", columns, rows)]
+    for alert in live["alerts"]:
+        style = "red" if alert["level"] in ("critical", "high") else ""
+        found.append(Text(f"{alert['level'].upper()}  {_plain(alert['text'])}", style))
+    return found
 
 
 def _pairs(glance: "Glance") -> "Table":
@@ -162,15 +198,20 @@ def _table(title: str, columns: tuple[str, ...], rows: "list[tuple[Any, ...]]") 
 
 def _shown(cell: Any) -> str:
     """A cell as text that neither the terminal nor the markup obeys."""
-    from decimal import Decimal
-
     from rich.markup import escape
+
+    return escape(_plain(cell))
+
+
+def _plain(cell: Any) -> str:
+    """A cell as text that the terminal does not obey."""
+    from decimal import Decimal
 
     from arb.domain.money import text
     from arb.runtime.words import printable, safe
 
     words = text(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell)
-    return escape(printable(safe(words)))
+    return printable(safe(words))
 
 
 def _clock(at: datetime) -> str:

@@ -208,8 +208,8 @@ class Control:
             try:
                 await self._heed_the_ledger()
                 await tick()
-            except Exception as error:
-                self.watch.failed(str(error))
+            except Exception:
+                self.watch.failed()
                 raise
         if self.watch.must_pause and not await self._halted():
             what = f"{self.watch.consecutive} cycles in a row failed; `arb reset-errors` and resume"
@@ -234,7 +234,7 @@ class Control:
             state=state, reason=reason, since=self.clock.now(), by_operator=by_operator
         )
         await self.desk.ledger.set_standing(standing)
-        self._tell(StateChanged(state, reason or told))
+        self.tell(StateChanged(state, reason or told))
         return standing
 
     async def _cancel_all(self) -> Sequence[str]:
@@ -247,13 +247,14 @@ class Control:
                 left.append(f"{venue}: {str(error) or 'no answer'}")
         if left:
             what = f"not taken back: {', '.join(left)}"
-            self._tell(Trouble(Problem(where="command", what=what)))
+            self.tell(Trouble(Problem(where="command", what=what)))
         return left
 
     def _must_not_have_ended(self) -> None:
         if self.ended:
             raise Refusal("the orchestrator is shutting down")
 
-    def _tell(self, news: News) -> None:
+    def tell(self, news: News) -> None:
+        """Tell everybody who listens."""
         for observer in self.desk.observers:
             observer(news)

@@ -1,4 +1,4 @@
-"""What the news comes to: errors within the hour, health, alerts. Decides nothing itself."""
+"""What the news comes to: errors within the hour, health. Decides nothing itself."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -8,19 +8,13 @@ from enum import StrEnum
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import (
     CycleEnded,
-    CycleSkipped,
     CycleStarted,
     News,
-    PlanEnded,
-    QualityAlarm,
-    StateChanged,
     Trouble,
 )
-from arb.domain.plan import PlanState
 from arb.domain.report import CycleReport
 from arb.ports import Clock
 
-ALERTS_KEPT = 200
 ERRORS_KEPT = 10_000
 SERIOUS = ("venue", "ledger", "plan", "reconciliation", "redeem", "command")
 """Beginnings of where trouble is that makes a cycle fail; the rest are single unread pieces."""
@@ -39,15 +33,6 @@ class Health(StrEnum):
     STOPPED = "stopped"
 
 
-class Level(StrEnum):
-    """How soon somebody should look."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
     """The thresholds of health and of the automatic pause."""
@@ -59,16 +44,6 @@ class WatchOptions:
     """Failed cycles in a row within the window."""
     unhealthy_after: timedelta = timedelta(minutes=5)
     """Without a cycle that succeeded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """Something that an operator may want to know."""
-
-    at: datetime
-    level: Level
-    what: str
-    about: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +67,6 @@ class Watch:
 
     clock: Clock
     options: WatchOptions = field(default_factory=WatchOptions)
-    alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=ALERTS_KEPT))
     last_report: CycleReport | None = None
     last_success: datetime | None = None
     busy: bool = False
@@ -111,19 +85,6 @@ class Watch:
                 self._ended(report)
             case Trouble(problem=problem):
                 self.count(problem.where)
-                serious = _kind(problem.where) in SERIOUS
-                self._alert(Level.HIGH if serious else Level.LOW, problem.where, problem.what)
-            case StateChanged(state=state, reason=reason):
-                level = Level.CRITICAL if state is TradingState.HALTED else Level.MEDIUM
-                self._alert(level, f"trading {state}", reason or "all limits are far away again")
-            case PlanEnded(report=report) if report.state is not PlanState.DONE:
-                self._alert(
-                    Level.HIGH, f"plan {report.plan} {report.state}", report.alarm or report.reason
-                )
-            case QualityAlarm(problem=alarm):
-                self._alert(Level.LOW, alarm.problem, alarm.detail)
-            case CycleSkipped(reason=reason):
-                self._alert(Level.LOW, "cycle skipped", reason)
             case _:
                 pass
 
@@ -133,12 +94,11 @@ class Watch:
         self._errors.append((self.clock.now(), kind))
         self._troubled |= kind in SERIOUS
 
-    def failed(self, what: str) -> None:
-        """A cycle broke off with this error."""
+    def failed(self) -> None:
+        """A cycle broke off."""
         self.busy = False
         self.count("cycle")
         self._failed.append(self.clock.now())
-        self._alert(Level.HIGH, "cycle failed", what)
 
     def begin(self) -> None:
         """The orchestrator runs from here on: from now on a success is waited for."""
@@ -203,12 +163,6 @@ class Watch:
             self._failed.clear()
             self.last_success = self.clock.now()
         self._troubled = False
-        for plan in report.plans:
-            if plan.alarm:
-                self._alert(Level.CRITICAL, f"plan {plan.plan}", plan.alarm)
-
-    def _alert(self, level: Level, what: str, about: str) -> None:
-        self.alerts.append(Alert(at=self.clock.now(), level=level, what=what, about=about))
 
 
 def _halted_by_itself(standing: Standing) -> str:

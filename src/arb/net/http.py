@@ -80,7 +80,9 @@ class HttpReader:
         self._budgets = budgets or OwnBudgets()
         self._circuits: dict[str, Circuit] = {}
         self.counts: Counter[str] = Counter()
-        """Requests, retries and failures by endpoint: `requests:books`, `failures:books`, …"""
+        """Requests, retries, failures and milliseconds of waiting for the budget, by endpoint:
+        `requests:books`, `failures:books`, `waited_ms:books`, …
+        """
 
     async def get(self, endpoint: str, url: str, params: Params | None = None) -> bytes:
         """The body of a GET."""
@@ -137,7 +139,9 @@ class HttpReader:
             raise CircuitOpen(
                 f"{place.partition('/')[0]} has failed {circuit.failures} times and is left alone"
             )
+        began = self._monotonic()
         await self._budgets.take(endpoint, self._rate(endpoint))
+        self.counts[f"waited_ms:{endpoint}"] += round(1000 * (self._monotonic() - began))
         self._circuits[host] = circuit.asked(self._monotonic())
         self.counts[f"requests:{endpoint}"] += 1
         try:

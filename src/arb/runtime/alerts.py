@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -12,12 +12,14 @@ from arb.adapters.notify import wording
 from arb.adapters.notify.apprise import services
 from arb.adapters.notify.console import Console
 from arb.adapters.notify.courier import Channel, Courier
+from arb.adapters.notify.record import SENT, WAITING, Record, Told
 from arb.adapters.notify.rules import (
     Alert,
     AlertOptions,
     Conditions,
     Gate,
     Level,
+    Verdict,
     conditions,
     next_summary,
     of_news,
@@ -25,8 +27,9 @@ from arb.adapters.notify.rules import (
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
+from arb.domain.halt import TradingState
 from arb.domain.money import Usd
-from arb.domain.news import CycleEnded, News, PlanEnded
+from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
 from arb.domain.report import Statistics
 from arb.ports import Clock, Desk, Ledger, Observer
 
@@ -34,13 +37,17 @@ LOOK_SECONDS = 30.0
 
 
 class Watch:
-    """Listens to news, looks at the ledger, and hands what matters to the courier."""
+    """Listens to news, looks at the ledger, and hands what matters to the courier.
+
+    Also `arb.api.reads.Alerts`: what it decided is what is shown.
+    """
 
     def __init__(
         self, options: AlertOptions, courier: Courier, ledger: Ledger, clock: Clock
     ) -> None:
         self._options, self._courier, self._ledger, self._clock = options, courier, ledger, clock
         self.gate, self._conditions = Gate(options), Conditions(options)
+        self.record = Record()
         self._cycle_ended = asyncio.Event()
         self._before: Statistics | None = None
 
@@ -51,6 +58,8 @@ class Watch:
                 self._conditions.plan_ended(news.reason)
             if isinstance(news, CycleEnded):
                 self._cycle_ended.set()
+            if isinstance(news, StateChanged) and news.state is TradingState.NORMAL:
+                self.gate.over("state")
             if (alert := of_news(news)) is not None:
                 self.send(alert)
         except Exception as error:  # noqa: BLE001  # an alert that fails is no reason to stop
@@ -58,16 +67,34 @@ class Watch:
 
     def send(self, alert: Alert) -> None:
         """Send an alert if it is new and not too much."""
-        if (admitted := self.gate.admit(alert, self._clock.now())) is not None:
-            self._courier.send(admitted)
+        now = self._clock.now()
+        self._decided(alert, self.gate.admit(alert, now), now)
 
     async def look(self) -> None:
         """Look at the account once."""
         portfolio = await self._ledger.portfolio(self._clock.now())
         for alert in self._conditions.look(portfolio):
             self.send(alert)
-        if (waited := self.gate.waiting(self._clock.now())) is not None:
-            self._courier.send(waited)
+        now = self._clock.now()
+        if (waited := self.gate.waiting(now)) is not None:
+            self._decided(waited, Verdict.SENT, now)
+
+    def latest(self, limit: int) -> Sequence[dict[str, Any]]:
+        """See `arb.api.reads.Alerts`."""
+        return [_document(told) for told in self.record.latest(limit)]
+
+    def _decided(self, alert: Alert, verdict: Verdict, now: datetime) -> None:
+        told = self.record.add(alert, verdict, now)
+        if verdict is not Verdict.SENT:
+            return
+        told.channels = {lane.channel.name: WAITING for lane in self._courier.lanes}
+
+        def arrived(channel: str, trouble: str) -> None:
+            told.arrived(channel, trouble)
+            if trouble:
+                logger.warning("alerts: {} did not work: {}", channel, trouble)
+
+        self._courier.send(alert, arrived)
 
     async def sum_up(self, now: datetime) -> None:
         """Send the day's summary."""
@@ -75,7 +102,8 @@ class Watch:
         portfolio = await self._ledger.portfolio(now)
         sentence = wording.summary(statistics, self._before, portfolio)
         self._before = statistics
-        self.send(Alert(level=Level.LOW, key=f"summary {now.date()}", sentence=sentence))
+        key = f"summary {now.date()}"
+        self.send(Alert(level=Level.LOW, condition="summary", key=key, sentence=sentence))
 
     async def run(self) -> None:
         """Look after every cycle and now and then, until cancelled."""
@@ -95,8 +123,10 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def with_alerts(loaded: Loaded, desk: Desk, observers: list[Observer]) -> AsyncIterator[None]:
-    """Alerts of this desk while the block runs, where there is a channel.
+async def with_alerts(
+    loaded: Loaded, desk: Desk, observers: list[Observer]
+) -> AsyncIterator[Watch | None]:
+    """Alerts that listen while the block runs, where there is a channel, or an API to show them.
 
     Args:
         loaded: The settings.
@@ -107,15 +137,15 @@ async def with_alerts(loaded: Loaded, desk: Desk, observers: list[Observer]) -> 
         ConfigError: An address is not understood, or the library for it is missing.
     """
     channels = channels_of(loaded.settings)
-    if not channels:
-        yield
+    if not channels and not loaded.settings.api.enabled:
+        yield None
         return
-    courier = Courier(channels, _failed)
+    courier = Courier(channels)
     watch = Watch(alert_options(loaded.settings), courier, desk.ledger, desk.clock)
     observers.append(watch.observe)
     task = asyncio.create_task(watch.run())
     try:
-        yield
+        yield watch
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -172,9 +202,10 @@ def list_alerts(loaded: Loaded) -> dict[str, Any]:
 async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, Any]]:
     """Send a test to every channel; says for each what became of it."""
     trouble: dict[str, str] = {}
-    courier = Courier(channels_of(loaded.settings), trouble.__setitem__, pause_seconds=0.5)
+    courier = Courier(channels_of(loaded.settings), pause_seconds=0.5)
     sentence = "This is a test: alerts of the orchestrator arrive here."
-    courier.send(Alert(level=Level.LOW, key="test", sentence=sentence))
+    test = Alert(level=Level.LOW, condition="test", key="test", sentence=sentence)
+    courier.send(test, trouble.__setitem__)
     await asyncio.to_thread(courier.close, seconds)
     return [
         {
@@ -188,8 +219,26 @@ async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, 
     ]
 
 
-def _failed(channel: str, what: str) -> None:
-    logger.warning("alerts: {} did not work: {}", channel, what)
+def _document(told: Told) -> dict[str, Any]:
+    """An alert as the API shows it."""
+    sent = told.verdict is Verdict.SENT
+    return {
+        "at": told.at.isoformat(),
+        "last_at": told.last_at.isoformat(),
+        "level": told.alert.level.name.lower(),
+        "condition": told.alert.condition,
+        "text": told.alert.sentence,
+        "again": told.again,
+        "verdict": told.verdict.value if told.channels or not sent else "no_channel",
+        "channels": [
+            {
+                "channel": name,
+                "state": state if state in (SENT, WAITING) else "failed",
+                "detail": "" if state in (SENT, WAITING) else state,
+            }
+            for name, state in list(told.channels.items())
+        ],
+    }
 
 
 def _time(text: str) -> time | None:

@@ -5,7 +5,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,13 @@ from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
 from arb.domain.news import News, Trouble
 from arb.domain.report import Problem
-from arb.ports import Desk, Observer
+from arb.engine.control import Refusal, Unheard
+from arb.ports import Clock, Desk, Observer
 from arb.runtime.reads import find_plan
 from arb.runtime.signals import on_stop
 
 DELIVER_SECONDS = 0.5
+STARTED_SECONDS = 2.0
 
 
 def bots_of(settings: Settings) -> Bots:
@@ -55,7 +57,9 @@ def bots_of(settings: Settings) -> Bots:
 
 
 @contextlib.asynccontextmanager
-async def with_bots(loaded: Loaded, desk: Desk, observers: list[Observer]) -> AsyncIterator[Desk]:
+async def with_bots(
+    loaded: Loaded, desk: Desk, observers: list[Observer]
+) -> AsyncIterator[tuple[Desk, "BotsAtWork | None"]]:
     """The desk with bots before its trading, where there are any; they run as long as the block.
 
     Args:
@@ -69,7 +73,7 @@ async def with_bots(loaded: Loaded, desk: Desk, observers: list[Observer]) -> As
     """
     bots = bots_of(loaded.settings)
     if not bots.definitions:
-        yield desk
+        yield desk, None
         return
     own = [name for name, found in bots.definitions.items() if found.does == "executes"]
     if own and desk.mode == "live":
@@ -79,7 +83,7 @@ async def with_bots(loaded: Loaded, desk: Desk, observers: list[Observer]) -> As
         _say(observers, who, what)
 
     async with _opened(loaded, tell) as mailbox, contextlib.AsyncExitStack() as stack:
-        ready = _ready_by_files(mailbox, bots)
+        ready, supervisor = _ready_by_files(mailbox, bots), None
         if loaded.settings.bots.supervise:
             supervisor = await stack.enter_async_context(_supervised(loaded, bots, mailbox, tell))
             ready = supervisor.ready
@@ -98,8 +102,89 @@ async def with_bots(loaded: Loaded, desk: Desk, observers: list[Observer]) -> As
         }
         deliverer = asyncio.create_task(_deliver(list(trading.values())))
         stack.callback(deliverer.cancel)
-        observers.extend(found.observe for found in trading.values())
-        yield replace(desk, trading={**trading})
+        observers += [found.observe for found in trading.values()]
+        at_work = BotsAtWork(loaded, bots, desk.clock, list(trading.values()), supervisor)
+        yield replace(desk, trading={**trading}), at_work
+
+
+@dataclass(frozen=True, slots=True)
+class BotsAtWork:
+    """See `arb.api.reads.Bots`: this process's bots, or those that another one runs."""
+
+    loaded: Loaded
+    bots: Bots
+    clock: Clock
+    trading: Sequence[BotTrading]
+    supervisor: Supervisor | None
+    """`None` where another process runs them: it is asked by file, as by the shell."""
+
+    async def list(self) -> Sequence[dict[str, Any]]:
+        """See `Bots`."""
+        if self.supervisor is None:
+            return [self._document(row) for row in list_bots(self.loaded)]
+        known = {status.bot_name: status for status in self.supervisor.statuses()}
+        return [
+            self._document(_row(self.bots, name, known.get(name))) for name in self.bots.definitions
+        ]
+
+    async def start(self, id_: str) -> dict[str, Any]:
+        """See `Bots`. Waits a little, so that what is answered is how it runs."""
+        self._must_be_a_process(id_)
+        if self.supervisor is None:
+            await ask_supervisor(self.loaded, id_, "start")
+        else:
+            self.supervisor.start(id_)
+            for _ in range(int(STARTED_SECONDS / 0.02)):
+                if self.supervisor.status(id_).state in (BotState.RUNNING, BotState.RESTARTING):
+                    break
+                await self.clock.sleep(0.02)
+        return await self._one(id_)
+
+    async def stop(self, id_: str) -> dict[str, Any]:
+        """See `Bots`. Waits until it has ended: its grace, at most."""
+        self._must_be_a_process(id_)
+        if self.supervisor is None:
+            await ask_supervisor(self.loaded, id_, "stop")
+        else:
+            await self.supervisor.stop(id_)
+        return await self._one(id_)
+
+    async def _one(self, id_: str) -> dict[str, Any]:
+        return next(one for one in await self.list() if one["bot_id"] == id_)
+
+    def _must_be_a_process(self, id_: str) -> None:
+        found = self.bots.definitions.get(id_)
+        if found is None:
+            raise Unheard(f"there is no bot {id_} ({', '.join(self.bots.definitions)})")
+        if found.does == "prints":
+            raise Refusal(f"{id_} is a script: it is run once a command")
+
+    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
+        name, state, beat = row["name"], row["state"], row["heartbeat"]
+        counts = [one.counts for one in self.trading]
+        age = (self.clock.now() - datetime.fromisoformat(beat)).total_seconds() if beat else None
+        return {
+            "bot_id": name,
+            "does": row["does"],
+            "status": state,
+            "is_running": row["pid"] is not None,
+            "gave_up": state == BotState.FAILED.value,
+            "pid": row["pid"],
+            "since": row["since"],
+            "restarts": row["restarts"],
+            "restarts_max": self.bots.definitions[name].restarts_max,
+            "heartbeat_at": beat,
+            "heartbeat_age_seconds": None if age is None else max(age, 0.0),
+            "says": row["status"] if row["pid"] is not None else "",
+            "last_exit": row["last_exit"],
+            "work": [
+                {"plan": plan, "event": event}
+                for one in self.trading
+                for plan, event in one.work(name)
+            ],
+            "asked": sum(one[f"asked:{name}"] for one in counts),
+            "agreed": sum(one[f"agreed:{name}"] for one in counts),
+        }
 
 
 async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:

@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.queries import CycleRow, FindingRow, PlanRow
 from arb.config.sources import Loaded
 from arb.runtime.reads import Status, opened, status_of
+from arb.runtime.remote import live_glance
 
 ROWS = 8
+ASK_EVERY = 3
+"""Looks for each time that the API is asked: its budget of requests is for others, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +26,29 @@ class Glance:
     cycle: CycleRow | None
     opportunities: Sequence[FindingRow]
     plans: Sequence[PlanRow]
+    live: dict[str, Any] | None
+    """What the running orchestrator says of itself, its bots and its alerts; `None`: none does."""
 
 
 @asynccontextmanager
 async def glances(loaded: Loaded) -> AsyncIterator[Callable[[], Awaitable[Glance]]]:
     """Something that looks at the ledger as often as it is asked."""
     async with opened(loaded) as (ledger, reads):
+        live: dict[str, Any] | None = None
+        looks = 0
 
         async def look() -> Glance:
+            nonlocal live, looks
+            if looks % ASK_EVERY == 0:
+                live = await live_glance(loaded)
+            looks += 1
             return Glance(
                 at=SystemClock().now(),
                 status=await status_of(loaded, ledger, reads),
                 cycle=await reads.last_cycle(),
                 opportunities=await reads.opportunities(limit=ROWS),
                 plans=await reads.plans(limit=ROWS),
+                live=live,
             )
 
         yield look

@@ -1,5 +1,6 @@
 """Commands from the shell: through the API when one answers, and in the ledger otherwise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,11 @@ async def ask(loaded: Loaded, method: str, path: str, body: Any = None) -> Answe
     Raises:
         Refused: It answered that it would not; the message says why.
     """
+    return (await _ask(loaded, method, [path], body))[0]
+
+
+async def _ask(loaded: Loaded, method: str, paths: Sequence[str], body: Any) -> Sequence[Answer]:
+    """The same of several, after one look whether it is there at all."""
     options = loaded.settings.api
     token = options.token.get_secret_value() if options.token else ""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)
@@ -53,10 +59,17 @@ async def ask(loaded: Loaded, method: str, path: str, body: Any = None) -> Answe
         async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=limits) as client:
             alive = await client.get("/healthz")
             if alive.status_code != httpx.codes.OK or alive.json() != {"status": "ok"}:
-                return Answer()
-            answer = await client.request(method, f"/api/v1{path}", json=body, headers=headers)
+                return [Answer() for _ in paths]
+            answers = [
+                await client.request(method, f"/api/v1{path}", json=body, headers=headers)
+                for path in paths
+            ]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return Answer()
+        return [Answer() for _ in paths]
+    return [_answer(address, answer) for answer in answers]
+
+
+def _answer(address: str, answer: httpx.Response) -> Answer:
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return Answer(note=f"{address} does not accept ARB_API__TOKEN")
     document = answer.json()
@@ -116,11 +129,21 @@ async def reset_errors(loaded: Loaded) -> dict[str, int]:
     return forgotten
 
 
+async def live_glance(loaded: Loaded) -> dict[str, Any] | None:
+    """Health, bots and the latest alerts of the running orchestrator; `None` when none answers."""
+    paths = {"health": "/bot/health", "bots": "/arbitrage/bots", "alerts": "/alerts?limit=3"}
+    try:
+        answers = await _ask(loaded, "GET", list(paths.values()), None)
+    except ArbError:
+        return None
+    found = {name: answer.document for name, answer in zip(paths, answers, strict=True)}
+    return None if None in found.values() else found
+
+
 async def live_status(loaded: Loaded) -> dict[str, Any] | None:
     """What the running orchestrator says of itself; `None` when none answers."""
     try:
-        status = await ask(loaded, "GET", "/bot/status")
-        health = await ask(loaded, "GET", "/bot/health")
+        status, health = await _ask(loaded, "GET", ["/bot/status", "/bot/health"], None)
     except ArbError:
         return None
     if status.document is None or health.document is None:

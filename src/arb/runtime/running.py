@@ -1,6 +1,6 @@
 """The orchestrator in a process: once, or until told to stop."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from arb.runtime.leader import one_leader, patient, token_of
 from arb.runtime.live import ready_desk
 from arb.runtime.pulse import Pulse, beating
 from arb.runtime.scheduled import Schedule
-from arb.runtime.server import commanded, serving
+from arb.runtime.server import Beside, commanded, serving
 from arb.runtime.signals import on_stop
 
 
@@ -32,7 +32,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     settings = loaded.settings
     async with (
         one_leader(settings.database, _account(settings, live=live)) as lead,
-        _desk(loaded, [log_news], live=live, lead=lead) as desk,
+        _desk(loaded, [log_news], live=live, lead=lead) as (desk, _),
     ):
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
         with on_stop(orchestrator.stop):
@@ -64,8 +64,8 @@ async def run_scheduled(
     account = _account(settings, live=live)
     async with (
         one_leader(settings.database, account, log_news) as lead,
-        _desk(loaded, observers, live=live, lead=lead) as desk,
-        _commanded(loaded, desk, observers, ready) as (orchestrator, control),
+        _desk(loaded, observers, live=live, lead=lead) as (desk, beside),
+        _commanded(loaded, desk, observers, beside, ready) as (orchestrator, control),
         beating(_pulse(control, observers, live=live)),
     ):
         schedule = Schedule(
@@ -92,9 +92,13 @@ def _pulse(control: Control, observers: Sequence[Observer], *, live: bool) -> Pu
 
 @asynccontextmanager
 async def _commanded(
-    loaded: Loaded, desk: Desk, observers: list[Observer], ready: Callable[[str, str | None], None]
+    loaded: Loaded,
+    desk: Desk,
+    observers: list[Observer],
+    beside: Beside,
+    ready: Callable[[str, str | None], None],
 ) -> AsyncIterator[tuple[ArbitrageOrchestrator, Control]]:
-    found = commanded(loaded, desk, observers)
+    found = commanded(loaded, desk, observers, beside)
     if not loaded.settings.api.enabled:
         yield found.orchestrator, found.control
         return
@@ -105,8 +109,8 @@ async def _commanded(
 @asynccontextmanager
 async def _desk(
     loaded: Loaded, observers: list[Observer], *, live: bool, lead: Lead | None
-) -> AsyncIterator[Desk]:
-    """The desk, with the operator's switch watched from a thread of its own.
+) -> AsyncIterator[tuple[Desk, Beside]]:
+    """The desk, with the operator's switch watched from a thread of its own; alerts and bots.
 
     Whoever listens is added to the one list of observers: the ledger tells its news to it, too.
     """
@@ -116,23 +120,23 @@ async def _desk(
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
         async with (
             paper_desk(settings, observers, token) as desk,
-            with_alerts(loaded, desk, observers),
+            with_alerts(loaded, desk, observers) as alerts,
             with_cloudwatch(loaded, desk, observers),
-            with_bots(loaded, desk, observers) as whole,
+            with_bots(loaded, desk, observers) as (whole, bots),
         ):
             with _hearing(switch, lead):
-                yield replace(whole, killed=_killed(switch, lead))
+                yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
         return
     async with (
         ready_desk(loaded, observers, token) as (desk, trading),
-        with_alerts(loaded, desk, observers),
+        with_alerts(loaded, desk, observers) as alerts,
         with_cloudwatch(loaded, desk, observers),
-        with_bots(loaded, desk, observers) as whole,
+        with_bots(loaded, desk, observers) as (whole, bots),
     ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
         with _hearing(switch, lead):
-            yield replace(whole, killed=_killed(switch, lead))
+            yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
 
 
 def _account(settings: Settings, *, live: bool) -> str:

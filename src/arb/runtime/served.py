@@ -1,13 +1,16 @@
 """What the API shows of the ledger: the storage's queries as documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from arb.adapters.storage import Database
 from arb.adapters.storage.queries import FindingRow, LedgerReads
 from arb.config.sources import Loaded
-from arb.domain.money import text
+from arb.domain.fact import Answered, Discovered, Fact, Submitted, Voided
+from arb.domain.market import MarketId, Side
+from arb.domain.money import Shares, text
 from arb.domain.plan import PlannedLeg
 from arb.domain.reason import Reason
 from arb.ports import Clock, Ledger
@@ -97,9 +100,14 @@ class LedgerDocuments:
         if found is None:
             return None
         row, approved = found
-        facts = [tell(fact) for fact in await self._reads.facts(id_)]
-        legs = [_leg(leg) for leg in approved.legs]
-        return {**plain(asdict(row)), "title": approved.event_title, "legs": legs, "facts": facts}
+        facts = await self._reads.facts(id_)
+        legs = [
+            {**_leg(leg), **_progress(f"{id_}/{number}/", leg.size, facts)}
+            for number, leg in enumerate(approved.legs)
+        ]
+        names = {leg.market: leg.market_slug for leg in approved.legs}
+        told = [_named(tell(fact), fact, approved.legs, names) for fact in facts]
+        return {**plain(asdict(row)), "title": approved.event_title, "legs": legs, "facts": told}
 
     async def fills(self, limit: int) -> Sequence[Document]:
         """See `Reads`."""
@@ -133,6 +141,44 @@ def _leg(leg: PlannedLeg) -> Document:
         "fee": text(leg.fee),
         "token": leg.outcome.token,
     }
+
+
+def _progress(order: str, wanted: Shares, facts: Sequence[Fact]) -> dict[str, str]:
+    """How far a leg has come, by the facts of its orders, whose ids begin so."""
+    state, shares = "planned", {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
+    for fact in facts:
+        match fact:
+            case Submitted(order=sent) if sent.id.startswith(order):
+                state = "sent"
+            case Answered(order=id_, answer=answer) if id_.startswith(order):
+                state = "answered"
+                for fill in answer.fills:
+                    shares[fill.side] += fill.size
+            case Discovered(order=id_, fills=fills) if id_.startswith(order):
+                for fill in fills:
+                    shares[fill.side] += fill.size
+            case Voided(order=id_, fills=fills) if id_.startswith(order):
+                for fill in fills:
+                    shares[fill.side] -= fill.size
+            case _:
+                pass
+    bought = shares[Side.BUY]
+    if state == "answered":
+        state = "filled" if bought >= wanted else "partial" if bought else "refused"
+    return {"state": state, "bought": text(bought), "sold": text(shares[Side.SELL])}
+
+
+def _named(
+    told: list[str], fact: Fact, legs: Sequence[PlannedLeg], names: Mapping[MarketId, str]
+) -> list[str]:
+    """A fact with the market's name where it had its id, or none."""
+    at, kind, about = told
+    for market, name in names.items():
+        about = about.replace(market, name)
+    order = getattr(fact, "order", None)
+    if isinstance(order, str):
+        about = f"{legs[int(order.split('/')[1])].market_slug}: {about}"
+    return [at, kind, about]
 
 
 def _names(row: Any) -> list[str]:

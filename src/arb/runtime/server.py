@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import uvicorn
 from starlette.types import ASGIApp
 
+from arb.api.reads import Alerts, Bots
 from arb.bootstrap import build_strategies, cycle_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
@@ -33,6 +34,19 @@ EXTRA = "pip install 'arb-orchestrator[api]'"
 STOP_SECONDS = 3
 SWITCH_SECONDS = 0.0005
 FIRST = "first"
+EXECUTED = "api-executed.json"
+"""Beside the record of commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What works beside the engine, and is seen and commanded through the API."""
+
+    alerts: Alerts | None = None
+    bots: Bots | None = None
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +58,19 @@ class Commanded:
     desk: Desk
     observers: list[Observer]
     """The desk's own list: who is added to it hears the news from then on."""
+    beside: Beside
 
 
-def commanded(loaded: Loaded, desk: Desk, observers: list[Observer]) -> Commanded:
+def commanded(
+    loaded: Loaded, desk: Desk, observers: list[Observer], beside: Beside = NOTHING_BESIDE
+) -> Commanded:
     """The orchestrator of this desk, with the commands that may be given to it.
 
     Args:
         loaded: The settings.
         desk: Where it works.
         observers: The list that the desk, and its ledger, tell news to.
+        beside: What the API shows besides.
     """
     settings = loaded.settings
     switch, watch, roster = Switch(), Watch(desk.clock), build_strategies(settings)
@@ -71,7 +89,7 @@ def commanded(loaded: Loaded, desk: Desk, observers: list[Observer]) -> Commande
         roster=roster,
         installed={name: partial(make, options) for name, make in installed().items()},
     )
-    return Commanded(orchestrator, control, own, observers)
+    return Commanded(orchestrator, control, own, observers, beside)
 
 
 async def _apart(work: Callable[[], T]) -> T:
@@ -110,6 +128,7 @@ async def serving(
     from arb.api.app import ApiOptions, create_app  # noqa: PLC0415  # an extra
     from arb.api.audit import Audit  # noqa: PLC0415
     from arb.api.auth import allowed_hosts, is_loopback  # noqa: PLC0415
+    from arb.api.executed import Executed  # noqa: PLC0415
     from arb.api.gate import GateOptions  # noqa: PLC0415
     from arb.api.metrics import Metrics  # noqa: PLC0415
     from arb.api.render import wanted  # noqa: PLC0415
@@ -120,7 +139,8 @@ async def serving(
     desk = found.desk
     found.observers.extend([metrics, bus])
     reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
-    audit = Audit(Path(options.audit_file) if options.audit_file else None, desk.clock)
+    path = Path(options.audit_file) if options.audit_file else None
+    audit = Audit(path, desk.clock)
     app = create_app(
         found.control,
         reads,
@@ -135,6 +155,9 @@ async def serving(
         bus=bus,
         metrics=metrics,
         audit=audit,
+        executed=Executed(path.with_name(EXECUTED) if path else None, desk.clock),
+        bots=found.beside.bots,
+        alerts=found.beside.alerts,
     )
     switched = sys.getswitchinterval()
     # Answers go to and fro between threads; beside a long computation each way costs this much.

@@ -7,7 +7,7 @@ reports enters the ledger as the answer to the orders, and while it is silent it
 told again. The way out of a plan never waits for a bot.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -54,7 +54,11 @@ class BotTrading:
     inherited: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str, str], None] = lambda _bot, _what: None
     """Hears what a person should know of."""
+    counts: Counter[str] = field(default_factory=Counter, init=False)
+    """How often each bot was asked about a plan and agreed: `asked:atom`, `agreed:atom`."""
     venue: VenueId = field(init=False)
+    _hands: dict[PlanId, str] = field(default_factory=dict, init=False)
+    """The bot that each open plan is with."""
     _plans: dict[PlanId, Plan] = field(default_factory=dict, init=False)
     _decided: dict[str, tuple[str, str]] = field(default_factory=dict, init=False)
     """For orders that a bot decided on: the bot and the command."""
@@ -73,6 +77,7 @@ class BotTrading:
                 self._plans[plan.id] = plan
             case PlanEnded(plan=plan):
                 self._plans.pop(plan.id, None)
+                self._hands.pop(plan.id, None)
                 for id_ in self._executed.pop(plan.id, ()):
                     self.mailbox.forget(id_)
             case _:
@@ -86,9 +91,13 @@ class BotTrading:
             return await self.inner.prepare(orders)
         definition = self.bots.definitions[bot]
         id_ = command_id(orders)
+        self._hands[plan.id] = bot
+        self.counts[f"asked:{bot}"] += 1
         if definition.does == "executes":
             return [replace(order, ref=f"{_REF}{bot}:{id_}") for order in orders]
-        prepared = await self.inner.prepare(await self._decision(definition, plan, orders))
+        decided = await self._decision(definition, plan, orders)
+        self.counts[f"agreed:{bot}"] += 1
+        prepared = await self.inner.prepare(decided)
         self._decided.update({order.id: (bot, id_) for order in prepared})
         return prepared
 
@@ -107,6 +116,7 @@ class BotTrading:
         if not bot:
             return await self.inner.ask(order)
         self._executed.setdefault(_plan_id(order), set()).add(id_)
+        self._hands.setdefault(_plan_id(order), bot)
         self._collect(bot, id_)
         self._expire(bot)
         result = self.mailbox.kept(id_)
@@ -120,6 +130,11 @@ class BotTrading:
         if _bot_of(order)[0]:
             return dict.fromkeys(trades, TradeState.SETTLED)
         return await self.inner.settled(order, trades)
+
+    def work(self, bot: str) -> list[tuple[PlanId, str]]:
+        """The open plans that a bot was asked about, and their events where they are known."""
+        mine = [plan for plan, name in self._hands.items() if name == bot]
+        return [(id_, found.event_slug if (found := self._plans.get(id_)) else "") for id_ in mine]
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
@@ -196,6 +211,7 @@ class BotTrading:
         if not sent:
             return [Final((), f"{bot} has not taken its last command") for _ in orders]
         result = await self._wait(bot, id_, definition.answer_seconds)
+        self.counts[f"agreed:{bot}"] += bool(result and result.success)
         return self._answers(orders, result) if result else [Unknown() for _ in orders]
 
     async def _wait(self, bot: str, id_: str, seconds: float) -> Result | None:

@@ -183,6 +183,10 @@ class Supervisor:
         """All bots as they stand."""
         return [self._status(bot) for bot in self._bots.values()]
 
+    def status(self, name: str) -> Status:
+        """One bot as it stands."""
+        return self._status(self._bots[name])
+
     def ready(self) -> frozenset[str]:
         """Bots that run and have shown it by a heartbeat."""
         return frozenset(
@@ -203,9 +207,9 @@ class Supervisor:
                 bot.restarts = 0
             if bot.restarts >= definition.restarts_max:
                 self._become(bot, BotState.FAILED)
+                times = f"{bot.restarts + 1} times" if bot.restarts else "once"
                 self._alarm(
-                    definition.name,
-                    f"ended {bot.restarts + 1} times, last: {bot.last_exit}; not started again",
+                    definition.name, f"ended {times}, last: {bot.last_exit}; not started again"
                 )
                 return
             wait = min(definition.backoff_seconds * 2**bot.restarts, definition.backoff_max_seconds)

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from arb.adapters.notify.rules import Alert
 
+Tell = Callable[[str, str], None]
+"""Hears of a channel, from its thread, what became of an alert: empty when it was sent."""
+
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
 """Before the second attempt; twice that before the third."""
@@ -32,11 +35,10 @@ class Lane:
     """One channel, what waits for it, and what became of it."""
 
     channel: Channel
-    tell: Callable[[str, str], None]
     pause_seconds: float = PAUSE_SECONDS
     counts: Counter[str] = field(default_factory=Counter)
     """`sent`, `failed`, `dropped`."""
-    _waiting: "queue.Queue[Alert | None]" = field(
+    _waiting: "queue.Queue[tuple[Alert, Tell] | None]" = field(
         default_factory=lambda: queue.Queue(QUEUE_MAX), init=False
     )
     _thread: threading.Thread = field(init=False)
@@ -46,11 +48,11 @@ class Lane:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, alert: Alert | None) -> None:
+    def put(self, one: tuple[Alert, Tell] | None) -> None:
         """Hand an alert over; the oldest one goes where there are too many. Never waits."""
         while True:
             try:
-                self._waiting.put_nowait(alert)
+                self._waiting.put_nowait(one)
             except queue.Full:
                 self._drop()
             else:
@@ -63,16 +65,18 @@ class Lane:
 
     def _drop(self) -> None:
         try:
-            self._waiting.get_nowait()
+            dropped = self._waiting.get_nowait()
         except queue.Empty:
             return
         self.counts["dropped"] += 1
+        if dropped is not None:
+            dropped[1](self.channel.name, "dropped: too many waited")
 
     def _work(self) -> None:
-        while (alert := self._waiting.get()) is not None:
-            self._deliver(alert)
+        while (one := self._waiting.get()) is not None:
+            self._deliver(*one)
 
-    def _deliver(self, alert: Alert) -> None:
+    def _deliver(self, alert: Alert, tell: Tell) -> None:
         for attempt in range(ATTEMPTS):
             try:
                 self.channel.send(alert)
@@ -80,30 +84,24 @@ class Lane:
                 what = f"{type(error).__name__}: {error}"
             else:
                 self.counts["sent"] += 1
+                tell(self.channel.name, "")
                 return
             if attempt + 1 < ATTEMPTS:
                 time.sleep(self.pause_seconds * 2**attempt)
         self.counts["failed"] += 1
-        self.tell(self.channel.name, what)
+        tell(self.channel.name, what)
 
 
 class Courier:
     """Brings each alert to every channel."""
 
-    def __init__(
-        self,
-        channels: Sequence[Channel],
-        tell: Callable[[str, str], None] = lambda _channel, _what: None,
-        pause_seconds: float = PAUSE_SECONDS,
-    ) -> None:
-        self.lanes = [
-            Lane(channel=channel, tell=tell, pause_seconds=pause_seconds) for channel in channels
-        ]
+    def __init__(self, channels: Sequence[Channel], pause_seconds: float = PAUSE_SECONDS) -> None:
+        self.lanes = [Lane(channel=channel, pause_seconds=pause_seconds) for channel in channels]
 
-    def send(self, alert: Alert) -> None:
+    def send(self, alert: Alert, tell: Tell = lambda _channel, _what: None) -> None:
         """Hand an alert over to every channel. Never waits, never raises."""
         for lane in self.lanes:
-            lane.put(alert)
+            lane.put((alert, tell))
 
     def close(self, seconds: float = 3.0) -> bool:
         """Give what waits a little time; false where a channel did not make it."""

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from arb.adapters.notify import wording
 from arb.domain.halt import TradingState
@@ -15,6 +15,8 @@ from arb.domain.reason import Reason
 
 _HELD_MAX = 100
 _SHOWN_MAX = 20
+_TOLD = ("bot ", "reconciliation", "audit")
+"""Trouble that is told, by how its place begins."""
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -28,11 +30,26 @@ class Level(IntEnum):
     CRITICAL = 4
 
 
+class Verdict(StrEnum):
+    """Whether an alert is sent, or why it is not."""
+
+    SENT = "sent"
+    BELOW_LEVEL = "below_level"
+    REPEATED = "repeated"
+    """The same was told not long ago."""
+    QUIET_HOURS = "quiet_hours"
+    """It waits for their end."""
+    TOO_MANY = "too_many"
+    """So many were sent within the hour."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """Something that a person should know."""
 
     level: Level
+    condition: str
+    """Which of the conditions holds, in one word."""
     key: str
     """The same for the same trouble: it is told once, not every cycle."""
     sentence: str
@@ -77,6 +94,7 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         (Level.HIGH, f"{options.failures} or more plans in a row failed"),
         (Level.HIGH, "ledger and venue differ"),
         (Level.HIGH, "a bot is given up, or says what cannot be"),
+        (Level.HIGH, "a command cannot be put on record"),
         (Level.MEDIUM, f"the day's volume is above {part} % of ${text(options.volume_max)}"),
     ]
     if options.summary_at is not None:
@@ -88,18 +106,19 @@ def of_news(news: News) -> Alert | None:
     """The alert that news calls for, if any."""
     match news:
         case StateChanged(state=TradingState.HALTED):
-            level, key = Level.CRITICAL, "state"
+            level, condition, key = Level.CRITICAL, "halted", "state"
         case StateChanged(state=TradingState.THROTTLED):
-            level, key = Level.HIGH, "state"
+            level, condition, key = Level.HIGH, "throttled", "state"
         case PlanEnded(plan=plan, report=report) if report.alarm:
-            level, key = Level.CRITICAL, f"plan {plan.id}"
+            level, condition, key = Level.CRITICAL, "plan", f"plan {plan.id}"
         case Trouble(problem=problem) if problem.where.startswith("plan "):
-            level, key = Level.CRITICAL, problem.where
-        case Trouble(problem=problem) if problem.where.startswith(("bot ", "reconciliation")):
+            level, condition, key = Level.CRITICAL, "plan", problem.where
+        case Trouble(problem=problem) if problem.where.startswith(_TOLD):
+            condition = problem.where.partition(" ")[0]
             level, key = Level.HIGH, f"{problem.where}: {problem.what}"
         case _:
             return None
-    return Alert(level=level, key=key, sentence=wording.say(news))
+    return Alert(level=level, condition=condition, key=key, sentence=wording.say(news))
 
 
 @dataclass(slots=True)
@@ -121,18 +140,18 @@ class Conditions:
         options, found = self.options, list[Alert]()
         if held.cash < options.balance_low:
             sentence = wording.balance_low(held.cash, options.balance_low)
-            found.append(Alert(level=Level.CRITICAL, key="balance", sentence=sentence))
+            found.append(_alert(Level.CRITICAL, "balance", sentence))
         filled, plans = sum(self._ends), len(self._ends)
         if plans == options.inclusion_plans and filled < options.inclusion_rate * plans:
             sentence = wording.few_included(filled, plans)
-            found.append(Alert(level=Level.HIGH, key="inclusion", sentence=sentence))
+            found.append(_alert(Level.HIGH, "inclusion", sentence))
         if held.consecutive_failures >= options.failures:
             sentence = wording.failures(held.consecutive_failures)
-            found.append(Alert(level=Level.HIGH, key="failures", sentence=sentence))
+            found.append(_alert(Level.HIGH, "failures", sentence))
         limit = options.volume_max
         if limit > 0 and held.volume_today > options.volume_part * limit:
             sentence = wording.volume_high(held.volume_today, limit)
-            found.append(Alert(level=Level.MEDIUM, key="volume", sentence=sentence))
+            found.append(_alert(Level.MEDIUM, "volume", sentence))
         return found
 
 
@@ -148,23 +167,28 @@ class Gate:
     _held: list[Alert] = field(default_factory=list, init=False)
     _held_count: int = field(default=0, init=False)
 
-    def admit(self, alert: Alert, now: datetime) -> Alert | None:
-        """The alert, if it is to be sent now."""
+    def admit(self, alert: Alert, now: datetime) -> Verdict:
+        """Whether the alert is to be sent now."""
         if alert.level < self.options.level:
-            return None
+            return Verdict.BELOW_LEVEL
         if self._is_repeated(alert, now):
             self.suppressed += 1
-            return None
+            return Verdict.REPEATED
         self._remember(alert, now)
         if alert.level is Level.CRITICAL:
             self._hour.append(now)
-            return alert
+            return Verdict.SENT
         if self.is_quiet(now):
             self._held_count += 1
             if len(self._held) < _HELD_MAX:
                 self._held.append(alert)
-            return None
-        return self._within_rate(alert, now)
+            return Verdict.QUIET_HOURS
+        return self._within_rate(now)
+
+    def over(self, key: str) -> None:
+        """What was critical has ended: when it comes again, it is new."""
+        if key in self._sent and self._sent[key][1] is Level.CRITICAL:
+            del self._sent[key]
 
     def waiting(self, now: datetime) -> Alert | None:
         """What waited for the end of the quiet hours, as one alert, once it has come."""
@@ -175,9 +199,7 @@ class Gate:
         first = sorted(held, key=lambda alert: -alert.level)[:_SHOWN_MAX]
         sentences = [f"{alert.level.name}: {alert.sentence}" for alert in first]
         self._hour.append(now)
-        return Alert(
-            level=first[0].level, key="quiet", sentence=wording.held_back(count, sentences)
-        )
+        return _alert(first[0].level, "quiet", wording.held_back(count, sentences))
 
     def is_quiet(self, now: datetime) -> bool:
         """Whether only what is critical may be sent."""
@@ -199,17 +221,22 @@ class Gate:
             del self._sent[key]
         self._sent[alert.key] = (now, alert.level)
 
-    def _within_rate(self, alert: Alert, now: datetime) -> Alert | None:
+    def _within_rate(self, now: datetime) -> Verdict:
         while self._hour and now - self._hour[0] >= _HOUR:
             self._hour.popleft()
         if len(self._hour) >= self.options.per_hour:
             self.suppressed += 1
-            return None
+            return Verdict.TOO_MANY
         self._hour.append(now)
-        return alert
+        return Verdict.SENT
 
 
 def next_summary(after: datetime, at: time) -> datetime:
     """When the next summary is due."""
     today = datetime.combine(after.date(), at, after.tzinfo)
     return today if today > after else today + _DAY
+
+
+def _alert(level: Level, condition: str, sentence: str) -> Alert:
+    """An alert of a condition that holds once for the whole account."""
+    return Alert(level=level, condition=condition, key=condition, sentence=sentence)

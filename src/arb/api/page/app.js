@@ -33,6 +33,7 @@ function s(tag, attributes, text) {
 const put = (id, ...children) => $(id).replaceChildren(...children.filter((child) => child !== null && child !== undefined));
 const empty = (text) => h("p", { class: "empty" }, text);
 const words = (name) => String(name).replaceAll("_", " ");
+const short = (id) => id.length > 15 ? id.slice(0, 8) + "…" + id.slice(-4) : id;
 
 function money(text, digits = 2) {
   const value = Number(text);
@@ -97,9 +98,9 @@ function redraw(id, node) {
   }
 }
 
-function verdict(decision, reason) {
+function verdict(decision, reason, times = 1) {
   if (decision === "approved") return h("span", { class: "verdict yes" }, "✓ approved");
-  return h("span", { class: "verdict no" }, "– " + words(reason || decision));
+  return h("span", { class: "verdict no" }, "– " + words(reason || decision) + (times > 1 ? " ×" + times : ""));
 }
 
 const PLAN_MARKS = { open: ["…", ""], done: ["✓", "yes"], unwound: ["✕", "bad"] };
@@ -113,8 +114,20 @@ function percent(row) {
   return paid > 0 ? (100 * Number(row.profit) / paid).toFixed(2) + " %" : "–";
 }
 
+// An edge that is refused in every cycle for the same reason is one row that counts.
+function collapsed(all) {
+  const before = new Map(), rows = [];
+  for (const one of all) {
+    const key = one.decision === "approved" ? one.id : [one.event, one.kind, one.reason].join(" ");
+    const row = before.get(key);
+    if (row) row.times += 1;
+    else { before.set(key, { ...one, times: 1 }); rows.push(before.get(key)); }
+  }
+  return rows;
+}
+
 function drawOpportunities() {
-  const rows = state.opportunities.slice(0, KEPT);
+  const rows = collapsed(state.opportunities).slice(0, KEPT);
   redraw("opportunities", rows.length ? table([
     { name: "Event", cell: (r) => r.title || r.event },
     { name: "Kind", cell: (r) => words(r.kind) },
@@ -124,9 +137,9 @@ function drawOpportunities() {
     { name: "Profit", num: true, cell: (r) => money(r.profit) },
     { name: "Of paid", num: true, cell: percent },
     { name: "Exit", cell: (r) => r.exit || "–" },
-    { name: "Decision", cell: (r) => verdict(r.decision, r.reason) },
+    { name: "Decision", cell: (r) => verdict(r.decision, r.reason, r.times) },
   ], rows, (row) => certificate(row.id)) : empty("None yet. Real edges after fees are rare; the funnel shows how far candidates come."));
-  for (const row of rows) row.fresh = false;
+  for (const one of state.opportunities) one.fresh = false;
 }
 
 function drawPlans(rows) {
@@ -135,38 +148,91 @@ function drawPlans(rows) {
     { name: "State", cell: (r) => planState(r.state) },
     { name: "Paid", num: true, cell: (r) => money(r.outlay) },
     { name: "Realised", num: true, cell: (r) => r.state === "open" ? "–" : money(r.realised) },
-    { name: "Bound", num: true, cell: (r) => money(r.locked) },
+    { name: "Locked", num: true, cell: (r) => money(r.locked) },
     { name: "Begun", cell: (r) => clock(r.approved_at) },
   ], rows, (row) => planDetail(row.id)) : empty("No plan yet."));
 }
 
 function drawPositions(rows) {
   redraw("positions", rows.length ? table([
-    { name: "Market", cell: (r) => r.market.slice(0, 14) + "…" },
-    { name: "Token", cell: (r) => r.token.slice(0, 10) + "…" },
+    { name: "Market", cell: (r) => r.slug || short(r.market) },
+    { name: "Outcome", cell: (r) => r.outcome || short(r.token) },
     { name: "Shares", num: true, cell: (r) => r.shares },
   ], rows.map((row) => ({ ...row, id: row.token }))) : empty("Nothing is held."));
 }
 
+const UNSENT = {
+  no_channel: "not sent: no channel is set", below_level: "not sent: below the level that is sent", repeated: "not sent: told before",
+  quiet_hours: "waits for the end of the quiet hours", too_many: "not sent: too many within the hour",
+};
+
+function fate(alert) {
+  const went = alert.channels.map((one) => one.state + " " + (one.state === "sent" ? "to " : "") + one.channel + (one.detail ? " (" + one.detail + ")" : ""));
+  const again = alert.again ? ["came again ×" + alert.again + ", last at " + clock(alert.last_at)] : [];
+  return [went.join(", ") || UNSENT[alert.verdict] || alert.verdict, ...again].join("; ");
+}
+
 function drawAlerts(rows) {
-  put("alerts", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {},
-    h("time", { datetime: row.at }, clock(row.at)), h("span", { class: "level " + row.level }, row.level.toUpperCase()), row.what + ": " + row.about))) : empty("No alert since the start."));
+  redraw("alerts", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {},
+    h("time", { datetime: row.at }, clock(row.at)), h("span", { class: "level " + row.level }, row.level.toUpperCase()), row.text,
+    h("div", { class: "fate" }, fate(row))))) : empty("No alert since the start."));
 }
 
 function drawQuality() {
   const rows = state.quality;
-  put("quality", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {}, h("strong", {}, words(row.problem)), " " + row.market + ": " + row.detail))) : empty("The venue's data has not contradicted itself."));
+  const about = (row) => (row.detail.startsWith(row.market) ? "" : row.market + ": ") + row.detail;
+  redraw("quality", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {}, h("strong", {}, words(row.problem)), row.times > 1 ? " ×" + row.times + " " : " ", about(row)))) : empty("The venue's data has not contradicted itself."));
 }
 
+const BOT_MARKS = { running: ["✓", "yes"], restarting: ["▲", "warn"], stopped: ["■", ""], failed: ["✕", "bad"], gone: ["✕", "bad"], script: ["–", ""] };
+
+function botState(row) {
+  const [mark, kind] = BOT_MARKS[row.status] || ["?", ""];
+  return h("span", { class: "verdict " + kind }, mark + " " + (row.gave_up ? "gave up" : row.status));
+}
+
+function botCommand(row) {
+  if (row.status === "script") return "run once a command";
+  const name = row.is_running || row.status === "restarting" ? "stop" : "start";
+  return h("button", { type: "button", class: "small", "aria-label": name + " " + row.bot_id, onclick: () => ask(botCommands(row.bot_id)[name]) }, name === "stop" ? "■ Stop" : "▶ Start");
+}
+
+const botWork = (row) => row.work.map((one) => one.event || one.plan).join(", ") || (row.is_running ? "waits" : row.last_exit || "–");
+const age = (seconds) => seconds === null ? "–" : seconds < 120 ? Math.round(seconds) + " s ago" : Math.round(seconds / 60) + " min ago";
+
 function drawBots(rows) {
-  $("bots-card").hidden = !rows.length;
-  put("bots", table([
-    { name: "Bot", cell: (r) => r.name },
-    { name: "State", cell: (r) => r.status },
-    { name: "Found", num: true, cell: (r) => r.opportunities_found ?? "–" },
-    { name: "Profit", num: true, cell: (r) => money(r.total_profit) },
-    { name: "Error", cell: (r) => r.error_message || "" },
-  ], rows.map((row) => ({ ...row, id: row.bot_id }))));
+  redraw("bots", rows.length ? table([
+    { name: "Bot", cell: (r) => r.bot_id },
+    { name: "State", cell: botState },
+    { name: "At work on", cell: botWork },
+    { name: "Agreed, of asked", num: true, cell: (r) => r.agreed + " of " + r.asked },
+    { name: "Heartbeat", num: true, cell: (r) => r.is_running ? age(r.heartbeat_age_seconds) : "–" },
+    { name: "Restarts", num: true, cell: (r) => r.status === "script" ? "–" : r.restarts + " of " + r.restarts_max },
+    { name: "Process", num: true, cell: (r) => r.pid ?? "–" },
+    { name: "Command", cell: botCommand },
+  ], rows.map((row) => ({ ...row, id: row.bot_id }))) : empty("No bot is configured; config/bots.toml names them."));
+}
+
+// The venue's side: circuits, retries, the limiter, errors within the window.
+function drawVenue(health) {
+  const counts = new Map();
+  for (const [name, count] of Object.entries(health.requests)) {
+    const [what, place] = [name.slice(0, name.indexOf(":")), name.slice(name.indexOf(":") + 1)];
+    counts.set(place, { ...counts.get(place), id: place, [what]: count });
+  }
+  const errors = Object.entries(health.error_counts).map(([where, count]) => words(where) + " " + count).join(", ");
+  const circuits = Object.entries(health.circuits).map(([host, one]) => h("li", {}, h("span", { class: "verdict " + (one === "closed" ? "yes" : "bad") }, (one === "closed" ? "✓ " : "✕ ") + words(one)), " " + host));
+  redraw("venue", h("div", {},
+    facts([["Failed cycles in a row", health.consecutive_errors + ", pause at " + health.pause_after], ["Errors within " + Math.round(health.error_window_seconds / 60) + " min", errors || "none"],
+      ["Last good cycle", health.last_successful_update ? clock(health.last_successful_update) : "–"]]),
+    h("h3", {}, "Circuits"), circuits.length ? h("ul", { class: "list" }, circuits) : empty("Nothing was asked yet."),
+    counts.size ? table([
+      { name: "Endpoint", cell: (r) => words(r.id) },
+      { name: "Requests", num: true, cell: (r) => r.requests || 0 },
+      { name: "Retries", num: true, cell: (r) => r.retries || 0 },
+      { name: "Failures", num: true, cell: (r) => r.failures || 0 },
+      { name: "Limiter", num: true, cell: (r) => ((r.waited_ms || 0) / 1000).toFixed(1) + " s" },
+    ], [...counts.values()]) : null));
 }
 
 // ── Figures ──────────────────────────────────────────────────────────────────────────────────
@@ -175,10 +241,10 @@ function drawTiles(held) {
   const sums = held.statistics || {};
   const tiles = [
     ["Equity", money(held.equity)], ["Free cash", money(held.free)],
-    ["Promised to plans", money(held.promised)], ["Bound until resolution", money(held.locked)],
-    ["Profit, realised", money(sums.total_profit)], ["Loss today", money(held.loss_today)],
-    ["Volume today", money(held.volume_today)], ["Open plans", held.open_plans],
-    ["Trades, filled of all", sums.trades === undefined ? "–" : sums.successes + " of " + sums.trades],
+    ["Promised", money(held.promised)], ["Locked", money(held.locked)],
+    ["Profit realised", money(sums.total_profit)], ["Loss today", money(held.loss_today)],
+    ["Volume today", money(held.volume_today)], ["Unsettled plans", held.open_plans],
+    ["Trades filled", sums.trades === undefined ? "–" : sums.successes + " of " + sums.trades],
   ];
   put("tiles", ...tiles.map(([name, figure]) => h("div", { class: "tile" }, h("div", { class: "name" }, name), h("div", { class: "figure" }, figure))));
 }
@@ -245,6 +311,7 @@ function drawState() {
   $("halt").disabled = status.paused && halted;
   $("looking").textContent = "Strategies: " + (status.strategies.map((one) => words(one.name)).join(", ") || "none") + " · account " + status.account;
   document.title = word + " · arb";
+  if (health.requests) drawVenue(health);
 }
 
 function drawStream(text) {
@@ -263,6 +330,7 @@ async function refresh() {
     get("/cycles?limit=50"), get("/alerts?limit=50"), get("/arbitrage/bots"), refreshState(),
   ]);
   drawTiles(held); drawPlans(plans); drawPositions(positions); drawProfit(profit); drawCycles(cycles); drawAlerts(alerts); drawBots(bots);
+  if ($("detail").open && state.following) await planDetail(state.following);
 }
 
 function refreshSoon() {
@@ -313,7 +381,10 @@ function hear(message) {
     state.opportunities = [{ ...data, fresh: true }, ...state.opportunities.filter((one) => one.id !== data.id)].slice(0, 2 * KEPT);
     if (!state.drawing) state.drawing = requestAnimationFrame(() => { state.drawing = null; drawOpportunities(); });
   } else if (message.type === "data_quality") {
-    state.quality = [data, ...state.quality].slice(0, LATEST); drawQuality();
+    // The same in every cycle is one line that counts.
+    const same = state.quality.find((one) => one.problem === data.problem && one.market === data.market);
+    state.quality = [{ ...data, times: (same ? same.times : 0) + 1 }, ...state.quality.filter((one) => one !== same)].slice(0, LATEST);
+    drawQuality();
   } else if (message.type === "cycle_ended") {
     state.last = data; drawStream("Live"); refreshSoon();
   } else if (["plan_started", "plan_ended", "trouble"].includes(message.type)) refreshSoon();
@@ -334,6 +405,12 @@ function facts(pairs) {
 
 const levels = (rows) => rows.length ? rows.map(([price, size]) => size + " @ " + price).join(", ") : "–";
 
+const LEG_MARKS = { planned: ["·", ""], sent: ["…", ""], filled: ["✓", "yes"], partial: ["▲", "warn"], refused: ["✕", "bad"] };
+function legState(leg) {
+  const [mark, kind] = LEG_MARKS[leg.state] || ["?", ""];
+  return h("span", { class: "verdict " + kind }, mark + " " + leg.state);
+}
+
 function legTable(legs) {
   return table([
     { name: "Market", cell: (r) => r.market || "–" },
@@ -342,6 +419,7 @@ function legTable(legs) {
     { name: "Size", num: true, cell: (r) => r.size },
     { name: "Cost", num: true, cell: (r) => money(r.cost) },
     { name: "Fee", num: true, cell: (r) => money(r.fee, 4) },
+    ...(legs.some((leg) => leg.state) ? [{ name: "Bought", num: true, cell: (r) => r.bought }, { name: "Sold", num: true, cell: (r) => r.sold }, { name: "State", cell: legState }] : []),
     ...(legs.some((leg) => leg.fills) ? [{ name: "Takes", cell: (r) => levels(r.fills || []) }] : []),
   ], legs);
 }
@@ -352,21 +430,25 @@ function factTable(rows) {
   ], rows)] : [];
 }
 
-function showDetail(title, ...children) {
+// A plan that is under way is followed: its dialog is drawn anew and stays where it is.
+function showDetail(title, following, ...children) {
+  const again = $("detail").open && following !== null && state.following === following;
+  const top = again ? $("detail").scrollTop : 0;
+  state.following = following;
   $("detail-title").textContent = title;
   put("detail-body", ...children.flat());
   if (!$("detail").open) $("detail").showModal();
-  $("detail").scrollTop = 0;
+  $("detail").scrollTop = top;
 }
 
 async function certificate(id) {
   let found;
-  try { found = await get("/arbitrage/opportunities/" + encodeURIComponent(id)); } catch (error) { showDetail("Opportunity " + id, empty(error.message + " (it is written down when the cycle's findings are)")); return; }
+  try { found = await get("/arbitrage/opportunities/" + encodeURIComponent(id)); } catch (error) { showDetail("Opportunity " + id, null, empty(error.message + " (it is written down when the cycle's findings are)")); return; }
   const worst = Object.entries(found.worst_world || {});
-  showDetail(found.title || found.event,
+  showDetail(found.title || found.event, null,
     facts([["Decision", verdict(found.decision, found.reason)], ["Kind", words(found.kind)], ["Profit in the worst world", money(found.profit)],
       ["Pays at least", money(found.payoff_worst)], ["Cost and fees", money(found.cost) + " + " + money(found.fees)], ["Cash is free", found.exit === "now" ? "at once" : "at resolution"],
-      ["Seen", clock(found.at) + ", cycle " + found.cycle], ["Id", found.id]]),
+      ["Seen", clock(found.at) + ", cycle " + found.cycle], ["Id", h("code", {}, found.id)]]),
     h("p", { class: "empty" }, found.meaning + (found.detail ? ": " + found.detail : "")),
     h("h3", {}, "Legs"), legTable(found.legs || []),
     h("h3", {}, "The worst world"), worst.length ? table([{ name: "Market", cell: (r) => r[0] }, { name: "Resolves to", cell: (r) => words(r[1]) }], worst) : empty("Not proved, so none was worked out."),
@@ -381,29 +463,36 @@ async function certificate(id) {
 
 async function planDetail(id) {
   let found;
-  try { found = await get("/plans/" + encodeURIComponent(id)); } catch (error) { showDetail("Plan " + id, empty(error.message)); return; }
-  showDetail("Plan: " + (found.title || found.event),
+  try { found = await get("/plans/" + encodeURIComponent(id)); } catch (error) { showDetail("Plan " + id, null, empty(error.message)); return; }
+  showDetail("Plan: " + (found.title || found.event), found.state === "open" ? id : null,
     facts([["State", planState(found.state)], ["Kind", words(found.kind)], ["Paid", money(found.outlay)], ["Pays at least", money(found.payoff_worst)],
-      ["Realised", money(found.realised)], ["Bound", money(found.locked)], ["Begun", clock(found.approved_at)], ["Ended", found.ended_at ? clock(found.ended_at) : "not yet"], ["Id", found.id]]),
+      ["Realised", money(found.realised)], ["Locked", money(found.locked)], ["Begun", clock(found.approved_at)], ["Ended", found.ended_at ? clock(found.ended_at) : "not yet"], ["Id", h("code", {}, found.id)]]),
     found.reason ? h("p", {}, found.reason) : null, found.alarm ? h("p", { class: "error" }, "Look at: " + found.alarm) : null,
     h("h3", {}, "Legs"), legTable(found.legs), factTable(found.facts));
 }
 
 const COMMANDS = {
-  pause: ["Pause trading?", "No new plan is started; plans at work come to their end, scanning goes on.", "Pause"],
-  resume: ["Resume trading?", "New plans may start from the next cycle on; earlier failures are not held against it.", "Resume"],
-  halt: ["Halt at once?", "Nothing more is sent, resting orders are taken back. Plans at work wait as they are until you resume.", "Halt now"],
+  pause: ["Pause trading?", "No new plan is started; plans at work come to their end, scanning goes on.", "Pause", "/bot/pause"],
+  resume: ["Resume trading?", "New plans may start from the next cycle on; earlier failures are not held against it.", "Resume", "/bot/resume"],
+  halt: ["Halt at once?", "Nothing more is sent, resting orders are taken back. Plans at work wait as they are until you resume.", "Halt now", "/bot/halt"],
 };
 
-function ask(name) {
-  const [title, text, yes] = COMMANDS[name];
+function botCommands(id) {
+  const path = "/arbitrage/bots/" + encodeURIComponent(id);
+  return {
+    start: ["Start " + id + "?", "It gets a fresh budget of restarts; plans whose route names it are put to it once it shows a heartbeat.", "Start", path + "/start"],
+    stop: ["Stop " + id + "?", "It is asked to leave, and ended after its grace. Plans go by the next route that holds.", "Stop", path + "/stop"],
+  };
+}
+
+function ask([title, text, yes, path]) {
   $("confirm-title").textContent = title;
   $("confirm-text").textContent = text;
   $("confirm-yes").textContent = yes;
-  $("confirm-yes").className = name === "halt" ? "primary danger" : "primary";
+  $("confirm-yes").className = path === COMMANDS.halt[3] ? "primary danger" : "primary";
   $("confirm-error").textContent = "";
   $("reason").value = "";
-  $("confirm-form").dataset.command = name;
+  $("confirm-form").dataset.path = path;
   $("confirm").showModal();
   $("reason").focus();
 }
@@ -412,8 +501,7 @@ $("confirm-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("confirm-yes").disabled = true;
   try {
-    const done = await call("POST", "/bot/" + event.target.dataset.command, { reason: $("reason").value.trim() });
-    state.status = done.status;
+    await call("POST", event.target.dataset.path, { reason: $("reason").value.trim() });
     $("confirm").close();
     await refreshState();
     refreshSoon();
@@ -422,7 +510,7 @@ $("confirm-form").addEventListener("submit", async (event) => {
   } finally { $("confirm-yes").disabled = false; }
 });
 $("confirm-no").addEventListener("click", () => $("confirm").close());
-for (const name of Object.keys(COMMANDS)) $(name).addEventListener("click", () => ask(name));
+for (const name of Object.keys(COMMANDS)) $(name).addEventListener("click", () => ask(COMMANDS[name]));
 addEventListener("pointerdown", () => { state.pressed = true; });
 for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => setTimeout(() => { state.pressed = false; }, 50));
 $("detail-close").addEventListener("click", () => $("detail").close());
