@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path
 from arb.api import schemas
 from arb.api.auth import Principal, Role
 from arb.api.guarded import GuardedRoute, needs
-from arb.api.state import TICKET_SECONDS, Served, principal, served
+from arb.api.state import TICKET_SECONDS, Served, asking, here
 from arb.domain.halt import TradingState
 from arb.domain.money import text
 from arb.domain.report import CycleReport
@@ -16,8 +16,8 @@ from arb.engine.control import ControlStatus, Refusal, Unheard
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
-Here = Annotated[Served, Depends(served)]
-Who = Annotated[Principal, Depends(principal)]
+Here = Annotated[Served, Depends(here)]
+Who = Annotated[Principal, Depends(asking)]
 Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
 Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["57cc4279b1f971ea"])]
 BotId = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["atom"])]

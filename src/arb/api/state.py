@@ -119,7 +119,13 @@ def served(connection: HTTPConnection) -> Served:
     return found
 
 
-def principal(connection: HTTPConnection) -> Principal:
+# The framework calls a plain function in a thread: two changes of thread for each request.
+async def here(connection: HTTPConnection) -> Served:
+    """What this request is served from, for a route."""
+    return served(connection)
+
+
+async def asking(connection: HTTPConnection) -> Principal:
     """Who asks; the gate has seen to it that somebody does."""
     found: Principal = connection.state.principal
     return found

@@ -16,6 +16,8 @@ from arb.engine.bus import Numbered, Subscription, TooSlow
 QUEUE_MAX = 1000
 TEXTS_KEPT = 2000
 SEND_SECONDS_MAX = 10.0
+AT_ONCE = 4
+"""Clients that are written to in one turn of the loop; a burst of news leaves room for others."""
 CLIENTS_MAX = 200
 TRY_AGAIN = 1013
 TOO_SLOW = 4408
@@ -28,6 +30,7 @@ class Stream:
     def __init__(self, queue_max: int = QUEUE_MAX) -> None:
         self._queue_max = queue_max
         self._texts: OrderedDict[int, str] = OrderedDict()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def serve(self, socket: WebSocket) -> None:
         """One connection to its end. What the client says is read and ignored."""
@@ -53,7 +56,10 @@ class Stream:
         await _send(socket, json.dumps(snapshot))
         try:
             while True:
-                await _send(socket, self._text(await subscription.next()))
+                item = await subscription.next()
+                async with self._turns:
+                    await asyncio.sleep(0)
+                await _send(socket, self._text(item))
         except (TooSlow, TimeoutError):
             await socket.close(TOO_SLOW, "too slow: connect again for a new snapshot")
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from arb.domain.news import CycleEnded, News
 
-YOUNG = 50_000
-MIDDLE = 20
+YOUNG = 5_000
+"""New objects between two looks at them; each look takes a millisecond or two."""
+MIDDLE = 1_000
+"""Such looks between two at what has survived one."""
 NEVER = 1_000_000
 FULL_EVERY = 100
 """Cycles between two full collections."""

@@ -25,6 +25,7 @@ from arb.engine.watch import Watch
 from arb.plugins import installed
 from arb.ports import Desk, Observer
 from arb.runtime.memory import quiet
+from arb.runtime.recent import Recent
 from arb.runtime.served import LedgerDocuments
 from arb.strategies.options import StrategyOptions
 
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 EXTRA = "pip install 'arb-orchestrator[api]'"
 STOP_SECONDS = 3
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 FIRST = "first"
 EXECUTED = "api-executed.json"
 """Beside the record of commands."""
@@ -137,13 +138,14 @@ async def serving(
     tokens, first = _tokens(options)
     metrics, bus = Metrics(), Bus(wanted)
     desk = found.desk
-    found.observers.extend([metrics, bus])
     reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
+    recent = Recent(reads, desk.clock.monotonic)
+    found.observers.extend([recent, metrics, bus])
     path = Path(options.audit_file) if options.audit_file else None
     audit = Audit(path, desk.clock)
     app = create_app(
         found.control,
-        reads,
+        recent,
         ApiOptions(
             gate=GateOptions(
                 hosts=allowed_hosts(options.host, options.allowed_hosts),

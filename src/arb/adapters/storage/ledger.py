@@ -1,5 +1,6 @@
 """The `Ledger` port over SQL: one account's memory."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
@@ -48,6 +49,9 @@ from arb.domain.snapshot import Snapshot
 PASSED_KEPT_MAX = 500
 """Candidates without a proof that are kept one by one per cycle; the cycle counts them all."""
 
+RENDERED_AT_ONCE = 10
+"""Findings written out before others in the loop get their turn: some two milliseconds."""
+
 
 class SqlLedger:
     """See `arb.ports.Ledger`. One writer at a time; every write is one transaction."""
@@ -92,10 +96,12 @@ class SqlLedger:
         """See `arb.ports.Ledger`."""
         proven = [f for f in found if not isinstance(f, Passed)]
         others = [f for f in found if isinstance(f, Passed)][:PASSED_KEPT_MAX]
-        rows = {
-            row["id"]: {**row, "account": self.account, "cycle": cycle}
-            for row in (finding_row(f, snapshot) for f in (*proven, *others))
-        }
+        rows: dict[str, dict[str, Any]] = {}
+        for place, finding in enumerate((*proven, *others)):
+            row = finding_row(finding, snapshot)
+            rows[row["id"]] = {**row, "account": self.account, "cycle": cycle}
+            if place % RENDERED_AT_ONCE == RENDERED_AT_ONCE - 1:
+                await asyncio.sleep(0)
         async with self._write() as db:
             known = set(await db.scalars(select(findings.c.id).where(findings.c.id.in_(rows))))
             fresh = [row for id_, row in rows.items() if id_ not in known]
