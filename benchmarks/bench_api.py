@@ -40,7 +40,8 @@ from arb.runtime import server
 
 async def main(address, folder, with_api, cycles):
     flags = {f"polymarket.{name}_url": address for name in ("gamma", "clob", "data")}
-    loaded = load(flags={**flags, "polymarket.quarantine_folder": "", "api.enabled": with_api == "1", "api.port": 0,
+    loaded = load(flags={**flags, "polymarket.quarantine_folder": "", "api.port": 0,
+        "api.enabled": with_api == "1",
         "arbitrage.execution_pause": 0, "api.audit_file": "", "api.requests_per_minute": 1000000,
         "polymarket.requests_per_10_seconds.books": 100000,
         "polymarket.requests_per_10_seconds.events": 100000,

@@ -68,7 +68,7 @@ def _essence(status: ControlStatus) -> object:
 @router.get("/bot/status", response_model=schemas.Status, tags=["bot"], **needs(Role.READ))
 async def get_status(here: Here) -> Any:
     """Whether it runs, trades, and with which strategies."""
-    return shown(await here.control.status(), here.exchange)
+    return shown(await here.control.status(here.reads.standing), here.exchange)
 
 
 @router.get("/bot/health", response_model=schemas.Health, tags=["bot"], **needs(Role.READ))
@@ -76,7 +76,7 @@ async def get_health(here: Here) -> Any:
     """healthy, degraded (5 failed cycles in a row), unhealthy (5 minutes without one that
     succeeded, or halted by itself), paused, stopped.
     """
-    report, desk = await here.control.health(), here.control.desk
+    report, desk = await here.control.health(here.reads.standing), here.control.desk
     circuits = dict(desk.circuits())
     worst = next((s for s in ("open", "half_open") if s in circuits.values()), "closed")
     return {

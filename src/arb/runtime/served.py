@@ -7,6 +7,7 @@ from typing import Any
 from arb.adapters.storage import Database
 from arb.adapters.storage.queries import FindingRow, LedgerReads
 from arb.config.sources import Loaded
+from arb.domain.halt import Standing
 from arb.domain.money import text
 from arb.domain.plan import PlannedLeg
 from arb.domain.reason import Reason
@@ -28,6 +29,10 @@ class LedgerDocuments:
     async def close(self) -> None:
         """Close all connections."""
         await self._db.close()
+
+    async def standing(self) -> Standing:
+        """See `Reads`."""
+        return await self._ledger.standing()
 
     async def portfolio(self) -> Document:
         """See `Reads`."""
