@@ -36,7 +36,7 @@ async def shared():
 
 
 async def test_fifty_who_ask_at_once_cost_one_read(shared):
-    books, recent = shared
+    _, recent = shared
     answers = await asyncio.gather(*(recent.statistics() for _ in range(50)))
     assert answers == [{"number": 1}] * 50
 
