@@ -69,7 +69,7 @@ def _essence(status: ControlStatus) -> object:
 @router.get("/bot/status", response_model=schemas.Status, tags=["bot"], **needs(Role.READ))
 async def get_status(here: Here) -> Any:
     """Whether it runs, trades, and with which strategies."""
-    return shown(await here.control.status(), here.exchange)
+    return shown(await here.control.status(here.reads.standing), here.exchange)
 
 
 @router.get("/bot/health", response_model=schemas.Health, tags=["bot"], **needs(Role.READ))
@@ -78,7 +78,7 @@ async def get_health(here: Here) -> Any:
     succeeded, or halted by itself), paused, stopped.
     """
     report, desk, options = (
-        await here.control.health(),
+        await here.control.health(here.reads.standing),
         here.control.desk,
         here.control.watch.options,
     )

@@ -90,9 +90,10 @@ async def _listen(socket: WebSocket) -> None:
 
 
 async def _snapshot(here: Served) -> dict[str, Any]:
-    health = await here.control.health()
+    standing = here.reads.standing
+    health = await here.control.health(standing)
     return {
-        "status": shown(await here.control.status(), here.exchange),
+        "status": shown(await here.control.status(standing), here.exchange),
         "health": {"status": health.status.value, "reasons": list(health.reasons)},
         "portfolio": await here.reads.portfolio(),
         "opportunities": list(await here.reads.opportunities(limit=LATEST, everything=False)),

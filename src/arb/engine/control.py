@@ -73,24 +73,24 @@ class Control:
         """The desk's."""
         return self.desk.clock
 
-    async def status(self) -> ControlStatus:
-        """How things stand."""
+    async def status(self, read: Callable[[], Awaitable[Standing]] | None = None) -> ControlStatus:
+        """How things stand; `read` tells the state of trading, the ledger itself without it."""
         report = self.watch.last_report
         return ControlStatus(
             mode=self.desk.mode,
             account=self.desk.ledger.account,
             running=self.running,
-            standing=await self.desk.ledger.standing(),
+            standing=await (read or self.desk.ledger.standing)(),
             strategies=tuple(strategy.name for strategy in self.roster),
             started_at=self.started_at,
             busy=self.watch.busy,
             cycle=report.cycle if report else None,
         )
 
-    async def health(self) -> HealthReport:
-        """How healthy it is; an unusable ledger is the worst of news."""
+    async def health(self, read: Callable[[], Awaitable[Standing]] | None = None) -> HealthReport:
+        """How healthy it is, `read` as for `status`; an unusable ledger is the worst of news."""
         try:
-            standing = await self.desk.ledger.standing()
+            standing = await (read or self.desk.ledger.standing)()
         except LedgerError as error:
             standing = Standing(state=TradingState.HALTED, reason=str(error))
         return self.watch.health(standing, running=self.running)

@@ -1,8 +1,10 @@
 """One scan as a straight line: look, find, prove, confirm, review, look again, execute, report."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
@@ -35,6 +37,9 @@ from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.halt import judge, status
 from arb.strategies.readiness import obstacle
+
+TOLD_AT_ONCE = 100
+"""Findings told to the observers before others in the loop get their turn."""
 
 
 @dataclass(slots=True)
@@ -108,9 +113,11 @@ class Cycle:
             )
             for alarm in look.found.data_quality[: self._options.data_quality_listed_max]:
                 self._tell(QualityAlarm(number, alarm))
-            approved = self._review(look, portfolio, standing, tally)
-            for finding in tally.findings:
+            approved = await desk.apart(partial(self._review, look, portfolio, standing, tally))
+            for place, finding in enumerate(tally.findings, 1):
                 self._tell(Decided(number, finding))
+                if place % TOLD_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             await desk.ledger.record_findings(number, tally.findings, look.snapshot)
             await self._execute_all(number, approved, look.listed, tally, stopping)
         tally.errors += self._problems()

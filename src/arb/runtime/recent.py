@@ -1,32 +1,78 @@
-"""Reads that are shared by all who ask within a moment: fifty clients cost the ledger one read."""
+"""Reads that are shared by all who ask within a moment: fifty clients cost the ledger one read.
+
+One read of the account takes a dozen changes of thread, each of which waits for whatever computes;
+so who asks again and again is given what is known, and it is looked up anew beside that.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from arb.api.reads import Document, Reads
-from arb.domain.news import Decided, News, QualityAlarm, Trouble
+from arb.domain.halt import Standing
+from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
 
 T = TypeVar("T")
+Read = Callable[[], Awaitable[Any]]
 
-KEPT_SECONDS = 0.5
-"""How long the plans at work, and what other processes write, may go unseen."""
+FRESH_SECONDS = 0.5
+"""An answer of this age is given out, and read anew for those who ask next."""
+OLD_SECONDS = 2.0
+"""An answer of this age is not given out any more."""
+ASKED_SECONDS = 10.0
+"""Who has asked within this time will ask again: it is read as soon as a cycle has ended."""
 KEPT_MAX = 64
-MANY = (Decided, QualityAlarm, Trouble)
-"""News by the hundred, of what is not in the ledger yet."""
+
+
+@dataclass(slots=True, eq=False)
+class _Answer:
+    """What was read, or is being read."""
+
+    read: Read
+    at: float
+    asked_at: float
+    change: int
+    """The last change of the ledger that it has seen."""
+    task: asyncio.Task[Any]
 
 
 class Recent:
-    """See `arb.api.reads.Reads`. Itself an `Observer`: news of a change ends what is kept."""
+    """See `arb.api.reads.Reads`. Itself an `Observer`.
+
+    An answer is at most `OLD_SECONDS` old, and never from before the end of a plan or cycle,
+    or a change of the state of trading, in this process.
+    """
 
     def __init__(self, reads: Reads, monotonic: Callable[[], float]) -> None:
         self._reads, self._monotonic = reads, monotonic
-        self._kept: dict[Hashable, tuple[float, asyncio.Task[Any]]] = {}
+        self._kept: dict[Hashable, _Answer] = {}
+        self._coming: dict[Hashable, _Answer] = {}
+        self._change = 0
 
     def __call__(self, news: News) -> None:
         """Forget what the news has made old."""
-        if not isinstance(news, MANY):
-            self._kept.clear()
+        if not isinstance(news, PlanEnded | CycleEnded | StateChanged):
+            return
+        self._change += 1
+        if isinstance(news, CycleEnded):
+            now = self._monotonic()
+            for key, kept in list(self._kept.items()):
+                if now - kept.asked_at < ASKED_SECONDS:
+                    self._kept[key] = self._begin(key, kept.read, kept.asked_at)
+                else:
+                    del self._kept[key]
+
+    async def close(self) -> None:
+        """Read no more."""
+        tasks = [answer.task for answer in (*self._kept.values(), *self._coming.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def standing(self) -> Standing:
+        """See `Reads`."""
+        return await self._shared("standing", self._reads.standing)
 
     async def portfolio(self) -> Document:
         """See `Reads`."""
@@ -80,21 +126,37 @@ class Recent:
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         now = self._monotonic()
-        until, task = self._kept.get(key, (now, None))
-        if task is None or until <= now:
+        kept = self._kept.get(key)
+        if kept is None or kept.change != self._change or now - kept.at >= OLD_SECONDS:
+            self._kept.pop(key, None)
             while len(self._kept) >= KEPT_MAX:
                 self._kept.pop(next(iter(self._kept)))
-            task = asyncio.ensure_future(_awaited(read))
-            self._kept[key] = now + KEPT_SECONDS, task
-            task.add_done_callback(lambda done: self._done(key, done))
+            kept = self._kept[key] = self._begin(key, read, now)
+        elif now - kept.at >= FRESH_SECONDS and key not in self._coming:
+            self._coming[key] = self._begin(key, read, now)
+        kept.asked_at = now
         # One client that goes away must not take the others' answer with it.
-        found: T = await asyncio.shield(task)
+        found: T = await asyncio.shield(kept.task)
         return found
 
-    def _done(self, key: Hashable, done: asyncio.Task[Any]) -> None:
-        failed = done.cancelled() or done.exception() is not None
-        if failed and self._kept.get(key, (0.0, None))[1] is done:
-            del self._kept[key]
+    def _begin(self, key: Hashable, read: Read, asked_at: float) -> _Answer:
+        task = asyncio.ensure_future(_awaited(read))
+        answer = _Answer(read, self._monotonic(), asked_at, self._change, task)
+        task.add_done_callback(lambda _: self._ended(key, answer))
+        return answer
+
+    def _ended(self, key: Hashable, answer: _Answer) -> None:
+        """Put what was read in the place of what is older; a failure is never kept."""
+        coming = self._coming.get(key) is answer
+        if coming:
+            del self._coming[key]
+        kept = self._kept.get(key)
+        if answer.task.cancelled() or answer.task.exception() is not None:
+            if kept is answer:
+                del self._kept[key]
+        elif coming and kept is not None and kept.change == answer.change:
+            answer.asked_at = kept.asked_at
+            self._kept[key] = answer
 
 
 async def _awaited(read: Callable[[], Awaitable[T]]) -> T:

@@ -172,6 +172,7 @@ async def serving(
                 yield found
     finally:
         sys.setswitchinterval(switched)
+        await recent.close()
         await reads.close()
 
 
