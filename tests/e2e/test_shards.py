@@ -159,9 +159,9 @@ async def test_three_processes_outlive_each_other_and_the_server(start, tmp_path
         since = len(leader.reports)
         first.send(signal.SIGKILL)
         await soon(lambda: shared(workers=1), PATIENCE + 3)
-        for report in leader.reports[since:]:
-            assert report["shards"]["taken_over"] == 0
-            assert report["duration_ms"] < (PATIENCE + 1) * 1000
+        told = [report["shards"] for report in leader.reports[since:] if report["shards"]]
+        assert not [seen for seen in told if seen["taken_over"]]
+        assert max(seen["oldest_ms"] for seen in told) < PATIENCE * 1000
 
         second.send(signal.SIGSTOP)
         since = len(leader.reports)
@@ -237,7 +237,7 @@ async def test_an_answer_delivered_again_and_again_trades_once(tmp_path, nats_se
 
 
 async def test_without_a_worker_or_a_server_the_leader_reads_all_itself(tmp_path, nats_server):
-    async with exchange_at("demo", 3) as (_, address):
+    async with exchange_at("six") as (_, address):
         alone, _, _ = await run_once(settings_for(address, tmp_path / "alone"))
         for number, (url, why) in enumerate(
             [
@@ -255,32 +255,19 @@ async def test_without_a_worker_or_a_server_the_leader_reads_all_itself(tmp_path
             assert why in told[0]
 
 
-def test_the_base_install_needs_none_of_it_and_says_what_is_missing(tmp_path):
-    env = environment_for("http://127.0.0.1:9", tmp_path)
-    without = "import sys; sys.modules['nats'] = None; from arb.cli.app import main; main()"
-
-    def run(*command, **more):
-        return subprocess.run(
-            [sys.executable, "-c", f"import sys; sys.argv = ['arb', *{command!r}]; {without}"],
-            env=env | more,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    done = run("run", "--once", ARB_SHARDS__URL="nats://127.0.0.1:4222")
-    assert done.returncode == 2, done.stderr
-    assert "pip install 'arb-orchestrator[shards]'" in done.stderr
-    assert run("run", "--once").returncode == 3  # the venue is away, and nothing else
-    shown = run("config", "show", ARB_SHARDS__URL="nats://arb:secret-word@127.0.0.1:1")
-    assert "nats://arb:" in shown.stdout
-    assert "secret-word" not in shown.stdout
-
-
-async def test_a_worker_says_what_it_lacks(tmp_path):
+async def test_what_is_missing_or_wrong_is_named(tmp_path, monkeypatch):
+    url = "nats://arb:secret-word@127.0.0.1:1"
     loaded = settings_for("http://127.0.0.1:9", tmp_path)
     with pytest.raises(ConfigError, match="ARB_SHARDS__URL"):
         await work(loaded)
     with pytest.raises(ConfigError, match="nats://"):
         settings_for("http://127.0.0.1:9", tmp_path, **{"shards.url": "http://here"})
+    loaded = settings_for("http://127.0.0.1:9", tmp_path, **{"shards.url": url})
+    (shown,) = [one.shown for one in loaded.all() if one.name == "shards.url"]
+    assert shown.startswith("nats://arb:")
+    assert "secret-word" not in shown
+    assert "secret-word" in loaded.secrets()
+    monkeypatch.setitem(sys.modules, "nats", None)
+    for command in (work(loaded), run_once(loaded)):
+        with pytest.raises(ConfigError, match=r"pip install 'arb-orchestrator\[shards\]'"):
+            await command

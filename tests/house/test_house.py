@@ -136,11 +136,12 @@ def test_help_imports_nothing_heavy():
     assert not loaded & heavy
 
 
-def test_a_dry_run_never_imports_the_signing_stack():
+def test_a_dry_run_never_imports_the_signing_stack_nor_what_only_several_processes_need():
     code = "import arb.runtime.running, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
     done = _run(sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr
-    assert not {"eth_account", "polymarket", "coincurve", "web3"} & set(eval(done.stdout))
+    extras = {"eth_account", "polymarket", "coincurve", "web3", "nats", "redis"}
+    assert not extras & set(eval(done.stdout))
 
 
 def test_plans_and_approvals_are_made_by_the_gate_and_restored_by_the_ledger_alone():
