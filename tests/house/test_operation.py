@@ -432,7 +432,7 @@ def _until_told_to_stop(command, cwd, env):
         text=True,
     )
     told = [process.stderr.readline()]
-    while told[-1] and "Cycle #1 ended" not in told[-1]:
+    while told[-1] and " ended after " not in told[-1]:
         told.append(process.stderr.readline())
     process.terminate()
     out, rest = process.communicate(timeout=60)
