@@ -1,12 +1,13 @@
 """Reads of the ledger that are shared by all who ask within a moment."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
-from arb.domain.news import StateChanged
+from arb.domain.news import PlanStarted, StateChanged
 from arb.runtime.recent import FRESH_SECONDS, OLD_SECONDS, Recent
 
 
@@ -57,14 +58,19 @@ async def test_what_is_too_old_is_never_given_out(shared):
     assert await recent.statistics() == {"number": 2}
 
 
-async def test_news_of_a_change_ends_what_was_read_before_it_even_while_it_is_read(shared):
+@pytest.mark.parametrize(
+    "news",
+    [StateChanged(TradingState.HALTED, "by the operator"), PlanStarted(SimpleNamespace(id="p"))],
+    ids=["state", "plan"],
+)
+async def test_news_of_a_change_ends_what_was_read_before_it_even_while_it_is_read(shared, news):
     books, recent = shared
     await recent.statistics()
     books.now += FRESH_SECONDS
     books.gate.clear()
     await recent.statistics()  # a second read is under way, from before the news
     await asyncio.sleep(0)
-    recent(StateChanged(TradingState.HALTED, "by the operator"))
+    recent(news)
     books.gate.set()
     await asyncio.sleep(0.01)
     assert await recent.statistics() == {"number": 3}

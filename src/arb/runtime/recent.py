@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from arb.api.reads import Document, Reads
 from arb.domain.halt import Standing
-from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
+from arb.domain.news import CycleEnded, News, PlanEnded, PlanStarted, StateChanged
 
 T = TypeVar("T")
 Read = Callable[[], Awaitable[Any]]
@@ -40,8 +40,8 @@ class _Answer:
 class Recent:
     """See `arb.api.reads.Reads`. Itself an `Observer`.
 
-    An answer is at most `OLD_SECONDS` old, and never from before the end of a plan or cycle,
-    or a change of the state of trading, in this process.
+    An answer is at most `OLD_SECONDS` old, and never from before a plan began or ended, a
+    cycle ended, or the state of trading changed, in this process.
     """
 
     def __init__(self, reads: Reads, monotonic: Callable[[], float]) -> None:
@@ -52,7 +52,7 @@ class Recent:
 
     def __call__(self, news: News) -> None:
         """Forget what the news has made old."""
-        if not isinstance(news, PlanEnded | CycleEnded | StateChanged):
+        if not isinstance(news, PlanStarted | PlanEnded | CycleEnded | StateChanged):
             return
         self._change += 1
         if isinstance(news, CycleEnded):
