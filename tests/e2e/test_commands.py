@@ -6,7 +6,9 @@ import sys
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from arb.cli.app import app
 from arb.cli.output import render_report
 from arb.runtime.running import run_once
 from tests.conftest import environment_for, exchange_at, settings_for
@@ -123,16 +125,18 @@ def test_the_ledger_can_be_read(served):
         assert _text(served, command)
 
 
-def test_every_candidate_can_be_explained(served):
+def test_every_candidate_can_be_explained(served, monkeypatch):
+    env, folder, _ = served
+    monkeypatch.chdir(folder)
     for one in _json(served, "opportunities", "--all"):
-        story = _json(served, "explain", one["id"][:12])
+        told = CliRunner().invoke(app, ["explain", one["id"][:12], "--json"], env=env)
+        story = json.loads(told.stdout)
         assert story["meaning"]
         assert story["books"] or story["reason"] in ("missing_book", "missing_outcome")
         assert [v for v in story["verdicts"] if not v["passed"]] or story["decision"] == "approved"
     text = _text(served, "explain", served[2]["opportunities"][0]["id"])
     for word in ("Legs", "Gates", "Books at the time"):
         assert word in text
-    env, folder, _ = served
     assert "no candidate" in _arb("explain", "zzzz", env=env, cwd=folder).stderr
 
 

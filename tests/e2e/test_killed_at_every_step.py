@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.e2e.worlds import live_world
 
 FIVE_LEGS = "cheap-no-2"
-STEPS_AT_LEAST, CHUNKS = 24, 4
+STEPS_AT_LEAST, CHUNKS = 24, 6
 LIVES_MAX = 6
 
 
@@ -132,9 +132,8 @@ async def test_killed_at_any_step_nothing_is_lost_or_doubled(chunk, tmp_path):
 
 async def test_writing_down_after_sending_loses_what_was_sent(tmp_path):
     async with killer() as live:
-        broken = [
-            (step, wrong)
-            for step in range(3, 9)
-            if (wrong := (await one(live, tmp_path / str(step), step, naive=True))[1])
-        ]
-    assert broken
+        for step in range(3, 9):
+            _, wrong = await one(live, tmp_path / str(step), step, naive=True)
+            if wrong:
+                return
+    pytest.fail("the naive way lost nothing: then neither could this test tell of a loss")

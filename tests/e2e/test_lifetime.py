@@ -52,7 +52,7 @@ def test_sixty_cycles_do_not_overlap_grow_or_miscount(moving, tmp_path):
     env = environment_for(moving, tmp_path)
     env |= {"ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001"}
     process = subprocess.Popen(
-        [*ARB, "run", "--interval", "0.5", "--cycles", "60", "--json"],
+        [*ARB, "run", "--interval", "0.3", "--cycles", "60", "--json"],
         env=env,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -104,7 +104,9 @@ def test_being_told_to_stop_finishes_the_step_and_prints_the_statistics(number, 
     _sound(env, tmp_path)
 
 
-@pytest.mark.parametrize("delay", [1.3, 1.7, 2.1, 2.5, 2.9])
+@pytest.mark.parametrize(
+    "delay", [2.1, 2.9, *(pytest.param(d, marks=pytest.mark.full) for d in (1.3, 1.7, 2.5))]
+)
 def test_a_killed_process_leaves_a_sound_ledger_and_counting_goes_on(delay, moving, tmp_path):
     env = environment_for(moving, tmp_path)
     env |= {"ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001"}
