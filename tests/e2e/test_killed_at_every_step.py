@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.e2e.worlds import live_world
 
 FIVE_LEGS = "cheap-no-2"
-STEPS_AT_LEAST, CHUNKS = 24, 6
+STEPS_AT_LEAST, CHUNKS = 24, 8
 LIVES_MAX = 6
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, make_url, select
+from sqlalchemy import Connection, func, inspect, make_url, select
+from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import CASH, consequences
@@ -40,10 +37,8 @@ async def upgrade(database: Database) -> str:
 async def revision(database: Database) -> tuple[str | None, str]:
     """The database's revision and the newest one."""
     async with database.read() as connection:
-        current = await connection.run_sync(
-            lambda sync: MigrationContext.configure(sync).get_current_revision()
-        )
-    return current, _newest()
+        current = await connection.run_sync(_current)
+    return current, _known()[-1]
 
 
 async def check(database: Database) -> list[str]:
@@ -109,26 +104,36 @@ async def restore(source: Path, url: str) -> None:
 
 
 def _upgrade(connection: Connection) -> str:
-    current = MigrationContext.configure(connection).get_current_revision()
-    newest = _newest()
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    current, known = _current(connection), _known()
+    if current == known[-1]:
+        return current
     if current is not None and current not in known:
         raise LedgerError(
             f"the ledger has schema {current}, which this version does not know; "
             "install the version that wrote it, or a newer one"
         )
-    if current != newest:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return newest
+    # Most commands find the schema as it should be, and start the sooner.
+    from alembic import command  # noqa: PLC0415  # rarely needed, and slow to import
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return known[-1]
 
 
-def _newest() -> str:
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    assert head is not None
-    return head
+def _current(connection: Connection) -> str | None:
+    """The database's revision, as Alembic keeps it; `None`: it has none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sql("select version_num from alembic_version"))
+    return found
+
+
+def _known() -> list[str]:
+    """All revisions, the oldest first; their files are named after them."""
+    return sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v[0-9]*_*.py"))
 
 
 async def _sqlite_problems(db: AsyncConnection) -> list[str]:
