@@ -6,9 +6,9 @@ Deliberately naive and independent of the detector: no intervals, no closed form
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from arb.adapters.simulator.listing import Planted, SimEvent, SimMarket
-from arb.adapters.simulator.matching import Ladder
 from arb.domain.money import MICRO
 
 LEGS_MAX = 15
@@ -20,8 +20,14 @@ FEE_STEP = 10**13
 CENT, DOLLAR = 10**10, 10**12
 """In 10^-12 USD, the unit of price times size."""
 
-Side = tuple[SimMarket, Ladder]
-"""A market and the asks of the outcome that is bought in it."""
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What is offered of one outcome; rate and least size in millionths."""
+
+    ladder: tuple[tuple[int, int], ...]
+    rate: int
+    least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,16 @@ class _Leg:
 def no_set(event: SimEvent) -> Planted | None:
     """The most profitable set of NOs of an exclusive event."""
     markets = [market for market in event.markets if _tradable(market)]
-    sides = [(market, market.view(market.no)[1]) for market in markets]
+    best = _best_no_set(tuple(_side(market, market.no) for market in markets))
+    if best is None:
+        return None
+    size, chosen = best
+    return _planted(event.slug, "negrisk_no", size, size * (len(chosen) - 1), chosen)
+
+
+@lru_cache(maxsize=512)
+def _best_no_set(sides: tuple[_Side, ...]) -> tuple[int, list[_Leg]] | None:
+    """Size and legs; remembered, since a scenario is the same each time it is built."""
     best: tuple[int, int, list[_Leg]] | None = None
     for size in _sizes(sides):
         worth = size * PICO
@@ -48,26 +63,29 @@ def no_set(event: SimEvent) -> Planted | None:
         profit = worth * (len(chosen) - 1) - sum(leg.paid for leg in chosen)
         if len(chosen) > 1 and profit > (best[0] if best else 0):
             best = (profit, size, chosen)
-    if best is None:
-        return None
-    _, size, chosen = best
-    return _planted(event.slug, "negrisk_no", size, size * (len(chosen) - 1), chosen)
+    return best and best[1:]
 
 
 def yes_set(event: SimEvent) -> Planted | None:
     """The most profitable size of buying YES of every outcome of an exhaustive event."""
-    sides = [(market, market.view(market.yes)[1]) for market in event.markets]
+    sides = tuple(_side(market, market.yes) for market in event.markets)
     return _fixed(event.slug, "negrisk_yes", sides)
 
 
 def pair(event: SimEvent) -> Planted | None:
     """The most profitable size of buying both outcomes of the event's only market."""
     market = event.markets[0]
-    sides = [(market, market.view(token)[1]) for token in (market.yes, market.no)]
+    sides = tuple(_side(market, token) for token in (market.yes, market.no))
     return _fixed(event.slug, "binary_complement", sides)
 
 
-def _fixed(slug: str, kind: str, sides: Sequence[Side]) -> Planted | None:
+def _fixed(slug: str, kind: str, sides: tuple[_Side, ...]) -> Planted | None:
+    best = _best_fixed(sides)
+    return None if best is None else _planted(slug, kind, best[0], best[0], best[1])
+
+
+@lru_cache(maxsize=512)
+def _best_fixed(sides: tuple[_Side, ...]) -> tuple[int, list[_Leg]] | None:
     best: tuple[int, int, list[_Leg]] | None = None
     for size in _sizes(sides):
         legs = _legs(sides, size)
@@ -76,7 +94,7 @@ def _fixed(slug: str, kind: str, sides: Sequence[Side]) -> Planted | None:
             break
         if all(leg.accepted for leg in legs) and profit > (best[0] if best else 0):
             best = (profit, size, legs)
-    return None if best is None else _planted(slug, kind, best[1], best[1], best[2])
+    return best and best[1:]
 
 
 def _planted(slug: str, kind: str, size: int, pays: int, legs: Sequence[_Leg]) -> Planted:
@@ -84,22 +102,27 @@ def _planted(slug: str, kind: str, size: int, pays: int, legs: Sequence[_Leg]) -
     return Planted(slug, kind, Decimal(size) / MICRO, Decimal(profit).scaleb(-18))
 
 
-def _sizes(sides: Sequence[Side]) -> range:
-    deepest = max((sum(size for _, size in ladder) for _, ladder in sides), default=0)
+def _side(market: SimMarket, token: str) -> _Side:
+    ladder = tuple(market.view(token)[1])
+    return _Side(ladder, int(market.schedule.rate * MICRO), int(market.min_size * MICRO))
+
+
+def _sizes(sides: Sequence[_Side]) -> range:
+    deepest = max((sum(size for _, size in side.ladder) for side in sides), default=0)
     return range(STEP, deepest + 1, STEP)
 
 
-def _legs(sides: Sequence[Side], size: int) -> list[_Leg]:
-    bought = (_buy(number, market, ladder, size) for number, (market, ladder) in enumerate(sides))
+def _legs(sides: Sequence[_Side], size: int) -> list[_Leg]:
+    bought = (_buy(number, side, size) for number, side in enumerate(sides))
     return [leg for leg in bought if leg is not None]
 
 
-def _buy(number: int, market: SimMarket, ladder: Ladder, size: int) -> _Leg | None:
+def _buy(number: int, side: _Side, size: int) -> _Leg | None:
     """Buying so much down the ladder; `None` beyond its depth."""
-    rate = int(market.schedule.rate * MICRO)
+    rate = side.rate
     paid = charged = limit = 0
     left = size
-    for price, offered in ladder:
+    for price, offered in side.ladder:
         taken = min(left, offered)
         limit = price
         cost = taken * price * MICRO
@@ -113,7 +136,7 @@ def _buy(number: int, market: SimMarket, ladder: Ladder, size: int) -> _Leg | No
     if left:
         return None
     value = limit * size
-    accepted = value % CENT == 0 and value >= DOLLAR and size >= int(market.min_size * MICRO)
+    accepted = value % CENT == 0 and value >= DOLLAR and size >= side.least
     return _Leg(number, paid, charged, accepted)
 
 
