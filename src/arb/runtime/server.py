@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -10,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from arb.api.reads import Alerts, Bots
 from arb.bootstrap import build_strategies, cycle_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
-from arb.domain.errors import ConfigError
+from arb.domain.errors import ConfigError, Unavailable
 from arb.engine.bus import Bus
 from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Watch
+from arb.net.serve import listening
 from arb.plugins import installed
 from arb.ports import Desk, Observer
 from arb.runtime.memory import quiet
@@ -201,57 +200,23 @@ def _tokens(options: ApiSettings) -> tuple[Any, str | None]:
 
 @contextlib.asynccontextmanager
 async def _listening(app: ASGIApp, options: ApiSettings) -> AsyncIterator[str]:
-    host, port = options.host, options.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, asyncio turns Nagle's algorithm off; otherwise answers can wait 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"the API cannot listen on {host}:{port}: {error.strerror}; set ARB_API__PORT"
-        ) from None
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="websockets-sansio",
-        ws_max_size=4096,
-        ws_per_message_deflate=False,  # every client's copy would be packed anew
-        server_header=False,
-        date_header=False,
-        h11_max_incomplete_event_size=16 * 1024,
-        limit_concurrency=500,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await server.ready.wait()
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await asyncio.gather(task, return_exceptions=True)
-        listener.close()
-
-
-class _Server(uvicorn.Server):
-    """Without signal handlers of its own: the run decides when to stop."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell who waits that requests are answered now."""
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            address = await stack.enter_async_context(
+                listening(
+                    app,
+                    options.host,
+                    options.port,
+                    ws_max_size=4096,
+                    ws_per_message_deflate=False,  # every client's copy would be packed anew
+                    server_header=False,
+                    date_header=False,
+                    h11_max_incomplete_event_size=16 * 1024,
+                    limit_concurrency=500,
+                    timeout_keep_alive=30,
+                    timeout_graceful_shutdown=STOP_SECONDS,
+                )
+            )
+        except Unavailable as error:
+            raise ConfigError(f"the API {error}; set ARB_API__PORT") from None
+        yield address

@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import random
-import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -29,8 +27,8 @@ from arb.adapters.simulator.floor import Floor
 from arb.adapters.simulator.portfolio import Portfolio
 from arb.adapters.simulator.trading import Trading
 from arb.adapters.simulator.user_channel import UserChannel
-from arb.domain.errors import Unavailable
 from arb.domain.money import from_micro, text
+from arb.net.serve import listening
 
 EVENTS_PER_PAGE_MAX, MARKETS_PER_PAGE_MAX, BOOKS_MAX = 500, 100, 500
 SETTLING_STEP = 0.02
@@ -267,53 +265,16 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> A
     Raises:
         Unavailable: The port is taken.
     """
-    # Named TCP, asyncio turns Nagle's algorithm off; otherwise answers can wait 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
     api = Api(exchange)
-    config = uvicorn.Config(
-        api.app(),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    moving = asyncio.create_task(_keep_moving(exchange))
-    settling = asyncio.create_task(_keep_settling(api.floor))
-    try:
-        await server.ready.wait()
-        yield f"http://{host}:{listener.getsockname()[1]}"
-    finally:
-        moving.cancel()
-        settling.cancel()
-        server.should_exit = True
-        await asyncio.gather(serving, moving, settling, return_exceptions=True)
-        listener.close()
-
-
-class _Server(uvicorn.Server):
-    """Without signal handlers of its own: who serves decides when to stop."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell who waits that requests are answered now."""
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
+    async with listening(api.app(), host, port, timeout_graceful_shutdown=1) as address:
+        moving = asyncio.create_task(_keep_moving(exchange))
+        settling = asyncio.create_task(_keep_settling(api.floor))
+        try:
+            yield address
+        finally:
+            moving.cancel()
+            settling.cancel()
+            await asyncio.gather(moving, settling, return_exceptions=True)
 
 
 async def _keep_moving(exchange: Exchange) -> None:
