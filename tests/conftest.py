@@ -4,9 +4,9 @@ import contextlib
 import gzip
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,6 +14,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.simulator.scenario import build
 from arb.adapters.simulator.server import serve
 from arb.config.sources import Loaded, load
+from tests.daemon import Daemon
 from tests.nats import NONE as NO_NATS
 from tests.nats import NatsServer
 from tests.nats import binary as nats_binary
@@ -22,6 +23,7 @@ from tests.redis import NONE as NO_REDIS
 from tests.redis import RedisServer
 from tests.redis import binary as redis_binary
 
+D = TypeVar("D", bound=Daemon)
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "data"
 
@@ -60,24 +62,22 @@ def postgres() -> Iterator[Server]:
 @pytest.fixture
 def nats_server() -> Iterator[NatsServer]:
     """A real server with JetStream, for one test."""
-    program = nats_binary()
-    if program is None:
-        pytest.skip(NO_NATS)
-    pytest.importorskip("nats", reason="the extra `shards` is not installed")
-    server = NatsServer(program)
-    server.start()
-    yield server
-    server.remove()
+    yield from _daemon(NatsServer, nats_binary(), NO_NATS, "nats", "shards")
 
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
     """A real server, for one test."""
-    program = redis_binary()
+    yield from _daemon(RedisServer, redis_binary(), NO_REDIS, "redis", "redis")
+
+
+def _daemon(
+    make: Callable[[str], D], program: str | None, none: str, library: str, extra: str
+) -> Iterator[D]:
     if program is None:
-        pytest.skip(NO_REDIS)
-    pytest.importorskip("redis", reason="the extra `redis` is not installed")
-    server = RedisServer(program)
+        pytest.skip(none)
+    pytest.importorskip(library, reason=f"the extra `{extra}` is not installed")
+    server = make(program)
     server.start()
     yield server
     server.remove()
