@@ -68,34 +68,45 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """The account for scripts."""
-        held, sums = self.portfolio, self.statistics
         return {
             "schema": 1,
             "account": self.account,
             "state": self.standing.state.value,
             "reason": self.standing.reason,
-            "cash": text(held.cash),
-            "promised": text(held.promised),
-            "locked": text(held.locked),
-            "provisional": text(held.provisional),
-            "open_plans": held.open_plans,
-            "volume_today": text(held.volume_today),
-            "loss_today": text(held.loss_today),
-            "consecutive_failures": held.consecutive_failures,
-            "trades_ended": held.trades_ended,
-            "trades_voided": held.trades_voided,
-            "statistics": {
-                "cycles": sums.cycles,
-                "opportunities": sums.opportunities,
-                "trades": sums.trades,
-                "successes": sums.successes,
-                "failures": sums.failures,
-                "total_profit": text(sums.realised),
-                "locked_profit": text(sums.locked_profit),
-            },
+            **account_document(self.portfolio),
+            "statistics": statistics_document(self.statistics),
             "last_cycle": self.cycle,
             "funnel": self.funnel,
         }
+
+
+def account_document(held: Portfolio) -> dict[str, Any]:
+    """What an account holds and has done today, for scripts."""
+    return {
+        "cash": text(held.cash),
+        "promised": text(held.promised),
+        "locked": text(held.locked),
+        "provisional": text(held.provisional),
+        "open_plans": held.open_plans,
+        "volume_today": text(held.volume_today),
+        "loss_today": text(held.loss_today),
+        "consecutive_failures": held.consecutive_failures,
+        "trades_ended": held.trades_ended,
+        "trades_voided": held.trades_voided,
+    }
+
+
+def statistics_document(sums: Statistics) -> dict[str, Any]:
+    """The sum of all cycles, for scripts."""
+    return {
+        "cycles": sums.cycles,
+        "opportunities": sums.opportunities,
+        "trades": sums.trades,
+        "successes": sums.successes,
+        "failures": sums.failures,
+        "total_profit": text(sums.realised),
+        "locked_profit": text(sums.locked_profit),
+    }
 
 
 async def read_status(loaded: Loaded) -> Status:

@@ -15,7 +15,7 @@ from arb.domain.money import Shares, text
 from arb.domain.plan import PlannedLeg
 from arb.domain.reason import Reason
 from arb.ports import Clock, Ledger
-from arb.runtime.reads import plain, tell
+from arb.runtime.reads import account_document, plain, statistics_document, tell
 from arb.runtime.words import safe
 
 Document = dict[str, Any]
@@ -42,33 +42,15 @@ class LedgerDocuments:
         held = await self._ledger.portfolio(self._clock.now())
         return {
             "account": self._ledger.account,
-            "cash": text(held.cash),
+            **account_document(held),
             "free": text(held.free),
-            "promised": text(held.promised),
-            "locked": text(held.locked),
             "equity": text(held.equity),
-            "provisional": text(held.provisional),
-            "open_plans": held.open_plans,
-            "volume_today": text(held.volume_today),
-            "loss_today": text(held.loss_today),
-            "consecutive_failures": held.consecutive_failures,
-            "trades_ended": held.trades_ended,
-            "trades_voided": held.trades_voided,
             "by_event": {event: text(bound) for event, bound in held.by_event.items()},
         }
 
     async def statistics(self) -> Document:
         """See `Reads`."""
-        sums = await self._ledger.statistics()
-        return {
-            "cycles": sums.cycles,
-            "opportunities": sums.opportunities,
-            "trades": sums.trades,
-            "successes": sums.successes,
-            "failures": sums.failures,
-            "total_profit": text(sums.realised),
-            "locked_profit": text(sums.locked_profit),
-        }
+        return statistics_document(await self._ledger.statistics())
 
     async def positions(self) -> Sequence[Document]:
         """See `Reads`."""
