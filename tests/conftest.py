@@ -22,6 +22,7 @@ from tests.postgres import NONE, Server, binaries
 from tests.redis import NONE as NO_REDIS
 from tests.redis import RedisServer
 from tests.redis import binary as redis_binary
+from tests.webhook import Webhook
 
 D = TypeVar("D", bound=Daemon)
 ROOT = Path(__file__).parents[1]
@@ -69,6 +70,14 @@ def nats_server() -> Iterator[NatsServer]:
 def redis_server() -> Iterator[RedisServer]:
     """A real server, for one test."""
     yield from _daemon(RedisServer, redis_binary(), NO_REDIS, "redis", "redis")
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A receiver for one test."""
+    server = Webhook()
+    yield server
+    server.stop()
 
 
 def _daemon(

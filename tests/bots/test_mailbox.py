@@ -279,6 +279,7 @@ import sys
 from pathlib import Path
 from arb.adapters.bots.files import Folder
 folder = Folder(Path(sys.argv[1]))
+print("ready", flush=True)
 n = 0
 while True:
     n += 1
@@ -291,12 +292,15 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
     folder = Folder(tmp_path / "box")
     seen = 0
     for _ in range(12):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "box")])
-        until = time.monotonic() + 0.25 + chance.random() * 0.15
+        command = [sys.executable, "-c", WRITER, str(tmp_path / "box")]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE)
+        writer.stdout.readline()
+        until = time.monotonic() + chance.random() * 0.15
         while time.monotonic() < until:
             seen += _whole(folder)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
+        writer.stdout.close()
         seen += _whole(folder)
     folder.close()
     assert seen > 100

@@ -3,35 +3,29 @@
 import asyncio
 import json
 import socket
-import subprocess
-import sys
 
 import pytest
 
 from arb.cli.run import run as run_command
 from arb.runtime import demo, running
 from tests.conftest import environment_for, exchange_at
+from tests.programs import arb
 
 NOWHERE = "http://127.0.0.1:9"
 
 
-def _arb(*args, env, cwd):
-    command = [sys.executable, "-m", "arb", *args]
-    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=60)
-
-
 def test_trading_can_be_halted_before_the_first_run(tmp_path):
     env = environment_for(NOWHERE, tmp_path)
-    done = _arb("halt", "--reason", "not yet", env=env, cwd=tmp_path)
+    done = arb("halt", "--reason", "not yet", env=env, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "Trading is halted.\n")
-    status = json.loads(_arb("status", "--json", env=env, cwd=tmp_path).stdout)
+    status = json.loads(arb("status", "--json", env=env, cwd=tmp_path).stdout)
     assert (status["state"], status["reason"]) == ("halted", "not yet")
 
 
 @pytest.mark.parametrize("name", ["ROTATION", "RETENTION", "COMPRESSION"])
 def test_a_log_rule_that_cannot_be_understood_is_found_before_a_run(name, tmp_path):
     env = environment_for(NOWHERE, tmp_path) | {f"ARB_LOGGING__{name}": "every other moon"}
-    done = _arb("config", "check", env=env, cwd=tmp_path)
+    done = arb("config", "check", env=env, cwd=tmp_path)
     assert done.returncode == 2
     assert f"logging.{name.lower()}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -42,7 +36,7 @@ def test_two_sources_of_the_key_are_found_before_a_run(tmp_path):
         "ARB_POLYMARKET__KEYRING": "a/b",
         "ARB_POLYMARKET__PRIVATE_KEY": "0x" + "a7" * 32,
     }
-    done = _arb("config", "check", env=env, cwd=tmp_path)
+    done = arb("config", "check", env=env, cwd=tmp_path)
     assert done.returncode == 2
     assert "ARB_POLYMARKET__KEYRING and ARB_POLYMARKET__PRIVATE_KEY" in done.stderr
 
@@ -53,21 +47,21 @@ def test_a_port_that_is_taken_is_bad_usage(tmp_path):
         taken.listen()
         port = str(taken.getsockname()[1])
         env = environment_for(NOWHERE, tmp_path)
-        done = _arb("exchange", "serve", "--port", port, env=env, cwd=tmp_path)
+        done = arb("exchange", "serve", "--port", port, env=env, cwd=tmp_path)
     assert done.returncode == 2
     assert "choose another --port" in done.stderr
 
 
 def test_debug_shows_where_and_keeps_the_exit_code(tmp_path):
     env = environment_for(NOWHERE, tmp_path) | {"ARB_RISK__MAX_DAILY_LOSS": "lots"}
-    done = _arb("--debug", "config", "check", env=env, cwd=tmp_path)
+    done = arb("--debug", "config", "check", env=env, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("arb: risk.max_daily_loss = 'lots'")
 
 
 def test_a_group_without_a_command_shows_its_help(tmp_path):
-    done = _arb("config", env=environment_for(NOWHERE, tmp_path), cwd=tmp_path)
+    done = arb("config", env=environment_for(NOWHERE, tmp_path), cwd=tmp_path)
     assert done.returncode == 2
     assert "Commands:" in done.stderr
     assert "\\n" not in done.stderr
@@ -80,7 +74,7 @@ async def test_the_doctor_looks_at_data_settings_and_logs(tmp_path):
 
         async def checks(**more):
             command = ("doctor", "--json")
-            done = await asyncio.to_thread(_arb, *command, env=env | more, cwd=tmp_path)
+            done = await asyncio.to_thread(arb, *command, env=env | more, cwd=tmp_path)
             found = {check["check"]: check for check in json.loads(done.stdout)}
             return done.returncode, found
 

@@ -1,8 +1,6 @@
 """The commands as a user types them."""
 
 import json
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -12,47 +10,29 @@ from arb.cli.app import app
 from arb.cli.output import render_report
 from arb.runtime.running import run_once
 from tests.conftest import environment_for, exchange_at, settings_for
-
-
-def _arb(*args, env, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "arb", *args],
-        env=env,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+from tests.programs import arb, exchange_program
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "arb", "exchange", "serve", "--seed", "9", "--port", "0", "--json"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    env = environment_for(json.loads(process.stdout.readline())["ready"], folder)
-    done = _arb("run", "--once", "--json", env=env, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    yield env, folder, json.loads(done.stdout)
-    process.terminate()
-    process.wait(10)
-    process.stdout.close()
+    with exchange_program(folder, seed=9) as address:
+        env = environment_for(address, folder)
+        done = arb("run", "--once", "--json", env=env, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        yield env, folder, json.loads(done.stdout)
 
 
 def _json(served, *args):
     env, folder, _ = served
-    done = _arb(*args, "--json", env=env, cwd=folder)
+    done = arb(*args, "--json", env=env, cwd=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def _text(served, *args):
     env, folder, _ = served
-    done = _arb(*args, env=env, cwd=folder)
+    done = arb(*args, env=env, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "\x1b[" not in done.stdout
     return done.stdout
@@ -137,7 +117,7 @@ def test_every_candidate_can_be_explained(served, monkeypatch):
     text = _text(served, "explain", served[2]["opportunities"][0]["id"])
     for word in ("Legs", "Gates", "Books at the time"):
         assert word in text
-    assert "no candidate" in _arb("explain", "zzzz", env=env, cwd=folder).stderr
+    assert "no candidate" in arb("explain", "zzzz", env=env, cwd=folder).stderr
 
 
 def test_an_event_can_be_previewed(served):
@@ -146,7 +126,7 @@ def test_an_event_can_be_previewed(served):
     assert "FAIL  profit_fraction" in text
     assert "augmented" in _text(served, "preview", "six-5-augmented")
     assert "No edge" in _text(served, "preview", "plain-1")
-    missing = _arb("preview", "no-such-event", env=env, cwd=folder)
+    missing = arb("preview", "no-such-event", env=env, cwd=folder)
     assert missing.returncode == 3
     assert "no such event" in missing.stderr
 
@@ -154,7 +134,7 @@ def test_an_event_can_be_previewed(served):
 def test_the_doctor_finds_all_well_and_says_what_is_not(served, tmp_path):
     assert all(check["passed"] for check in _json(served, "doctor"))
     env = environment_for("http://127.0.0.1:9", tmp_path) | {"ARB_POLYMARKET__ATTEMPTS": "1"}
-    ill = _arb("doctor", env=env, cwd=tmp_path)
+    ill = arb("doctor", env=env, cwd=tmp_path)
     assert ill.returncode == 3
     assert "FAIL" in ill.stdout
     assert "ARB_POLYMARKET__CLOB_URL" in ill.stdout
@@ -169,7 +149,7 @@ def test_settings_are_shown_with_their_sources(served):
 
 def test_fees_are_told_offline(tmp_path):
     env = environment_for("http://127.0.0.1:9", tmp_path)
-    table = json.loads(_arb("fees", "--json", env=env, cwd=tmp_path).stdout)
+    table = json.loads(arb("fees", "--json", env=env, cwd=tmp_path).stdout)
     assert table["per_share"]["0.5"] == {"0.04": "0.01", "0.05": "0.0125", "0.07": "0.0175"}
     assert table["per_set_of_equal_prices"]["2"]["0.04"] == "0.02"
 
@@ -177,7 +157,7 @@ def test_fees_are_told_offline(tmp_path):
 def test_scan_writes_nothing_down(served, tmp_path):
     env, _, _ = served
     env = {**env, "ARB_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path}/none.db"}
-    done = _arb(
+    done = arb(
         "scan", "--json", "--kind", "negrisk_no", "--min-profit", "0.05", env=env, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
@@ -198,14 +178,14 @@ def test_scan_writes_nothing_down(served, tmp_path):
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(args, said, tmp_path):
-    done = _arb(*args, env=environment_for("http://127.0.0.1:9", tmp_path), cwd=tmp_path)
+    done = arb(*args, env=environment_for("http://127.0.0.1:9", tmp_path), cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_reading_a_ledger_that_is_not_there_says_so(tmp_path):
-    done = _arb("status", env=environment_for("http://127.0.0.1:9", tmp_path), cwd=tmp_path)
+    done = arb("status", env=environment_for("http://127.0.0.1:9", tmp_path), cwd=tmp_path)
     assert done.returncode == 5
     assert "arb run --once" in done.stderr
 

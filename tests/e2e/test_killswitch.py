@@ -8,7 +8,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -35,17 +34,14 @@ from arb.runtime.sentinel import Sentinel, sentinel_of
 from arb.testing import builders
 from tests.adapters.venue import KEY, WALLETS, environment, place
 from tests.conftest import environment_for
+from tests.programs import ARB, arb
 
-ARB = [sys.executable, "-m", "arb"]
 NOWHERE = "http://127.0.0.1:9"
 ACCOUNT = "paper:default"
 
 
 def _arb(*args, cwd, address=NOWHERE, **more):
-    env = environment_for(address, cwd)
-    return subprocess.run(
-        [*ARB, *args], env=env, cwd=cwd, capture_output=True, text=True, timeout=120, **more
-    )
+    return arb(*args, env=environment_for(address, cwd), cwd=cwd, **more)
 
 
 def _start(*args, cwd, address=NOWHERE):

@@ -7,15 +7,15 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, environment_for
+from tests.programs import arb, exchange_program
+from tests.programs import running as program
 
-ARB = [sys.executable, "-m", "arb"]
 TOKEN = "a-token-of-this-test-alone-0123456789"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -31,18 +31,6 @@ def browser():
         found = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield found
         found.close()
-
-
-@contextlib.contextmanager
-def _process(*command, **more):
-    process = subprocess.Popen([*ARB, *command], text=True, **more)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 BOTS = f"""
@@ -75,9 +63,7 @@ def running(tmp_path):
 @contextlib.contextmanager
 def _running(tmp_path, scenario, **more):
     (tmp_path / "bots.toml").write_text(BOTS)
-    serve = ("exchange", "serve", "--scenario", scenario, "--seed", "5", "--port", "0", "--json")
-    with _process(*serve, cwd=tmp_path, stdout=subprocess.PIPE) as exchange:
-        address = json.loads(exchange.stdout.readline())["ready"]
+    with exchange_program(tmp_path, scenario=scenario, seed=5) as address:
         env = environment_for(address, tmp_path) | {
             "ARB_API__PORT": "0",
             "ARB_API__TOKEN": TOKEN,
@@ -89,7 +75,7 @@ def _running(tmp_path, scenario, **more):
         run = ("run", "--api", "--interval", "0.7")
         with (
             (tmp_path / "log").open("w") as log,
-            _process(*run, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=log),
+            program(*run, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=log),
         ):
             yield _told(tmp_path / "log"), env, tmp_path
 
@@ -245,9 +231,7 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         page.keyboard.press("Enter")
         page.wait_for_selector(f"{atom}:has-text('■ stopped')", timeout=PATIENCE_MS)
         told = {"ARB_API__PORT": address.rpartition(":")[2], "ARB_API__TOKEN": TOKEN}
-        done = subprocess.run(
-            [*ARB, "top", "--once"], env=env | told, cwd=folder, capture_output=True, text=True
-        )
+        done = arb("top", "--once", env=env | told, cwd=folder)
         assert re.search(r"atom\W+stopped", done.stdout), done
         assert re.search(r"broken\W+gave up", done.stdout)
         page.click(f"{atom} button:has-text('Start')")
@@ -298,24 +282,24 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
     address, env, folder = running
     env = env | {"ARB_API__PORT": address.rpartition(":")[2]}
 
-    def arb(*args):
-        done = subprocess.run([*ARB, *args], env=env, cwd=folder, capture_output=True, text=True)
+    def said(*args):
+        done = arb(*args, env=env, cwd=folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "told to the running orchestrator" in arb("pause", "--reason", "tea")
-    status = json.loads(arb("status", "--json"))
+    assert "told to the running orchestrator" in said("pause", "--reason", "tea")
+    status = json.loads(said("status", "--json"))
     assert status["orchestrator"]["health"]["status"] == "paused"
-    assert "told to the running orchestrator" in arb("resume")
-    assert "Errors forgotten" in arb("reset-errors")
-    top = arb("top", "--once")
+    assert "told to the running orchestrator" in said("resume")
+    assert "Errors forgotten" in said("reset-errors")
+    top = said("top", "--once")
     assert "orchestrator is healthy" in top
     assert "Trading is halted: paused: tea" in top
-    assert "halted" in arb("halt")
+    assert "halted" in said("halt")
     lines = [
         json.loads(line) for line in (folder / "data" / "api-audit.jsonl").read_text().splitlines()
     ]
     assert [line["action"] for line in lines if line["step"] == "done"] == [
         "pause", "resume", "reset-errors", "halt",
     ]  # fmt: skip
-    assert "whole" in arb("api", "audit")
+    assert "whole" in said("api", "audit")

@@ -2,14 +2,9 @@
 
 import asyncio
 import itertools
-import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -25,8 +20,8 @@ from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _facts, _plan
 from tests.conftest import environment_for
 from tests.e2e.worlds import differences, live_settings, live_world
+from tests.programs import Program, exchange_program
 
-ARB = [sys.executable, "-m", "arb"]
 HALTED = 4
 WAIT_SECONDS = 40
 TOKEN = "token-of-the-tests-0123456789abcdef"
@@ -34,70 +29,28 @@ TOKEN = "token-of-the-tests-0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory):
-    process = subprocess.Popen(
-        [*ARB, "exchange", "serve", "--scenario", "moving", "--seed", "5", "--port", "0", "--json"],
-        cwd=tmp_path_factory.mktemp("moving"),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    address = json.loads(process.stdout.readline())["ready"]
-    yield address
-    process.terminate()
-    process.wait(10)
-    process.stdout.close()
-
-
-class Orchestrator:
-    """`arb run` as a process, with what it has said so far."""
-
-    def __init__(self, folder: Path, address: str, url: str, *more: str, **settings: str) -> None:
-        folder.mkdir()
-        self.out, self.err = folder / "out", folder / "err"
-        env = environment_for(address, folder) | {
-            "ARB_DATABASE__URL": url,
-            "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
-            **settings,
-        }
-        with self.out.open("w") as out, self.err.open("w") as err:
-            self.process = subprocess.Popen(
-                [*ARB, "run", "--interval", "0.2", "--json", *more],
-                env=env,
-                cwd=folder,
-                stdout=out,
-                stderr=err,
-            )
-
-    @property
-    def reports(self) -> list[dict]:
-        lines = self.out.read_text().splitlines(keepends=True)
-        said = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [one for one in said if "cycle" in one]
-
-    @property
-    def plans(self) -> list[str]:
-        return [plan["id"] for report in self.reports for plan in report["plans"]]
-
-    def send(self, number: int) -> None:
-        os.kill(self.process.pid, number)
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+    with exchange_program(tmp_path_factory.mktemp("moving"), scenario="moving", seed=5) as address:
+        yield address
 
 
 @pytest.fixture
 def start(moving, tmp_path):
     started = []
 
-    def one(url: str, *more: str, **settings: str) -> Orchestrator:
+    def one(url: str, *more: str, **settings: str) -> Program:
         folder = tmp_path / str(len(started))
-        started.append(Orchestrator(folder, moving, url, *more, **settings))
+        env = environment_for(moving, folder) | {
+            "ARB_DATABASE__URL": url,
+            "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
+            **settings,
+        }
+        run = ("run", "--interval", "0.2", "--json", *more)
+        started.append(Program(folder, *run, env=env))
         return started[-1]
 
     yield one
     for orchestrator in started:
-        orchestrator.end()
+        orchestrator.kill()
 
 
 def _until(true, *, seconds=WAIT_SECONDS, what=""):
@@ -129,7 +82,7 @@ def test_of_two_that_start_together_exactly_one_trades_two_hundred_times(start, 
     for _ in range(200):
         url = postgres.database()
         for orchestrator in _one_of_two_trades(start, url):
-            orchestrator.end()
+            orchestrator.kill()
         assert postgres.sql(url, "select token from leaders") == ["1"]
 
 
@@ -155,8 +108,7 @@ def test_one_of_two_trades_and_when_it_was_stopped_it_is_fenced_when_it_wakes(
     assert {r["cycle"] for r in first.reports}.isdisjoint(r["cycle"] for r in second.reports)
     assert max(r["cycle"] for r in first.reports) <= int(cycles[0])
     assert set(first.plans).isdisjoint(second.plans)
-    second.send(signal.SIGTERM)
-    assert second.process.wait(WAIT_SECONDS) == 0, second.err.read_text()
+    assert second.stop() == 0, second.err.read_text()
     _sound(url)
 
 
@@ -175,8 +127,7 @@ def test_a_server_that_is_away_for_a_while_costs_cycles_and_nothing_else(seconds
     _until(lambda: len(alone.reports) >= before + 3, what=alone.err.read_text())
     known = len(alone.plans)
     _until(lambda: len(alone.plans) > known, what=alone.err.read_text())
-    alone.send(signal.SIGTERM)
-    assert alone.process.wait(WAIT_SECONDS) == 0, alone.err.read_text()
+    assert alone.stop() == 0, alone.err.read_text()
     written = set(postgres.sql(url, "select id from plans"))
     assert set(alone.plans) <= written
     assert postgres.sql(url, "select count(*) from plans where state = 'open'") == ["0"]
@@ -308,8 +259,7 @@ async def test_the_api_works_on_a_server_and_a_waiting_orchestrator_does_not_ser
     assert postgres.sql(url, latest) == ["halted"]
     _until(lambda: "this one waits" in standby.err.read_text())
     assert "http://" not in standby.err.read_text()
-    leader.send(signal.SIGTERM)
-    assert leader.process.wait(WAIT_SECONDS) == 0, leader.err.read_text()
+    assert leader.stop() == 0, leader.err.read_text()
     _until(lambda: standby.reports, what=standby.err.read_text())
     (status,) = [one async for one in _fetched(standby, "/bot/health")]
     # A halt is the account's: it holds for whoever leads next.

@@ -34,6 +34,7 @@ from arb.runtime.running import run_once
 from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _facts, _plan, _report
 from tests.conftest import environment_for, exchange_at, settings_for
+from tests.programs import arb
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -330,34 +331,22 @@ async def test_one_frame_says_what_the_ledger_says(traded):
         assert title in shown
 
 
-def _arb(*args, env, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "arb", *args],
-        env=env,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def test_the_commands_as_typed(traded):
     folder = traded[1]
     env = environment_for("http://127.0.0.1:9", folder)
-    done = _arb("report", "--csv", ".", "--html", "out.html", "--json", env=env, cwd=folder)
+    done = arb("report", "--csv", ".", "--html", "out.html", "--json", env=env, cwd=folder)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert re.fullmatch(r"performance_report_\d{8}_\d{6}\.csv", said["files"]["csv"])
     assert (folder / said["files"]["csv"]).read_text().startswith("timestamp,")
     _read((folder / "out.html").read_text())
-    plain = _arb("report", env=env, cwd=folder)
+    plain = arb("report", env=env, cwd=folder)
     assert f"${said['realised']}" in plain.stdout
-    assert _arb("report", "--since", "soon", env=env, cwd=folder).returncode == 2
-    frame_ = _arb("top", "--once", env=env, cwd=folder)
+    assert arb("report", "--since", "soon", env=env, cwd=folder).returncode == 2
+    frame_ = arb("top", "--once", env=env, cwd=folder)
     assert frame_.returncode == 0
     assert "trading is normal" in frame_.stdout
-    assert _arb("top", env=env, cwd=folder).returncode == 2
+    assert arb("top", env=env, cwd=folder, stdin=subprocess.DEVNULL).returncode == 2
 
 
 @pytest.mark.parametrize("way", ["key", "signal"])

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import subprocess
 import sys
 import time
 
@@ -17,36 +16,11 @@ from arb.domain.errors import ConfigError
 from arb.runtime.running import run_once
 from arb.runtime.shard import work
 from tests.conftest import environment_for, exchange_at, settings_for
+from tests.programs import Program
 
-ARB = [sys.executable, "-m", "arb"]
 PATIENCE = 3
 SHARDS = {"shards.patience": PATIENCE, "shards.markets_per_part": 10}
 WAIT_SECONDS = 40
-
-
-class Process:
-    """A process of ours with what it has said so far."""
-
-    def __init__(self, folder, *command, env):
-        folder.mkdir()
-        self.out, self.err = folder / "out", folder / "err"
-        with self.out.open("w") as out, self.err.open("w") as err:
-            self.process = subprocess.Popen(
-                [*ARB, *command], env=env, cwd=folder, stdout=out, stderr=err
-            )
-
-    @property
-    def reports(self):
-        lines = self.out.read_text().splitlines(keepends=True)
-        said = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [one for one in said if "cycle" in one]
-
-    def send(self, number):
-        self.process.send_signal(number)
-
-    def stop(self):
-        self.send(signal.SIGTERM)
-        return self.process.wait(WAIT_SECONDS)
 
 
 @pytest.fixture
@@ -60,14 +34,12 @@ def start(tmp_path, nats_server):
             "ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001",
             **{f"ARB_{k.upper().replace('.', '__')}": str(v) for k, v in SHARDS.items()},
         }
-        started.append(Process(folder, *command, env=env))
+        started.append(Program(folder, *command, env=env))
         return started[-1]
 
     yield one
-    for process in started:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
+    for program in started:
+        program.kill()
 
 
 async def _until(true, *, seconds=WAIT_SECONDS, what=lambda: ""):

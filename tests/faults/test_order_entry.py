@@ -1,6 +1,8 @@
 """FAULTS.md §1A: orders whose outcome is not known, duplicates, cancels."""
 
 import asyncio
+import dataclasses
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from arb.adapters.polymarket.approvals import Approvals
 from arb.domain.money import Usd
 from arb.domain.order import Final
+from arb.engine import saga
 from tests.adapters.venue import place
 from tests.faults.world import DONE, OPEN, UNWOUND, eventually
 
@@ -54,7 +57,7 @@ async def test_a01_an_answer_lost_before_a_restart_is_found_by_the_next_life(mak
     at = await make(options={})
     await at.fault("/orders", **fault)
     await at.fault("/data/trades", status=500, times=-1)
-    at.orchestrator.executor.options = at.options = short(at.options)
+    at.orchestrator.executor.options = at.options = waiting(at.options, 0.5)
     report, _ = await at.trade()
     assert report.state is OPEN
     await at.control(clear=True)
@@ -64,11 +67,9 @@ async def test_a01_an_answer_lost_before_a_restart_is_found_by_the_next_life(mak
     await at.check()
 
 
-def short(options):
-    import dataclasses
-    from datetime import timedelta
-
-    return dataclasses.replace(options, answer_wait=timedelta(seconds=0.2))
+def waiting(options, seconds):
+    """How long a plan waits for an answer before the next cycle takes it up."""
+    return dataclasses.replace(options, answer_wait=timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize(
@@ -218,8 +219,10 @@ async def test_a09_a_batch_of_which_nothing_is_said_got_in(at):
 @pytest.mark.parametrize(
     ("end", "state"), [("match", DONE), ("unmatch", UNWOUND), ("cancel", UNWOUND)]
 )
-async def test_a10_delayed_is_on_its_way_and_nothing_is_sent_meanwhile(at, end, state):
-    await at.conduct(matching_delay=0.3, delayed_end=end)
+async def test_a10_delayed_is_on_its_way_and_nothing_is_sent_meanwhile(at, end, state, monkeypatch):
+    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=2))
+    at.orchestrator.executor.options = waiting(at.options, 6)
+    await at.conduct(matching_delay=1, delayed_end=end)
     trading = asyncio.create_task(at.trade())
     await eventually(lambda: at.asked["GET /data/order"] > 4)
     assert len(at.sent) == 3
@@ -266,8 +269,9 @@ async def test_a12_trades_on_many_pages(at):
     await at.check()
 
 
-async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved(at):
-    await at.conduct(hidden=0.3)
+async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved(at, monkeypatch):
+    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=10))
+    await at.conduct(hidden=60)
     await at.fault("/orders", "accept_then_drop")
     trading = asyncio.create_task(at.trade())
     await eventually(lambda: at.asked["GET /data/order"] > 4)
@@ -275,6 +279,7 @@ async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved
     portfolio = await at.ledger.portfolio(at.desk.clock.now())
     assert portfolio.promised >= plan.outlay
     assert plan.markets <= portfolio.busy
+    await at.conduct(hidden=0)
     report, _ = await trading
     assert report.state is DONE
     assert len(at.sent) == 3
@@ -336,7 +341,7 @@ async def test_a16_cancelling_while_an_order_has_no_answer_loses_neither(at):
 
 
 async def test_a17_a_fill_that_is_seen_before_the_answer_is_known_for_our_own(at):
-    await at.fault("/orders", "accept_then_hang", delay=0.3)
+    await at.fault("/orders", "accept_then_hang", delay=0.8)
     trading = asyncio.create_task(at.trade())
 
     async def traded():
@@ -391,7 +396,7 @@ async def test_a21_no_order_waits_for_ever_without_an_alarm(at):
     await at.fault("/orders", "accept_then_drop")
     for endpoint in ("/data/trades", "/data/orders"):
         await at.fault(endpoint, status=500, times=-1)
-    at.orchestrator.executor.options = short(at.options)
+    at.orchestrator.executor.options = waiting(at.options, 0.5)
     report, plan = await at.trade()
     assert report.state is OPEN
     assert "without an answer" in report.reason

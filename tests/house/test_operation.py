@@ -26,6 +26,7 @@ from arb.cli.app import app
 from arb.config.sources import load
 from tests.conftest import ROOT, environment_for
 from tests.house.test_house import base_distributions
+from tests.programs import arb, exchange_program
 
 SPEC = (ROOT / "INTERFACE_SPEC.md").read_text()
 METRICS = {
@@ -311,26 +312,9 @@ def test_what_the_guide_puts_into_dotenv_switches_on_what_the_profiles_need(tmp_
     assert published == f"127.0.0.1:{port}:{port}"
 
 
-@contextlib.contextmanager
-def _exchange(folder):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "arb", "exchange", "serve", "--port", "0", "--json"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield json.loads(process.stdout.readline())["ready"]
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory):
-    with _exchange(tmp_path_factory.mktemp("exchange")) as address:
+    with exchange_program(tmp_path_factory.mktemp("exchange")) as address:
         yield address
 
 
@@ -344,23 +328,12 @@ def _venue(address, folder):
     }
 
 
-def _arb(*arguments, cwd, env):
-    return subprocess.run(
-        [sys.executable, "-m", "arb", *arguments],
-        cwd=cwd,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def test_prometheus_may_scrape_what_compose_starts(exchange, tmp_path, monkeypatch):
     env = _venue(exchange, tmp_path) | _environment(ARB_API__ENABLED="true")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         env["ARB_API__PORT"] = str(probe.getsockname()[1])
-    made = _arb("api", "token", "prometheus", "--role", Role.READ.value, cwd=tmp_path, env=env)
+    made = arb("api", "token", "prometheus", "--role", Role.READ.value, cwd=tmp_path, env=env)
     with (tmp_path / "err").open("w") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "arb", "run", "--json"],
@@ -391,7 +364,7 @@ def test_prometheus_may_scrape_what_compose_starts(exchange, tmp_path, monkeypat
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     check = json.loads(re.search(r"HEALTHCHECK.*?CMD (\[.*?\])", _flat("Dockerfile"))[1])
-    asked = _arb(*check[1:], cwd=tmp_path, env=env)
+    asked = arb(*check[1:], cwd=tmp_path, env=env)
     assert asked.returncode == 0, asked.stderr
     monkeypatch.chdir(tmp_path)
     for name, value in env.items():
@@ -467,7 +440,7 @@ def test_every_command_of_the_units_and_of_cron_runs_today(exchange, tmp_path):
         command = line.removeprefix("$ ").replace("arb db", f"{shim} db")
         done = subprocess.run(command, shell=True, cwd=opt, env=env, capture_output=True, text=True)
         assert done.returncode == 0, (line, done.stderr)
-    assert json.loads(_arb("status", "--json", cwd=opt, env=env).stdout)["last_cycle"] == 3
+    assert json.loads(arb("status", "--json", cwd=opt, env=env).stdout)["last_cycle"] == 3
 
 
 NOBODY = 61234
