@@ -19,7 +19,8 @@ from arb.adapters.bots.messages import Command
 from arb.adapters.bots.output import BotLog, plain
 from arb.adapters.bots.printing import answer
 from arb.adapters.bots.process import Identity, alive, identity, members
-from arb.adapters.bots.supervisor import BotState, Status, Supervisor, SupervisorOptions
+from arb.adapters.bots.status import BotState, Status
+from arb.adapters.bots.supervisor import Supervisor, SupervisorOptions
 from arb.adapters.clock import SystemClock
 from arb.domain.errors import ConfigError
 from tests.conftest import ROOT

@@ -19,7 +19,7 @@ Amount = Annotated[str, typer.Option(metavar="X")]
 def bots_list(json: Json = False, profile: Profile = None) -> None:
     """Every bot and its state, from its files: nothing has to run."""
     from arb.cli.output import print_json, print_line, print_table
-    from arb.runtime.bots import list_bots, supervised
+    from arb.runtime.bot_files import list_bots, supervised
 
     loaded = load(profile)
     rows = list_bots(loaded)
@@ -64,7 +64,7 @@ def bots_logs(
 ) -> None:
     """The last lines that a bot printed."""
     from arb.cli.output import print_line
-    from arb.runtime.bots import bot_logs
+    from arb.runtime.bot_files import bot_logs
 
     for line in bot_logs(load(profile), name, lines):
         print_line(line)
@@ -98,7 +98,7 @@ def bots_route(
     """Which bot a plan goes to: one of the ledger, or one with the measures given."""
     from arb.cli.output import print_json, print_line, print_table
     from arb.domain.money import text
-    from arb.runtime.bots import explain_route
+    from arb.runtime.bot_files import explain_route
 
     given = {
         "risk": _number("risk", risk),
@@ -135,7 +135,7 @@ def bots_route(
 
 def _ask(name: str, wish: str, profile: str | None) -> None:
     from arb.cli.output import print_line
-    from arb.runtime.bots import ask_supervisor
+    from arb.runtime.bot_files import ask_supervisor
 
     print_line(wait(ask_supervisor(load(profile), name, wish)))
 

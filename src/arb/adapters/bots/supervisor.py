@@ -13,7 +13,6 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import msgspec
 from arb.adapters.bots.definition import Definition, environment, folder_of
 from arb.adapters.bots.files import Folder
 from arb.adapters.bots.mailbox import Beat, Mailbox
-from arb.adapters.bots.messages import BadDocument, clean
+from arb.adapters.bots.messages import clean
 from arb.adapters.bots.output import CHUNK, BotLog
 from arb.adapters.bots.process import (
     Identity,
@@ -32,43 +31,11 @@ from arb.adapters.bots.process import (
     launched,
     signal_group,
 )
+from arb.adapters.bots.status import BotState, Status, read_status, runs, stop_leftover, take_wish
 from arb.ports import Clock
 
 OUTPUT_SECONDS = 1.0
 """How long what a dead bot printed is read: a process that left its group may hold the pipe."""
-
-
-class BotState(StrEnum):
-    """Where a bot stands."""
-
-    RUNNING = "running"
-    RESTARTING = "restarting"
-    """It ended by itself and waits for its next start."""
-    STOPPED = "stopped"
-    FAILED = "failed"
-    """Its restarts are used up: a person has to look."""
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """One bot as `run/{bot}.json` shows it."""
-
-    bot_name: str
-    state: BotState
-    since: datetime
-    pid: int = 0
-    started: int = 0
-    restarts: int = 0
-    last_exit: str = ""
-    beat: str = ""
-    beat_at: datetime | None = None
-    """When a new heartbeat was seen last, by our clock."""
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks of the supervisor: `control/{bot}.json`."""
-
-    wish: str
-    """`start`, `stop` or `restart`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +275,7 @@ class Supervisor:
         for name, bot in self._bots.items():
             if bot.state is BotState.RUNNING:
                 self._notice(bot)
-            wish = self._wish(name)
+            wish = take_wish(self._control, name)
             if wish == "start":
                 self.start(name)
             elif wish == "stop":
@@ -316,28 +283,16 @@ class Supervisor:
             elif wish == "restart":
                 await self.restart(name)
 
-    def _wish(self, name: str) -> str:
-        try:
-            found = self._control.read(f"{name}.json")
-            wish = msgspec.json.decode(found.raw, type=Wish).wish if found else ""
-        except (BadDocument, msgspec.MsgspecError):
-            wish = ""
-        self._control.remove(f"{name}.json")
-        return wish
-
     async def _end_leftover(self, name: str) -> None:
         """End a process that an earlier supervisor started, if it is really that one."""
         left = read_status(self._run, name)
-        if left is None or not left.pid:
+        if left is None or not stop_leftover(left):
             return
-        who = Identity(left.pid, left.started)
-        if alive(who) and group_of(who.pid) == who.pid:
-            signal_group(who.pid, signal.SIGTERM)
-            for _ in range(20):
-                if not alive(who):
-                    break
-                await asyncio.sleep(0.05)
-            signal_group(who.pid, signal.SIGKILL)
+        for _ in range(20):
+            if not runs(left):
+                break
+            await asyncio.sleep(0.05)
+        signal_group(left.pid, signal.SIGKILL)
 
     async def _every(self, seconds: float, work: Callable[[], "object"]) -> None:
         while True:
@@ -373,38 +328,6 @@ class Supervisor:
         return BotLog(options.logs / f"{name}.log", options.log_size_max, options.logs_kept)
 
 
-def read_status(run: Folder, name: str) -> Status | None:
-    """What was last written about a bot."""
-    try:
-        found = run.read(f"{name}.json")
-        return msgspec.json.decode(found.raw, type=Status) if found else None
-    except (BadDocument, msgspec.MsgspecError):
-        return None
-
-
-def write_wish(folder: Path, name: str, wish: str) -> None:
-    """Ask the supervisor that works on this folder for something."""
-    control = Folder(folder / "control")
-    try:
-        control.write(f"{name}.json", msgspec.json.encode(Wish(wish=wish)))
-    finally:
-        control.close()
-
-
-def stop_leftover(status: Status) -> bool:
-    """End a bot that no supervisor watches; false where it does not run."""
-    who = Identity(status.pid, status.started)
-    if not status.pid or not alive(who) or group_of(who.pid) != who.pid:
-        return False
-    signal_group(who.pid, signal.SIGTERM)
-    return True
-
-
-def runs(status: Status) -> bool:
-    """Whether the process that the file tells of is there."""
-    return bool(status.pid) and alive(Identity(status.pid, status.started))
-
-
 async def _keep(pipe: FileIO, log: BotLog) -> None:
     """Keep what comes through the pipe until its end.
 
@@ -431,15 +354,3 @@ def _ended(code: int) -> str:
         return f"ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"ended by signal {-code}"
-
-
-__all__ = [
-    "BotState",
-    "Status",
-    "Supervisor",
-    "SupervisorOptions",
-    "read_status",
-    "runs",
-    "stop_leftover",
-    "write_wish",
-]

@@ -1,0 +1,184 @@
+"""What is known of bots from their files, and what the shell asks of them."""
+
+import asyncio
+import fcntl
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from arb.adapters.bots.definition import NO_BOTS, Bots, read
+from arb.adapters.bots.files import Folder
+from arb.adapters.bots.output import tail
+from arb.adapters.bots.routing import Route, measures, route
+from arb.adapters.bots.status import (
+    BotState,
+    Status,
+    read_status,
+    runs,
+    stop_leftover,
+    write_wish,
+)
+from arb.config.schema import Settings
+from arb.config.sources import Loaded, read_toml
+from arb.domain.errors import ConfigError, NotReady
+from arb.runtime.reads import find_plan
+
+
+def bots_of(settings: Settings) -> Bots:
+    """The bots of the definition file; none where there is no file.
+
+    Raises:
+        ConfigError: Something in the file is wrong.
+    """
+    named = settings.bots.definitions
+    path = Path(named)
+    if not named or not path.exists():
+        return NO_BOTS
+    return read(read_toml(path), named)
+
+
+def some_bots(loaded: Loaded) -> Bots:
+    """The bots of the definition file.
+
+    Raises:
+        ConfigError: There are none, or something in the file is wrong.
+    """
+    bots = bots_of(loaded.settings)
+    if not bots.definitions:
+        raise ConfigError(f"{loaded.settings.bots.definitions or 'bots.definitions'} names no bot")
+    return bots
+
+
+def comm_folder(loaded: Loaded) -> Path:
+    """Where bots and this program leave files for each other."""
+    return Path(loaded.settings.bots.folder)
+
+
+def list_bots(loaded: Loaded) -> list[dict[str, Any]]:
+    """Every bot as its files tell; nothing has to run for this."""
+    bots = bots_of(loaded.settings)
+    path = comm_folder(loaded)
+    found: dict[str, Status | None] = dict.fromkeys(bots.definitions)
+    if (path / "run").is_dir():
+        run = Folder(path / "run")
+        found = {name: read_status(run, name) for name in found}
+        run.close()
+    return [row(bots, name, status) for name, status in found.items()]
+
+
+def supervised(loaded: Loaded) -> bool:
+    """Whether a process runs the bots of this folder."""
+    path = comm_folder(loaded) / "supervisor.lock"
+    if not path.exists():
+        return False
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+async def ask_supervisor(loaded: Loaded, name: str, wish: str) -> str:
+    """Start, stop or restart a bot; says what came of it.
+
+    Raises:
+        ConfigError: There is no such bot.
+        NotReady: Nothing runs that could start it.
+    """
+    bots = some_bots(loaded)
+    if name not in bots.definitions:
+        raise ConfigError(f"there is no bot {name!r}; one of {', '.join(bots.definitions)}")
+    if bots.definitions[name].does == "prints":
+        raise ConfigError(f"{name} is a script: it is run once a command")
+    if supervised(loaded):
+        before = _status(loaded, name)
+        write_wish(comm_folder(loaded), name, wish)
+        return await _outcome(loaded, name, wish, before)
+    if wish != "stop":
+        raise NotReady("nothing runs the bots: start `arb bots run`, or `arb run`")
+    status = _status(loaded, name)
+    ended = status is not None and stop_leftover(status)
+    return f"{name} is told to stop." if ended else f"{name} does not run."
+
+
+def bot_logs(loaded: Loaded, name: str, lines: int) -> list[str]:
+    """The last lines that a bot printed.
+
+    Raises:
+        ConfigError: There is no such bot.
+    """
+    if name not in some_bots(loaded).definitions:
+        raise ConfigError(f"there is no bot {name!r}")
+    return tail(Path(loaded.settings.bots.logs) / f"{name}.log", lines)
+
+
+async def explain_route(
+    loaded: Loaded, plan: str | None, kind: str, given: dict[str, Any]
+) -> tuple[Route, dict[str, Any]]:
+    """Where a plan of the ledger, or one with the given measures, goes, and by which rule.
+
+    Raises:
+        ConfigError: The definitions are wrong.
+        LedgerError: There is no such plan.
+    """
+    bots = some_bots(loaded)
+    found = dict(given)
+    if plan is not None:
+        chosen = await find_plan(loaded, plan)
+        kind, found = chosen.kind.value, measures(chosen)
+    return route(bots.rules, bots.definitions, kind, found), found
+
+
+def row(bots: Bots, name: str, status: Status | None) -> dict[str, Any]:
+    """A bot for the shell, by its definition and what its supervisor said last."""
+    definition = bots.definitions[name]
+    running = status is not None and runs(status)
+    state = status.state.value if status else BotState.STOPPED.value
+    if definition.does == "prints":
+        state = "script"
+    elif state == BotState.RUNNING.value and not running:
+        state = "gone"
+    return {
+        "name": name,
+        "does": definition.does,
+        "state": state,
+        "pid": status.pid if status and running else None,
+        "restarts": status.restarts if status else 0,
+        "heartbeat": _time(status.beat_at) if status else None,
+        "status": status.beat if status else "",
+        "last_exit": status.last_exit if status else "",
+        "since": _time(status.since) if status else None,
+    }
+
+
+async def _outcome(loaded: Loaded, name: str, wish: str, before: Status | None) -> str:
+    """Wait a little for what was asked for to be seen."""
+    grace = some_bots(loaded).definitions[name].grace_seconds
+    for _ in range(int((grace + 3) / 0.1)):
+        await asyncio.sleep(0.1)
+        now = _status(loaded, name)
+        if now is None:
+            continue
+        running = now.state is BotState.RUNNING
+        other = before is None or now.pid != before.pid
+        if (wish == "stop" and now.state is BotState.STOPPED) or (
+            running and (wish == "start" or (wish == "restart" and other))
+        ):
+            return f"{name} is {now.state.value}."
+    return f"{name} was told; see `arb bots list`."
+
+
+def _status(loaded: Loaded, name: str) -> Status | None:
+    path = comm_folder(loaded) / "run"
+    if not path.is_dir():
+        return None
+    run = Folder(path)
+    try:
+        return read_status(run, name)
+    finally:
+        run.close()
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None

@@ -1,0 +1,97 @@
+"""The bots as the API shows, starts and stops them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from arb.adapters.bots.definition import Bots
+from arb.adapters.bots.executor import BotTrading
+from arb.adapters.bots.status import BotState
+from arb.adapters.bots.supervisor import Supervisor
+from arb.config.sources import Loaded
+from arb.engine.control import Refusal, Unheard
+from arb.ports import Clock
+from arb.runtime.bot_files import ask_supervisor, list_bots, row
+
+STARTED_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class BotsAtWork:
+    """See `arb.api.reads.Bots`: this process's bots, or those that another one runs."""
+
+    loaded: Loaded
+    bots: Bots
+    clock: Clock
+    trading: Sequence[BotTrading]
+    supervisor: Supervisor | None
+    """`None` where another process runs them: it is asked by file, as by the shell."""
+
+    async def list(self) -> Sequence[dict[str, Any]]:
+        """See `Bots`."""
+        if self.supervisor is None:
+            return [self._document(one) for one in list_bots(self.loaded)]
+        known = {status.bot_name: status for status in self.supervisor.statuses()}
+        return [
+            self._document(row(self.bots, name, known.get(name))) for name in self.bots.definitions
+        ]
+
+    async def start(self, id_: str) -> dict[str, Any]:
+        """See `Bots`. Waits a little, so that what is answered is how it runs."""
+        self._must_be_a_process(id_)
+        if self.supervisor is None:
+            await ask_supervisor(self.loaded, id_, "start")
+        else:
+            self.supervisor.start(id_)
+            for _ in range(int(STARTED_SECONDS / 0.02)):
+                if self.supervisor.status(id_).state in (BotState.RUNNING, BotState.RESTARTING):
+                    break
+                await self.clock.sleep(0.02)
+        return await self._one(id_)
+
+    async def stop(self, id_: str) -> dict[str, Any]:
+        """See `Bots`. Waits until it has ended: its grace, at most."""
+        self._must_be_a_process(id_)
+        if self.supervisor is None:
+            await ask_supervisor(self.loaded, id_, "stop")
+        else:
+            await self.supervisor.stop(id_)
+        return await self._one(id_)
+
+    async def _one(self, id_: str) -> dict[str, Any]:
+        return next(one for one in await self.list() if one["bot_id"] == id_)
+
+    def _must_be_a_process(self, id_: str) -> None:
+        found = self.bots.definitions.get(id_)
+        if found is None:
+            raise Unheard(f"there is no bot {id_} ({', '.join(self.bots.definitions)})")
+        if found.does == "prints":
+            raise Refusal(f"{id_} is a script: it is run once a command")
+
+    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
+        name, state, beat = row["name"], row["state"], row["heartbeat"]
+        counts = [one.counts for one in self.trading]
+        age = (self.clock.now() - datetime.fromisoformat(beat)).total_seconds() if beat else None
+        return {
+            "bot_id": name,
+            "does": row["does"],
+            "status": state,
+            "is_running": row["pid"] is not None,
+            "gave_up": state == BotState.FAILED.value,
+            "pid": row["pid"],
+            "since": row["since"],
+            "restarts": row["restarts"],
+            "restarts_max": self.bots.definitions[name].restarts_max,
+            "heartbeat_at": beat,
+            "heartbeat_age_seconds": None if age is None else max(age, 0.0),
+            "says": row["status"] if row["pid"] is not None else "",
+            "last_exit": row["last_exit"],
+            "work": [
+                {"plan": plan, "event": event}
+                for one in self.trading
+                for plan, event in one.work(name)
+            ],
+            "asked": sum(one[f"asked:{name}"] for one in counts),
+            "agreed": sum(one[f"agreed:{name}"] for one in counts),
+        }
