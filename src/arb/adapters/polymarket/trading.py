@@ -9,33 +9,36 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 from polymarket.errors import (
     PolymarketError,
     RateLimitError,
     RequestRejectedError,
     TransportError,
-    UserInputError,
 )
 
+from arb.adapters.polymarket.answers import (
+    REFUSALS,
+    key_expired,
+    made,
+    proven_by,
+    state_of,
+    taken,
+)
 from arb.adapters.polymarket.client import Session, told
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.order_hash import order_hash
 from arb.domain.errors import BadVenueData, VenueError
-from arb.domain.fees import FeeSchedule
-from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
-from arb.domain.money import NO_USD, ONE, Price, Shares
+from arb.domain.market import POLYMARKET, MarketId, Side
 from arb.domain.order import (
     Answer,
     Fill,
     Final,
     NotFound,
     Order,
-    OrderId,
     TimeInForce,
     TradeState,
     Unknown,
@@ -56,24 +59,6 @@ OVERLAP = timedelta(minutes=2)
 """How much before an order's time its trades are looked for: clocks differ."""
 DUST = Decimal("0.01")
 """How far a full fill may fall short of its order (FAULTS.md B09)."""
-UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-"""What happens before the first byte of a request is written."""
-REFUSALS = frozenset(
-    {
-        "market_not_ready",
-        "not_enough_balance",
-        "invalid_nonce",
-        "invalid_expiration",
-        "post_only_would_cross",
-        "post_only_mode",
-        "fok_not_filled",
-        "fak_not_filled",
-    }
-)
-"""Codes of the client that say for certain that an order was not taken."""
-REFUSING = frozenset({400, 401, 403, 404, 405, 413, 422, 425, 429, 451})
-"""HTTP statuses by which a request is turned away before it is carried out."""
-STATES = {"CONFIRMED": TradeState.SETTLED, "FAILED": TradeState.VOIDED}
 
 
 class PolymarketTrading:
@@ -118,9 +103,9 @@ class PolymarketTrading:
                 rows = await client.post_orders(ready)
         except Exception as error:  # noqa: BLE001  # whatever it is, the orders may be at the venue
             self._hear(error)
-            if _expired(error):
+            if key_expired(error):
                 await self._session.renew(client)  # for the next ones: these are not sent again
-            return [_after(error)] * len(orders)
+            return [proven_by(error)] * len(orders)
         if len(rows) != len(orders):
             return [Unknown() for _ in orders]
         return [await self._answer(order, row) for order, row in zip(orders, rows, strict=True)]
@@ -140,7 +125,7 @@ class PolymarketTrading:
             found = await self._trades(order)
         except PolymarketError:
             return {}
-        return {trade.id: _state(trade) for trade in found if trade.id in trades}
+        return {trade.id: state_of(trade) for trade in found if trade.id in trades}
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
@@ -194,7 +179,7 @@ class PolymarketTrading:
             raise told(error) from error
         return [
             VenueTrade(
-                id=trade.id, ref=ref, state=_state(trade), fills=await self._fills(trade, ref)
+                id=trade.id, ref=ref, state=state_of(trade), fills=await self._fills(trade, ref)
             )
             for trade in found
             for ref in self._own(trade)
@@ -218,7 +203,7 @@ class PolymarketTrading:
         try:
             return await ask(client)
         except RequestRejectedError as error:
-            if not _expired(error) or not await self._session.renew(client):
+            if not key_expired(error) or not await self._session.renew(client):
                 raise
         return await ask(self._session.client)
 
@@ -306,75 +291,13 @@ class PolymarketTrading:
     async def _fills(self, trade: "ClobTrade", ref: str) -> tuple[Fill, ...]:
         market = MarketId(str(trade.condition_id))
         if trade.trader_side == "MAKER":
-            pieces = [piece for piece in trade.maker_orders if piece.order_id == ref]
-            return tuple(
-                _fill(
-                    trade,
-                    ref,
-                    market,
-                    piece.asset_id,
-                    piece.side,
-                    piece.price,
-                    piece.matched_amount,
-                )
-                for piece in pieces
-            )
+            return made(trade, ref, market)
         schedule = await self._fees.of(market)
-        return _taken(trade, ref, market, schedule)
-
-
-def _taken(
-    trade: "ClobTrade", ref: str, market: MarketId, schedule: FeeSchedule
-) -> tuple[Fill, ...]:
-    """The taker's side, piece by piece, each at the price that its maker had asked."""
-    pieces = [
-        (
-            piece.price if piece.asset_id == trade.asset_id else ONE - piece.price,
-            piece.matched_amount,
-        )
-        for piece in trade.maker_orders
-    ]
-    if sum((size for _, size in pieces), Decimal(0)) != trade.size:
-        pieces = [(trade.price, trade.size)]
-    fills = (
-        _fill(trade, ref, market, trade.asset_id, trade.side, price, size) for price, size in pieces
-    )
-    return tuple(replace(fill, fee=schedule.taker(fill.price, fill.size)) for fill in fills)
-
-
-def _fill(
-    trade: "ClobTrade",
-    ref: str,
-    market: MarketId,
-    token: Any,
-    side: str,
-    price: Decimal,
-    size: Decimal,
-) -> Fill:
-    return Fill(
-        order=OrderId(ref),
-        outcome=OutcomeId(POLYMARKET, str(token)),
-        market=market,
-        side=Side(side),
-        price=Price(price),
-        size=Shares(size),
-        fee=NO_USD,
-        shown=Shares(size),
-        at=trade.matched_at,
-        trade=trade.id,
-    )
+        return taken(trade, ref, market, schedule)
 
 
 async def _all(pages: "AsyncPaginator[T]") -> list[T]:
     return [item async for item in pages.iter_items()]
-
-
-def _expired(error: Exception) -> bool:
-    return isinstance(error, RequestRejectedError) and error.status == httpx.codes.UNAUTHORIZED
-
-
-def _state(trade: "ClobTrade") -> TradeState:
-    return STATES.get(trade.status, TradeState.PROVISIONAL)
 
 
 def _check(order: Order, signed: "SignedOrder") -> None:
@@ -388,20 +311,3 @@ def _check(order: Order, signed: "SignedOrder") -> None:
         raise BadVenueData(
             "order", f"{order.size} @ {order.limit} was signed as {exact} for {value}"
         )
-
-
-def _after(error: Exception) -> Answer:  # noqa: PLR0911  # one line a kind of error
-    """What an error of a post proves: only what certainly never got in is a refusal."""
-    if isinstance(error, UserInputError):
-        return Final((), str(error))
-    if isinstance(error, RateLimitError):
-        return Final((), f"rate limited: {error}")
-    if isinstance(error, RequestRejectedError):
-        if "duplicate" in str(error).lower():
-            return Unknown()  # the venue has it: find out what became of it (FAULTS.md A07)
-        if error.status in REFUSING or error.restriction is not None:
-            return Final((), str(error), error.restriction is not None)
-        return Unknown()
-    if isinstance(error, TransportError) and isinstance(error.__cause__, UNSENT):
-        return Final((), f"never sent: {error}")
-    return Unknown()

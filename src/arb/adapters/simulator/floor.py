@@ -12,8 +12,9 @@ from arb.adapters.simulator import rules
 from arb.adapters.simulator.bank import Bank
 from arb.adapters.simulator.conduct import Conduct, Mode
 from arb.adapters.simulator.exchange import Exchange
+from arb.adapters.simulator.ladders import Ladders, crosses, for_cash, in_yes, resting
 from arb.adapters.simulator.listing import SimMarket
-from arb.adapters.simulator.matching import Incoming, Life, MarketBook, in_yes_terms, mirrored
+from arb.adapters.simulator.matching import Incoming, Life, MarketBook, in_yes_terms
 from arb.adapters.simulator.orders import (
     HOUSE,
     HOUSE_OWNER,
@@ -64,6 +65,7 @@ class Floor:
         self._chain = Chain(bank, chance, self._announce)
         self._live: dict[str, OrderState] = {}
         """Orders that rest or wait."""
+        self._ladders = Ladders(exchange, self._live)
         self._beats: dict[str, tuple[float, str]] = {}
         self._known: dict[str, _Known] = {}
         self._agenda: list[tuple[float, Callable[[], None]]] = []
@@ -114,7 +116,7 @@ class Floor:
         late = state.open and self.chance.random() < self.conduct.fill_before_cancel
         if late and market is not None:
             self._house_takes(market, state, state.left)
-            self._store(market, self._book(market))
+            self._ladders.store(market, self._ladders.book(market))
         if not state.open:
             return TOO_LATE
         self._end(state, reason or self.conduct.cancel_reason)
@@ -129,13 +131,13 @@ class Floor:
         incoming = Incoming("house", side, price, size)
         if token == market.no:
             incoming = in_yes_terms(incoming)
-        book = self._book(market)
+        book = self._ladders.book(market)
         result = book.submit(replace(incoming, id=f"house/{incoming.side}/{incoming.price}"))
         for match in result.matches:
             state = self._live.get(match.maker)
             if state is not None:
                 self._house_takes(market, state, match.size)
-        self._store(market, book)
+        self._ladders.store(market, book)
         return True
 
     def open_orders(self, owner: str) -> list[OrderState]:
@@ -293,9 +295,9 @@ class Floor:
         order = state.order
         if self.chance.random() < self.conduct.rivals:
             self._rival(market, order)
-        book = self._book(market)
+        book = self._ladders.book(market)
         incoming = self._incoming(order, market, book)
-        if order.post_only and _crosses(book, incoming):
+        if order.post_only and crosses(book, incoming):
             if not self.conduct.post_only_invalid:
                 return Refusal(400, rules.POST_ONLY_CROSSES)
             self._keep(state)
@@ -310,7 +312,7 @@ class Floor:
         state.matched = sum(piece.size for piece in pieces)
         state.status = "LIVE" if result.resting else "MATCHED"
         self._keep(state)
-        self._store(market, book)
+        self._ladders.store(market, book)
         trades = self._make_trades(market, order, pieces)
         state.trades += [trade.id for trade in trades]
         self._tell("order", order.owner, state)
@@ -323,16 +325,16 @@ class Floor:
         return state.receipt
 
     def _incoming(self, order: NewOrder, market: SimMarket, book: MarketBook) -> Incoming:
-        incoming = _plain(order, market, LIVES.get(order.life, Life.REST))
+        incoming = in_yes(order, market, LIVES.get(order.life, Life.REST))
         if order.side is Side.BUY and order.takes and self.conduct.improvement == "cash":
-            size = max(order.size, _for_cash(order, market, book))
+            size = max(order.size, for_cash(order, market, book))
             incoming = replace(incoming, size=size)
         return incoming
 
     def _rival(self, market: SimMarket, order: NewOrder) -> None:
         """Somebody else takes the level that the order wants."""
-        book = self._book(market)
-        side = _plain(order, market).side
+        book = self._ladders.book(market)
+        side = in_yes(order, market).side
         levels = book.asks() if side is Side.BUY else book.bids()
         if not levels:
             return
@@ -342,7 +344,7 @@ class Floor:
             state = self._live.get(match.maker)
             if state is not None:
                 self._house_takes(market, state, match.size)
-        self._store(market, book)
+        self._ladders.store(market, book)
 
     def _house_takes(self, market: SimMarket, state: OrderState, size: int) -> None:
         """The house takes a resting order of an account, at its price."""
@@ -367,13 +369,10 @@ class Floor:
 
     def _reconcile(self, market: SimMarket) -> None:
         """Books may have changed from outside: accounts' orders stay, and trade if crossed."""
-        house = {
-            side: dict(self._house_levels(market, side, levels))
-            for side, levels in ((Side.BUY, market.bids), (Side.SELL, market.asks))
-        }
+        house = self._ladders.house(market)
         changed = False
-        for state in self._resting(market):
-            mine = _plain(state.order, market)
+        for state in resting(self._live.values(), market):
+            mine = in_yes(state.order, market)
             against = house[Side.SELL if mine.side is Side.BUY else Side.BUY]
             for price in sorted(against, reverse=mine.side is Side.SELL):
                 buys = mine.side is Side.BUY
@@ -383,51 +382,8 @@ class Floor:
                 against[price] -= size
                 changed = True
                 self._house_takes(market, state, size)
-        shown = {Side.BUY: dict(market.bids), Side.SELL: dict(market.asks)}
-        missing = any(
-            shown[mine.side].get(mine.price, 0) < mine.size
-            for mine in (self._as_resting(market, state) for state in self._resting(market))
-        )
-        if changed or missing:
-            self._store(market, self._book_of(market, house))
-
-    def _house_levels(
-        self, market: SimMarket, side: Side, levels: tuple[tuple[int, int], ...]
-    ) -> Iterator[tuple[int, int]]:
-        """Levels without what accounts have in them."""
-        own: dict[int, int] = {}
-        for state in self._resting(market):
-            mine = self._as_resting(market, state)
-            if mine.side is side:
-                own[mine.price] = own.get(mine.price, 0) + mine.size
-        for price, size in levels:
-            if size > own.get(price, 0):
-                yield price, size - own.get(price, 0)
-
-    def _book(self, market: SimMarket) -> MarketBook:
-        """The house's ladders with the resting orders of accounts, the house first."""
-        sides = ((Side.BUY, market.bids), (Side.SELL, market.asks))
-        house = {side: dict(self._house_levels(market, side, levels)) for side, levels in sides}
-        return self._book_of(market, house)
-
-    def _book_of(self, market: SimMarket, house: dict[Side, dict[int, int]]) -> MarketBook:
-        book = MarketBook()
-        for side, levels in house.items():
-            for price, size in levels.items():
-                if size:
-                    book.submit(Incoming(f"house/{side}/{price}", side, price, size))
-        for state in self._resting(market):
-            book.submit(self._as_resting(market, state))
-        return book
-
-    def _as_resting(self, market: SimMarket, state: OrderState) -> Incoming:
-        return replace(_plain(state.order, market), size=state.left)
-
-    def _store(self, market: SimMarket, book: MarketBook) -> None:
-        """Ladders show everything that rests, whose ever it is."""
-        market.bids, market.asks = book.bids(), book.asks()
-        market.stale_no = None
-        self.exchange.touch([market])
+        if changed or self._ladders.hide_an_order(market):
+            self._ladders.store(market, self._ladders.merged(market, house))
 
     def _piece(self, market: SimMarket, maker: str, price: int, size: int) -> Piece:
         """What a maker gives; its order has so much less left."""
@@ -509,10 +465,10 @@ class Floor:
     def _end(self, state: OrderState, status: str) -> None:
         market = self.exchange.market_of(state.order.token)
         if state.open and market is not None:
-            book = self._book(market)
+            book = self._ladders.book(market)
             book.cancel(state.order.hash)
             state.status = status
-            self._store(market, book)
+            self._ladders.store(market, book)
         state.status, state.due = status, None
         self._live.pop(state.order.hash, None)
         self._tell("order", state.order.owner, state)
@@ -548,10 +504,6 @@ class Floor:
     def _live_of(self, wallet: str) -> Iterator[OrderState]:
         return (s for s in self._live.values() if s.order.wallet.lower() == wallet)
 
-    def _resting(self, market: SimMarket) -> list[OrderState]:
-        pair = (market.yes, market.no)
-        return [s for s in self._live.values() if s.open and s.order.token in pair]
-
     def _markets_with_orders(self) -> list[SimMarket]:
         found = (self.exchange.market_of(s.order.token) for s in self._live.values() if s.open)
         return list({m.yes: m for m in found if m is not None and not m.closed}.values())
@@ -561,29 +513,3 @@ class Floor:
 
     def _shows(self, at: float) -> bool:
         return self.now() - at >= self.conduct.hidden
-
-
-def _plain(order: NewOrder, market: SimMarket, life: Life = Life.REST) -> Incoming:
-    """An order in YES terms."""
-    incoming = Incoming(order.hash, order.side, order.price, order.size, life)
-    return in_yes_terms(incoming) if order.token == market.no else incoming
-
-
-def _crosses(book: MarketBook, incoming: Incoming) -> bool:
-    if incoming.side is Side.BUY:
-        asks = book.asks()
-        return bool(asks) and asks[0][0] <= incoming.price
-    bids = book.bids()
-    return bool(bids) and bids[0][0] >= incoming.price
-
-
-def _for_cash(order: NewOrder, market: SimMarket, book: MarketBook) -> int:
-    """Shares that the whole amount buys, in hundredths of a share."""
-    levels = book.asks() if order.token == market.yes else mirrored(book.bids())
-    left, got = order.maker_amount, 0
-    for price, size in levels:
-        if price > order.price:
-            break
-        take = min(size, left * MICRO // price // 10_000 * 10_000)
-        got, left = got + take, left - price * take // MICRO
-    return got

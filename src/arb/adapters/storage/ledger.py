@@ -20,6 +20,7 @@ from arb.adapters.storage.accounting import (
 from arb.adapters.storage.codec import dump, dump_fact, dump_plan, fact_key, load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.render import finding_row
+from arb.adapters.storage.sums import read_statistics
 from arb.adapters.storage.tables import (
     accounts,
     adjustments,
@@ -330,47 +331,8 @@ class SqlLedger:
 
     async def statistics(self) -> Statistics:
         """See `arb.ports.Ledger`."""
-        mine = plans.c.account == self.account
-        ended = and_(mine, plans.c.state != PlanState.OPEN.value)
         async with self._db.read() as db:
-            cycle_row = (
-                await db.execute(
-                    select(func.count(), func.coalesce(func.sum(cycles.c.opportunities), 0)).where(
-                        cycles.c.account == self.account, cycles.c.ended_at.is_not(None)
-                    )
-                )
-            ).one()
-            by_state: dict[str, int] = dict(
-                (
-                    await db.execute(
-                        select(plans.c.state, func.count()).where(ended).group_by(plans.c.state)
-                    )
-                ).all()
-            )
-            realised, locked = (
-                await db.execute(
-                    select(func.sum(plans.c.realised), func.sum(plans.c.locked)).where(ended)
-                )
-            ).one()
-            waiting = (
-                await db.execute(
-                    select(func.sum(plans.c.payoff_worst), func.sum(plans.c.outlay)).where(
-                        ended, plans.c.locked > ZERO, plans.c.state == PlanState.DONE.value
-                    )
-                )
-            ).one()
-        successes = by_state.get(PlanState.DONE.value, 0)
-        failures = by_state.get(PlanState.UNWOUND.value, 0)
-        return Statistics(
-            cycles=cycle_row[0],
-            opportunities=int(cycle_row[1]),
-            trades=successes + failures,
-            successes=successes,
-            failures=failures,
-            realised=Usd(realised or ZERO),
-            locked=Usd(locked or ZERO),
-            locked_profit=Usd((waiting[0] or ZERO) - (waiting[1] or ZERO)),
-        )
+            return await read_statistics(db, self.account)
 
     async def close(self) -> None:
         """See `arb.ports.Ledger`."""

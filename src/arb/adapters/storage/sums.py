@@ -1,0 +1,50 @@
+"""The sum of all that an account has done."""
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from arb.adapters.storage.tables import cycles, plans
+from arb.domain.money import ZERO, Usd
+from arb.domain.plan import PlanState
+from arb.domain.report import Statistics
+
+
+async def read_statistics(db: AsyncConnection, account: str) -> Statistics:
+    """All cycles that ended, and all plans that did."""
+    ended = and_(plans.c.account == account, plans.c.state != PlanState.OPEN.value)
+    count, found = (
+        await db.execute(
+            select(func.count(), func.coalesce(func.sum(cycles.c.opportunities), 0)).where(
+                cycles.c.account == account, cycles.c.ended_at.is_not(None)
+            )
+        )
+    ).one()
+    by_state: dict[str, int] = dict(
+        (
+            await db.execute(
+                select(plans.c.state, func.count()).where(ended).group_by(plans.c.state)
+            )
+        ).all()
+    )
+    realised, locked = (
+        await db.execute(select(func.sum(plans.c.realised), func.sum(plans.c.locked)).where(ended))
+    ).one()
+    worst, outlay = (
+        await db.execute(
+            select(func.sum(plans.c.payoff_worst), func.sum(plans.c.outlay)).where(
+                ended, plans.c.locked > ZERO, plans.c.state == PlanState.DONE.value
+            )
+        )
+    ).one()
+    successes = by_state.get(PlanState.DONE.value, 0)
+    failures = by_state.get(PlanState.UNWOUND.value, 0)
+    return Statistics(
+        cycles=count,
+        opportunities=int(found),
+        trades=successes + failures,
+        successes=successes,
+        failures=failures,
+        realised=Usd(realised or ZERO),
+        locked=Usd(locked or ZERO),
+        locked_profit=Usd((worst or ZERO) - (outlay or ZERO)),
+    )
