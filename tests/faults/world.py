@@ -48,7 +48,7 @@ def quick(monkeypatch, timeout=1.0):
     monkeypatch.setattr(_transport, "_DEFAULT_TIMEOUT", httpx.Timeout(timeout))
 
 
-async def eventually(what, seconds=4.0):
+async def eventually(what, seconds=15.0):
     """Wait until it holds; answers with what it came to."""
     end = asyncio.get_running_loop().time() + seconds
     while True:
@@ -147,7 +147,7 @@ class World:
         self.options = dataclasses.replace(
             cycle_options(self.settings),
             ask_pause_seconds=0.02,
-            answer_wait=timedelta(seconds=2),
+            answer_wait=timedelta(seconds=6),
             **(options or {}),
         )
         self._watch()
@@ -213,7 +213,7 @@ class World:
         await self.leave()
         return await self.assemble()
 
-    async def ended(self, seconds=4.0):
+    async def ended(self, seconds=15.0):
         """Cycles until nothing is open any more."""
 
         async def closed():
