@@ -23,7 +23,7 @@ from arb.runtime.demo import exchange_process
 MARKETS = 20_000
 CLIENTS = 50
 CYCLES = 6
-ROUNDS = 2
+ROUNDS = 5
 IDLE_SECONDS = 6
 PAUSE = 0.02
 TOKEN = "token-of-the-benchmark-0123456789"

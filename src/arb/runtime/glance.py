@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.storage.queries import CycleRow, FindingRow, PlanRow
+from arb.adapters.storage.queries import CycleRow, FoundRow, PlanRow
 from arb.config.sources import Loaded
 from arb.runtime.reads import Status, opened, status_of
 from arb.runtime.remote import live_glance
@@ -24,7 +24,7 @@ class Glance:
     at: datetime
     status: Status
     cycle: CycleRow | None
-    opportunities: Sequence[FindingRow]
+    opportunities: Sequence[FoundRow]
     plans: Sequence[PlanRow]
     live: dict[str, Any] | None
     """What the running orchestrator says of itself, its bots and its alerts; `None`: none does."""

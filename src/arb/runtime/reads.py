@@ -10,7 +10,14 @@ from typing import Any
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.database import file_of
-from arb.adapters.storage.queries import FillRow, FindingRow, HeldRow, LedgerReads, PlanRow
+from arb.adapters.storage.queries import (
+    FOUND_COLUMNS,
+    FillRow,
+    FindingRow,
+    HeldRow,
+    LedgerReads,
+    PlanRow,
+)
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.fact import (
@@ -134,7 +141,7 @@ async def read_opportunities(
 ) -> Sequence[FindingRow]:
     """The latest candidates."""
     async with opened(loaded) as (_, reads):
-        return await reads.opportunities(limit=limit, everything=everything)
+        return await reads.certified(limit=limit, everything=everything)
 
 
 async def read_plans(loaded: Loaded, *, limit: int, only_open: bool) -> Sequence[PlanRow]:
@@ -160,8 +167,7 @@ async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
     async with opened(loaded) as (_, reads):
         row = await reads.finding(id_)
         facts = await reads.facts(row.id)
-    names = [name for name in row.__dataclass_fields__ if name != "certificate"]
-    story = plain({name: getattr(row, name) for name in names})
+    story = plain({name: getattr(row, name) for name in FOUND_COLUMNS})
     meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
     return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
 

@@ -16,7 +16,7 @@ from arb.domain.news import CycleEnded, News, PlanEnded, PlanStarted, StateChang
 T = TypeVar("T")
 Read = Callable[[], Awaitable[Any]]
 
-FRESH_SECONDS = 0.5
+FRESH_SECONDS = 1.5
 """An answer of this age is given out, and read anew for those who ask next."""
 OLD_SECONDS = 2.0
 """An answer of this age is not given out any more."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.adapters.storage import Database
-from arb.adapters.storage.queries import FindingRow, LedgerReads
+from arb.adapters.storage.queries import FOUND_COLUMNS, FoundRow, LedgerReads
 from arb.config.sources import Loaded
 from arb.domain.fact import Answered, Discovered, Fact, Submitted, Voided
 from arb.domain.halt import Standing
@@ -63,7 +63,7 @@ class LedgerDocuments:
     async def opportunities(self, *, limit: int, everything: bool) -> Sequence[Document]:
         """See `Reads`."""
         rows = await self._reads.opportunities(limit=limit, everything=everything)
-        return [_without_certificate(row) for row in rows]
+        return [_found(row) for row in rows]
 
     async def opportunity(self, id_: str) -> Document | None:
         """See `Reads`."""
@@ -73,7 +73,7 @@ class LedgerDocuments:
         row = rows[0]
         meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
         facts = [tell(fact) for fact in await self._reads.facts(row.id)]
-        story = {**_without_certificate(row), "meaning": meaning}
+        story = {**_found(row), "meaning": meaning}
         return {**story, **row.certificate, "facts": facts}
 
     async def plans(self, *, limit: int, only_open: bool) -> Sequence[Document]:
@@ -113,8 +113,8 @@ class LedgerDocuments:
         ]
 
 
-def _without_certificate(row: FindingRow) -> Document:
-    return plain({name: getattr(row, name) for name in _names(row) if name != "certificate"})
+def _found(row: FoundRow) -> Document:
+    return plain({name: getattr(row, name) for name in FOUND_COLUMNS})
 
 
 def _leg(leg: PlannedLeg) -> Document:

@@ -20,7 +20,7 @@ from arb.domain.position import Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingRow:
+class FoundRow:
     """One candidate and what became of it."""
 
     id: str
@@ -39,6 +39,15 @@ class FindingRow:
     profit: Decimal | None
     reason: str | None
     detail: str
+
+
+FOUND_COLUMNS = list(FoundRow.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow(FoundRow):
+    """One candidate with its proof."""
+
     certificate: dict[str, Any]
 
 
@@ -133,15 +142,16 @@ class LedgerReads:
         """Where it reads."""
         return self._db
 
-    async def opportunities(self, *, limit: int = 50, everything: bool = False) -> list[FindingRow]:
+    async def opportunities(self, *, limit: int = 50, everything: bool = False) -> list[FoundRow]:
         """The latest proven opportunities, or every candidate kept, newest first."""
-        wanted = select(findings).where(findings.c.account == self._account)
-        if not everything:
-            wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
-        wanted = wanted.order_by(
-            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last()
-        ).limit(limit)
-        return [_finding(row) for row in await self._rows(wanted)]
+        wanted = select(*(findings.c[name] for name in FOUND_COLUMNS))
+        rows = await self._rows(self._latest(wanted, limit, everything=everything))
+        return [FoundRow(**row._mapping) for row in rows]
+
+    async def certified(self, *, limit: int = 50, everything: bool = False) -> list[FindingRow]:
+        """The same with their proofs, which are long."""
+        rows = await self._rows(self._latest(select(findings), limit, everything=everything))
+        return [_finding(row) for row in rows]
 
     async def finding(self, id_: str) -> FindingRow:
         """One candidate by its id, or by the beginning of it.
@@ -277,6 +287,14 @@ class LedgerReads:
     async def close(self) -> None:
         """Let go of the database."""
         await self._db.close()
+
+    def _latest(self, wanted: Select[Any], limit: int, *, everything: bool) -> Select[Any]:
+        wanted = wanted.where(findings.c.account == self._account)
+        if not everything:
+            wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
+        return wanted.order_by(
+            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last()
+        ).limit(limit)
 
     async def _plans_of(self, ids: Collection[str]) -> list[Plan]:
         """These plans, the oldest first."""
