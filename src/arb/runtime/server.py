@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 EXTRA = "pip install 'arb-orchestrator[api]'"
 STOP_SECONDS = 3
-SWITCH_SECONDS = 0.0001
+SWITCH_SECONDS = 0.0005
 FIRST = "first"
 EXECUTED = "api-executed.json"
 """Beside the record of commands."""
