@@ -29,7 +29,10 @@ def running(*args: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()
-        process.wait(END_SECONDS)
+        try:
+            process.wait(END_SECONDS)
+        finally:
+            process.kill()
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
