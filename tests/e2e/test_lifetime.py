@@ -30,6 +30,22 @@ def _sound(env, cwd):
     assert done.returncode == 0, done.stderr
 
 
+def _run_until(words, interval, env, cwd):
+    """`arb run`, going on, once it has said these words."""
+    process = subprocess.Popen(
+        [*ARB, "run", "--interval", str(interval)],
+        env=env,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if words in line:
+            break
+    return process
+
+
 def test_sixty_cycles_do_not_overlap_grow_or_miscount(moving, tmp_path):
     env = environment_for(moving, tmp_path)
     env |= {"ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001"}
@@ -67,17 +83,7 @@ def test_sixty_cycles_do_not_overlap_grow_or_miscount(moving, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_being_told_to_stop_finishes_the_step_and_prints_the_statistics(number, moving, tmp_path):
     env = environment_for(moving, tmp_path)
-    process = subprocess.Popen(
-        [*ARB, "run", "--interval", "0.3"],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if "ended after" in line:
-            break
+    process = _run_until("ended after", 0.3, env, tmp_path)
     process.send_signal(number)
     out, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
@@ -92,17 +98,7 @@ def test_being_told_to_stop_finishes_the_step_and_prints_the_statistics(number, 
 def test_a_killed_process_leaves_a_sound_ledger_and_counting_goes_on(delay, moving, tmp_path):
     env = environment_for(moving, tmp_path)
     env |= {"ARB_TRADING__MIN_PROFIT_THRESHOLD": "0.001"}
-    process = subprocess.Popen(
-        [*ARB, "run", "--interval", "0.1"],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if "ended after" in line:
-            break
+    process = _run_until("ended after", 0.1, env, tmp_path)
     time.sleep(delay)
     process.kill()
     process.communicate()
@@ -120,17 +116,7 @@ def test_a_killed_process_leaves_a_sound_ledger_and_counting_goes_on(delay, movi
 
 def test_a_second_instance_on_one_ledger_is_refused(moving, tmp_path):
     env = environment_for(moving, tmp_path)
-    first = subprocess.Popen(
-        [*ARB, "run", "--interval", "0.3"],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in first.stderr:
-        if "Starting scan cycle" in line:
-            break
+    first = _run_until("Starting scan cycle", 0.3, env, tmp_path)
     second = arb("run", "--once", env=env, cwd=tmp_path)
     assert second.returncode == 4
     assert str(first.pid) in second.stderr
