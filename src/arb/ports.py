@@ -230,6 +230,14 @@ class Ledger(Protocol):
         """Write down how the plan ended. Closing it again with the same report changes nothing."""
         ...
 
+    async def untold_ends(self) -> Sequence[tuple[Plan, ExecutionReport]]:
+        """Ends that nobody has been told of yet, oldest plan first; a crash can leave some."""
+        ...
+
+    async def mark_told(self, plan: PlanId) -> None:
+        """Remember that the plan's end has been told."""
+        ...
+
     async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
         """Open plans, and those of which something was written down since then, with all facts."""
         ...

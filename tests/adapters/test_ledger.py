@@ -1,6 +1,7 @@
 """The ledger on real files and a real server: idempotent, exact, sound after anything."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -20,10 +21,13 @@ from arb.domain.fact import Answered, Requested, Settled, Submitted
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import POLYMARKET, OutcomeId, Side
 from arb.domain.money import NO_USD
+from arb.domain.news import PlanEnded
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import Fill, Final, Order, TimeInForce, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
+from arb.domain.reason import Reason
 from arb.domain.settlement import Convert, Merge, Redeem, effect
+from arb.engine.ends import tell_ends
 from arb.testing.builders import NOON
 
 YES, NO = (OutcomeId(POLYMARKET, token) for token in ("1", "2"))
@@ -171,6 +175,33 @@ async def test_what_is_held_is_locked_until_it_is_redeemed(ledger):
     await ledger.close_plan(_report(plan), NOON)
     assert not await ledger.locked_plans()
     assert (await ledger.statistics()).realised == Decimal("0.5")
+
+
+async def test_an_end_is_told_once_and_after_a_crash_again(ledger):
+    plan, heard = _plan(), []
+
+    def dies(_news):
+        raise KeyboardInterrupt
+
+    await ledger.open_plan(1, plan)
+    await tell_ends(ledger, [heard.append])
+    assert not heard
+    left = replace(_report(plan, PlanState.UNWOUND, realised="-1"), reason="no", alarm="a rest")
+    await ledger.close_plan(left, NOON)
+    with pytest.raises(KeyboardInterrupt):
+        await tell_ends(ledger, [dies])
+    for _ in range(2):
+        await tell_ends(ledger, [heard.append])
+    assert heard == [PlanEnded(plan, left, Reason.EXECUTION_FAILED)]
+    await ledger.close_plan(left, NOON)
+    await ledger.close_plan(replace(left, realised=Decimal(0)), NOON)
+    assert not await ledger.untold_ends()
+    await ledger.reopen_plan(plan.id)
+    assert not await ledger.untold_ends()
+    await ledger.close_plan(_report(plan), NOON)
+    await tell_ends(ledger, [heard.append])
+    assert [news.reason for news in heard] == [Reason.EXECUTION_FAILED, Reason.FILLED]
+    assert not await SqlLedger(ledger._db, "paper:other").untold_ends()
 
 
 async def test_accounts_share_tables_and_never_sums(ledger, tmp_path):

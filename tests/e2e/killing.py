@@ -18,24 +18,25 @@ from pathlib import Path
 import polymarket  # noqa: F401  # before the first fork, since it is slow
 
 from arb.domain.fact import Submitted
+from arb.domain.news import PlanEnded
 from arb.engine import execute, saga
 from arb.runtime import live, running
 from tests.e2e.worlds import live_settings
 
-WRITES = ("open_plan", "append", "close_plan")
+WRITES = ("open_plan", "append", "close_plan", "mark_told")
 SENDS = ("prepare", "submit")
 
 
 class Dying:
     """Kills the process before or after the step whose turn it is."""
 
-    def __init__(self, at: int, said: int) -> None:
+    def __init__(self, at: int | str, said: int) -> None:
         self.at, self.said, self.step = at, said, 0
 
     def __call__(self, name: str) -> None:
         self.step += 1
         os.write(self.said, f"{self.step} {name}\n".encode())
-        if self.step == self.at:
+        if self.at in (self.step, name):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -51,9 +52,10 @@ class Around:
             return method
 
         async def call(*args, **kwargs):
-            self._step(f"before {self._what}.{name}")
+            kind = f" {type(args[1][0]).__name__}" if name == "append" else ""
+            self._step(f"before {self._what}.{name}{kind}")
             answer = await method(*args, **kwargs)
-            self._step(f"after {self._what}.{name}")
+            self._step(f"after {self._what}.{name}{kind}")
             return answer
 
         return call
@@ -85,7 +87,12 @@ def child(order, said):
                 ledger=Around(desk.ledger, WRITES, step, "ledger"),
                 trading={v: Around(t, SENDS, step, "venue") for v, t in desk.trading.items()},
                 settlement={v: Around(s, SENDS, step, "chain") for v, s in desk.settlement.items()},
+                observers=(*desk.observers, hear),
             )
+
+    def hear(news):
+        if isinstance(news, PlanEnded):
+            os.write(said, f"heard the end of {news.plan.id}\n".encode())
 
     live.live_desk = dying_desk
     loaded = live_settings(order["address"], Path(order["folder"]), order["wallet"])

@@ -34,10 +34,12 @@ from arb.domain.market import (
     Universe,
 )
 from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, notional
+from arb.domain.news import PlanEnded
 from arb.domain.plan import PlanState
 from arb.domain.position import Portfolio
 from arb.domain.snapshot import Snapshot
 from arb.engine.account import read
+from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
 from arb.engine.options import CycleOptions
@@ -84,7 +86,7 @@ class CrashingLedger:
 
     def __getattr__(self, name):
         method = getattr(self._inner, name)
-        if name not in ("append", "open_plan", "close_plan", "adjust"):
+        if name not in ("append", "open_plan", "close_plan", "mark_told", "adjust"):
             return method
 
         async def call(*args, **kwargs):
@@ -147,7 +149,13 @@ class World:
             settlement={POLYMARKET: CrashingVenue(chain, self.crashes)},
             ledger=CrashingLedger(self.ledger, self.crashes),
             statements=self.venue,
+            observers=(self.hear,),
         )
+
+    def hear(self, news):
+        """What a person is told."""
+        if isinstance(news, PlanEnded) and news.report.alarm:
+            self.alarms.append(news.report.alarm)
 
     async def plan(self):
         """The plan that the real gate makes of the real strategies' best find; `None`: refused."""
@@ -246,7 +254,7 @@ async def run(world: World) -> World:
                 await desk.ledger.open_plan(1, plan)
                 _rivals(world)
                 await _execute(world, executor, plan, books)
-            await _go_on(world, executor, reconciler)
+            await _go_on(world, desk, executor, reconciler)
             break
         except Crash as crash:
             world.outcomes.append(f"crash {crash}")
@@ -260,17 +268,16 @@ async def run(world: World) -> World:
 async def _execute(world, executor, plan, books):
     report = await executor.execute(plan, books)
     world.outcomes.append(str(report.state))
-    if report.alarm:
-        world.alarms.append(report.alarm)
 
 
-async def _go_on(world, executor, reconciler):
+async def _go_on(world, desk, executor, reconciler):
     """Recovery, and cycle after cycle until nothing is open."""
     while world.clock.seconds < HOURS_MAX * 3600:
         await reconciler.try_run()
         unfinished = await world.ledger.open_plans()
         for plan in unfinished:
             await _execute(world, executor, plan, None)
+        await tell_ends(desk.ledger, desk.observers)
         if not unfinished and world.venue.quiet and not reconciler.against():
             return
         await world.clock.sleep(30)
@@ -345,6 +352,8 @@ async def _judge(world, plan, options):
     # I7: every plan has an end; every order is answered.
     if await ledger.open_plans():
         world.problems.append("I7: the plan is still open")
+    if await ledger.untold_ends():
+        world.problems.append("I7: nobody was told of the end")
     if account.unanswered is not None or account.unended is not None or account.pending:
         world.problems.append("I7: something has no answer")
     # I12: replays are no-ops.
@@ -372,8 +381,6 @@ async def _judge(world, plan, options):
     }:
         world.problems.append("I4: an operation without a request")
     report = ledger.report(plan.id) if isinstance(ledger, MemoryLedger) else None
-    if report is not None and report.alarm:
-        world.alarms.append(report.alarm)
     if report is not None and report.locked == 0 and report.realised != account.cash:
         world.problems.append(f"the report says {report.realised}, the facts {account.cash}")
     leftover = any(shares > Decimal("0.02") for shares in account.legs(plan))

@@ -16,20 +16,20 @@ from arb.domain.news import (
     BooksFetched,
     Decided,
     News,
-    PlanEnded,
     PlanStarted,
     QualityAlarm,
     StateChanged,
     Trouble,
 )
 from arb.domain.opportunity import Candidate, Opportunity, Unproven, prove
-from arb.domain.plan import ExecutionReport, PlanState
+from arb.domain.plan import ExecutionReport
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness, Coverage, CycleReport, Funnel, Problem
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import outcomes_of, part_of
 from arb.engine.decide import Found, count_reasons, find, funnel
+from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
 from arb.engine.options import CycleOptions
 from arb.ports import Desk
@@ -280,9 +280,8 @@ class Cycle:
         tally.plans.append(report)
         if report.alarm:
             tally.errors.append(Problem(where=f"plan {report.plan}", what=report.alarm))
-        reason = Reason.FILLED if report.state is PlanState.DONE else Reason.EXECUTION_FAILED
-        await self._end(decision, reason, report.reason, tally)
-        self._tell(PlanEnded(decision.plan, report, reason))
+        tally.ended.append((decision.opportunity.id, outcome_of(report)))
+        await tell_ends(self._desk.ledger, self._desk.observers)
 
     async def _look_again(self, opportunity: Opportunity, universe: Universe) -> str | Books:
         """Prove the same legs against fresh books: those, or what is gone."""

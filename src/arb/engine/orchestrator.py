@@ -6,15 +6,15 @@ from arb.domain.errors import VenueError
 from arb.domain.fact import Requested, Settled
 from arb.domain.halt import RiskStatus
 from arb.domain.money import NO_USD, Usd, micro_down
-from arb.domain.news import CycleEnded, CycleStarted, News, PlanEnded, Stopped, Trouble
+from arb.domain.news import CycleEnded, CycleStarted, News, Stopped, Trouble
 from arb.domain.opportunity import Opportunity
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
-from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem, Statistics
 from arb.domain.settlement import OperationId, Redeem
 from arb.engine.account import read
 from arb.engine.cycle import Cycle, Look
+from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
 from arb.engine.options import CycleOptions
@@ -143,18 +143,14 @@ class ArbitrageOrchestrator:
         return statistics
 
     async def _take_up(self) -> list[ExecutionReport]:
-        """Go on with every plan that is open."""
+        """Go on with every plan that is open, and tell what has ended, now or before a crash."""
         reports: list[ExecutionReport] = []
         for plan in await self._desk.ledger.open_plans():
             report = await self.executor.execute(plan)
             reports.append(report)
-            if report.alarm:
+            if report.state is PlanState.OPEN and report.alarm:
                 self._tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
-            if report.state is not PlanState.OPEN:
-                done = report.state is PlanState.DONE
-                reason = Reason.FILLED if done else Reason.EXECUTION_FAILED
-                await self._desk.ledger.record_outcome(plan.id, reason, report.reason)
-                self._tell(PlanEnded(plan, report, reason))
+        await tell_ends(self._desk.ledger, self._desk.observers)
         return reports
 
     async def _reconcile(self) -> None:

@@ -25,6 +25,7 @@ class _Kept:
     plan: Plan
     facts: dict[str, str] = field(default_factory=dict)
     report: ExecutionReport | None = None
+    untold: bool = False
 
 
 @dataclass(slots=True)
@@ -87,11 +88,21 @@ class MemoryLedger:
 
     async def close_plan(self, report: ExecutionReport, _at: datetime) -> None:
         """See `arb.ports.Ledger`."""
-        self._plans[report.plan].report = report
+        kept = self._plans[report.plan]
+        kept.untold = kept.untold or kept.report is None
+        kept.report = report
+
+    async def untold_ends(self) -> Sequence[tuple[Plan, ExecutionReport]]:
+        """See `arb.ports.Ledger`."""
+        return [(k.plan, k.report) for k in self._plans.values() if k.untold and k.report]
+
+    async def mark_told(self, plan: PlanId) -> None:
+        """See `arb.ports.Ledger`."""
+        self._plans[plan].untold = False
 
     async def reopen_plan(self, plan: PlanId) -> None:
         """See `arb.ports.Ledger`."""
-        self._plans[plan].report = None
+        self._plans[plan].report, self._plans[plan].untold = None, False
 
     async def open_plans(self) -> Sequence[Plan]:
         """See `arb.ports.Ledger`."""

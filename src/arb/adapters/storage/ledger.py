@@ -215,9 +215,27 @@ class SqlLedger:
             }
             if all(getattr(row, name) == value for name, value in values.items()):
                 return
+            untold = row.untold or row.state == PlanState.OPEN.value
             await db.execute(
-                update(plans).where(plans.c.id == report.plan).values(**values, ended_at=at)
+                update(plans)
+                .where(plans.c.id == report.plan)
+                .values(**values, ended_at=at, untold=int(untold))
             )
+
+    async def untold_ends(self) -> Sequence[tuple[Plan, ExecutionReport]]:
+        """See `arb.ports.Ledger`."""
+        wanted = (
+            select(plans)
+            .where(plans.c.account == self.account, plans.c.untold == 1)
+            .order_by(plans.c.approved_at, plans.c.id)
+        )
+        async with self._db.read() as db:
+            return [(load_plan(row.plan), _report(row)) for row in await db.execute(wanted)]
+
+    async def mark_told(self, plan: PlanId) -> None:
+        """See `arb.ports.Ledger`."""
+        async with self._write() as db:
+            await db.execute(update(plans).where(plans.c.id == plan).values(untold=0))
 
     async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
         """See `arb.ports.Ledger`."""
@@ -259,6 +277,7 @@ class SqlLedger:
             "reason": "",
             "alarm": "",
             "ended_at": None,
+            "untold": 0,
         }
         async with self._write() as db:
             await db.execute(update(plans).where(plans.c.id == plan).values(values))
@@ -391,6 +410,17 @@ def _fact_row(plan: PlanId, seq: int, fact: Fact) -> dict[str, Any]:
         "at": fact.at,
         "fact": dump_fact(fact),
     }
+
+
+def _report(row: Row[Any]) -> ExecutionReport:
+    return ExecutionReport(
+        plan=PlanId(row.id),
+        state=PlanState(row.state),
+        realised=Usd(row.realised),
+        locked=Usd(row.locked),
+        reason=row.reason,
+        alarm=row.alarm,
+    )
 
 
 def _fill(row: Row[Any]) -> Fill:

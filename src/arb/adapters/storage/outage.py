@@ -115,6 +115,10 @@ class ResilientLedger:
         """See `arb.ports.Ledger`."""
         await self._write(lambda: self._inner.close_plan(report, at))
 
+    async def mark_told(self, plan: PlanId) -> None:
+        """See `arb.ports.Ledger`."""
+        await self._write(lambda: self._inner.mark_told(plan))
+
     async def reopen_plan(self, plan: PlanId) -> None:
         """See `arb.ports.Ledger`."""
         await self._write(lambda: self._inner.reopen_plan(plan))
@@ -142,6 +146,10 @@ class ResilientLedger:
     async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
         """See `arb.ports.Ledger`."""
         return await self._inner.recent(since)
+
+    async def untold_ends(self) -> Sequence[tuple[Plan, ExecutionReport]]:
+        """See `arb.ports.Ledger`."""
+        return await self._inner.untold_ends()
 
     async def open_plans(self) -> Sequence[Plan]:
         """See `arb.ports.Ledger`."""

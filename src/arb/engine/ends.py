@@ -1,0 +1,29 @@
+"""Ends of plans are told once they are written down, and those of a process that died before."""
+
+from collections.abc import Sequence
+
+from arb.domain.news import PlanEnded
+from arb.domain.plan import ExecutionReport, PlanState
+from arb.domain.reason import Reason
+from arb.ports import Ledger, Observer
+
+
+async def tell_ends(ledger: Ledger, observers: Sequence[Observer]) -> None:
+    """Tell every end that nobody has been told of yet.
+
+    A crash in between tells an end twice, never not at all: alarms are on no other way.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+    """
+    for plan, report in await ledger.untold_ends():
+        reason = outcome_of(report)
+        await ledger.record_outcome(plan.id, reason, report.reason)
+        for observer in observers:
+            observer(PlanEnded(plan, report, reason))
+        await ledger.mark_told(plan.id)
+
+
+def outcome_of(report: ExecutionReport) -> Reason:
+    """What became of the opportunity behind the plan."""
+    return Reason.FILLED if report.state is PlanState.DONE else Reason.EXECUTION_FAILED
