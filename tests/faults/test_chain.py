@@ -31,7 +31,7 @@ async def test_g01_a_node_that_does_not_answer_holds_the_exit_up_and_loses_nothi
 
 async def test_g01_without_a_node_nothing_new_begins(at):
     await at.chain(rpc_down=True)
-    at.orchestrator.reconciler._done_at = None  # as after a start
+    at.orchestrator.reconciler.done_at = None  # as after a start
     report = await at.cycle()
     assert not report.plans
     assert not report.risk.can_trade

@@ -156,7 +156,7 @@ async def test_e10_an_account_that_may_only_close_is_found_before_and_loses_noth
 @pytest.mark.parametrize("endpoint", ["/data/trades", "/data/orders"])
 async def test_e12_a_read_that_is_no_more_stops_trading(at, endpoint):
     await at.fault(endpoint, status=410, times=-1)
-    at.orchestrator.reconciler._done_at = None  # as after a start
+    at.orchestrator.reconciler.done_at = None  # as after a start
     report = await at.cycle()
     assert not report.plans
     assert not report.risk.can_trade

@@ -11,6 +11,7 @@ import httpx
 
 from arb.adapters.clock import SystemClock
 from arb.domain.news import CycleSkipped, Trouble
+from arb.domain.plan import PlanState
 from arb.runtime.pulse import Pulse, beating
 from arb.runtime.running import run_scheduled
 from arb.runtime.scheduled import Schedule
@@ -152,3 +153,28 @@ async def test_h10_a_loop_that_stood_still_is_told_of():
     ((where, what),) = await _beats(lambda _: time.sleep(1.3))
     assert where == "loop"
     assert what.startswith("nothing else could run for 1.")
+
+
+async def test_a_process_that_has_not_heard_the_venue_out_sends_nothing(at):
+    async def close(_request):
+        await at.conduct(mode="cancel_only")
+
+    def take(_request):
+        at.book("race-1", [("0.42", 300), ("0.05", 500)], [("0.47", 300)])
+        at.before_post = close
+
+    short = {"answer_wait": timedelta(seconds=1)}
+    await at.restart(**short)
+    at.before_post = take
+    report, _ = await at.trade()
+    assert report.state is PlanState.OPEN
+    await at.conduct(mode="normal")
+    await at.fault("/data/trades", status=410, times=-1)
+    posts = sum(at.sent.values())
+    (report,) = await at.restart(**short)
+    assert "not reconciled" in report.reason
+    assert sum(at.sent.values()) == posts
+    await at.control(clear=True)
+    await at.ended()
+    assert sum(at.sent.values()) > posts
+    await at.check()

@@ -106,7 +106,7 @@ async def test_d07_a_post_with_an_expired_key_is_a_refusal_and_the_next_one_is_t
 
 async def test_d07_a_key_that_is_refused_for_good_is_derived_once_and_trading_stands_still(at):
     before = at.live.client
-    at.orchestrator.reconciler._done_at = None  # as after a start
+    at.orchestrator.reconciler.done_at = None  # as after a start
     await at.fault("/data/orders", status=401, times=-1)
     await at.fault("/data/trades", status=401, times=-1)
     for _ in range(3):

@@ -147,8 +147,7 @@ class World:
         self.options = dataclasses.replace(
             cycle_options(self.settings),
             ask_pause_seconds=0.02,
-            answer_wait=timedelta(seconds=6),
-            **(options or {}),
+            **{"answer_wait": timedelta(seconds=6), **(options or {})},
         )
         self._watch()
         self.orchestrator = ArbitrageOrchestrator(self.desk, self.options)
@@ -208,10 +207,10 @@ class World:
 
         self.before_post = take
 
-    async def restart(self):
+    async def restart(self, **options):
         """Our process ends and another takes its ledger up."""
         await self.leave()
-        return await self.assemble()
+        return await self.assemble(options)
 
     async def ended(self, seconds=15.0):
         """Cycles until nothing is open any more."""

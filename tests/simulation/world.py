@@ -18,7 +18,6 @@ from arb.adapters.simulator.matching import Incoming, Life
 from arb.adapters.simulator.venue import EPOCH, Odds, SimVenue, VirtualClock
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
-from arb.domain.fact import Answered, Requested, Settled, Submitted
 from arb.domain.fees import FeeSchedule
 from arb.domain.halt import Standing
 from arb.domain.market import (
@@ -33,12 +32,11 @@ from arb.domain.market import (
     Side,
     Universe,
 )
-from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, notional
+from arb.domain.money import MICRO, Price, Shares, Usd, from_micro
 from arb.domain.news import PlanEnded
-from arb.domain.plan import PlanState
+from arb.domain.plan import ExecutionReport
 from arb.domain.position import Portfolio
 from arb.domain.snapshot import Snapshot
-from arb.engine.account import read
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
@@ -52,6 +50,7 @@ from arb.sizing import SizingOptions
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes
 from arb.strategies.options import StrategyOptions
 from arb.testing.fakes import MemoryLedger
+from tests.simulation.invariants import Watch
 
 WALLET = "0x00000000000000000000000000000000000a11ce"
 CASH = 100_000 * MICRO
@@ -81,8 +80,8 @@ class Crashes:
 class CrashingLedger:
     """The ledger of a process that may be killed right before or right after a write."""
 
-    def __init__(self, inner, crash):
-        self._inner, self._crash = inner, crash
+    def __init__(self, inner, crash, watch):
+        self._inner, self._crash, self._watch = inner, crash, watch
 
     def __getattr__(self, name):
         method = getattr(self._inner, name)
@@ -92,6 +91,7 @@ class CrashingLedger:
         async def call(*args, **kwargs):
             self._crash(f"before {name}")
             result = await method(*args, **kwargs)
+            await self._watch.after_write()
             self._crash(f"after {name}")
             return result
 
@@ -99,10 +99,10 @@ class CrashingLedger:
 
 
 class CrashingVenue:
-    """The venue of the same process."""
+    """The venue, or its chain, of the same process."""
 
-    def __init__(self, inner, crash):
-        self._inner, self._crash = inner, crash
+    def __init__(self, inner, crash, before):
+        self._inner, self._crash, self._before = inner, crash, before
 
     def __getattr__(self, name):
         method = getattr(self._inner, name)
@@ -110,12 +110,26 @@ class CrashingVenue:
             return method
 
         async def call(*args, **kwargs):
+            if name == "submit":
+                await self._before(*args)
             self._crash(f"before {name}")
             result = await method(*args, **kwargs)
             self._crash(f"after {name}")
             return result
 
         return call
+
+
+class WatchedBooks:
+    """The books of the same process: somebody notes when they were read."""
+
+    def __init__(self, inner, watch, clock):
+        self._inner, self._watch, self._clock = inner, watch, clock
+
+    async def fetch(self, outcomes):
+        books = await self._inner.fetch(outcomes)
+        self._watch.books_at |= dict.fromkeys(books, self._clock.seconds)
+        return books
 
 
 @dataclass
@@ -132,30 +146,38 @@ class World:
     crashes: Crashes
     problems: list[str] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
-    alarms: list[str] = field(default_factory=list)
+    heard: list[ExecutionReport] = field(default_factory=list)
+    """The ends that a person was told of."""
     limits: RiskLimits = field(
         default_factory=lambda: RiskLimits(max_partial_loss=Usd(Decimal(400)))
     )
 
-    def desk(self):
-        chain = self.venue.chain()
+    wallet: str = WALLET
+    opening: Decimal = Decimal(CASH) / MICRO
+
+    @property
+    def alarms(self):
+        return [report.alarm for report in self.heard if report.alarm]
+
+    def desk(self, watch):
+        venue, chain, crash = self.venue, self.venue.chain(), self.crashes
         return Desk(
             mode="live",
             clock=self.clock,
             catalog=None,
-            books=self.venue,
+            books=WatchedBooks(venue, watch, self.clock),
             strategies=(),
-            trading={POLYMARKET: CrashingVenue(self.venue, self.crashes)},
-            settlement={POLYMARKET: CrashingVenue(chain, self.crashes)},
-            ledger=CrashingLedger(self.ledger, self.crashes),
-            statements=self.venue,
+            trading={POLYMARKET: CrashingVenue(venue, crash, watch.before_orders)},
+            settlement={POLYMARKET: CrashingVenue(chain, crash, watch.before_operation)},
+            ledger=CrashingLedger(self.ledger, crash, watch),
+            statements=venue,
             observers=(self.hear,),
         )
 
     def hear(self, news):
         """What a person is told."""
-        if isinstance(news, PlanEnded) and news.report.alarm:
-            self.alarms.append(news.report.alarm)
+        if isinstance(news, PlanEnded):
+            self.heard.append(news.report)
 
     async def plan(self):
         """The plan that the real gate makes of the real strategies' best find; `None`: refused."""
@@ -243,40 +265,51 @@ async def run(world: World) -> World:
         world.outcomes.append("refused")
         return world
     plan, books = made
+    watch = Watch(world, plan, options, world.problems)
+    watch.books_at |= dict.fromkeys(books, world.clock.seconds)
     began = False
     for _ in range(LIFETIMES_MAX):
-        desk = world.desk()
-        executor = Executor(desk=desk, options=options, guard=_guard(world, options))
+        desk = world.desk(watch)
         reconciler = Reconciler(desk=desk, options=options)
+        guard = _guard(world, options, reconciler)
+        executor = Executor(desk=desk, options=options, guard=guard)
         try:
             if not began:
                 began = True
+                reconciler.done_at = world.clock.now()  # before its first plan every process has
                 await desk.ledger.open_plan(1, plan)
                 _rivals(world)
-                await _execute(world, executor, plan, books)
-            await _go_on(world, desk, executor, reconciler)
+                await _execute(world, watch, executor, plan, books)
+            await _go_on(world, watch, executor, reconciler)
             break
         except Crash as crash:
             world.outcomes.append(f"crash {crash}")
+            watch.reconciled = False
+            watch.books_at.clear()
             await world.clock.sleep(world.chance.uniform(0, 120))
     else:
         world.problems.append("more lifetimes than crashes")
-    await _judge(world, plan, options)
+    if await world.ledger.recent(EPOCH):  # else killed before the plan was written down
+        await watch.at_end()
     return world
 
 
-async def _execute(world, executor, plan, books):
+async def _execute(world, watch, executor, plan, books):
     report = await executor.execute(plan, books)
+    watch.after_work(report)
     world.outcomes.append(str(report.state))
 
 
-async def _go_on(world, desk, executor, reconciler):
+async def _go_on(world, watch, executor, reconciler):
     """Recovery, and cycle after cycle until nothing is open."""
+    desk = executor.desk
     while world.clock.seconds < HOURS_MAX * 3600:
         await reconciler.try_run()
+        watch.reconciled = watch.reconciled or not reconciler.unasked()
+        watch.after_reconciliation(reconciler.against())
         unfinished = await world.ledger.open_plans()
         for plan in unfinished:
-            await _execute(world, executor, plan, None)
+            await _execute(world, watch, executor, plan, None)
         await tell_ends(desk.ledger, desk.observers)
         if not unfinished and world.venue.quiet and not reconciler.against():
             return
@@ -285,129 +318,23 @@ async def _go_on(world, desk, executor, reconciler):
             # The faults end some time; the venue behaves from here on (I8).
             world.venue.odds = Odds()
             world.floor.conduct.mode = Mode.NORMAL
+            watch.faults_over = True
 
 
 def _witness(world):
-    """I4: nothing reaches the wire without a durable intent; I3: and nothing twice."""
+    """I3: nothing reaches the wire twice."""
     seen: set[str] = set()
 
     def look(orders):
-        known = (
-            {
-                fact.order.ref
-                for kept in world.ledger._plans.values()
-                for fact in _facts(kept)
-                if isinstance(fact, Submitted)
-            }
-            if isinstance(world.ledger, MemoryLedger)
-            else None
-        )
         for order in orders:
             if order.ref in seen:
                 world.problems.append(f"I3: {order.ref} was sent twice")
             seen.add(order.ref)
-            if known is not None and order.ref not in known:
-                world.problems.append(f"I4: {order.ref} was sent without an intent")
 
     return look
 
 
-def _facts(kept):
-    from arb.adapters.storage.codec import load_fact
-
-    return [load_fact(stored) for stored in kept.facts.values()]
-
-
-async def _judge(world, plan, options):
-    """The invariants of the catalogue, at the end."""
-    ledger, floor, bank = world.ledger, world.floor, world.floor.bank
-    facts = await ledger.facts(plan.id)
-    if not await ledger.recent(EPOCH):
-        return  # killed before the plan was written down: nothing happened
-    account = read(facts)
-    # I1: no fill lost or counted twice.
-    truth = sum(
-        sum(piece.size for piece in trade.pieces) * (1 if trade.taker.side is Side.BUY else -1)
-        for trade in floor.trades.values()
-        if trade.taker.wallet == WALLET and trade.status.value == "CONFIRMED"
-    )
-    booked = sum((fill.shares for fill in _kept_fills(facts, account)), Decimal(0))
-    if Decimal(truth) / MICRO != booked:
-        world.problems.append(f"I1: {truth} at the venue, {booked} in the ledger")
-    # A12: "never placed" is never said of an order that was.
-    for fact in facts:
-        if isinstance(fact, Answered) and fact.answer.reason == "it was never placed":
-            ref = account.orders[fact.order].ref
-            if ref in floor.orders and floor.orders[ref].matched:
-                world.problems.append(f"A12: {ref} was placed after all")
-    # I2: money, to the micro-unit.
-    portfolio = await ledger.portfolio(world.clock.now())
-    if portfolio.cash != from_micro(bank.usd(WALLET)):
-        world.problems.append(f"I2: cash {portfolio.cash} != {from_micro(bank.usd(WALLET))}")
-    tokens = {t: n for (w, t), n in bank.tokens.items() if w == WALLET and n}
-    held = {o.token: p.shares for o, p in portfolio.positions.items() if p.shares}
-    if {t: from_micro(n) for t, n in tokens.items()} != held:
-        world.problems.append(f"I2: shares {held} != {tokens}")
-    world.problems += bank.problems()
-    # I7: every plan has an end; every order is answered.
-    if await ledger.open_plans():
-        world.problems.append("I7: the plan is still open")
-    if await ledger.untold_ends():
-        world.problems.append("I7: nobody was told of the end")
-    if account.unanswered is not None or account.unended is not None or account.pending:
-        world.problems.append("I7: something has no answer")
-    # I12: replays are no-ops.
-    before = await ledger.portfolio(world.clock.now())
-    await ledger.append(plan.id, facts)
-    if await ledger.portfolio(world.clock.now()) != before:
-        world.problems.append("I12: writing the facts again changed the account")
-    # I5: what was spent stays within the plan and the ways out of it.
-    spent = sum(
-        (notional(o.limit, o.size) for o in account.orders.values() if o.side is Side.BUY),
-        Decimal(0),
-    )
-    if account.round <= 1 and spent > plan.outlay * 2:
-        world.problems.append(f"I5: {spent} spent on a plan of {plan.outlay}")
-    # I9: the rate.
-    if len(world.venue.posted) > options.orders_per_minute_max:
-        world.problems.append("I9: too many orders")
-    # I13: answers and ends are final.
-    for kind in (Answered, Settled):
-        ids = [getattr(f, "order", None) or f.id for f in facts if isinstance(f, kind)]
-        if len(ids) != len(set(ids)):
-            world.problems.append("I13: something ended twice")
-    if {f.id for f in facts if isinstance(f, Settled)} - {
-        f.id for f in facts if isinstance(f, Requested)
-    }:
-        world.problems.append("I4: an operation without a request")
-    report = ledger.report(plan.id) if isinstance(ledger, MemoryLedger) else None
-    if report is not None and report.locked == 0 and report.realised != account.cash:
-        world.problems.append(f"the report says {report.realised}, the facts {account.cash}")
-    leftover = any(shares > Decimal("0.02") for shares in account.legs(plan))
-    held_by_design = plan.settlement is None and PlanState.DONE.value in world.outcomes
-    if leftover and not held_by_design and not world.alarms:
-        reached = all(
-            s >= leg.size - 1 for s, leg in zip(account.legs(plan), plan.legs, strict=True)
-        )
-        if not reached:
-            world.problems.append("a rest was left without an alarm")
-
-
-def _kept_fills(facts, account):
-    from arb.domain.fact import Discovered, Voided
-
-    voided = {(f.order, f.trade) for f in facts if isinstance(f, Voided)}
-    for fact in facts:
-        if isinstance(fact, Answered):
-            fills = fact.answer.fills
-        elif isinstance(fact, Discovered):
-            fills = fact.fills
-        else:
-            continue
-        yield from (fill for fill in fills if (fill.order, fill.trade) not in voided)
-
-
-def _guard(world, options):
+def _guard(world, options, reconciler):
     return Guard(
         GuardOptions(
             order_value_max=Usd(Decimal(1000)),
@@ -415,6 +342,7 @@ def _guard(world, options):
             max_book_age=options.limits.max_book_age,
         ),
         world.clock,
+        reconciler.unasked,
     )
 
 

@@ -32,6 +32,7 @@ class ArbitrageOrchestrator:
     def __init__(self, desk: Desk, options: CycleOptions) -> None:
         self._desk = desk
         self._options = options
+        self.reconciler = Reconciler(desk=desk, options=options)
         limits = options.limits
         guard = Guard(
             GuardOptions(
@@ -42,10 +43,9 @@ class ArbitrageOrchestrator:
                 max_book_age=limits.max_book_age,
             ),
             desk.clock,
-            desk.killed,
+            lambda: desk.killed() or self.reconciler.unasked(),
         )
         self.executor = Executor(desk=desk, options=options, guard=guard)
-        self.reconciler = Reconciler(desk=desk, options=options)
         self._cycle = Cycle(desk, options, self.executor, self.reconciler.against)
         self._stopping = False
         self._resolutions_asked_at: float | None = None
@@ -61,17 +61,11 @@ class ArbitrageOrchestrator:
         if desk.statements is not None and await desk.ledger.opened_at() is None:
             opening = (await desk.statements.statement([], now)).cash
         await desk.ledger.open_account(opening, now)
-        await self._reconcile()
-        reports = await self._take_up()
-        if reports:
-            await self._reconcile()
-        return reports
+        return await self._recover()
 
     async def scan_cycle(self, event: str | None = None) -> CycleReport:
         """One cycle: scan, prove, review, execute, write down; of one event where it is named."""
-        await self._take_up()
-        if self.reconciler.due:
-            await self._reconcile()
+        await self._recover()
         await self.collect_resolutions()
         number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
         self._tell(CycleStarted(number, self._desk.clock.now()))
@@ -141,6 +135,15 @@ class ArbitrageOrchestrator:
         statistics = await self._desk.ledger.statistics()
         self._tell(Stopped(statistics))
         return statistics
+
+    async def _recover(self) -> list[ExecutionReport]:
+        """Hear the venue out when it is time, go on with what is open, and hear it out on that."""
+        if self.reconciler.due:
+            await self._reconcile()
+        reports = await self._take_up()
+        if reports:
+            await self._reconcile()
+        return reports
 
     async def _take_up(self) -> list[ExecutionReport]:
         """Go on with every plan that is open, and tell what has ended, now or before a crash."""

@@ -32,22 +32,29 @@ class Reconciler:
     options: CycleOptions
     differences: tuple[Difference, ...] = ()
     """Of the last reconciliation."""
-    _done_at: datetime | None = field(default=None, init=False)
+    done_at: datetime | None = field(default=None, init=False)
+    """When this process last heard the venue out."""
     _tried: float | None = field(default=None, init=False)
+
+    def unasked(self) -> str:
+        """Why nothing at all may be sent: this process has not heard the venue out yet."""
+        if self.desk.statements is None or self.done_at is not None:
+            return ""
+        return "the ledger is not reconciled with the venue yet"
 
     def against(self) -> str:
         """Why trading must wait; empty when ledger and venue agree, or nobody is to be asked."""
         if self.desk.statements is None:
             return ""
-        if self._done_at is None:
-            return "the ledger is not reconciled with the venue yet"
+        if self.done_at is None:
+            return self.unasked()
         if self.differences:
             first = self.differences[0]
             return (
                 f"ledger and venue differ in {len(self.differences)} points: {first.what} "
                 f"{first.about}: {first.ledger} here, {first.venue} there; see `arb reconcile`"
             )
-        age = self.desk.clock.now() - self._done_at
+        age = self.desk.clock.now() - self.done_at
         if age > 4 * self.options.reconcile_every:
             return f"the last reconciliation is {age.total_seconds():.0f} s old"
         return ""
@@ -80,7 +87,7 @@ class Reconciler:
             if not review.corrections:
                 break
         self.differences = review.differences
-        self._done_at = clock.now()
+        self.done_at = clock.now()
         return review.differences
 
     async def try_run(self) -> str:
@@ -126,7 +133,7 @@ class Reconciler:
         assert statements is not None
         now = clock.now()
         opened = await ledger.opened_at() or now
-        since = max(opened, (self._done_at or opened) - OVERLAP)
+        since = max(opened, (self.done_at or opened) - OVERLAP)
         recent = await ledger.recent(since)
         portfolio = await ledger.portfolio(now)
         outcomes = {*portfolio.positions, *_touched(recent)}

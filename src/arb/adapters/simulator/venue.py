@@ -102,7 +102,8 @@ class SimVenue:
     posted: list[str] = field(default_factory=list)
     """Hashes in the order in which they reached the wire."""
     _later: list[tuple[float, NewOrder]] = field(default_factory=list)
-    _done: dict[OperationId, Effect] = field(default_factory=dict)
+    done: dict[OperationId, Effect] = field(default_factory=dict)
+    """What the chain has carried out."""
 
     async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
         """See `arb.ports.BookSource`."""
@@ -299,7 +300,7 @@ class SimChain:
             self._carry_out(operation)
         except NotPossible as error:
             return str(error)
-        of._done[id_] = effect(operation)  # one wallet in two files would say less
+        of.done[id_] = effect(operation)  # one wallet in two files would say less
         return None if fate - of.odds.chain_refused < of.odds.chain_lost else effect(operation)
 
     async def ask(self, id_: OperationId, _operation: Operation, _ref: str) -> Effect | str | None:
@@ -308,7 +309,7 @@ class SimChain:
         await of.clock.sleep(of.odds.latency)
         if of.chance.random() < of.odds.unreadable:
             return None
-        return of._done.get(id_, "it never reached the chain")
+        return of.done.get(id_, "it never reached the chain")
 
     def _carry_out(self, operation: Operation) -> None:
         bank, wallet = self.of.floor.bank, self.of.wallet
