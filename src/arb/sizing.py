@@ -126,14 +126,34 @@ def fraction(opportunity: Opportunity, options: SizingOptions) -> Decimal:
 
 
 def shrink(
+    opportunity: Opportunity, budget: Usd, cap: Usd, snapshot: Snapshot
+) -> Opportunity | Unproven | None:
+    """The same set of outcomes in the size that profits most within two bounds, proved anew.
+
+    Args:
+        opportunity: As found.
+        budget: Most that it may cost at the books at hand.
+        cap: Most that it may cost at its legs' limits.
+        snapshot: The books at hand.
+
+    Returns:
+        `None` when no acceptable size is that cheap and still profitable.
+    """
+    sized = opportunity
+    if sized.outlay > budget:
+        smaller = _resized(sized, budget, snapshot)
+        if not isinstance(smaller, Opportunity):
+            return smaller
+        sized = smaller
+    if sized.outlay_max > cap:
+        # What limits and books differ by only falls with the size: once is enough.
+        return _resized(sized, Usd(cap - (sized.outlay_max - sized.outlay)), snapshot)
+    return sized
+
+
+def _resized(
     opportunity: Opportunity, budget: Usd, snapshot: Snapshot
 ) -> Opportunity | Unproven | None:
-    """The same set of outcomes in the size that profits most for at most `budget`, proved anew.
-
-    `None` when no acceptable size is that cheap and still profitable.
-    """
-    if opportunity.outlay <= budget:
-        return opportunity
     per_share = opportunity.payoff_worst / opportunity.size
     equal = all(proven.leg.size == opportunity.size for proven in opportunity.legs)
     if not equal or per_share != int(per_share):

@@ -14,7 +14,7 @@ from tests.simulation import world as world_of_tests
 from tests.simulation.world import Crash, build_world, run
 
 SCHEDULES, CHUNK = 2000, 125
-REGRESSIONS = (14, 105, 281, 376, 852, 1607, 2031, 2370)
+REGRESSIONS = (14, 105, 281, 376, 771, 852, 1607, 2031, 2370)
 
 
 @pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))

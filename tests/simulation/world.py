@@ -144,13 +144,11 @@ class World:
     universe: Universe
     ledger: object
     crashes: Crashes
+    limits: RiskLimits
     problems: list[str] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
     heard: list[ExecutionReport] = field(default_factory=list)
     """The ends that a person was told of."""
-    limits: RiskLimits = field(
-        default_factory=lambda: RiskLimits(max_partial_loss=Usd(Decimal(400)))
-    )
 
     wallet: str = WALLET
     opening: Decimal = Decimal(CASH) / MICRO
@@ -234,6 +232,11 @@ def build_world(
     )
     clock.meanwhile = venue.advance
     points = crashes
+    limits = RiskLimits(
+        max_partial_loss=Usd(Decimal(400)),
+        # Now and then the limit is what makes the plan small (I5).
+        max_position_size=Usd(Decimal(90 if seed % 8 == 3 else 1000)),
+    )
     if points is None:
         points = (
             set() if calm else {chance.randint(1, 40) for _ in range(chance.choice((0, 1, 2, 3)))}
@@ -247,6 +250,7 @@ def build_world(
         universe=universe,
         ledger=ledger or MemoryLedger(),
         crashes=Crashes(points),
+        limits=limits,
     )
 
 

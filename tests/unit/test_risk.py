@@ -50,6 +50,21 @@ def case():
     return opportunity, context, snapshot
 
 
+@pytest.fixture
+def deep(case):
+    """The same with three levels to walk through on each leg."""
+    _, context, _ = case
+    markets = [make.market(f"m{i}", neg_risk=True) for i in range(4)]
+    universe = make.universe(markets, [make.exclusive(markets)])
+    pairs = [
+        make.books(m, [(f"{(bid - down) / 100:.2f}", "50") for down in (0, 1, 3)], [("0.90", "50")])
+        for m, bid in zip(markets, (60, 50, 40), strict=False)
+    ]
+    snapshot = make.snapshot(universe, *pairs)
+    (candidate,) = NegRiskNo().find(snapshot)
+    return prove(candidate, snapshot), context, snapshot
+
+
 def _review(case, *, limits=None, portfolio=None, **context):
     opportunity, base, snapshot = case
     changed = replace(
@@ -123,6 +138,21 @@ def test_a_cap_makes_the_plan_smaller_and_proves_it_anew(case):
     assert decision.opportunity.size < decision.opportunity.available == 50
 
 
+@pytest.mark.parametrize("what", ["max_position_size", "max_daily_volume", "cash"])
+@pytest.mark.parametrize("cap", [20, 47, 80, 111, 150, 190, 300])
+def test_a_cap_holds_even_if_every_fill_is_at_its_limit(deep, what, cap):
+    limited = {what: _usd(cap)}
+    if what == "cash":
+        decision = _review(deep, portfolio={"cash": _usd(cap), "locked": _usd(10_000)})
+    else:
+        decision = _review(deep, limits=limited)
+    assert isinstance(decision, Approved)
+    plan = decision.plan
+    assert plan.outlay < plan.outlay_max <= cap or plan.outlay == plan.outlay_max <= cap
+    assert plan.outlay_max > min(cap, 190) * Decimal("0.8")
+    assert Portfolio(cash=_usd(cap)).after(plan).free == cap - plan.outlay_max
+
+
 def test_throttled_trading_spends_half(case):
     cap = {"max_position_size": _usd(80)}
     normal = _review(case, limits=cap)
@@ -134,7 +164,7 @@ def test_an_approval_shrinks_what_the_next_is_judged_against(case):
     decision = _review(case)
     before = Portfolio(cash=_usd(10_000))
     after = before.after(decision.plan)
-    assert after.free == before.free - decision.plan.outlay
+    assert after.free == before.free - decision.plan.outlay_max
     assert after.busy == {"m0", "m1", "m2"}
     assert after.open_plans == 1
     assert _review(case, portfolio={"busy": after.busy}).reason is Reason.OUTCOME_TAKEN

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from arb.domain.money import ONE, Price, Shares, Usd
+from arb.domain.money import ONE, Price, Shares, Usd, micro_up
 
 FEE_STEP = Decimal("0.00001")
 """Polymarket truncates each fill's fee to five decimals (21 of 21 chain fills, 2026-09)."""
@@ -36,6 +36,13 @@ class FeeSchedule:
     def exact(self, price: Price, size: Shares) -> Decimal:
         """The fee of one fill before truncation."""
         return size * self.rate * (price * (ONE - price)) ** self.exponent
+
+    def outlay_max(self, limit: Price, size: Shares) -> Usd:
+        """The most that a BUY costs, fee included: a fill at its limit, rounded up to 0.000001.
+
+        Price plus fee grows with the price for every rate up to 1, so no better fill costs more.
+        """
+        return Usd(micro_up(limit * size + self.exact(limit, size)))
 
 
 FREE = FeeSchedule(Decimal(0))

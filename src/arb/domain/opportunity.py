@@ -103,6 +103,12 @@ class ProvenLeg:
         """What the leg takes from the account."""
         return Usd(self.value + self.fee)
 
+    @property
+    def outlay_max(self) -> Usd:
+        """What it takes if every share is had at the limit, since the book has moved meanwhile."""
+        assert self.market.fees is not None
+        return self.market.fees.outlay_max(self.leg.limit, self.leg.size)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opportunity:
@@ -129,8 +135,13 @@ class Opportunity:
 
     @property
     def outlay(self) -> Usd:
-        """Cost and fees: the cash that the plan needs."""
+        """Cost and fees at the books at hand."""
         return Usd(self.cost + self.fees)
+
+    @property
+    def outlay_max(self) -> Usd:
+        """Cost and fees at the legs' limits: what the account's limits are held against."""
+        return total(leg.outlay_max for leg in self.legs)
 
     @property
     def profit_fraction(self) -> Decimal:

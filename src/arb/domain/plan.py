@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side
-from arb.domain.money import NO_SHARES, Price, Shares, Usd
+from arb.domain.money import NO_SHARES, Price, Shares, Usd, total
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
 from arb.domain.settlement import Operation
@@ -52,6 +52,13 @@ class PlannedLeg:
     terms: Terms | None = None
     """`None` in plans of ledgers before schema 0002: such a leg can only be held."""
 
+    @property
+    def outlay_max(self) -> Usd:
+        """What it costs at most, fee included."""
+        if self.terms is None:
+            return Usd(self.limit * self.size + self.fee)
+        return self.terms.fees.outlay_max(self.limit, self.size)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -75,6 +82,11 @@ class Plan:
     def size(self) -> Shares:
         """Shares of every leg: legs go in equal shares."""
         return min((leg.size for leg in self.legs), default=NO_SHARES)
+
+    @property
+    def outlay_max(self) -> Usd:
+        """Cost and fees if every share is had at its leg's limit: what is promised meanwhile."""
+        return total(leg.outlay_max for leg in self.legs)
 
     @property
     def parts_pay(self) -> bool:

@@ -74,12 +74,12 @@ class Portfolio:
         """The portfolio once the plan's cash is promised and its markets are taken."""
         return replace(
             self,
-            promised=Usd(self.promised + plan.outlay),
+            promised=Usd(self.promised + plan.outlay_max),
             open_plans=self.open_plans + 1,
-            volume_today=Usd(self.volume_today + plan.outlay),
+            volume_today=Usd(self.volume_today + plan.outlay_max),
             busy=self.busy | plan.markets,
             by_event={
                 **self.by_event,
-                plan.event_slug: Usd(self.by_event.get(plan.event_slug, NO_USD) + plan.outlay),
+                plan.event_slug: Usd(self.by_event.get(plan.event_slug, NO_USD) + plan.outlay_max),
             },
         )

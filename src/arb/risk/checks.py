@@ -142,24 +142,24 @@ def fresh_data(_opportunity: Opportunity, context: Context) -> Result:
 
 def position_size(opportunity: Opportunity, context: Context) -> Result:
     """The position is not larger than allowed."""
-    return _at_most(opportunity.outlay, context.limits.max_position_size, Reason.POSITION_SIZE)
+    return _at_most(opportunity.outlay_max, context.limits.max_position_size, Reason.POSITION_SIZE)
 
 
 def daily_volume(opportunity: Opportunity, context: Context) -> Result:
     """The day's volume stays within its limit with this plan."""
-    with_it = Usd(context.portfolio.volume_today + opportunity.outlay)
+    with_it = Usd(context.portfolio.volume_today + opportunity.outlay_max)
     return _at_most(with_it, context.limits.max_daily_volume, Reason.DAILY_VOLUME)
 
 
 def cash(opportunity: Opportunity, context: Context) -> Result:
     """There is free cash for all legs and their fees."""
-    return _at_most(opportunity.outlay, context.portfolio.free, Reason.CASH)
+    return _at_most(opportunity.outlay_max, context.portfolio.free, Reason.CASH)
 
 
 def event_exposure(opportunity: Opportunity, context: Context) -> Result:
     """What is bound in the event stays within its limit with this plan."""
     bound = context.portfolio.by_event.get(opportunity.event.slug, NO_USD)
-    with_it = Usd(bound + opportunity.outlay)
+    with_it = Usd(bound + opportunity.outlay_max)
     return _at_most(with_it, context.limits.max_event_exposure, Reason.EVENT_EXPOSURE)
 
 

@@ -35,7 +35,7 @@ def review(
     if share <= 0:
         refusal = refusal or (Reason.KELLY_ZERO, "the edge does not pay for its risk")
     elif refusal is None:
-        result = shrink(opportunity, budget, snapshot)
+        result = shrink(opportunity, budget, hard_cap(context), snapshot)
         if isinstance(result, Opportunity):
             sized = result
         else:
@@ -65,15 +65,18 @@ def review(
 def position_budget(opportunity: Opportunity, context: Context, sizing: SizingOptions) -> Usd:
     """The most that may be spent: Kelly's share, then the caps, halved when throttled."""
     share = fraction(opportunity, sizing)
-    caps = (
-        share * context.portfolio.equity,
-        context.limits.max_position_size,
-        context.limits.max_daily_volume - context.portfolio.volume_today,
-        context.portfolio.free,
-    )
-    budget = max(min(caps), ZERO)
+    budget = max(min(share * context.portfolio.equity, hard_cap(context)), ZERO)
     throttled = context.standing.state is TradingState.THROTTLED
     return Usd(budget / 2 if throttled else budget)
+
+
+def hard_cap(context: Context) -> Usd:
+    """What a plan may cost even if every fill is at its limit."""
+    return min(
+        context.limits.max_position_size,
+        Usd(context.limits.max_daily_volume - context.portfolio.volume_today),
+        context.portfolio.free,
+    )
 
 
 def _partial_fills(sized: Opportunity, snapshot: Snapshot, context: Context) -> Verdict:

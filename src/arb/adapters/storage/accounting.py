@@ -150,7 +150,7 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
     trades_ended, trades_voided = await _ended_trades(db, account, resumed)
     return Portfolio(
         cash=await _cash(db, account),
-        promised=await _promised(db, [(plan.id, plan.outlay) for plan in unfinished]),
+        promised=await _promised(db, [(plan.id, plan.outlay_max) for plan in unfinished]),
         locked=Usd(locked or ZERO),
         open_plans=len(unfinished) + waiting,
         volume_today=await _volume(db, account, fills.c.at >= today),
@@ -196,12 +196,12 @@ async def _by_event(
     )
     bound: dict[str, Usd] = dict((await db.execute(held)).all())
     for plan in unfinished:
-        bound[plan.event_slug] = Usd(bound.get(plan.event_slug, NO_USD) + plan.outlay)
+        bound[plan.event_slug] = Usd(bound.get(plan.event_slug, NO_USD) + plan.outlay_max)
     return bound
 
 
 async def _promised(db: AsyncConnection, unfinished: Sequence[tuple[PlanId, Usd]]) -> Usd:
-    """What open plans will still spend: their outlay less what their fills have cost already."""
+    """What open plans may still spend: the most they cost, less what their fills have cost."""
     total = ZERO
     for plan, outlay in unfinished:
         paid = await db.scalar(
