@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from arb.adapters.storage import open_ledger
+from arb.domain.fact import Submitted
+from arb.domain.opportunity import Opportunity
 from arb.domain.order import Final, NotFound, Unknown
 from arb.engine import execute, saga
 from tests.simulation import world as world_of_tests
@@ -136,6 +138,46 @@ async def test_counting_what_has_not_settled_is_caught(monkeypatch, impatient):
     monkeypatch.setattr(saga, "_waiting", lambda _account: None)
     monkeypatch.setattr("arb.engine.recover.Reconciler.try_run", _nothing)
     assert await _broken(range(60))
+
+
+async def test_sending_before_writing_is_caught(monkeypatch):
+    async def naive(self, plan, orders, _books):
+        trading = self.desk.trading[plan.legs[0].outcome.venue]
+        prepared = await trading.prepare(orders)
+        answers = await trading.submit(prepared)
+        at = self.desk.clock.now()
+        await self.desk.ledger.append(plan.id, [Submitted(order=o, at=at) for o in prepared])
+        return await self._write_answers(plan, prepared, answers)
+
+    monkeypatch.setattr(execute.Executor, "_send", naive)
+    assert await _breaks("I4", range(20))
+
+
+async def test_sending_before_the_venue_was_heard_out_is_caught(monkeypatch):
+    monkeypatch.setattr("arb.engine.recover.Reconciler.unasked", lambda _self: "")
+    assert await _breaks("I6", [376])
+
+
+async def test_spending_more_than_the_limit_at_the_limits_is_caught(monkeypatch):
+    monkeypatch.setattr(Opportunity, "outlay_max", Opportunity.outlay)
+    assert await _breaks("I5", [771])
+
+
+async def test_an_end_that_nobody_is_told_of_is_caught(monkeypatch):
+    monkeypatch.setattr("tests.simulation.world.tell_ends", _tell_nobody)
+    assert await _breaks("I7", range(20))
+
+
+async def _breaks(invariant, seeds):
+    """Whether one of these schedules shows that this very invariant is broken."""
+    for seed in seeds:
+        if any(p.startswith(invariant) for p in (await run(build_world(seed))).problems):
+            return True
+    return False
+
+
+async def _tell_nobody(_ledger, _observers):
+    pass
 
 
 async def _nothing(_self):

@@ -309,7 +309,7 @@ async def _go_on(world, watch, executor, reconciler):
     desk = executor.desk
     while world.clock.seconds < HOURS_MAX * 3600:
         await reconciler.try_run()
-        watch.reconciled = watch.reconciled or not reconciler.unasked()
+        watch.reconciled = watch.reconciled or reconciler.done_at is not None
         watch.after_reconciliation(reconciler.against())
         unfinished = await world.ledger.open_plans()
         for plan in unfinished:
