@@ -1,8 +1,8 @@
 """Signing an order with and without coincurve, and from changed books to signed, sent orders.
 
 The official client against the embedded exchange over loopback. Its plain use, leg by leg, beside
-the same with all legs in one request, and beside ours: one request, and the client signing through
-`OrderSigner`, which gives the same signatures byte for byte.
+the same with all legs in one request, and beside ours: that client signing by `OrderSigner`, and
+the adapter's `prepare` and `submit`, which also check what was signed and know each order's hash.
 """
 
 import asyncio
@@ -32,10 +32,18 @@ from polymarket.errors import RequestRejectedError
 from polymarket.models.clob.orders import SignedOrder
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.decode import slow
 from arb.adapters.polymarket.signer import quicken
+from arb.adapters.polymarket.trading import PolymarketTrading
 from arb.adapters.simulator.scenario import build
+from arb.bootstrap import live_venue
+from arb.config.schema import Settings
+from arb.config.sources import load
+from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.money import Price, Shares
+from arb.domain.order import Order, OrderId, TimeInForce
 from arb.runtime.demo import exchange_process
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -55,9 +63,8 @@ BACKENDS = {
 SIZE = Decimal(20)
 GOAL_SECONDS = 0.001
 """From the books to signed orders, half of the time or more."""
-Signed = Sequence[SignedOrder]
-Way = Callable[[bytes], Awaitable[Signed]]
-Send = Callable[[Signed], Awaitable[None]]
+Way = Callable[[bytes], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[object]]
 
 
 def environment(address: str) -> Any:
@@ -149,7 +156,7 @@ def changed(token_ids: Sequence[str], number: int) -> bytes:
 def plain(client: AsyncSecureClient) -> tuple[Way, Send]:
     """Leg by leg, as the official client's examples do it."""
 
-    async def sign(answer: bytes) -> Signed:
+    async def sign(answer: bytes) -> list[SignedOrder]:
         made = []
         for book in orjson.loads(answer):
             best = min(Decimal(level["price"]) for level in book["asks"])
@@ -159,7 +166,7 @@ def plain(client: AsyncSecureClient) -> tuple[Way, Send]:
             made.append(dataclasses.replace(order, order_type="FOK"))
         return made
 
-    async def send(orders: Signed) -> None:
+    async def send(orders: list[SignedOrder]) -> None:
         for order in orders:
             # Nobody sells that low: after every check, "not filled" is the answer each way.
             with contextlib.suppress(RequestRejectedError):
@@ -173,58 +180,92 @@ def best_asks(answer: bytes) -> list[tuple[str, Decimal]]:
     return [(book.token, Decimal(book.best_ask).scaleb(-6)) for book in slow(answer).books]
 
 
-def ours(client: AsyncSecureClient) -> tuple[Way, Send]:
-    """Warm caches, and all legs in one request.
+def batched(client: AsyncSecureClient) -> tuple[Way, Send]:
+    """The official client with all legs in one request."""
 
-    The legs are made one after another here, too: signing is arithmetic, so tasks of their own
-    only add to it.
-    """
-
-    async def sign(answer: bytes) -> Signed:
+    async def sign(answer: bytes) -> list[SignedOrder]:
         made = [
             await client.create_limit_order(asset_id=token, price=best, size=SIZE, side="BUY")
             for token, best in best_asks(answer)
         ]
         return [dataclasses.replace(order, order_type="FOK") for order in made]
 
-    async def send(orders: Signed) -> None:
+    async def send(orders: list[SignedOrder]) -> None:
         await client.post_orders(orders)
 
     return sign, send
 
 
-async def race(address: str, name: str, wallet: str) -> None:
-    client, bare, token_ids = (
-        await connect(address, wallet),
-        await connect(address, wallet),
-        tokens(),
-    )
-    assert quicken(client, Contracts())
-    ways = {
-        "plain: leg after leg": plain(bare),
-        "the same in one batch": ours(bare),
-        "ours: quick signer": ours(client),
+def ours(trading: PolymarketTrading) -> tuple[Way, Send]:
+    """What an executor calls."""
+    clock = SystemClock()
+
+    async def sign(answer: bytes) -> Sequence[Order]:
+        return await trading.prepare(
+            [
+                Order(
+                    id=OrderId(f"plan/{leg}/BUY/1"),
+                    outcome=OutcomeId(POLYMARKET, token),
+                    market=MarketId("m"),
+                    side=Side.BUY,
+                    limit=Price(best),
+                    size=Shares(SIZE),
+                    time_in_force=TimeInForce.FOK,
+                    expires_at=clock.now(),
+                )
+                for leg, (token, best) in enumerate(best_asks(answer))
+            ]
+        )
+
+    return sign, trading.submit
+
+
+def settings(address: str, wallet: str) -> Settings:
+    ws = address.replace("http", "ws")
+    names = ("gamma_url", "clob_url", "data_url", "relayer_url")
+    flags = {f"polymarket.{name}": address for name in names} | {
+        "polymarket.geoblock_url": f"{address}/api/geoblock",
+        "polymarket.rpc_urls": [f"{address}/rpc"],
+        "polymarket.market_ws_url": f"{ws}/ws/market",
+        "polymarket.user_ws_url": f"{ws}/ws/user",
+        "polymarket.wallet": wallet,
+        "polymarket.private_key": KEY,
     }
-    signed: dict[str, list[float]] = {way: [] for way in ways}
-    answered: dict[str, list[float]] = {way: [] for way in ways}
-    gc.collect()
-    gc.freeze()  # what is there for good is not walked through again
-    try:
-        for number in range(ROUNDS + 20):
-            answer = changed(token_ids, number)
-            turn = number % len(ways)  # nobody always comes after the same one
-            for way, (sign, send) in [*ways.items()][turn:] + [*ways.items()][:turn]:
-                started = time.perf_counter()
-                orders = await sign(answer)
-                ready = time.perf_counter()
-                await send(orders)
-                answered[way].append(time.perf_counter() - started)
-                signed[way].append(ready - started)
-        await profile(client, token_ids, name)
-    finally:
-        gc.unfreeze()
-        await client.close()
-        await bare.close()
+    return load(flags=flags).settings
+
+
+async def race(address: str, name: str, wallet: str) -> None:
+    async with (
+        live_venue(settings(address, wallet), LivePermit(wallet)) as (_, live),
+        await connect(address, wallet) as bare,
+        await connect(address, wallet) as quick,
+    ):
+        assert quicken(quick, Contracts())
+        ways = {
+            "plain: leg after leg": plain(bare),
+            "the same in one batch": batched(bare),
+            "ours, signing alone": batched(quick),
+            "ours, as it trades": ours(live.trading),
+        }
+        signed: dict[str, list[float]] = {way: [] for way in ways}
+        answered: dict[str, list[float]] = {way: [] for way in ways}
+        token_ids = tokens()
+        gc.collect()
+        gc.freeze()  # what is there for good is not walked through again
+        try:
+            for number in range(ROUNDS + 20):
+                answer = changed(token_ids, number)
+                turn = number % len(ways)  # nobody always comes after the same one
+                for way, (sign, send) in [*ways.items()][turn:] + [*ways.items()][:turn]:
+                    started = time.perf_counter()
+                    orders = await sign(answer)
+                    ready = time.perf_counter()
+                    await send(orders)
+                    answered[way].append(time.perf_counter() - started)
+                    signed[way].append(ready - started)
+            await profile(live.trading, token_ids, name)
+        finally:
+            gc.unfreeze()
     print(f"changed books to two signed legs, {ROUNDS} rounds, {name}, goal p50 1 ms")
     for way, taken in signed.items():
         met = "" if statistics.median(taken[20:]) > GOAL_SECONDS else "   goal met"
@@ -246,9 +287,9 @@ PARTS = {
 }
 
 
-async def profile(client: AsyncSecureClient, token_ids: Sequence[str], name: str) -> None:
+async def profile(trading: PolymarketTrading, token_ids: Sequence[str], name: str) -> None:
     """Shares of our way's time; the profiler slows small Python functions down most."""
-    sign, send = ours(client)
+    sign, send = ours(trading)
     for title, sends in ("to signed", False), ("to answered", True):
         watch = cProfile.Profile()
         watch.enable()

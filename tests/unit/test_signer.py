@@ -1,17 +1,23 @@
 """The quick signer against the official client's own, byte for byte."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polymarket._internal.actions.orders.typed_data import build_order_typed_data
-from polymarket._internal.actions.orders.types import UnsignedOrder
-from polymarket._internal.l1_auth import build_api_key_auth_typed_data
+from polymarket import AsyncSecureClient
+from polymarket._internal.actions.orders.orders import create_signed_order
+from polymarket._internal.actions.orders.typed_data import _build_standard_typed_data
+from polymarket._internal.actions.orders.types import OrderDraft, UnsignedOrder
 
 from arb.adapters.polymarket import signer
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.order_hash import OrderHashes
+from arb.domain.errors import BadVenueData
 
 KEYS = [Account.from_key(bytes([n]) * 32) for n in (1, 7, 255 - 16)]
 words = st.integers(0, (1 << 256) - 1)
@@ -41,59 +47,119 @@ orders = st.builds(
 @settings(deadline=None)
 @given(orders, st.sampled_from(KEYS))
 def test_every_order_is_signed_as_the_official_client_signs_it(order, account):
-    message = build_order_typed_data(order)
-    quick = signer.OrderSigner(account)
-    assert signer._digest(message) is not None
-    assert quick.sign_typed_data(full_message=message) == account.sign_typed_data(
-        full_message=message
+    ours = signer.OrderSigner(account.key).sign(order)
+    assert ours == signer.official_signature(account, order)
+
+
+def _client(wallet_type="EOA", signer_type="OWNER"):
+    context = SimpleNamespace(
+        signer=KEYS[0], wallet=KEYS[1].address, wallet_type=wallet_type, signer_type=signer_type
     )
+    return Client(context)
 
 
-def _messages():
-    yield build_api_key_auth_typed_data(
-        address=KEYS[0].address, chain_id=137, timestamp=1_763_700_000, nonce=0
-    )
-    sample = next(signer._samples(KEYS[0].address, Contracts()))
-    fields = [*signer.FIELDS, {"name": "more", "type": "uint256"}]
-    yield {
-        **sample,
-        "types": {**sample["types"], "Order": fields},
-        "message": {**sample["message"], "more": 1},
-    }
-    yield {**sample, "domain": {**sample["domain"], "name": "Another Exchange"}}
+class Client:
+    """As much of the official one as signs orders, its own code."""
+
+    _sign_order = AsyncSecureClient._sign_order
+
+    def __init__(self, context):
+        self._ctx = context
 
 
-@pytest.mark.parametrize("message", list(_messages()))
-def test_what_is_no_order_is_left_to_the_account(message):
-    account = KEYS[0]
-    assert signer._digest(message) is None
-    assert signer.OrderSigner(account).sign_typed_data(
-        full_message=message
-    ) == account.sign_typed_data(full_message=message)
+DRAFT = OrderDraft(
+    chain_id=137,
+    exchange_address=Contracts().exchange,
+    expiration=0,
+    funder_address=KEYS[1].address,
+    offered_amount=4_200_000,
+    order_type="FOK",
+    side="BUY",
+    signer=KEYS[0].address,
+    requested_amount=10_000_000,
+    asset_id=str(1 << 255),
+)
 
 
-def _client():
-    return SimpleNamespace(_ctx=_Context(KEYS[0]))
-
-
-class _Context:
-    def __init__(self, account):
-        self.signer = account
-
-
-def test_it_is_used_when_it_agrees_with_the_client_and_not_otherwise(monkeypatch):
-    client = _client()
+@pytest.mark.parametrize("signer_type", ["OWNER", "SESSION_KEY"])
+@pytest.mark.parametrize("wallet_type", ["EOA", "GNOSIS_SAFE", "POLY_PROXY", "DEPOSIT_WALLET"])
+async def test_a_client_that_was_quickened_makes_the_same_orders(
+    monkeypatch, wallet_type, signer_type
+):
+    monkeypatch.setattr("polymarket._internal.actions.orders.orders._generate_salt", lambda: 7)
+    monkeypatch.setattr("polymarket._internal.actions.orders.orders._current_timestamp_ms", int)
+    client = _client(wallet_type, signer_type)
+    before = await client._sign_order(DRAFT, post_only=True)
     assert signer.quicken(client, Contracts())
-    assert isinstance(client._ctx.signer, signer.OrderSigner)
+    assert client._sign_order.__module__ == signer.__name__
+    assert await client._sign_order(DRAFT, post_only=True) == before
+
+
+def test_one_that_does_not_agree_with_the_client_is_not_used(monkeypatch):
     monkeypatch.setattr(signer, "NESTED", signer.ORDER)
     client = _client()
     assert not signer.quicken(client, Contracts())
-    assert client._ctx.signer is KEYS[0]
+    assert client._sign_order.__func__ is AsyncSecureClient._sign_order
 
 
-def test_a_signed_in_client_signs_quickly_and_hides_its_key():
-    client = _client()
-    signer.quicken(client, Contracts())
-    assert KEYS[0].key.hex() not in repr(client._ctx.signer) + repr(
-        vars(client._ctx.signer)["_curve"]
+HOMES = {
+    Contracts().exchange: ("2", (1 << 50) + 1),
+    Contracts().neg_risk_exchange: ("2", (1 << 50) + 2),
+    Contracts().exchange_v3: ("3", 1 << 200),
+}
+"""Protocol versions, and tokens that show them."""
+
+
+def _signed(exchange, signature_type):
+    version, token = HOMES[exchange]
+    (sample, *_) = signer._samples(KEYS[0].address, Contracts())
+    unsigned = replace(
+        sample,
+        exchange_address=exchange,
+        protocol_version=version,
+        token_id=str(token),
+        signature_type=signature_type,
     )
+    return unsigned, create_signed_order(unsigned, signer.OrderSigner(KEYS[0].key).sign(unsigned))
+
+
+@pytest.mark.parametrize("signature_type", [0, 1, 2, 3])
+@pytest.mark.parametrize("exchange", HOMES)
+def test_an_order_is_known_by_the_hash_of_what_it_says(exchange, signature_type):
+    unsigned, signed = _signed(exchange, signature_type)
+    plain = _build_standard_typed_data(unsigned, protocol_version=unsigned.protocol_version)
+    message = encode_typed_data(full_message=plain)
+    expected = keccak(b"\x19" + message.version + message.header + message.body)
+    assert OrderHashes(Contracts()).of(signed) == "0x" + expected.hex()
+
+
+@pytest.mark.parametrize("signature_type", [0, 1, 2, 3])
+def test_what_the_signature_does_not_prove_has_no_hash(signature_type):
+    _, signed = _signed(Contracts().exchange, signature_type)
+    elsewhere = replace(Contracts(), exchange="0x" + "11" * 20)
+    changed = replace(signed, maker_amount=signed.maker_amount + 1)
+    for order, contracts in ((signed, elsewhere), (changed, Contracts())):
+        with pytest.raises(BadVenueData, match="no exchange"):
+            OrderHashes(contracts).of(order)
+
+
+@pytest.mark.parametrize("signature", ["0x", "0x" + "00" * 65, "0x" + "ff" * 64 + "1b", "0x1b"])
+def test_a_signature_of_nobody_proves_nothing(signature):
+    _, signed = _signed(Contracts().exchange, 0)
+    with pytest.raises(BadVenueData, match="no exchange"):
+        OrderHashes(Contracts()).of(replace(signed, signature=signature))
+
+
+def test_an_order_for_another_exchange_than_the_last_of_its_token_is_known_all_the_same():
+    hashes, found = OrderHashes(Contracts()), []
+    for exchange in (Contracts().exchange, Contracts().neg_risk_exchange, Contracts().exchange):
+        unsigned, _ = _signed(exchange, 0)
+        unsigned = replace(unsigned, token_id=str(1 << 50))
+        signature = signer.OrderSigner(KEYS[0].key).sign(unsigned)
+        found.append(hashes.of(create_signed_order(unsigned, signature)))
+    assert found[0] == found[2] != found[1]
+
+
+def test_it_hides_its_key():
+    quick = signer.OrderSigner(KEYS[0].key)
+    assert KEYS[0].key.hex() not in repr(quick) + repr(vars(quick))
