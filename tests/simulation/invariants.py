@@ -175,6 +175,9 @@ class Watch:
         if there != held:
             self.say(f"I2: shares {held} != {there}")
         self.problems += bank.problems()
+        told = world.heard[-1] if world.heard else None
+        if told is not None and not told.locked and told.realised != account.cash:
+            self.say(f"I2: {told.realised} was told, {account.cash} was made")
         # I7: every plan has an end that was told; every order is answered.
         if await ledger.open_plans():
             self.say("I7: the plan is still open")
