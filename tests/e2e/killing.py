@@ -17,11 +17,11 @@ from pathlib import Path
 
 import polymarket  # noqa: F401  # before the first fork, since it is slow
 
-from arb.domain.fact import Submitted
 from arb.domain.news import PlanEnded
 from arb.engine import execute, saga
 from arb.runtime import live, running
 from tests.e2e.worlds import live_settings
+from tests.naive import send_then_write
 
 WRITES = ("open_plan", "append", "close_plan", "mark_told")
 SENDS = ("prepare", "submit")
@@ -61,21 +61,11 @@ class Around:
         return call
 
 
-async def _send_then_write(self, plan, orders, books):
-    """The naive way: what was sent is written down once it has been sent."""
-    trading = self.desk.trading[plan.legs[0].outcome.venue]
-    prepared = await trading.prepare(orders)
-    answers = await trading.submit(prepared)
-    at = self.desk.clock.now()
-    await self.desk.ledger.append(plan.id, [Submitted(order=o, at=at) for o in prepared])
-    return await self._write_answers(plan, prepared, answers)
-
-
 def child(order, said):
     saga.ORDER_LIFE = timedelta(seconds=2)
     saga.GRACE = execute.GRACE = timedelta(seconds=0.5)
     if order["naive"]:
-        execute.Executor._send = _send_then_write
+        execute.Executor._send = send_then_write
     step = Dying(order["step"], said)
     whole = live.live_desk
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from arb.adapters.storage import open_ledger
-from arb.domain.fact import Submitted
 from arb.domain.opportunity import Opportunity
 from arb.domain.order import Final, NotFound, Unknown
 from arb.engine import execute, saga
+from tests.naive import send_then_write
 from tests.simulation import world as world_of_tests
 from tests.simulation.world import Crash, build_world, run
 
@@ -141,15 +141,7 @@ async def test_counting_what_has_not_settled_is_caught(monkeypatch, impatient):
 
 
 async def test_sending_before_writing_is_caught(monkeypatch):
-    async def naive(self, plan, orders, _books):
-        trading = self.desk.trading[plan.legs[0].outcome.venue]
-        prepared = await trading.prepare(orders)
-        answers = await trading.submit(prepared)
-        at = self.desk.clock.now()
-        await self.desk.ledger.append(plan.id, [Submitted(order=o, at=at) for o in prepared])
-        return await self._write_answers(plan, prepared, answers)
-
-    monkeypatch.setattr(execute.Executor, "_send", naive)
+    monkeypatch.setattr(execute.Executor, "_send", send_then_write)
     assert await _breaks("I4", range(20))
 
 
