@@ -38,6 +38,7 @@ from arb.sizing import SizingOptions
 from arb.strategies.options import StrategyOptions
 
 if TYPE_CHECKING:
+    from arb.adapters.redis.budgets import SharedBudgets
     from arb.adapters.shards.worker import NatsWorker
 
 REDIS_EXTRA = "pip install 'arb-orchestrator[redis]'"
@@ -223,9 +224,18 @@ async def _ledger(
 
 
 def _budgets(settings: Settings, clock: Clock, observers: Sequence[Observer]) -> Budgets:
+    return shared_budgets(settings, clock, observers) if settings.redis.url else OwnBudgets()
+
+
+def shared_budgets(
+    settings: Settings, clock: Clock, observers: Sequence[Observer] = ()
+) -> "SharedBudgets":
+    """The budgets at the Redis that the settings name; it is not asked yet.
+
+    Raises:
+        ConfigError: The extra for it is not installed, or the address is none.
+    """
     options = settings.redis
-    if not options.url:
-        return OwnBudgets()
     try:
         from arb.adapters.redis.budgets import SharedBudgets  # noqa: PLC0415  # an extra
     except ImportError as error:

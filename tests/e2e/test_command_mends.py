@@ -95,6 +95,34 @@ async def test_the_doctor_looks_at_data_settings_and_logs(tmp_path):
         assert (code, list(found)) == (2, ["settings"])
 
 
+async def test_the_doctor_tries_the_servers_that_the_settings_name(
+    tmp_path, nats_server, redis_server
+):
+    async with exchange_at("quiet", 1) as (_, address):
+        env = environment_for(address, tmp_path)
+        env |= {"ARB_REDIS__URL": redis_server.url, "ARB_SHARDS__URL": nats_server.url}
+
+        async def checks():
+            done = await asyncio.to_thread(arb, "doctor", "--json", env=env, cwd=tmp_path)
+            assert "secret-word" not in done.stdout + done.stderr
+            found = {check["check"]: check for check in json.loads(done.stdout)}
+            return done.returncode, found["redis"], found["shards"]
+
+        code, redis, shards = await checks()
+        assert code == 0
+        assert redis["passed"]
+        assert " ms" in redis["detail"]
+        assert shards["passed"]
+        redis_server.kill()
+        nats_server.kill()
+        code, redis, shards = await checks()
+        assert code == 3
+        assert not redis["passed"]
+        assert "counts its own requests" in redis["mend"]
+        assert not shards["passed"]
+        assert "ARB_SHARDS__URL" in shards["mend"]
+
+
 def test_a_scheduled_run_that_leaves_a_plan_open_says_so(tmp_path, monkeypatch, capsys):
     import typer
 

@@ -6,11 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import check, revision
-from arb.bootstrap import build_strategies, polymarket
+from arb.bootstrap import (
+    build_strategies,
+    need_shards,
+    polymarket,
+    process_name,
+    shared_budgets,
+)
 from arb.config.keys import source
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
@@ -51,7 +58,36 @@ async def examine(loaded: Loaded) -> list[Check]:
     checks.append(await tried("settings", lambda: _settings(loaded), "see `arb config check`"))
     checks.append(await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
     checks.append(_disk(loaded))
-    return checks
+    return [*checks, *await _helpers(loaded.settings)]
+
+
+async def _helpers(settings: Settings) -> list[Check]:
+    """The servers that a run does better with, where the settings name any."""
+    clock = SystemClock()
+
+    async def redis() -> str:
+        budgets = shared_budgets(settings, clock)
+        try:
+            return f"answers in {await budgets.answer_seconds() * 1000:.1f} ms"
+        finally:
+            await budgets.close()
+
+    async def shards() -> str:
+        need_shards()
+        from arb.adapters.shards.link import reach  # noqa: PLC0415  # an extra
+
+        await reach(settings.shards.url, process_name(clock))
+        return "answers, with JetStream"
+
+    steps = (
+        ("redis", settings.redis.url, redis, "each process counts its own requests until then"),
+        ("shards", settings.shards.url, shards, "this process reads all books until then"),
+    )
+    return [
+        await tried(name, work, f"start the server, or set ARB_{name.upper()}__URL right; {else_}")
+        for name, url, work, else_ in steps
+        if url
+    ]
 
 
 async def venue_checks(venue: PolymarketVenue, settings: Settings) -> list[Check]:

@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from arb.domain.errors import Unavailable
 from arb.domain.report import Problem
 from arb.net.budget import WINDOW_SECONDS, OwnBudgets
 from arb.net.circuit import Circuit, CircuitState
@@ -87,6 +88,19 @@ class SharedBudgets:
             self._failed(error)
         else:
             self._answered()
+
+    async def answer_seconds(self) -> float:
+        """How long the server takes to answer.
+
+        Raises:
+            Unavailable: It does not, or not in time to be of use.
+        """
+        began = self._clock.monotonic()
+        try:
+            await self._client.ping()
+        except FAILURES as error:
+            raise Unavailable(f"Redis: {str(error) or type(error).__name__}") from None
+        return self._clock.monotonic() - began
 
     def circuits(self) -> Mapping[str, str]:
         """See `arb.net.budget.Budgets`."""

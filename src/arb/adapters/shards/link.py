@@ -20,6 +20,7 @@ from nats.js.api import (
 )
 
 from arb.adapters.shards.messages import Names
+from arb.domain.errors import Unavailable
 
 CONNECT_SECONDS = 2
 AGAIN_SECONDS = 0.5
@@ -117,6 +118,24 @@ async def linked(url: str, name: str) -> AsyncIterator[Link]:
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def reach(url: str, name: str) -> None:
+    """Try the server once, and that it keeps streams.
+
+    Raises:
+        Unavailable: There is no connection, or JetStream is off.
+    """
+    async with linked(url, name) as link:
+        await link.tried.wait()
+        if link.client is None:
+            raise Unavailable(f"NATS: {link.trouble}")
+        try:
+            await link.client.jetstream(timeout=REQUEST_SECONDS).account_info()
+        except FAILURES as error:
+            raise Unavailable(
+                f"NATS without JetStream: {str(error) or type(error).__name__}"
+            ) from None
 
 
 async def prepare(client: Client, names: Names, patience_seconds: float) -> JetStreamContext:
