@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polymarket import AsyncSecureClient
 from polymarket._internal.actions.orders.orders import create_signed_order
+from polymarket._internal.actions.orders.post import build_post_order_request
 from polymarket._internal.actions.orders.typed_data import _build_standard_typed_data
 from polymarket._internal.actions.orders.types import OrderDraft, UnsignedOrder
 
 from arb.adapters.polymarket import signer
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.polymarket.order_hash import OrderHashes
+from arb.adapters.polymarket.order_hash import order_hash
 from arb.domain.errors import BadVenueData
 
 KEYS = [Account.from_key(bytes([n]) * 32) for n in (1, 7, 255 - 16)]
@@ -47,8 +48,15 @@ orders = st.builds(
 @settings(deadline=None)
 @given(orders, st.sampled_from(KEYS))
 def test_every_order_is_signed_as_the_official_client_signs_it(order, account):
-    ours = signer.OrderSigner(account.key).sign(order)
+    ours, id_ = signer.OrderSigner(account.key).sign(order)
     assert ours == signer.official_signature(account, order)
+    assert id_ == _id_of(order)
+
+
+def _id_of(order):
+    plain = _build_standard_typed_data(order, protocol_version=order.protocol_version)
+    message = encode_typed_data(full_message=plain)
+    return "0x" + keccak(b"\x19" + message.version + message.header + message.body).hex()
 
 
 def _client(wallet_type="EOA", signer_type="OWNER"):
@@ -77,22 +85,37 @@ DRAFT = OrderDraft(
     side="BUY",
     signer=KEYS[0].address,
     requested_amount=10_000_000,
-    asset_id=str(1 << 255),
+    asset_id=str(1 << 50),
 )
 
 
-@pytest.mark.parametrize("signer_type", ["OWNER", "SESSION_KEY"])
-@pytest.mark.parametrize("wallet_type", ["EOA", "GNOSIS_SAFE", "POLY_PROXY", "DEPOSIT_WALLET"])
+@pytest.mark.parametrize(
+    ("wallet_type", "signer_type"),
+    [
+        ("EOA", "OWNER"),
+        ("GNOSIS_SAFE", "OWNER"),
+        ("POLY_PROXY", "OWNER"),
+        ("DEPOSIT_WALLET", "OWNER"),
+        ("DEPOSIT_WALLET", "SESSION_KEY"),
+    ],
+)
 async def test_a_client_that_was_quickened_makes_the_same_orders(
     monkeypatch, wallet_type, signer_type
 ):
     monkeypatch.setattr("polymarket._internal.actions.orders.orders._generate_salt", lambda: 7)
     monkeypatch.setattr("polymarket._internal.actions.orders.orders._current_timestamp_ms", int)
     client = _client(wallet_type, signer_type)
-    before = await client._sign_order(DRAFT, post_only=True)
+    before = await client._sign_order(DRAFT, post_only=False)
     assert signer.quicken(client, Contracts())
     assert client._sign_order.__module__ == signer.__name__
-    assert await client._sign_order(DRAFT, post_only=True) == before
+    after = await client._sign_order(DRAFT, post_only=False)
+    assert [getattr(after, n) for n in signer.MEMBERS] == [
+        getattr(before, n) for n in signer.MEMBERS
+    ]
+    assert after.id == order_hash(before, Contracts())
+    assert build_post_order_request(after, owner_api_key="k") == build_post_order_request(
+        before, owner_api_key="k"
+    )
 
 
 def test_one_that_does_not_agree_with_the_client_is_not_used(monkeypatch):
@@ -120,17 +143,15 @@ def _signed(exchange, signature_type):
         token_id=str(token),
         signature_type=signature_type,
     )
-    return unsigned, create_signed_order(unsigned, signer.OrderSigner(KEYS[0].key).sign(unsigned))
+    signature, _ = signer.OrderSigner(KEYS[0].key).sign(unsigned)
+    return unsigned, create_signed_order(unsigned, signature)
 
 
 @pytest.mark.parametrize("signature_type", [0, 1, 2, 3])
 @pytest.mark.parametrize("exchange", HOMES)
 def test_an_order_is_known_by_the_hash_of_what_it_says(exchange, signature_type):
     unsigned, signed = _signed(exchange, signature_type)
-    plain = _build_standard_typed_data(unsigned, protocol_version=unsigned.protocol_version)
-    message = encode_typed_data(full_message=plain)
-    expected = keccak(b"\x19" + message.version + message.header + message.body)
-    assert OrderHashes(Contracts()).of(signed) == "0x" + expected.hex()
+    assert order_hash(signed, Contracts()) == _id_of(unsigned)
 
 
 @pytest.mark.parametrize("signature_type", [0, 1, 2, 3])
@@ -140,24 +161,14 @@ def test_what_the_signature_does_not_prove_has_no_hash(signature_type):
     changed = replace(signed, maker_amount=signed.maker_amount + 1)
     for order, contracts in ((signed, elsewhere), (changed, Contracts())):
         with pytest.raises(BadVenueData, match="no exchange"):
-            OrderHashes(contracts).of(order)
+            order_hash(order, contracts)
 
 
 @pytest.mark.parametrize("signature", ["0x", "0x" + "00" * 65, "0x" + "ff" * 64 + "1b", "0x1b"])
 def test_a_signature_of_nobody_proves_nothing(signature):
     _, signed = _signed(Contracts().exchange, 0)
     with pytest.raises(BadVenueData, match="no exchange"):
-        OrderHashes(Contracts()).of(replace(signed, signature=signature))
-
-
-def test_an_order_for_another_exchange_than_the_last_of_its_token_is_known_all_the_same():
-    hashes, found = OrderHashes(Contracts()), []
-    for exchange in (Contracts().exchange, Contracts().neg_risk_exchange, Contracts().exchange):
-        unsigned, _ = _signed(exchange, 0)
-        unsigned = replace(unsigned, token_id=str(1 << 50))
-        signature = signer.OrderSigner(KEYS[0].key).sign(unsigned)
-        found.append(hashes.of(create_signed_order(unsigned, signature)))
-    assert found[0] == found[2] != found[1]
+        order_hash(replace(signed, signature=signature), Contracts())
 
 
 def test_it_hides_its_key():

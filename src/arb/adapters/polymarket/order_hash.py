@@ -5,7 +5,7 @@ was signed for is not in the order, so it is read out of the signature: an order
 only when its own signature proves the domain that the hash was taken in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,63 +29,49 @@ ORDER = (
 SIGNATURE_BYTES = 65
 DEPOSIT_WALLET = 3
 """Signature type of a contract that checks signatures itself (ERC-1271, nested as in ERC-7739)."""
-HOMES_KEPT_MAX = 10_000
 V2_NAMESPACE = ((1 << 64) - 1) << 40
 """Bits that are zero in a position id of protocol v2."""
 
 
-class OrderHashes:
-    """Tells the ids of signed orders.
+def order_hash(signed: "SignedOrder", contracts: Contracts) -> str:
+    """The order's id.
 
-    Remembers which exchange the last order of a token was for, and looks there first: to ask a
-    signature whose it is costs more than all the hashing.
+    Args:
+        signed: As the official client made it.
+        contracts: The exchanges that it may have been signed for.
+
+    Raises:
+        BadVenueData: It was signed for none of them.
     """
-
-    def __init__(self, contracts: Contracts) -> None:
-        self._contracts = contracts
-        self._homes: dict[str, bytes] = {}
-
-    def of(self, signed: "SignedOrder") -> str:
-        """The order's id.
-
-        Raises:
-            BadVenueData: It was signed for none of the exchanges that it may be for.
-        """
-        content = content_hash(signed)
-        for domain in self._domains(signed.token_id):
-            digest = keccak(b"\x19\x01" + domain + content)
-            if _proves(signed, domain, content, digest):
-                if len(self._homes) >= HOMES_KEPT_MAX:
-                    self._homes.clear()
-                self._homes[signed.token_id] = domain
-                return "0x" + digest.hex()
-        raise BadVenueData("order", "it is signed for no exchange that is known here")
-
-    def _domains(self, token: str) -> Sequence[bytes]:
-        chain, last = self._contracts.chain_id, self._homes.get(token)
-        if int(token) & V2_NAMESPACE == 0:
-            return [separator(chain, self._contracts.exchange_v3, "3")]
-        homes = (self._contracts.neg_risk_exchange, self._contracts.exchange)
-        domains = [separator(chain, home, "2") for home in homes]
-        return sorted(domains, key=lambda domain: domain != last)
+    content = content_hash(signed)
+    for domain in _domains(signed.token_id, contracts):
+        id_ = digest(domain, content)
+        if _proves(signed, domain, content, id_):
+            return "0x" + id_.hex()
+    raise BadVenueData("order", "it is signed for no exchange that is known here")
 
 
-def _proves(signed: "SignedOrder", domain: bytes, content: bytes, digest: bytes) -> bool:
+def digest(domain: bytes, content: bytes) -> bytes:
+    """What an account signs of a struct in a domain; an order's id is this of its own struct."""
+    return bytes(keccak(b"\x19\x01" + domain + content))
+
+
+def _proves(signed: "SignedOrder", domain: bytes, content: bytes, id_: bytes) -> bool:
     signature = bytes.fromhex(signed.signature.removeprefix("0x"))
     if signed.signature_type == DEPOSIT_WALLET:
         # The application's domain and the order follow the signature, whatever wraps the two
         # (a session key's signature is wrapped once more).
         return domain + content in signature
-    return _address_of(signature, digest) == str(signed.signer).lower()
+    return _address_of(signature, id_) == str(signed.signer).lower()
 
 
-def _address_of(signature: bytes, digest: bytes) -> str:
+def _address_of(signature: bytes, message: bytes) -> str:
     """Whose signature this is; empty: nobody's."""
     if len(signature) != SIGNATURE_BYTES or signature[-1] not in (27, 28):
         return ""
     compact = signature[:-1] + bytes([signature[-1] - 27])
     try:
-        key = PublicKey.from_signature_and_message(compact, digest, hasher=None)
+        key = PublicKey.from_signature_and_message(compact, message, hasher=None)
     except ValueError:
         return ""
     return "0x" + bytes(keccak(key.format(compressed=False)[1:]))[-20:].hex()
@@ -119,6 +105,14 @@ def struct_hash(type_: bytes, *words: int) -> bytes:
 def type_hash(type_: bytes) -> bytes:
     """The hash of a type's encoding, or of a constant text."""
     return bytes(keccak(type_))
+
+
+def _domains(token: str, contracts: Contracts) -> Iterator[bytes]:
+    if int(token) & V2_NAMESPACE == 0:
+        yield separator(contracts.chain_id, contracts.exchange_v3, "3")
+    else:
+        yield separator(contracts.chain_id, contracts.neg_risk_exchange, "2")
+        yield separator(contracts.chain_id, contracts.exchange, "2")
 
 
 @lru_cache(maxsize=8)

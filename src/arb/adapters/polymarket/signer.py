@@ -8,11 +8,11 @@ against each other before this signer is used. Everything else is left to the cl
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from coincurve import PrivateKey
 from eth_account.signers.local import LocalAccount
-from eth_utils.crypto import keccak
 from polymarket._internal.actions.orders.orders import create_signed_order, create_unsigned_order
 from polymarket._internal.actions.orders.typed_data import (
     build_order_signature,
@@ -29,6 +29,8 @@ from arb.adapters.polymarket.order_hash import (
     DEPOSIT_WALLET,
     ORDER,
     content_hash,
+    digest,
+    order_hash,
     separator,
     struct_hash,
     type_hash,
@@ -42,7 +44,15 @@ NESTED = (
     b"address verifyingContract,bytes32 salt)" + ORDER
 )
 """How a wallet that is a contract has its orders signed (ERC-7739)."""
+MEMBERS = tuple(field.name for field in fields(SignedOrder))
 WALLET_NAME, WALLET_VERSION = b"DepositWallet", b"1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOrder(SignedOrder):
+    """A signed order with its id: who signs it has just computed that, too."""
+
+    id: str
 
 
 class OrderSigner:
@@ -51,24 +61,26 @@ class OrderSigner:
     def __init__(self, key: bytes) -> None:
         self._curve = PrivateKey(key)
 
-    def sign(self, order: UnsignedOrder) -> HexString:
-        """The order's signature, with what a deposit wallet wants to be told beside it."""
+    def sign(self, order: UnsignedOrder) -> tuple[HexString, str]:
+        """The order's signature, with what a deposit wallet is told beside it, and its id."""
         home = separator(order.chain_id, order.exchange_address, order.protocol_version)
-        signed, beside = content_hash(order), b""
+        content, beside = content_hash(order), b""
+        signed = id_ = digest(home, content)
         if order.signature_type == DEPOSIT_WALLET:
-            beside = home + signed + ORDER + len(ORDER).to_bytes(2, "big")
-            signed = struct_hash(
+            beside = home + content + ORDER + len(ORDER).to_bytes(2, "big")
+            nested = struct_hash(
                 NESTED,
-                int.from_bytes(signed, "big"),
+                int.from_bytes(content, "big"),
                 int.from_bytes(type_hash(WALLET_NAME), "big"),
                 int.from_bytes(type_hash(WALLET_VERSION), "big"),
                 order.chain_id,
                 int(order.signer, 16),
                 0,
             )
-        digest = bytes(keccak(b"\x19\x01" + home + signed))
-        compact = self._curve.sign_recoverable(digest, hasher=None)
-        return HexString("0x" + (compact[:64] + bytes([27 + compact[64]]) + beside).hex())
+            signed = digest(home, nested)
+        compact = self._curve.sign_recoverable(signed, hasher=None)
+        signature = compact[:64] + bytes([27 + compact[64]]) + beside
+        return HexString("0x" + signature.hex()), "0x" + id_.hex()
 
 
 def quicken(client: "AsyncSecureClient", contracts: Contracts) -> bool:
@@ -79,17 +91,22 @@ def quicken(client: "AsyncSecureClient", contracts: Contracts) -> bool:
     context = client._ctx
     account, quick = context.signer, OrderSigner(context.signer.key)
     for sample in _samples(account.address, contracts):
-        if quick.sign(sample) != official_signature(account, sample):
+        signature, id_ = quick.sign(sample)
+        official = official_signature(account, sample)
+        known = order_hash(create_signed_order(sample, official), contracts)
+        if (signature, id_) != (official, known):
             return False
 
     async def sign_order(draft: OrderDraft, *, post_only: bool) -> SignedOrder:
         unsigned = create_unsigned_order(
             draft, wallet=context.wallet, wallet_type=context.wallet_type
         )
-        signature = wrap_deposit_wallet_signature(
-            signer=account.address, signer_type=context.signer_type, signature=quick.sign(unsigned)
+        signature, id_ = quick.sign(unsigned)
+        wrapped = wrap_deposit_wallet_signature(
+            signer=account.address, signer_type=context.signer_type, signature=signature
         )
-        return create_signed_order(unsigned, signature, post_only=post_only)
+        made = create_signed_order(unsigned, wrapped, post_only=post_only)
+        return KnownOrder(**{name: getattr(made, name) for name in MEMBERS}, id=id_)
 
     client._sign_order = sign_order  # type: ignore[method-assign]  # of this one client
     return True
@@ -126,6 +143,6 @@ def _samples(address: str, contracts: Contracts) -> Iterator[UnsignedOrder]:
                 signer=own,
                 taker_amount=10_000_000,
                 timestamp=1_763_700_000_000,
-                token_id=TokenId(str((1 << 256) - 1)),
+                token_id=TokenId(str((1 << 256) - 1 if version == "2" else 1)),
                 protocol_version=version,
             )

@@ -30,7 +30,8 @@ from arb.adapters.polymarket.client import Session, told
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
-from arb.adapters.polymarket.order_hash import OrderHashes
+from arb.adapters.polymarket.order_hash import order_hash
+from arb.adapters.polymarket.signer import KnownOrder
 from arb.domain.errors import BadVenueData, VenueError
 from arb.domain.market import POLYMARKET, MarketId, Side
 from arb.domain.order import (
@@ -67,7 +68,7 @@ class PolymarketTrading:
     venue = POLYMARKET
 
     def __init__(self, session: Session, contracts: Contracts, fees: FeeBook, door: Door) -> None:
-        self._session, self._hashes = session, OrderHashes(contracts)
+        self._session, self._contracts = session, contracts
         self._fees, self._door = fees, door
         self._signed: dict[str, SignedOrder] = {}
 
@@ -81,7 +82,7 @@ class PolymarketTrading:
         prepared: list[Order] = []
         for order, one in zip(orders, signed, strict=True):
             _check(order, one)
-            ref = self._hashes.of(one)
+            ref = one.id if isinstance(one, KnownOrder) else order_hash(one, self._contracts)
             self._signed[ref] = one
             prepared.append(replace(order, ref=ref))
         while len(self._signed) > SIGNED_KEPT_MAX:
