@@ -87,6 +87,9 @@ def quicken(client: "AsyncSecureClient", contracts: Contracts) -> bool:
     """Let the client sign orders by an `OrderSigner`, if that signs what the client itself signs.
 
     The client has no public way to be given a signer; version 0.14.0 is pinned.
+
+    Raises:
+        BadVenueData: The client signs for none of the exchanges that are known here.
     """
     context = client._ctx
     account, quick = context.signer, OrderSigner(context.signer.key)
