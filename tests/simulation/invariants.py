@@ -12,7 +12,7 @@ from decimal import Decimal
 from arb.adapters.simulator.orders import TradeStatus
 from arb.adapters.storage import SqlLedger
 from arb.adapters.storage.maintenance import check
-from arb.domain.fact import Answered, Confirmed, Discovered, Settled, Voided
+from arb.domain.fact import Answered, Confirmed, Discovered, Requested, Settled, Voided
 from arb.domain.market import Side
 from arb.domain.money import from_micro, notional
 from arb.domain.plan import Plan, PlanState
@@ -186,6 +186,23 @@ class Watch:
         if account.unanswered is not None or account.unended is not None or account.pending:
             self.say("I7: something has no answer")
         self._rests(account)
+        # I4, I13: every operation was asked for, and nothing ended twice.
+        requested = {fact.id for fact in facts if isinstance(fact, Requested)}
+        for kind in (Answered, Settled):
+            ids = [getattr(f, "order", None) or f.id for f in facts if isinstance(f, kind)]
+            if len(ids) != len(set(ids)):
+                self.say("I13: something ended twice")
+            if kind is Settled and set(ids) - requested:
+                self.say("I4: an operation without a request")
+        # I5, I9: what was spent stays within the plan and its ways out, and so do the orders.
+        spent = sum(
+            (notional(o.limit, o.size) for o in account.orders.values() if o.side is Side.BUY),
+            Decimal(0),
+        )
+        if account.round <= 1 and spent > self.plan.outlay * 2:
+            self.say(f"I5: {spent} spent on a plan of {self.plan.outlay}")
+        if len(world.venue.posted) > self.options.orders_per_minute_max:
+            self.say("I9: too many orders")
         # I12: replays are no-ops.
         await ledger.append(self.plan.id, facts)
         if await ledger.portfolio(world.clock.now()) != portfolio:

@@ -20,6 +20,7 @@ from arb.ports import Desk
 
 OVERLAP = timedelta(hours=1)
 """How much further back than its last success a reconciliation looks."""
+UNASKED = "the ledger is not reconciled with the venue yet"
 ROUNDS_MAX = 5
 """Corrections can bring others to light; more rounds than this bring nothing."""
 
@@ -40,14 +41,14 @@ class Reconciler:
         """Why nothing at all may be sent: this process has not heard the venue out yet."""
         if self.desk.statements is None or self.done_at is not None:
             return ""
-        return "the ledger is not reconciled with the venue yet"
+        return UNASKED
 
     def against(self) -> str:
         """Why trading must wait; empty when ledger and venue agree, or nobody is to be asked."""
         if self.desk.statements is None:
             return ""
         if self.done_at is None:
-            return self.unasked()
+            return UNASKED
         if self.differences:
             first = self.differences[0]
             return (
