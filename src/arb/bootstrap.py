@@ -23,7 +23,7 @@ from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.keys import private_key
 from arb.config.schema import Settings
-from arb.domain.errors import ConfigError
+from arb.domain.errors import ConfigError, how_to_install
 from arb.domain.market import POLYMARKET
 from arb.domain.money import Price, Usd
 from arb.domain.news import News, Trouble
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from arb.adapters.redis.budgets import SharedBudgets
     from arb.adapters.shards.worker import NatsWorker
 
-REDIS_EXTRA = "pip install 'arb-orchestrator[redis]'"
-SHARDS_EXTRA = "pip install 'arb-orchestrator[shards]'"
+REDIS_EXTRA = how_to_install("redis")
+SHARDS_EXTRA = how_to_install("shards")
 PAPER_MEMORY = timedelta(days=30)
 """How long paper fills keep the liquidity that they took."""
 

@@ -147,4 +147,5 @@ async def test_the_demo_does_not_read_the_users_env_file(tmp_path, monkeypatch):
     assert outcome.found == outcome.planted > 0
     assert outcome.report.account == "paper:demo"
     assert outcome.report.plans
-    assert [path.name for path in tmp_path.iterdir()] == [".env"]
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {".env", "data/demo.db"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
+from arb.cli.table import print_table
 
 if TYPE_CHECKING:
     from arb.config.sources import Loaded
@@ -27,7 +28,7 @@ def config_show(
     profile: Profile = None,
 ) -> None:
     """Every setting and its value; secrets are masked."""
-    from arb.cli.output import print_json, print_table
+    from arb.cli.output import print_json
 
     found = load(profile).all()
     if json:

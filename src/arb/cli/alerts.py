@@ -3,6 +3,7 @@
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
+from arb.cli.table import print_table
 
 alerts = typer.Typer(help="Telling people what they have to look at.", no_args_is_help=True)
 
@@ -10,14 +11,18 @@ alerts = typer.Typer(help="Telling people what they have to look at.", no_args_i
 @alerts.command("list")
 def alerts_list(json: Json = False, profile: Profile = None) -> None:
     """Every condition with its level, and the channels."""
-    from arb.cli.output import print_json, print_line, print_table
+    from arb.cli.output import print_json, print_line
     from arb.runtime.alerts import list_alerts
 
     found = list_alerts(load(profile))
     if json:
         print_json(found)
         return
-    rows = [(c["level"], c["condition"], "yes" if c["sent"] else "") for c in found["conditions"]]
+    sent = "yes" if found["channels"] else "no: no channel"
+    rows = [
+        (c["level"], c["condition"], sent if c["sent"] else "no: below alerts.level")
+        for c in found["conditions"]
+    ]
     print_table("Alerts", ("level", "when", "sent"), rows)
     channels = ", ".join(found["channels"])
     print_line(f"Channels: {channels or 'none; set ARB_ALERTS__URLS or ARB_ALERTS__CONSOLE'}.")

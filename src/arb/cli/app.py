@@ -9,15 +9,18 @@ import typer
 from arb import __version__
 from arb.cli import admin, alerts, bots, keys, live, reads, report, run, tools, top
 from arb.cli.common import ExitCode
+from arb.cli.help import GroupedHelp, summary
 from arb.cli.output import print_error
 
 app = typer.Typer(
     name="arb",
+    cls=GroupedHelp,
     help="Finds guaranteed profits in prediction markets, proves them, and trades them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -46,25 +49,37 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("resume", admin.resume),
     ("reset-errors", admin.reset_errors),
 )
+_GROUPS = (
+    ("exchange", tools.exchange),
+    ("api", admin.api),
+    ("config", admin.config),
+    ("db", admin.db),
+    ("keys", keys.keys),
+    ("bots", bots.bots),
+    ("alerts", alerts.alerts),
+)
 for _name, _command in _COMMANDS:
-    app.command(_name)(_command)
-app.add_typer(tools.exchange, name="exchange")
-app.add_typer(admin.api, name="api")
-app.add_typer(admin.config, name="config")
-app.add_typer(admin.db, name="db")
-app.add_typer(keys.keys, name="keys")
-app.add_typer(bots.bots, name="bots")
-app.add_typer(alerts.alerts, name="alerts")
+    app.command(_name, short_help=summary(_name))(_command)
+for _name, _group in _GROUPS:
+    app.add_typer(_group, name=_name, short_help=summary(_name))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"arb {__version__}\n")
+        raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[  # noqa: ARG001  # its callback has answered before this is called
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
-    if version:
-        sys.stdout.write(f"arb {__version__}\n")
-        raise typer.Exit
     _state["debug"] = debug
 
 
@@ -74,7 +89,7 @@ _state = {"debug": False}
 def main() -> None:
     """Run a command; every error is one line with its mend, and an exit code that says its kind."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="arb")
     except typer.Exit as stop:
         code = stop.exit_code
     except typer.Abort:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from arb.cli.common import Json, Profile, load, wait
+from arb.cli.table import print_table
 
 bots = typer.Typer(
     help="External bots: supervised, and spoken to by mailbox.", no_args_is_help=True
@@ -18,7 +19,7 @@ Amount = Annotated[str, typer.Option(metavar="X")]
 @bots.command("list")
 def bots_list(json: Json = False, profile: Profile = None) -> None:
     """Every bot and its state, from its files: nothing has to run."""
-    from arb.cli.output import print_json, print_line, print_table
+    from arb.cli.output import print_json, print_line
     from arb.runtime.bot_files import list_bots, supervised
 
     loaded = load(profile)
@@ -96,7 +97,7 @@ def bots_route(
     profile: Profile = None,
 ) -> None:
     """Which bot a plan goes to: one of the ledger, or one with the measures given."""
-    from arb.cli.output import print_json, print_line, print_table
+    from arb.cli.output import print_json, print_line
     from arb.domain.money import text
     from arb.runtime.bot_files import explain_route
 

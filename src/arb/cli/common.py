@@ -17,6 +17,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 Profile = Annotated[
     str | None, typer.Option("--profile", help="Settings of config/NAME.toml.", metavar="NAME")
 ]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Every column in full, however narrow the terminal.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many rows.")]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
+from arb.cli.table import print_table
 
 Accept = Annotated[
     str | None,
@@ -59,7 +60,7 @@ def approvals(
     profile: Profile = None,
 ) -> None:
     """What the wallet allows the venue's contracts; never more than the amount is ever granted."""
-    from arb.cli.output import print_json, print_table
+    from arb.cli.output import print_json
     from arb.domain.errors import ConfigError
     from arb.runtime.live import grant_approvals
 

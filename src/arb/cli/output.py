@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -36,29 +35,6 @@ def print_error(line: str) -> None:
     from arb.runtime.words import shown
 
     sys.stderr.write(f"arb: {shown(line)}\n")
-
-
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table: drawn on a terminal, aligned plain text when piped."""
-    from arb.runtime.words import printable, safe
-
-    filled = [
-        ["" if cell is None else printable(safe(_cell(cell))) for cell in row] for row in rows
-    ]
-    if not sys.stdout.isatty():
-        _print_plain(title, columns, filled)
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_edge=False)
-    for place, column in enumerate(columns):
-        numeric = bool(filled) and all(_is_number(row[place]) for row in filled)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in filled:
-        table.add_row(*map(escape, row))
-    Console().print(table)
 
 
 def render_report(report: CycleReport) -> dict[str, Any]:
@@ -115,43 +91,14 @@ def render_report(report: CycleReport) -> dict[str, Any]:
     }
 
 
-def opportunity_rows(report: CycleReport) -> list[list[Any]]:
-    """Proven opportunities as rows for people."""
-    ended = dict(report.outcomes)
-    rows: list[list[Any]] = []
-    for finding in report.findings:
-        if not isinstance(finding, Approved | Refused):
-            continue
-        found, (decision, reason) = finding.opportunity, decision_of(finding, ended)
-        rows.append(
-            [
-                found.id,
-                found.kind.value,
-                found.event.slug,
-                len(found.legs),
-                found.size,
-                found.outlay,
-                found.profit,
-                f"{found.profit_fraction * 100:.2f}",
-                found.exit.value,
-                reason.value if reason else decision,
-            ]
-        )
-    return rows
+def free_when(exit_: str) -> str:
+    """When the cash of an exit is free, to stand behind "cash free"."""
+    return "now" if exit_ == "now" else f"at {exit_}"
 
 
-OPPORTUNITY_COLUMNS = (
-    "id",
-    "kind",
-    "event",
-    "legs",
-    "size",
-    "paid $",
-    "profit $",
-    "%",
-    "exit",
-    "decision",
-)
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 error", "2 errors"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def decision_of(finding: Approved | Refused, ended: dict[str, Reason]) -> tuple[str, Reason | None]:
@@ -248,19 +195,3 @@ def _passed(finding: Finding) -> dict[str, Any]:
         "reason": reason.value,
         "detail": finding.detail,
     }
-
-
-def _print_plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-    print_line(title)
-    for row in (columns, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print_line("  ".join(cells).rstrip())
-
-
-def _cell(value: Any) -> str:
-    return text(value) if isinstance(value, Decimal) else str(value)
-
-
-def _is_number(cell: str) -> bool:
-    return cell.replace(".", "", 1).lstrip("-").isdigit()

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from arb.cli.common import ExitCode, Json, Limit, Profile, load, wait
+from arb.cli.common import ExitCode, Json, Limit, Profile, Wide, load, wait
+from arb.cli.table import Column, local_times, print_table, short_hashes, short_ids
 
 Everything = Annotated[
     bool, typer.Option("--all", help="Also candidates that were never proved, with their reason.")
@@ -24,7 +25,7 @@ def status(
     profile: Profile = None,
 ) -> None:
     """The state of trading, the account, the last cycle, the sum of all."""
-    from arb.cli.output import print_error, print_json, print_line, print_table, statistics_rows
+    from arb.cli.output import print_error, print_json, print_line, statistics_rows
     from arb.runtime.reads import read_status
     from arb.runtime.remote import live_status
 
@@ -50,46 +51,90 @@ def status(
 
 
 def opportunities(
-    json: Json = False, limit: Limit = 50, everything: Everything = False, profile: Profile = None
+    json: Json = False,
+    limit: Limit = 50,
+    everything: Everything = False,
+    wide: Wide = False,
+    profile: Profile = None,
 ) -> None:
     """The latest proven opportunities and what became of them."""
     from arb.runtime.reads import read_opportunities
 
     rows = wait(read_opportunities(load(profile), limit=limit, everything=everything))
-    columns = ("id", "cycle", "kind", "event", "exit", "size", "profit", "decision", "reason")
-    _show("Opportunities", columns, rows, json=json)
+    columns = (
+        Column("id", short=short_ids),
+        Column("cycle", rank=2),
+        Column("kind", rank=3),
+        "event",
+        Column("exit", rank=5),
+        Column("size", rank=4),
+        "profit",
+        Column("decision", rank=1),
+        "reason",
+    )
+    _show("Opportunities", columns, rows, json=json, wide=wide)
 
 
 def plans(
     json: Json = False,
     limit: Limit = 50,
     only_open: Annotated[bool, typer.Option("--open", help="Only those without an end.")] = False,
+    wide: Wide = False,
     profile: Profile = None,
 ) -> None:
     """The latest plans."""
     from arb.runtime.reads import read_plans
 
     rows = wait(read_plans(load(profile), limit=limit, only_open=only_open))
-    columns = ("id", "cycle", "kind", "event", "state", "outlay", "realised", "locked", "reason")
-    _show("Plans", columns, rows, json=json)
+    columns = (
+        Column("id", short=short_ids),
+        Column("cycle", rank=5),
+        Column("kind", rank=4),
+        "event",
+        "state",
+        Column("outlay", rank=2),
+        "realised",
+        "locked",
+        Column("reason", rank=3, running_text=True),
+    )
+    _show("Plans", columns, rows, json=json, wide=wide)
 
 
-def fills(json: Json = False, limit: Limit = 50, profile: Profile = None) -> None:
+def fills(
+    json: Json = False, limit: Limit = 50, wide: Wide = False, profile: Profile = None
+) -> None:
     """The latest fills."""
     from arb.runtime.reads import read_fills
 
     rows = wait(read_fills(load(profile), limit=limit))
-    columns = ("at", "plan", "slug", "outcome", "side", "price", "size", "fee", "state")
-    _show("Fills", columns, rows, json=json)
+    columns = (
+        Column("at", short=local_times),
+        Column("plan", rank=3, short=short_ids),
+        "slug",
+        "outcome",
+        "side",
+        "price",
+        "size",
+        Column("fee", rank=2),
+        Column("state", rank=1),
+    )
+    _show("Fills", columns, rows, json=json, wide=wide)
 
 
-def positions(json: Json = False, profile: Profile = None) -> None:
+def positions(json: Json = False, wide: Wide = False, profile: Profile = None) -> None:
     """What is held."""
     from arb.runtime.reads import read_positions
 
     rows = wait(read_positions(load(profile)))
-    columns = ("venue", "event", "slug", "outcome", "shares", "market")
-    _show("Positions", columns, rows, json=json)
+    columns = (
+        Column("venue", rank=2),
+        Column("event", rank=1),
+        "slug",
+        "outcome",
+        "shares",
+        Column("market", rank=3, short=short_hashes),
+    )
+    _show("Positions", columns, rows, json=json, wide=wide)
 
 
 def explain(
@@ -98,7 +143,7 @@ def explain(
     profile: Profile = None,
 ) -> None:
     """Why an opportunity was, or was not, taken: legs, books, every gate's verdict."""
-    from arb.cli.output import print_json, print_line, print_table
+    from arb.cli.output import free_when, print_json, print_line
     from arb.runtime.reads import read_explanation
 
     story = wait(read_explanation(load(profile), id_))
@@ -112,8 +157,9 @@ def explain(
     if story["profit"] is not None:
         print_line(
             f"Pays at least ${story['payoff_worst']} for ${story['cost']} and ${story['fees']} "
-            f"of fees: profit ${story['profit']}, cash free at {story['exit']}"
+            f"of fees: profit ${story['profit']}, cash free {free_when(story['exit'])}"
         )
+    print_line(f"What {story['kind']} and {story['reason'] or 'the gates'} mean: docs/glossary.md")
     if story["legs"]:
         print_line()
         legs = [_leg(leg) for leg in story["legs"]]
@@ -122,7 +168,7 @@ def explain(
     verdicts = [
         ("pass" if v["passed"] else "FAIL", v["gate"], v["detail"]) for v in story["verdicts"]
     ]
-    print_table("Gates", ("", "gate", "detail"), verdicts)
+    print_table("Gates", ("", "gate", Column("detail", running_text=True)), verdicts)
     print_line()
     books = [
         (b["market"], b["outcome"], _levels(b["bids"]), _levels(b["asks"])) for b in story["books"]
@@ -142,12 +188,16 @@ def _levels(levels: Sequence[Sequence[str]]) -> str:
     return ", ".join(f"{size} @ {price}" for price, size in levels)
 
 
-def _show(title: str, columns: Sequence[str], rows: Sequence[Any], *, json: bool) -> None:
-    from arb.cli.output import print_json, print_table
+def _show(
+    title: str, columns: Sequence[Column | str], rows: Sequence[Any], *, json: bool, wide: bool
+) -> None:
+    from arb.cli.output import print_json
     from arb.runtime.reads import plain
 
     documents = [plain(asdict(row)) for row in rows]
     if json:
         print_json(documents)
     else:
-        print_table(title, columns, [[doc[name] for name in columns] for doc in documents])
+        names = [column if isinstance(column, str) else column.name for column in columns]
+        cells = [[document[name] for name in names] for document in documents]
+        print_table(title, columns, cells, wide=wide)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from arb.cli.common import Json, Profile, load, wait
+from arb.cli.table import print_table
 
 CsvFile = Annotated[
     Path | None,
@@ -28,7 +29,7 @@ def report(
     profile: Profile = None,
 ) -> None:
     """Profit, hit rate, refusals, slippage, capital in use, latency; with files where asked."""
-    from arb.cli.output import print_json, print_line, print_table
+    from arb.cli.output import print_json, print_line
     from arb.runtime.report import read_report, write_file
 
     found = wait(read_report(load(profile), since), "Reading the ledger…")

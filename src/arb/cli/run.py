@@ -6,9 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
+from arb.cli.table import Column, print_table, short_ids
 
 if TYPE_CHECKING:
     from arb.domain.report import CycleReport, Statistics
+
+OPPORTUNITY_COLUMNS: tuple[Column | str, ...] = (
+    Column("id", short=short_ids),
+    Column("kind", rank=3),
+    "event",
+    Column("legs", rank=4),
+    Column("size", rank=5),
+    Column("paid $", rank=2),
+    "profit $",
+    Column("%", rank=1),
+    Column("exit", rank=6),
+    "decision",
+)
 
 
 def run(
@@ -137,7 +151,15 @@ def demo(
     found, planted = outcome.found, outcome.planted
     print_line(f"Planted by the exchange: {planted} opportunities and {outcome.decoys} decoys.")
     print_line(f"Found: {found} of {planted}; decoys taken for a profit: {outcome.phantoms}.")
-    print_line("Next: `arb run --once` on live prices (no key needed), or README_ORCHESTRATOR.md.")
+    print_line("The data-quality alarms and errors above are planted, too.")
+    print_line()
+    if outcome.not_kept:
+        print_line(f"Its ledger could not be kept ({outcome.not_kept}).")
+    else:
+        print_line(
+            "Next: `arb explain six-3-bids-106 --profile demo`: why that one was not traded."
+        )
+    print_line("Then: `arb run --once` on live prices; it trades on paper and needs no key.")
     if found != planted or outcome.phantoms:
         raise typer.Exit(ExitCode.INTERNAL)
 
@@ -164,9 +186,9 @@ def _show(report: "CycleReport", statistics: "Statistics", *, json: bool) -> Non
 
 
 def _show_report(report: "CycleReport") -> None:
-    from arb.cli.output import OPPORTUNITY_COLUMNS, opportunity_rows, print_line, print_table
+    from arb.cli.output import counted, print_line
 
-    rows = opportunity_rows(report)
+    rows = _opportunity_rows(report)
     if rows:
         print_table("Proved opportunities", OPPORTUNITY_COLUMNS, rows)
     else:
@@ -178,19 +200,52 @@ def _show_report(report: "CycleReport") -> None:
     print_line()
     if report.reasons:
         reasons = [(reason.value, count, reason.sentence) for reason, count in report.reasons]
-        print_table("How the candidates ended", ("reason", "count", "meaning"), reasons)
+        print_table(
+            "How the candidates ended",
+            ("reason", "count", Column("meaning", running_text=True)),
+            reasons,
+        )
         print_line()
     seen = report.completeness
     print_line(
         f"Seen: {seen.markets_listed - seen.markets_unreadable} of {seen.markets_listed} markets "
         f"listed, {seen.books_received} of {seen.books_expected} books; "
-        f"{report.data_quality_count} data-quality alarms, {len(report.errors)} errors, "
+        f"{counted(report.data_quality_count, 'data-quality alarm')}, "
+        f"{counted(len(report.errors), 'error')}, "
         f"{report.duration_ms} ms."
     )
 
 
+def _opportunity_rows(report: "CycleReport") -> list[list[Any]]:
+    """Proven opportunities as rows for people."""
+    from arb.cli.output import decision_of
+    from arb.domain.decision import Approved, Refused
+
+    ended = dict(report.outcomes)
+    rows: list[list[Any]] = []
+    for finding in report.findings:
+        if not isinstance(finding, Approved | Refused):
+            continue
+        found, (decision, reason) = finding.opportunity, decision_of(finding, ended)
+        rows.append(
+            [
+                found.id,
+                found.kind.value,
+                found.event.slug,
+                len(found.legs),
+                found.size,
+                found.outlay,
+                found.profit,
+                f"{found.profit_fraction * 100:.2f}",
+                found.exit.value,
+                reason.value if reason else decision,
+            ]
+        )
+    return rows
+
+
 def _show_statistics(statistics: "Statistics") -> None:
-    from arb.cli.output import print_line, print_table, statistics_rows
+    from arb.cli.output import print_line, statistics_rows
 
     print_line()
     print_table("Final statistics", ("", ""), statistics_rows(statistics))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
+from arb.cli.table import Column, print_table
 
 if TYPE_CHECKING:
     from arb.runtime.doctor import Check
@@ -25,7 +26,7 @@ def preview(
     profile: Profile = None,
 ) -> None:
     """What one event would give now: fills, fees, and every rule's verdict."""
-    from arb.cli.output import print_json, print_line, print_table, render_report
+    from arb.cli.output import free_when, print_json, print_line, render_report
     from arb.domain.decision import Refused
     from arb.domain.money import text
     from arb.domain.opportunity import Passed, Unproven
@@ -74,16 +75,16 @@ def preview(
             ]
             title = (
                 f"{found.kind}: {text(found.size)} shares per leg, profit ${text(found.profit)} "
-                f"on ${text(found.outlay)}, cash free at {found.exit}"
+                f"on ${text(found.outlay)}, cash free {free_when(found.exit)}"
             )
             print_table(title, ("market", "outcome", "takes", "cost", "fee"), legs)
             gates = [("pass" if v.passed else "FAIL", v.gate, v.detail) for v in finding.verdicts]
-            print_table("Gates", ("", "gate", "detail"), gates)
+            print_table("Gates", ("", "gate", Column("detail", running_text=True)), gates)
 
 
 def fees(json: Json = False) -> None:
     """The gap that fees eat, per price and rate: below it, an edge is no profit."""
-    from arb.cli.output import print_json, print_table
+    from arb.cli.output import print_json
     from arb.domain.fees import FeeSchedule
     from arb.domain.money import Price, Shares, text
 
@@ -149,13 +150,25 @@ def doctor(
 
 def show_checks(title: str, checks: "Sequence[Check]", *, json: bool) -> None:
     """The checks as a table or for scripts; the exit code says the worst of them."""
-    from arb.cli.output import print_json, print_table
+    from arb.cli.output import print_json
 
     if json:
         print_json([check.document() for check in checks])
     else:
+        columns: tuple[Column | str, ...] = (
+            "",
+            "check",
+            Column("found", running_text=True),
+            Column("fix", running_text=True),
+        )
         rows = [("PASS" if c.passed else "FAIL", c.name, c.detail, c.mend) for c in checks]
-        print_table(title, ("", "check", "found", "mend"), rows)
+        columns = (
+            "",
+            "check",
+            Column("found", running_text=True),
+            Column("mend", running_text=True),
+        )
+        print_table(title, columns, rows)
     unreachable = any(not c.passed and c.remote for c in checks)
     if unreachable:
         raise typer.Exit(ExitCode.UNREACHABLE)

@@ -23,12 +23,12 @@ from typing import Any
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.telemetry.redact import redact
 from arb.config.schema import Settings
-from arb.domain.errors import ConfigError
+from arb.domain.errors import ConfigError, how_to_install
 
 SIZE_MAX = 64 * 1024
 PASSPHRASE_MIN = 8
 ORDER_OF_THE_CURVE = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-EXTRA = "pip install 'arb-orchestrator[live]'"
+EXTRA = how_to_install("live")
 SHOWN = "***"
 
 KEYSTORE = "ARB_POLYMARKET__KEYSTORE"

@@ -15,6 +15,11 @@ Expected outcomes (a refused opportunity, a rejected order) are values, not exce
 """
 
 
+def how_to_install(extra: str) -> str:
+    """What to run so that an optional part works; the program is installed from its clone."""
+    return f"in the clone, run .venv/bin/pip install -e '.[{extra}]'"
+
+
 class ArbError(Exception):
     """Anything this program raises on purpose."""
 

@@ -131,11 +131,17 @@ class Cycle:
 
     async def detect(self) -> CycleReport:
         """Look, find and prove only: nothing is traded or written down."""
-        return self.judge(await self.look())
-
-    def judge(self, look: Look) -> CycleReport:
-        """What a fresh account would think of a look; nothing comes of it."""
         tally = self._new_tally()
+        return self.judge(await self.look(), tally)
+
+    def judge(self, look: Look, tally: _Tally | None = None) -> CycleReport:
+        """What a fresh account would think of a look; nothing comes of it.
+
+        Args:
+            look: What was seen and proved.
+            tally: Begun before the look, so that the report's duration counts the reading, too.
+        """
+        tally = tally or self._new_tally()
         portfolio = Portfolio(cash=self._options.opening_cash)
         for opportunity in look.found.opportunities:
             context = self._context(look, portfolio, Standing(), plans_left=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +20,9 @@ from arb.domain.report import CycleReport, Statistics
 from arb.runtime.logs import set_up_logs
 from arb.runtime.running import run_once
 
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 120
+LEDGER = Path("data") / "demo.db"
+"""Where config/demo.toml looks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class DemoOutcome:
     decoys: int
     phantoms: int
     """Opportunities reported that the exchange did not plant."""
+    not_kept: str
+    """Why the ledger could not be left for `--profile demo`; empty: it was."""
 
 
 async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
@@ -54,8 +59,10 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
                 },
                 folder=Path(folder),
             )
-            set_up_logs(loaded, level="SUCCESS")
+            # The exchange plants bad data; alarms about it would look like faults of the demo.
+            set_up_logs(loaded, level="CRITICAL")
             report, statistics, _ = await run_once(loaded)
+            not_kept = _keep(Path(folder) / "demo.db")
         async with httpx.AsyncClient(trust_env=False) as client:
             truth = (await client.get(f"{address}/_truth")).json()
     planted = {
@@ -74,7 +81,20 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
         found=len(planted & found),
         decoys=len(truth["decoys"]),
         phantoms=len(found - planted),
+        not_kept=not_kept,
     )
+
+
+def _keep(ledger: Path) -> str:
+    """Leave the ledger where the profile `demo` reads it, in place of an earlier demo's."""
+    try:
+        LEDGER.parent.mkdir(parents=True, exist_ok=True)
+        for beside in LEDGER.parent.glob(f"{LEDGER.name}-*"):
+            beside.unlink()
+        shutil.copyfile(ledger, LEDGER)
+    except OSError as error:
+        return f"{LEDGER}: {error.strerror}"
+    return ""
 
 
 @asynccontextmanager

@@ -163,9 +163,9 @@ async def read_positions(loaded: Loaded) -> Sequence[HeldRow]:
 
 
 async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
-    """Everything kept about one candidate."""
+    """Everything kept about one candidate: by its id, or the latest one of an event's slug."""
     async with opened(loaded) as (_, reads):
-        row = await reads.finding(id_)
+        row = await reads.latest_of_event(id_) or await reads.finding(id_)
         facts = await reads.facts(row.id)
     story = plain({name: getattr(row, name) for name in FOUND_COLUMNS})
     meaning = Reason(row.reason).sentence if row.reason else "every gate passed"

@@ -15,7 +15,7 @@ from arb.api.reads import Alerts, Bots
 from arb.bootstrap import build_strategies, cycle_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
-from arb.domain.errors import ConfigError, Unavailable
+from arb.domain.errors import ConfigError, Unavailable, how_to_install
 from arb.engine.bus import Bus
 from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
@@ -30,7 +30,7 @@ from arb.strategies.options import StrategyOptions
 
 T = TypeVar("T")
 
-EXTRA = "pip install 'arb-orchestrator[api]'"
+EXTRA = how_to_install("api")
 STOP_SECONDS = 3
 SWITCH_SECONDS = 0.0005
 FIRST = "first"

@@ -193,7 +193,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(keystore, library, mo
     monkeypatch.setitem(sys.modules, library, None)
     where = {"keystore": keystore, "keystore_passphrase": PASSPHRASE}
     said = _refused(**(where if library == "eth_account" else {"keyring": "a/b"}))
-    assert "arb-orchestrator[live]" in said
+    assert ".[live]" in said
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arb.adapters.notify.rules import Alert, Level
-from arb.domain.errors import ConfigError
+from arb.domain.errors import ConfigError, how_to_install
 
-EXTRA = "install the extra: pip install 'arb-orchestrator[notify]'"
+EXTRA = how_to_install("notify")
 _TYPES = {Level.CRITICAL: "failure", Level.HIGH: "warning", Level.MEDIUM: "warning"}
 
 

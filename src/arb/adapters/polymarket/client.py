@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
+from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError, how_to_install
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 VERSION = "0.14.0"
 RENEW_SECONDS = 60.0
 """At least between two new sign-ins: a key that is refused sooner has not expired."""
-MISSING = f"live trading needs polymarket-client {VERSION}: pip install 'arb-orchestrator[live]'"
+MISSING = f"live trading needs polymarket-client {VERSION}: {how_to_install('live')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from arb.domain.errors import LedgerError
+from arb.domain.errors import LedgerError, how_to_install
 
 BUSY_TIMEOUT_MS = 5000
 POOL_SIZE = 5
@@ -67,8 +67,8 @@ class Database:
             self.engine: AsyncEngine = create_async_engine(url, **_options(url))
         except ImportError as error:
             raise LedgerError(
-                f"database {shown}: {error}; PostgreSQL needs the extra "
-                "`postgres`: pip install 'arb-orchestrator[postgres]'"
+                f"database {shown}: {error}; PostgreSQL needs a library of its own: "
+                f"{how_to_install('postgres')}"
             ) from error
         except (SQLAlchemyError, OSError) as error:
             raise LedgerError(f"database {shown}: {error}") from error

@@ -165,6 +165,16 @@ class LedgerReads:
             raise LedgerError(f"{said} the id {id_}; `arb opportunities --all` lists them")
         return rows[0]
 
+    async def latest_of_event(self, slug: str) -> FindingRow | None:
+        """The latest candidate of an event; a proved one, where the same cycle has others, too."""
+        wanted = (
+            select(findings)
+            .where(findings.c.account == self._account, findings.c.event == slug)
+            .order_by(findings.c.cycle.desc(), findings.c.profit.is_(None), findings.c.id)
+            .limit(1)
+        )
+        return next((_finding(row) for row in await self._rows(wanted)), None)
+
     async def plans(self, *, limit: int = 50, only_open: bool = False) -> list[PlanRow]:
         """The latest plans, newest first."""
         wanted = select(plans).where(plans.c.account == self._account)

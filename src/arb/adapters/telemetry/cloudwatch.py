@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from arb.adapters.telemetry.figures import Figure, Spread
-from arb.domain.errors import ConfigError
+from arb.domain.errors import ConfigError, how_to_install
 
-EXTRA = "install the extra: pip install 'arb-orchestrator[cloudwatch]'"
+EXTRA = how_to_install("cloudwatch")
 QUEUE_MAX = 60
 """Samples that wait while the service is away: an hour of them, by default."""
 PAUSE_SECONDS = 1.0
