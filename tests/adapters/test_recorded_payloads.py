@@ -150,18 +150,119 @@ def _event(markets, **changes):
 
 
 def test_what_makes_an_event_exclusive_complete_and_convertible():
-    markets = [_market(_listed(conditionId="0x" + f"{n:064x}", negRisk=True)) for n in range(3)]
+    markets = [_of_group("a", n) for n in range(3)]
     ids = tuple(m.id for m in markets)
     whole = _event(markets)
-    assert whole.exclusive == Exclusive(ids, complete=True)
+    assert whole.exclusive == (Exclusive(ids, complete=True),)
     assert whole.event.convertible
-    assert _event(markets, neg_risk_augmented=True).exclusive == Exclusive(ids, complete=False)
-    assert _event(markets, cumulative_markets=True).exclusive is None
+    assert _event(markets, neg_risk_augmented=True).exclusive == (Exclusive(ids, complete=False),)
+    assert _event(markets, cumulative_markets=True).exclusive == ()
     assert not _event(markets, neg_risk_fee_bips=Decimal(10)).event.convertible
     payload = EventPayload(id="1", slug="e", neg_risk=True)
-    assert parse.event(payload, markets, 1).exclusive == Exclusive(ids, complete=False)
+    assert parse.event(payload, markets, 1).exclusive == (Exclusive(ids, complete=False),)
     plain = [*markets[:2], _market(_listed())]
-    assert _event(plain).exclusive is None
+    assert _event(plain).exclusive == ()
+
+
+def _of_group(group, number):
+    listed = {"conditionId": "0x" + f"{number:064x}", "negRisk": True}
+    return _market(_listed(**listed, **({"negRiskMarketID": group} if group else {})))
+
+
+def test_each_group_of_an_event_is_exclusive_by_itself_and_none_is_complete():
+    markets = [_of_group("a" if n < 3 else "b", n) for n in range(5)]
+    ids = tuple(m.id for m in markets)
+    parsed = _event(markets)
+    assert parsed.exclusive == (Exclusive(ids[:3], False), Exclusive(ids[3:], False))
+    assert not parsed.event.convertible
+    assert "not all" in parsed.contradiction
+
+
+def test_a_market_without_a_group_excludes_nothing():
+    markets = [_of_group("a", 0), _of_group("a", 1), _of_group("", 2)]
+    parsed = _event(markets)
+    assert parsed.exclusive == (Exclusive(tuple(m.id for m in markets[:2]), False),)
+    assert not parsed.event.convertible
+
+
+def test_an_event_that_names_another_group_than_its_markets_is_not_complete():
+    markets = [_of_group("a", n) for n in range(3)]
+    parsed = _event(markets, neg_risk_market_id="b")
+    assert not parsed.exclusive[0].complete
+    assert not parsed.event.convertible
+
+
+def test_an_outcome_that_stands_for_others_makes_the_event_open():
+    markets = [_of_group("a", n) for n in range(3)]
+    payload = EventPayload(id="1", slug="e", neg_risk=True)
+    parsed = parse.event(payload, markets, 0, other=True)
+    assert parsed.event.augmented
+    assert not parsed.exclusive[0].complete
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, ""),
+        ({"umaResolutionStatus": None}, ""),
+        ({"umaResolutionStatus": "requested"}, ""),
+        ({"umaResolutionStatus": "proposed"}, "proposed"),
+        ({"umaResolutionStatus": "disputed"}, "disputed"),
+        ({"umaResolutionStatus": "settled"}, "settled"),
+        ({"umaResolutionStatus": "a word of next year"}, "a word of next year"),
+        ({"resolutionStatus": "inactive"}, ""),
+        ({"resolutionStatus": "active"}, "active"),
+    ],
+)
+def test_a_resolution_that_has_begun_is_known_by_any_word_for_it(changes, word):
+    assert _market(_listed(**changes)).resolving == word
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outcomePrices": [0.4, 0.6]},
+        {"outcomePrices": {"odd": True}},
+        {"endDate": 1790000000},
+        {"active": None},
+        {"closed": None},
+        {"slug": None},
+        {"tags": None},
+        {"volume": [], "umaResolutionStatuses": 5},
+    ],
+)
+def test_a_field_that_trading_does_not_rest_on_loses_no_market(changes):
+    assert _market(_listed(**changes)).accepting
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"negRisk": "true"}, "negRisk"),
+        ({"orderMinSize": 10**40}, "orderMinSize"),
+        ({"acceptingOrders": "yes"}, "acceptingOrders"),
+        ({"clobTokenIds": '["1", "²"]'}, "clobTokenIds"),
+    ],
+)
+def test_a_market_that_is_lost_is_named_with_its_field(changes, field):
+    with pytest.raises(BadVenueData) as refused:
+        _market(_listed(**changes))
+    assert _listed()["slug"] in str(refused.value)
+    assert field in str(refused.value)
+
+
+@pytest.mark.parametrize("size", ["1e99999", "1e-99999", "1" + "0" * 100])
+def test_numbers_are_bounded_before_anything_is_computed_with_them(size):
+    text = json.dumps(_listed(orderMinSize=5)).replace(
+        '"orderMinSize": 5', f'"orderMinSize": {size}'
+    )
+    assert size in text
+    with pytest.raises(BadVenueData, match="beyond all bounds"):
+        parse.market(text.encode(), EventId("1"))
+
+
+def test_fees_that_are_stated_in_an_unknown_way_are_unknown_and_not_free():
+    assert _market(_listed(feesEnabled="yes", feeSchedule=None)).fees is None
 
 
 @pytest.mark.parametrize(
@@ -190,6 +291,16 @@ def test_what_makes_an_event_exclusive_complete_and_convertible():
             None,
         ),
         ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": "[]"}, None),
+        ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["1"]'}, None),
+        ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["1", "1"]'}, None),
+        (
+            {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": [1, 0]},
+            Resolution.YES,
+        ),
+        (
+            {"closed": True, "umaResolutionStatus": "settled", "outcomePrices": '["0", "1"]'},
+            Resolution.NO,
+        ),
     ],
 )
 def test_only_a_final_resolution_counts(changes, ended):

@@ -17,3 +17,5 @@ class Confirmation:
     """Taking orders are held back before they are matched."""
     differences: tuple[str, ...] = ()
     """Every rule that differs from the listing's, in words."""
+    contradictions: tuple[str, ...] = ()
+    """Of those: what the proof itself rests on, as which token is which outcome."""

@@ -97,6 +97,10 @@ class Market:
     delay_seconds: Decimal = Decimal(0)
     """How long a taking order waits before it is matched; anything above 0 is leg risk."""
     neg_risk: bool = False
+    group: str = ""
+    """The venue's id of the group of markets of which at most one resolves YES; empty: none."""
+    resolving: str = ""
+    """What the venue says of a resolution that has begun: `proposed`, `disputed`, `resolved`, …"""
     protocol: Protocol = Protocol.V1
     closes_at: datetime | None = None
 

@@ -235,6 +235,8 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
 def _listing_forbids(market: Market) -> tuple[Reason, str] | None:
     if market.closed or not market.accepting:
         return Reason.NOT_ACCEPTING, "takes no orders"
+    if market.resolving:
+        return Reason.BEING_RESOLVED, f"its resolution is {market.resolving}"
     if market.delay_seconds > 0:
         return Reason.DELAYED, f"taking orders wait {text(market.delay_seconds)} s"
     if market.fees is None:

@@ -11,6 +11,7 @@ class Reason(StrEnum):
     MISSING_OUTCOME = "missing_outcome"
     CLOSED_SIBLING = "closed_sibling"
     NOT_ACCEPTING = "not_accepting"
+    BEING_RESOLVED = "being_resolved"
     DELAYED = "delayed"
     NO_FEE_SCHEDULE = "no_fee_schedule"
     # What the books say.
@@ -68,6 +69,7 @@ _SENTENCES = {
     Reason.MISSING_OUTCOME: "an outcome of the event could not be read, so the set is not complete",
     Reason.CLOSED_SIBLING: "an outcome of the event is closed already, so the set is not complete",
     Reason.NOT_ACCEPTING: "a market of the set takes no orders now",
+    Reason.BEING_RESOLVED: "a market of the set is being resolved, or has been",
     Reason.DELAYED: "a market of the set holds taking orders back before matching them",
     Reason.NO_FEE_SCHEDULE: "fees are charged and the venue did not say how much",
     Reason.MISSING_BOOK: "a book of the set did not come",

@@ -28,7 +28,7 @@ from arb.domain.reason import Reason
 from arb.domain.report import Completeness, Coverage, CycleReport, Funnel, Problem
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import outcomes_of, part_of
-from arb.engine.decide import Found, count_reasons, find, funnel
+from arb.engine.decide import Found, contradicted, count_reasons, find, funnel
 from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
 from arb.engine.options import CycleOptions
@@ -186,9 +186,10 @@ class Cycle:
         found, counts = await desk.apart(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
+        alarms = contradicted(proved, confirmations)
         return Look(
             snapshot,
-            found,
+            replace(found, data_quality=(*found.data_quality, *alarms)),
             listed,
             counts if sweep is None else replace(counts, fresh=counts.fresh + sweep.fresh),
             confirmations,

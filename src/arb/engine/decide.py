@@ -1,12 +1,13 @@
 """Snapshot in, proven opportunities out: shared by scan, cycle, stream and backtest. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from arb.domain.book import Books
+from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Finding
-from arb.domain.market import Event, Market, Universe, markets_of
+from arb.domain.market import Event, Market, MarketId, Universe, markets_of
 from arb.domain.opportunity import Kind, Opportunity, Passed, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.report import DataQuality, Funnel
@@ -92,6 +93,16 @@ def _alarms(
     for other in others:
         if isinstance(other, Passed) and other.reason in BAD_DATA and other.market is not None:
             yield _alarm(other.market, other.reason, other.detail)
+
+
+def contradicted(
+    markets: Mapping[MarketId, Market], confirmations: Mapping[MarketId, Confirmation]
+) -> Iterator[DataQuality]:
+    """An alarm for each market of which the exchange says otherwise than the listing."""
+    for id_, word in confirmations.items():
+        if word.contradictions and id_ in markets:
+            detail = "; ".join(word.contradictions)
+            yield _alarm(markets[id_], Reason.MARKET_CHANGED, detail)
 
 
 def _alarm(market: Market, problem: Reason, detail: str) -> DataQuality:

@@ -23,6 +23,9 @@ def listing_obstacle(market: Market) -> Obstacle | None:
     """What the listing says against trading the market."""
     if market.closed or not market.accepting:
         return Obstacle(Reason.NOT_ACCEPTING, f"{market.slug} takes no orders", market)
+    if market.resolving:
+        stands = f"the resolution of {market.slug} is {market.resolving}"
+        return Obstacle(Reason.BEING_RESOLVED, stands, market)
     if market.delay_seconds > 0:
         held = f"{market.slug} holds orders {text(market.delay_seconds)} s"
         return Obstacle(Reason.DELAYED, held, market)

@@ -1,6 +1,7 @@
 """What Polymarket lists: events, markets, resolutions, and the exchange's word on a market."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,9 @@ from arb.adapters.polymarket.payloads import (
     EventPage,
     EventPayload,
     MarketPage,
+    bounded,
     decode,
+    label,
 )
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.domain.confirmation import Confirmation
@@ -32,16 +35,45 @@ MARKETS_PER_PAGE = 100
 
 @dataclass(slots=True)
 class _Listing:
-    """A universe being gathered."""
+    """A universe being gathered. What is listed more than once is taken once."""
 
-    markets: dict[MarketId, Market] = field(default_factory=dict)
-    events: dict[EventId, Event] = field(default_factory=dict)
-    relations: list[Relation] = field(default_factory=list)
+    events: dict[EventId, tuple[EventPayload, dict[MarketId, parse.ListedMarket], int]] = field(
+        default_factory=dict
+    )
+    """Of each event: its own fields, its readable markets, and how many others it has."""
     listed: int = 0
     unreadable: int = 0
 
-    def universe(self) -> Universe:
-        return Universe(self.markets, self.events, tuple(self.relations))
+    def universe(self, quarantine: Quarantine) -> Universe:
+        """Every market in one event: in the one that lists most of the market's own group."""
+        owners = self._owners()
+        markets: dict[MarketId, Market] = {}
+        events: dict[EventId, Event] = {}
+        relations: list[Relation] = []
+        for event, (payload, readable, missing) in self.events.items():
+            own = [listed for id_, listed in readable.items() if owners[id_] == event]
+            parsed = parse.event(
+                payload,
+                [listed.market for listed in own],
+                missing + len(readable) - len(own),
+                other=any(listed.other for listed in own),
+            )
+            if parsed.contradiction:
+                quarantine.keep("event", parsed.contradiction, b"")
+            events[event] = parsed.event
+            markets.update((market.id, market) for market in parsed.markets)
+            relations += parsed.exclusive
+        return Universe(markets, events, tuple(relations))
+
+    def _owners(self) -> dict[MarketId, EventId]:
+        best: dict[MarketId, tuple[int, EventId]] = {}
+        for event, (_, readable, _) in self.events.items():
+            groups = Counter(listed.market.group for listed in readable.values())
+            for id_, listed in readable.items():
+                kin = groups[listed.market.group] if listed.market.group else 0
+                if id_ not in best or kin > best[id_][0]:
+                    best[id_] = (kin, event)
+        return {id_: event for id_, (_, event) in best.items()}
 
 
 class PolymarketCatalog:
@@ -58,7 +90,7 @@ class PolymarketCatalog:
         self._quarantine, self._monotonic = quarantine, monotonic
         self._cached: tuple[float, Universe] | None = None
         self._completeness = Completeness()
-        self._confirmed: dict[MarketId, tuple[float, Confirmation]] = {}
+        self._words: dict[MarketId, tuple[float, ClobMarket]] = {}
 
     async def universe(self) -> Universe:
         """See `arb.ports.Catalog`."""
@@ -81,7 +113,7 @@ class PolymarketCatalog:
         self._completeness = Completeness(
             markets_listed=listing.listed, markets_unreadable=listing.unreadable
         )
-        universe = listing.universe()
+        universe = listing.universe(self._quarantine)
         self._cached = (now, universe)
         return universe
 
@@ -95,13 +127,17 @@ class PolymarketCatalog:
         self._completeness = Completeness(
             markets_listed=listing.listed, markets_unreadable=listing.unreadable
         )
+        others = [event for event, (found, _, _) in listing.events.items() if found.slug != slug]
+        for event in others:
+            del listing.events[event]
         if not listing.events:
             raise BadVenueData(f"event {slug}", "there is no such event")
-        return listing.universe()
+        return listing.universe(self._quarantine)
 
     async def payouts(self, markets: Sequence[MarketId]) -> Mapping[OutcomeId, Usd]:
         """See `arb.ports.Catalog`."""
         paid: dict[OutcomeId, Usd] = {}
+        wanted = frozenset(markets)
         for chunk in _chunks(list(dict.fromkeys(markets)), MARKETS_PER_PAGE // 2):
             params: Params = {
                 "condition_ids": [name for market in chunk for name in _gamma_names(market)],
@@ -111,7 +147,7 @@ class PolymarketCatalog:
             }
             body = await self._reader.get("markets", self._gamma("/markets/keyset"), params)
             for raw in decode(body, MarketPage, "markets").markets:
-                self._add_payout(raw, paid)
+                await self._add_payout(raw, wanted, paid)
         return paid
 
     async def confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
@@ -157,58 +193,104 @@ class PolymarketCatalog:
     def _add(self, raw: msgspec.Raw, listing: _Listing) -> None:
         """Add one event. What cannot be read of it is left out, kept and counted."""
         try:
-            payload = decode(raw, EventPayload, "event")
+            payload = decode(raw, EventPayload, f"event {label(raw)}")
         except BadVenueData as error:
             self._quarantine.keep("event", str(error), bytes(raw))
             listing.unreadable += 1
             return
-        readable: list[Market] = []
+        event = EventId(str(payload.id))
+        is_open = not (payload.closed or payload.archived)
+        readable: dict[MarketId, parse.ListedMarket] = {}
+        missing = 0
         for part in payload.markets:
-            listing.listed += 1
             try:
-                readable.append(parse.market(part, EventId(payload.id)))
+                found = parse.listed_market(part, event, is_open=is_open)
             except BadVenueData as error:
                 self._quarantine.keep("market", str(error), bytes(part))
-                listing.unreadable += 1
-        # A market that two events list belongs to the first: its liquidity exists once.
-        fresh = [market for market in readable if market.id not in listing.markets]
-        missing = len(payload.markets) - len(fresh)
-        parsed = parse.event(payload, fresh, missing)
-        listing.events[parsed.event.id] = parsed.event
-        listing.markets.update((market.id, market) for market in parsed.markets)
-        if parsed.exclusive:
-            listing.relations.append(parsed.exclusive)
+                missing += 1
+                continue
+            if readable.setdefault(found.market.id, found) != found:
+                twice = f"market {found.market.slug}: listed twice, differently"
+                self._quarantine.keep("market", twice, bytes(part))
+                missing += 1
+        if (before := listing.events.get(event)) is not None:
+            # The listing moved while its pages were read, or lists the event twice.
+            if (before[1], before[2]) != (readable, missing):
+                self._quarantine.keep(
+                    "event", f"event {payload.slug}: listed twice, differently", bytes(raw)
+                )
+                listing.events[event] = (before[0], before[1], before[2] + 1)
+            return
+        listing.listed += len(readable) + missing
+        listing.unreadable += missing
+        listing.events[event] = (payload, readable, missing)
 
-    def _add_payout(self, raw: msgspec.Raw, paid: dict[OutcomeId, Usd]) -> None:
+    async def _add_payout(
+        self, raw: msgspec.Raw, wanted: frozenset[MarketId], paid: dict[OutcomeId, Usd]
+    ) -> None:
+        """Take a payout whose market was asked for and whose outcomes the exchange names alike."""
         try:
             market, ended = parse.market(raw, EventId("")), parse.resolution(raw)
         except BadVenueData as error:
             self._quarantine.keep("market", str(error), bytes(raw))
             return
-        if ended is not None:
-            paid[market.yes] = Usd(ended.yes_pays)
-            paid[market.no] = Usd(ended.no_pays)
+        if market.id not in wanted:
+            unasked = f"market {market.slug}: answered, and was not asked for"
+            self._quarantine.keep("market", unasked, bytes(raw))
+            return
+        if ended is None:
+            return
+        word = await self._word(market.id)
+        if word is not None and (misnamed := _misnamed(market, word)):
+            self._quarantine.keep("market", f"market {market.slug}: {misnamed}", bytes(raw))
+            return
+        paid[market.yes] = Usd(ended.yes_pays)
+        paid[market.no] = Usd(ended.no_pays)
 
     async def _confirm(self, market: Market) -> Confirmation:
+        word = await self._word(market.id)
+        if word is None:
+            return Confirmation(market=market.id, known=False)
+        return _compare(market, word)
+
+    async def _word(self, market: MarketId) -> ClobMarket | None:
+        """The exchange's own word on a market, kept for a while; `None`: it gave none."""
         now = self._monotonic()
-        known = self._confirmed.get(market.id)
+        known = self._words.get(market)
         if known and now - known[0] < self._options.confirmation_max_age_seconds:
             return known[1]
-        url = f"{self._options.clob_url.rstrip('/')}/clob-markets/{market.id}"
+        url = f"{self._options.clob_url.rstrip('/')}/clob-markets/{market}"
         try:
             body = await self._reader.get("clob-markets", url)
-            word = _compare(market, decode(body, ClobMarket, "clob-market"))
+            word = decode(body, ClobMarket, f"clob-market {market}")
+            for name, number in (("mts", word.mts), ("mos", word.mos), ("sd", word.sd)):
+                bounded(number or Decimal(0), f"clob-market {market}.{name}")
         except (Unavailable, BadVenueData) as error:
             self._quarantine.keep("clob-market", str(error), b"")
-            return Confirmation(market=market.id, known=False)
-        self._confirmed[market.id] = (now, word)
+            return None
+        self._words[market] = (now, word)
         return word
 
 
-def _compare(market: Market, word: ClobMarket) -> Confirmation:
-    differences: list[str] = []
+def _misnamed(market: Market, word: ClobMarket) -> str:
+    """How the exchange's names of the two tokens differ from the listing's; empty: they agree."""
     if {token.t for token in word.t} != {market.yes.token, market.no.token}:
-        differences.append(f"{market.slug}: other token ids")
+        return "other token ids"
+    named = {token.t: token.o for token in word.t}
+    for outcome in (market.yes, market.no):
+        name, listed = named[outcome.token], market.outcome(outcome)
+        if name is None or name.strip().lower() != listed.strip().lower():
+            return f"the exchange names token {outcome.token[:12]}… {name}, the listing {listed}"
+    return ""
+
+
+def _compare(market: Market, word: ClobMarket) -> Confirmation:
+    contradictions: list[str] = []
+    if misnamed := _misnamed(market, word):
+        contradictions.append(f"{market.slug}: {misnamed}")
+    if word.nr != market.neg_risk:
+        contradictions.append(f"{market.slug}: neg risk {word.nr}, not {market.neg_risk}")
+    differences = [*contradictions]
     if word.mts != market.rules.tick:
         differences.append(f"{market.slug}: tick {text(word.mts)}, not {text(market.rules.tick)}")
     if word.mos > market.rules.min_size:
@@ -224,6 +306,7 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
         accepting=word.ao,
         delayed=bool(word.itode) or bool(word.sd),
         differences=tuple(differences),
+        contradictions=tuple(contradictions),
     )
 
 
@@ -232,8 +315,9 @@ def fees_of(word: ClobMarket) -> FeeSchedule | None:
     if word.fd is None:
         return FREE
     try:
-        return FeeSchedule(word.fd.r, int(word.fd.e)) if word.fd.e == int(word.fd.e) else None
-    except ValueError:
+        rate, exponent = bounded(word.fd.r, "fd.r"), bounded(word.fd.e, "fd.e")
+        return FeeSchedule(rate, int(exponent)) if exponent == int(exponent) else None
+    except (BadVenueData, ValueError):
         return None
 
 
@@ -247,7 +331,7 @@ def _say(fees: FeeSchedule | None) -> str:
 
 def _gamma_names(market: MarketId) -> list[str]:
     """Gamma knows v2 markets by their 31-byte id; which one this is, the id alone does not say."""
-    perhaps_v2 = market.startswith(("0x01", "0x02")) and market.endswith("00")
+    perhaps_v2 = market.startswith(("0x01", "0x02", "0x04")) and market.endswith("00")
     return [market, market[:-2]] if perhaps_v2 else [market]
 
 

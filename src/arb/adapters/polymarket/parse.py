@@ -1,13 +1,20 @@
 """Payload to domain, once, at the door (PLATFORM.md §0, §1.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from arb.adapters.polymarket.payloads import EventPayload, FeePayload, MarketPayload, decode
+from arb.adapters.polymarket.payloads import (
+    EventPayload,
+    FeePayload,
+    MarketPayload,
+    bounded,
+    decode,
+    label,
+)
 from arb.domain.errors import BadVenueData
 from arb.domain.fees import FREE, FeeSchedule
 from arb.domain.market import (
@@ -29,6 +36,9 @@ CONDITION_ID_V2 = 64  # 0x and 31 bytes
 CONDITION_ID = 66  # 0x and 32 bytes
 DEFAULT_TICK = Decimal("0.01")
 DEFAULT_MIN_SIZE = Decimal(5)
+NOT_RESOLVING = ("", "requested", "inactive")
+"""Words of the oracle and of protocol V2 while nobody has proposed how a market resolves."""
+RESOLVED = ("resolved", "settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +47,49 @@ class ParsedEvent:
 
     event: Event
     markets: tuple[Market, ...]
-    exclusive: Exclusive | None
+    exclusive: tuple[Exclusive, ...]
+    contradiction: str = ""
+    """What the event and its markets say differently about what belongs together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMarket:
+    """A market, and whether it stands for outcomes that are still to be named."""
+
+    market: Market
+    other: bool
+
+
+def listed_market(
+    raw: bytes | msgspec.Raw, event: EventId, *, is_open: bool = True
+) -> ListedMarket:
+    """One Gamma market of an event's list.
+
+    Args:
+        raw: The market as sent.
+        event: The event that lists it.
+        is_open: Whether that event is neither closed nor archived.
+
+    Raises:
+        BadVenueData: It does not have what trading needs; names the market and the field.
+    """
+    payload = decode(raw, MarketPayload, f"market {label(raw)}")
+    found = _market(payload, event)
+    if not is_open:
+        found = replace(found, accepting=False)
+    return ListedMarket(found, bool(payload.neg_risk_other))
 
 
 def market(raw: bytes | msgspec.Raw, event: EventId) -> Market:
-    """One Gamma market.
+    """See `listed_market`."""
+    return listed_market(raw, event).market
 
-    Raises:
-        BadVenueData: It does not have what trading needs; names the field.
-    """
-    payload = decode(raw, MarketPayload, "market")
-    where = f"market {payload.slug}"
+
+def _market(payload: MarketPayload, event: EventId) -> Market:
+    slug = payload.slug or payload.condition_id
+    where = f"market {slug}"
+    if payload.outcomes is None:
+        raise BadVenueData(f"{where}.outcomes", "missing")
     names = _strings(payload.outcomes, f"{where}.outcomes")
     if len(names) != OUTCOMES:
         raise BadVenueData(f"{where}.outcomes", f"{len(names)} outcomes, not two")
@@ -56,8 +98,8 @@ def market(raw: bytes | msgspec.Raw, event: EventId) -> Market:
     return Market(
         id=condition_id(payload.condition_id, where),
         event=event,
-        slug=payload.slug,
-        question=payload.question or payload.slug,
+        slug=slug,
+        question=payload.question or slug,
         yes=OutcomeId(POLYMARKET, yes),
         no=OutcomeId(POLYMARKET, no),
         yes_name=names[0],
@@ -65,50 +107,86 @@ def market(raw: bytes | msgspec.Raw, event: EventId) -> Market:
         rules=_rules(payload, where),
         fees=_fees(payload),
         accepting=_accepting(payload),
-        closed=payload.closed or bool(payload.archived),
-        delay_seconds=payload.seconds_delay or Decimal(0),
+        closed=bool(payload.closed or payload.archived),
+        delay_seconds=bounded(payload.seconds_delay or Decimal(0), f"{where}.secondsDelay"),
         neg_risk=bool(payload.neg_risk),
+        group=payload.neg_risk_market_id or "",
+        resolving=_resolving(payload),
         protocol=protocol,
-        closes_at=instant(payload.end_date),
+        closes_at=_instant(payload.end_date),
     )
+
+
+def _resolving(payload: MarketPayload) -> str:
+    """What is said of a resolution that has begun; a word that is not known says that it has."""
+    words = (payload.uma_resolution_status or "", payload.resolution_status or "")
+    return next((word for word in words if word not in NOT_RESOLVING), "")
 
 
 def resolution(raw: bytes | msgspec.Raw) -> Resolution | None:
     """How a Gamma market has resolved; `None` while it has not, or not for certain."""
-    payload = decode(raw, MarketPayload, "market")
-    resolved = "resolved" in (payload.uma_resolution_status, payload.resolution_status)
-    if not (payload.closed and resolved and payload.outcome_prices):
+    where = f"market {label(raw)}"
+    payload = decode(raw, MarketPayload, where)
+    resolved = {payload.uma_resolution_status, payload.resolution_status} & {*RESOLVED}
+    stated = bytes(payload.outcome_prices)
+    if not (payload.closed and resolved and stated and stated != b"null"):
         return None
-    prices = _strings(payload.outcome_prices, f"market {payload.slug}.outcomePrices")
+    where = f"{where}.outcomePrices"
+    listed = decode(stated, str, where).encode() if stated.startswith(b'"') else stated
     try:
-        return Resolution(Decimal(prices[0]))
-    except (ValueError, InvalidOperation, IndexError):
+        prices = [bounded(price, where) for price in decode(listed, list[Decimal], where)]
+        if len(prices) != OUTCOMES or sum(prices) != 1:
+            return None
+        return Resolution(prices[0])
+    except (BadVenueData, ValueError):
         return None
 
 
-def event(payload: EventPayload, markets: Sequence[Market], missing: int) -> ParsedEvent:
-    """An event from its own fields and those of its markets that could be read."""
+def event(
+    payload: EventPayload, markets: Sequence[Market], missing: int, *, other: bool = False
+) -> ParsedEvent:
+    """An event from its own fields and those of its markets that could be read.
+
+    Which markets exclude each other is what each market itself says: those of one neg-risk group.
+    An event may list the markets of several groups, and each group can have a winner.
+
+    Args:
+        payload: The event's own fields.
+        markets: Its markets that could be read.
+        missing: How many could not.
+        other: Whether one of them stands for outcomes that are still to be named.
+    """
     neg_risk = bool(payload.neg_risk or payload.enable_neg_risk)
-    augmented = bool(payload.neg_risk_augmented)
+    augmented = bool(payload.neg_risk_augmented) or other
+    slug = payload.slug or str(payload.id)
+    groups = {m.group for m in markets} | ({payload.neg_risk_market_id or ""} - {""})
+    one_group = len(groups) == 1 and "" not in groups
     parsed = Event(
-        id=EventId(payload.id),
-        slug=payload.slug,
-        title=payload.title or payload.slug,
+        id=EventId(str(payload.id)),
+        slug=slug,
+        title=payload.title or slug,
         venue=POLYMARKET,
         markets=tuple(m.id for m in markets),
         neg_risk=neg_risk,
         augmented=augmented,
         convertible=neg_risk
+        and one_group
         and not payload.neg_risk_fee_bips
         and all(m.protocol is Protocol.V1 for m in markets),
         missing=missing,
-        closes_at=instant(payload.end_date),
+        closes_at=_instant(payload.end_date),
     )
     exclusive = neg_risk and not payload.cumulative_markets and all(m.neg_risk for m in markets)
     if not exclusive or len(markets) < OUTCOMES:
-        return ParsedEvent(parsed, tuple(markets), None)
-    complete = not augmented and missing == 0 and not any(m.closed for m in markets)
-    return ParsedEvent(parsed, tuple(markets), Exclusive(parsed.markets, complete))
+        return ParsedEvent(parsed, tuple(markets), ())
+    whole = not augmented and missing == 0 and not any(m.closed for m in markets)
+    relations: list[Exclusive] = []
+    for group in dict.fromkeys(m.group for m in markets if m.group):
+        members = tuple(m.id for m in markets if m.group == group)
+        if len(members) >= OUTCOMES:
+            relations.append(Exclusive(members, whole and one_group))
+    said = "" if one_group else f"event {slug}: not all of its markets are of one neg-risk group"
+    return ParsedEvent(parsed, tuple(markets), tuple(relations), said)
 
 
 def condition_id(text: str, where: str) -> MarketId:
@@ -118,6 +196,13 @@ def condition_id(text: str, where: str) -> MarketId:
     if len(text) != CONDITION_ID or not text.startswith("0x"):
         raise BadVenueData(f"{where}.conditionId", f"{text[:80]!r} is no condition id")
     return MarketId(text)
+
+
+def _instant(raw: msgspec.Raw) -> datetime | None:
+    try:
+        return instant(decode(raw, str, "time")) if bytes(raw) else None
+    except BadVenueData:
+        return None
 
 
 def instant(text: str | None) -> datetime | None:
@@ -146,15 +231,19 @@ def _tokens(payload: MarketPayload, protocol: Protocol, where: str) -> tuple[str
     if not listed:
         raise BadVenueData(f"{where}.{field}", "missing")
     tokens = _strings(listed, f"{where}.{field}")
-    if len(tokens) != OUTCOMES or tokens[0] == tokens[1] or not all(t.isdigit() for t in tokens):
+    if (
+        len(tokens) != OUTCOMES
+        or tokens[0] == tokens[1]
+        or not all(t.isascii() and t.isdigit() for t in tokens)
+    ):
         raise BadVenueData(f"{where}.{field}", "not two different token ids")
     return tokens[0], tokens[1]
 
 
 def _rules(payload: MarketPayload, where: str) -> OrderRules:
-    stated = payload.order_price_min_tick_size
-    tick = DEFAULT_TICK if stated is None else stated
-    size = DEFAULT_MIN_SIZE if payload.order_min_size is None else payload.order_min_size
+    stated, least = payload.order_price_min_tick_size, payload.order_min_size
+    tick = DEFAULT_TICK if stated is None else bounded(stated, f"{where}.orderPriceMinTickSize")
+    size = DEFAULT_MIN_SIZE if least is None else bounded(least, f"{where}.orderMinSize")
     if not 0 < tick < 1:
         raise BadVenueData(f"{where}.orderPriceMinTickSize", str(tick))
     if size < 0:
@@ -166,10 +255,11 @@ def _fees(payload: MarketPayload) -> FeeSchedule | None:
     """The schedule; free where no fees are charged; `None` where they are and it is not given."""
     stated = bytes(payload.fee_schedule)
     if not stated or stated == b"null":
-        return None if payload.fees_enabled else FREE
+        return FREE if bytes(payload.fees_enabled) in (b"", b"null", b"false") else None
     try:
         schedule = decode(stated, FeePayload, "feeSchedule")
-        if schedule.exponent != int(schedule.exponent):
+        bounded(schedule.rate, "feeSchedule.rate")
+        if bounded(schedule.exponent, "feeSchedule.exponent") != int(schedule.exponent):
             return None
         return FeeSchedule(schedule.rate, int(schedule.exponent))
     except (BadVenueData, ValueError, InvalidOperation):
@@ -178,7 +268,7 @@ def _fees(payload: MarketPayload) -> FeeSchedule | None:
 
 def _accepting(payload: MarketPayload) -> bool:
     return (
-        payload.active
+        payload.active is not False
         and not payload.closed
         and not payload.archived
         and payload.accepting_orders is not False

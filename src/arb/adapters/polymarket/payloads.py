@@ -25,29 +25,30 @@ class FeePayload(Wire):
 
 
 class MarketPayload(Wire):
-    """A Gamma market."""
+    """A Gamma market. What trading does not rest on stays raw, so that it can spoil nothing."""
 
     condition_id: str
-    slug: str
-    outcomes: str | list[str]
+    slug: str | None = None
+    outcomes: str | list[str] | None = None
     question: str | None = None
     version: str | None = None
     clob_token_ids: str | list[str] | None = None
     position_ids: list[str] | None = None
-    active: bool = True
-    closed: bool = False
+    active: bool | None = None
+    closed: bool | None = None
     archived: bool | None = None
     accepting_orders: bool | None = None
     enable_order_book: bool | None = None
     neg_risk: bool | None = None
     neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
-    end_date: str | None = None
+    neg_risk_other: bool | None = None
+    end_date: msgspec.Raw = msgspec.Raw()
     order_min_size: Decimal | None = None
     order_price_min_tick_size: Decimal | None = None
     seconds_delay: Decimal | None = None
-    fees_enabled: bool | None = None
+    fees_enabled: msgspec.Raw = msgspec.Raw()
     fee_schedule: msgspec.Raw = msgspec.Raw()
-    outcome_prices: str | list[str] | None = None
+    outcome_prices: msgspec.Raw = msgspec.Raw()
     uma_resolution_status: str | None = None
     resolution_status: str | None = None
 
@@ -55,18 +56,19 @@ class MarketPayload(Wire):
 class EventPayload(Wire):
     """A Gamma event; its markets are read one by one, so that one cannot spoil the others."""
 
-    id: str
-    slug: str
+    id: str | int
+    slug: str | None = None
     title: str | None = None
     markets: list[msgspec.Raw] = []
-    closed: bool = False
+    closed: bool | None = None
+    archived: bool | None = None
     neg_risk: bool | None = None
     enable_neg_risk: bool | None = None
     neg_risk_augmented: bool | None = None
     neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
     neg_risk_fee_bips: Decimal | None = None
     cumulative_markets: bool | None = None
-    end_date: str | None = None
+    end_date: msgspec.Raw = msgspec.Raw()
 
 
 class EventPage(msgspec.Struct, gc=False):
@@ -101,9 +103,10 @@ class BookPayload(msgspec.Struct, gc=False):
 
 
 class TokenPayload(msgspec.Struct, gc=False):
-    """A token of `/clob-markets`."""
+    """A token of `/clob-markets`, and the outcome that the exchange says it is."""
 
     t: str
+    o: str | None = None
 
 
 class ClobFees(msgspec.Struct, gc=False):
@@ -133,6 +136,41 @@ class Geoblock(msgspec.Struct, gc=False):
     blocked: bool
     country: str = ""
     region: str = ""
+
+
+class Label(Wire):
+    """What a market or event that cannot be read is called by."""
+
+    slug: msgspec.Raw = msgspec.Raw()
+    condition_id: msgspec.Raw = msgspec.Raw()
+    id: msgspec.Raw = msgspec.Raw()
+
+
+def label(body: bytes | msgspec.Raw) -> str:
+    """The name of a market or event of which nothing else may be readable."""
+    try:
+        found = msgspec.json.decode(body, type=Label)
+        names = [bytes(each) for each in (found.slug, found.condition_id, found.id)]
+        named = next((name for name in names if name and name != b"null"), b"without a name")
+        return named.decode().strip('"')[:80]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "without a name"
+
+
+DIGITS_MAX = 30
+EXPONENT_MAX = 18
+
+
+def bounded(number: Decimal, where: str) -> Decimal:
+    """A number from the venue, before any arithmetic is done with it.
+
+    Raises:
+        BadVenueData: It has more digits, or is larger or finer, than any amount or price is.
+    """
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or len(digits) > DIGITS_MAX or abs(exponent) > EXPONENT_MAX:
+        raise BadVenueData(where, "a number beyond all bounds")
+    return number
 
 
 def decode(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:

@@ -1,0 +1,270 @@
+"""What the venue says in two places is compared before money rests on it: over real HTTP, on paper.
+
+The inputs are made after public bug reports of neighbouring software. Nothing in them is a profit
+that was not one before, so whatever is found beyond the unedited world is a phantom.
+"""
+
+import asyncio
+import json
+from decimal import Decimal
+
+import pytest
+
+from arb.cli.output import render_report
+from arb.domain.errors import BadVenueData
+from arb.runtime.running import preview, run_once
+from tests.conftest import exchange_at, settings_for
+from tests.editing import edited
+
+FAIR = ("decoy-stale-gamma", "six-6-fees", "decoy-fee-killed")
+
+
+async def _run(tmp_path, edit, seed=7):
+    async with exchange_at("demo", seed) as (_, address), edited(address, edit) as front:
+        report, _, _ = await run_once(settings_for(front, tmp_path))
+    return render_report(report)
+
+
+def _events(change):
+    """An edit of the list of events alone."""
+
+    def edit(path, query, document):
+        return change(document) if path == "/events/keyset" else document
+
+    return edit
+
+
+def _unedited(path, query, document):
+    return document
+
+
+def _found(report):
+    return {
+        (one["event"], one["kind"], one["profit"], one["exit"]) for one in report["opportunities"]
+    }
+
+
+def _filled(report):
+    return {one["event"] for one in report["opportunities"] if one["decision"] == "approved"}
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """The world as it is."""
+    report = asyncio.run(_run(tmp_path_factory.mktemp("usual"), _unedited))
+    assert len(report["opportunities"]) == 9
+    return report
+
+
+def _reverse(event):
+    first = event["markets"][0]
+    first["clobTokenIds"] = json.dumps(json.loads(first["clobTokenIds"])[::-1])
+
+
+async def test_tokens_in_another_order_than_the_exchange_names_them(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            if event["slug"] in FAIR:
+                _reverse(event)
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual)
+    phantoms = [one for one in report["opportunities"] if one["event"] in FAIR]
+    assert phantoms
+    assert {one["reason"] for one in phantoms} == {"market_changed"}
+    alarms = [one for one in report["data_quality"] if one["problem"] == "market_changed"]
+    assert len(alarms) >= len(phantoms)
+    assert all("the exchange names token" in one["detail"] for one in alarms)
+
+
+def _rename(token):
+    token.pop("o")
+
+
+def _swap_names(token):
+    token["o"] = {"Yes": "No", "No": "Yes"}[token["o"]]
+
+
+@pytest.mark.parametrize("spoil", [_rename, _swap_names])
+async def test_tokens_that_the_exchange_names_otherwise_or_not_at_all(tmp_path, spoil):
+    def edit(path, query, document):
+        if path.startswith("/clob-markets/"):
+            for token in document["t"]:
+                spoil(token)
+        return document
+
+    report = await _run(tmp_path, edit)
+    assert report["plans"] == []
+    assert {one["reason"] for one in report["opportunities"]} <= {
+        "market_changed",
+        "crossed_book",
+        "below_min_profit",
+    }
+    assert report["data_quality_count"] > 3
+
+
+async def test_neg_risk_here_and_not_there(tmp_path):
+    def edit(path, query, document):
+        if path.startswith("/clob-markets/"):
+            document["nr"] = False
+        return document
+
+    report = await _run(tmp_path, edit)
+    assert report["plans"] == []
+
+
+async def test_the_markets_of_two_groups_in_one_event(tmp_path, usual):
+    def change(page):
+        one = next(e for e in page["events"] if e["slug"] == "decoy-stale-gamma")
+        two = next(e for e in page["events"] if e["slug"] == "six-6-fees")
+        one["markets"] += two["markets"]
+        page["events"].remove(two)
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+    assert any("neg-risk group" in one["what"] for one in report["errors"])
+
+
+async def test_an_outcome_for_others_makes_the_set_open_whatever_its_event_says(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            if event["slug"] == "cheap-yes-1":
+                event.pop("negRiskAugmented", None)
+                event["markets"][-1] |= {"negRiskOther": True, "outcomePrices": None}
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - {"cheap-yes-1"}
+    assert {"kind": "negrisk_yes", "event": "cheap-yes-1", "reason": "augmented"}.items() <= next(
+        one for one in report["passed"] if one["event"] == "cheap-yes-1"
+    ).items()
+
+
+STATUS = {"cheap-yes-1": "disputed", "cheap-yes-2": "proposed", "cheap-no-1": "resolved"}
+
+
+async def test_what_is_being_resolved_is_not_bought(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            for market in event["markets"] if event["slug"] in STATUS else ():
+                market["umaResolutionStatus"] = STATUS[event["slug"]]
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - STATUS.keys()
+    why = {one["event"]: one["reason"] for one in report["passed"] if one["event"] in STATUS}
+    assert why == dict.fromkeys(STATUS, "being_resolved")
+
+
+@pytest.mark.parametrize("word", ["closed", "archived"])
+async def test_nothing_of_an_event_that_is_over_is_bought(tmp_path, usual, word):
+    def change(page):
+        for event in page["events"]:
+            if event["slug"] in STATUS:
+                event[word] = True
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - STATUS.keys()
+
+
+AGAIN = ("cheap-yes-1", "cheap-yes-2", "cheap-no-2")
+
+
+def _on_two_pages(page):
+    page["events"] += [event for event in page["events"] if event["slug"] in AGAIN]
+    return page
+
+
+def _twice_in_its_event(page):
+    for event in page["events"]:
+        if event["slug"] in ("cheap-yes-1", "cheap-no-3"):
+            event["markets"].append(event["markets"][0])
+    return page
+
+
+def _in_two_events(page):
+    by_slug = {event["slug"]: event for event in page["events"]}
+    hub = json.loads(json.dumps(by_slug["plain-1"]))
+    hub |= {"id": "999001", "slug": "hub", "markets": [by_slug["cheap-yes-1"]["markets"][0]]}
+    page["events"].insert(0, hub)
+    return page
+
+
+@pytest.mark.parametrize("change", [_on_two_pages, _twice_in_its_event, _in_two_events])
+async def test_what_is_listed_twice_is_one_thing(tmp_path, usual, change):
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+    assert (
+        report["completeness"]["markets_unreadable"] == usual["completeness"]["markets_unreadable"]
+    )
+
+
+async def test_one_market_in_two_versions_makes_its_set_incomplete(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            if event["slug"] == "cheap-yes-1":
+                event["markets"].append(event["markets"][0] | {"orderMinSize": 50})
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - {"cheap-yes-1"}
+    assert any("listed twice, differently" in one["what"] for one in report["errors"])
+
+
+async def test_prices_as_numbers_lose_no_market(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            for market in event["markets"]:
+                market["outcomePrices"] = [float(x) for x in json.loads(market["outcomePrices"])]
+                market["endDate"] = 1790000000
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+    assert report["completeness"] == usual["completeness"]
+
+
+@pytest.mark.parametrize("asked", ["plain-1", "no-such-one"])
+async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked):
+    def edit(path, query, document):
+        if path == "/events/keyset" and "slug" in query:
+            document["events"] = everything["events"][:1]
+        elif path == "/events/keyset":
+            everything.update(document)
+        return document
+
+    everything = {}
+    async with exchange_at("demo", 7) as (_, address), edited(address, edit) as front:
+        loaded = settings_for(front, tmp_path)
+        await run_once(loaded)
+        with pytest.raises(BadVenueData, match="there is no such event"):
+            await preview(loaded, asked)
+
+
+async def test_payouts_go_by_the_names_of_the_tokens_and_only_to_what_was_asked(tmp_path):
+    """Two cycles: a YES set is bought, its event resolves, and the listing turns the tokens."""
+    reversed_now = []
+
+    def edit(path, query, document):
+        if path == "/markets/keyset" and reversed_now:
+            for market in document["markets"]:
+                if market.get("clobTokenIds"):
+                    market["clobTokenIds"] = json.dumps(json.loads(market["clobTokenIds"])[::-1])
+        return document
+
+    async with exchange_at("demo", 7) as (exchange, address), edited(address, edit) as front:
+        loaded = settings_for(front, tmp_path, **{"arbitrage.resolution_check_interval": 0})
+        _, before, _ = await run_once(loaded)
+        assert before.locked > 0
+        for number in range(1, 5):
+            assert exchange.resolve(f"cheap-yes-1-{number}", Decimal(number == 1))
+        reversed_now.append(True)
+        report, after, _ = await run_once(loaded)
+        assert after.locked == before.locked
+        assert any("the exchange names token" in one.what for one in report.errors)
+        reversed_now.clear()
+        _, paid, _ = await run_once(loaded)
+        assert paid.locked < before.locked

@@ -1,0 +1,41 @@
+"""A front before the exchange that edits answers on their way: what other venues' bugs look like."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from arb.net.serve import listening
+
+Edit = Callable[[str, dict[str, str], Any], Any]
+"""Path, query and document of an answer; gives the document that is sent in its place."""
+
+
+@contextlib.asynccontextmanager
+async def edited(upstream: str, edit: Edit) -> AsyncIterator[str]:
+    """The exchange with its JSON answers edited; gives the address of the front."""
+    async with httpx.AsyncClient(base_url=upstream, trust_env=False, timeout=60) as client:
+
+        async def forward(request: Request) -> Response:
+            answer = await client.request(
+                request.method,
+                request.url.path,
+                params=request.query_params.multi_items(),
+                content=await request.body(),
+                headers={"content-type": request.headers.get("content-type", "")},
+            )
+            body = answer.content
+            if answer.is_success and body[:1] in (b"{", b"["):
+                path, query = request.url.path, dict(request.query_params)
+                body = json.dumps(edit(path, query, json.loads(body))).encode()
+            return Response(body, answer.status_code, media_type="application/json")
+
+        app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])
+        async with listening(app, "127.0.0.1", 0) as address:
+            yield address
