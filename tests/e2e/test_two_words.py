@@ -268,3 +268,21 @@ async def test_payouts_go_by_the_names_of_the_tokens_and_only_to_what_was_asked(
         reversed_now.clear()
         _, paid, _ = await run_once(loaded)
         assert paid.locked < before.locked
+
+
+async def test_a_payout_that_was_not_asked_for_is_named_and_pays_nothing(tmp_path):
+    seen = {}
+
+    def edit(path, query, document):
+        if path == "/events/keyset":
+            seen.update({m["slug"]: m for e in document["events"] for m in e["markets"]})
+        if path == "/markets/keyset":
+            ended = {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": "[1, 0]"}
+            document["markets"] = [seen["plain-1"] | ended]
+        return document
+
+    async with exchange_at("demo", 7) as (_, address), edited(address, edit) as front:
+        loaded = settings_for(front, tmp_path, **{"arbitrage.resolution_check_interval": 0})
+        await run_once(loaded)
+        report, _, _ = await run_once(loaded)
+    assert any("was not asked for" in one.what for one in report.errors)
