@@ -239,7 +239,7 @@ def test_what_is_missing_is_named_with_its_mend(monkeypatch):
     with pytest.raises(ConfigError, match="nobody"):
         CloudWatch(OPTIONS, "paper:default")
     monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(ConfigError, match=r"arb-orchestrator\[cloudwatch\]"):
+    with pytest.raises(ConfigError, match=r"\[cloudwatch\]"):
         CloudWatch(OPTIONS, "paper:default")
 
 

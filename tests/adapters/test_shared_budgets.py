@@ -308,6 +308,6 @@ async def test_what_is_missing_or_wrong_is_named(tmp_path, monkeypatch):
     assert "word" not in str(wrong.value).partition("password")[0]
     monkeypatch.delitem(sys.modules, "arb.adapters.redis.budgets")
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
-    with pytest.raises(ConfigError, match=r"arb-orchestrator\[redis\]"):
+    with pytest.raises(ConfigError, match=r"\[redis\]"):
         async with polymarket(settings("redis://127.0.0.1:1/0")):
             pass

@@ -321,7 +321,7 @@ async def test_a_taken_port_and_a_missing_library_are_named(served, monkeypatch,
         async with world(tmp_path / "other", monkeypatch, **{"api.port": port}):
             pass
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
-    with pytest.raises(ConfigError, match=r"pip install 'arb-orchestrator\[api\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\[api\]'"):
         server.need_api()
 
 
