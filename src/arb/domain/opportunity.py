@@ -8,7 +8,16 @@ from enum import StrEnum
 from typing import NewType
 
 from arb.domain.book import Level, OrderBook, depth, walk
-from arb.domain.market import Event, Market, MarketId, OutcomeId, Side, World
+from arb.domain.market import (
+    Event,
+    Exclusive,
+    Market,
+    MarketId,
+    OutcomeId,
+    Side,
+    Universe,
+    World,
+)
 from arb.domain.money import (
     ONE,
     Price,
@@ -22,13 +31,14 @@ from arb.domain.money import (
 )
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
+from arb.domain.tradable import obstacle, of_one_instant
 from arb.domain.worlds import TooManyWorlds, holding, worst
 
 OpportunityId = NewType("OpportunityId", str)
 
 
 class Kind(StrEnum):
-    """What makes the profit certain."""
+    """What makes the profit certain. A strategy's word for it is a label; `prove` derives it."""
 
     BINARY_COMPLEMENT = "binary_complement"
     NEGRISK_NO = "negrisk_no"
@@ -63,10 +73,12 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What a strategy proposes. Its belief in a profit counts for nothing."""
+    """What a strategy proposes. Its belief in a profit counts for nothing, nor do its labels."""
 
     kind: Kind
+    """What the strategy calls it; the proof derives its own."""
     event: Event
+    """Where the strategy found it; the proof takes the event of the legs' own markets."""
     legs: tuple[Leg, ...]
     available: Shares
     """Shares per leg that the strategy's own rules found worth taking; information only."""
@@ -153,6 +165,11 @@ class Opportunity:
         """The markets whose liquidity the legs take."""
         return frozenset(proven.market.id for proven in self.legs)
 
+    @property
+    def crossed(self) -> bool:
+        """Whether both outcomes of a market are bought, which a working engine would match."""
+        return len(self.markets) < len(self.legs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
@@ -170,6 +187,10 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
     the tick grid, minimum sizes, the $1 and whole-cent rules of marketable BUYs, depth, the taker
     fee truncated per fill, and each resting order taken at most once.
 
+    What kind of set it is, its event and its exit follow from the legs, the relations and the
+    books. A market whose two books are no mirrors is not believed, whoever proposes it; nor is a
+    pair whose two books are not of one instant.
+
     Legs buy. Selling an outcome is buying its complement against the same resting orders, so
     nothing is lost by this form, and nothing has to be held before (SCIENCE.md §2.0).
     """
@@ -179,7 +200,7 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         if not isinstance(result, ProvenLeg):
             return Unproven(candidate=candidate, reason=result[0], detail=result[1])
         proven.append(result)
-    if broken := _contradiction(proven):
+    if broken := _contradiction(proven, snapshot):
         return Unproven(candidate=candidate, reason=broken[0], detail=broken[1])
 
     bought = [(p.leg.outcome, p.leg.size) for p in proven]
@@ -187,11 +208,12 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         poorest = worst(snapshot.universe, holding(snapshot.universe, bought))
     except TooManyWorlds as error:
         return Unproven(candidate=candidate, reason=Reason.TOO_MANY_WORLDS, detail=str(error))
+    kind, event = structure(proven, snapshot.universe)
     opportunity = Opportunity(
-        id=_identity(candidate, snapshot),
-        kind=candidate.kind,
-        event=candidate.event,
-        exit=_exit(candidate, proven, poorest.pays),
+        id=_identity(kind, event, candidate, snapshot),
+        kind=kind,
+        event=event,
+        exit=_exit(event, proven, poorest.pays),
         legs=tuple(proven),
         size=min(p.leg.size for p in proven),
         available=candidate.available,
@@ -215,9 +237,9 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
     except KeyError:
         return Reason.BAD_LEGS, f"no market has outcome {leg.outcome}"
     book = snapshot.books.get(leg.outcome)
-    broken = (
-        _listing_forbids(market) or _book_forbids(book, leg, snapshot) or _rules_forbid(market, leg)
-    )
+    if speaks_against := obstacle(market, snapshot):
+        return speaks_against.reason, speaks_against.detail
+    broken = _book_forbids(book, leg) or _rules_forbid(market, leg)
     if broken:
         return broken[0], f"{market.slug}: {broken[1]}"
     assert book is not None
@@ -232,26 +254,9 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
     )
 
 
-def _listing_forbids(market: Market) -> tuple[Reason, str] | None:
-    if market.closed or not market.accepting:
-        return Reason.NOT_ACCEPTING, "takes no orders"
-    if market.resolving:
-        return Reason.BEING_RESOLVED, f"its resolution is {market.resolving}"
-    if market.delay_seconds > 0:
-        return Reason.DELAYED, f"taking orders wait {text(market.delay_seconds)} s"
-    if market.fees is None:
-        return Reason.NO_FEE_SCHEDULE, "fees are charged, the schedule is unknown"
-    return None
-
-
-def _book_forbids(
-    book: OrderBook | None, leg: Leg, snapshot: Snapshot
-) -> tuple[Reason, str] | None:
+def _book_forbids(book: OrderBook | None, leg: Leg) -> tuple[Reason, str] | None:
     if book is None:
         return Reason.MISSING_BOOK, "no book"
-    age = snapshot.taken_at - book.received_at
-    if age > snapshot.book_age_max:
-        return Reason.STALE_BOOK, f"the book is {age.total_seconds():.0f} s old"
     if leg.side is not Side.BUY:
         return Reason.BAD_LEGS, "a leg sells; buy the complement instead"
     deep = depth(book.asks, limit=leg.limit, side=leg.side)
@@ -274,7 +279,28 @@ def _rules_forbid(market: Market, leg: Leg) -> tuple[Reason, str] | None:
     return None
 
 
-def _contradiction(legs: Sequence[ProvenLeg]) -> tuple[Reason, str] | None:
+def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Event]:
+    """What kind of set the legs are, and the event that they belong to.
+
+    `Kind.GROUP` is any other set: it is proved like all, and its parts alone are worth nothing.
+    """
+    bought = {proven.leg.outcome for proven in legs}
+    markets = {proven.market.id: proven.market for proven in legs}
+    event = universe.events[legs[0].market.event]
+    if len(markets) == 1:
+        return Kind.BINARY_COMPLEMENT, event
+    for relation in universe.relations_among(markets):
+        if not isinstance(relation, Exclusive) or not markets.keys() <= {*relation.markets}:
+            continue
+        if bought == {market.no for market in markets.values()}:
+            return Kind.NEGRISK_NO, event
+        whole = relation.complete and markets.keys() == {*relation.markets}
+        if whole and bought == {market.yes for market in markets.values()}:
+            return Kind.NEGRISK_YES, event
+    return Kind.GROUP, event
+
+
+def _contradiction(legs: Sequence[ProvenLeg], snapshot: Snapshot) -> tuple[Reason, str] | None:
     if not legs:
         return Reason.BAD_LEGS, "no legs"
     seen: set[OutcomeId] = set()
@@ -283,10 +309,13 @@ def _contradiction(legs: Sequence[ProvenLeg]) -> tuple[Reason, str] | None:
         if proven.leg.outcome in seen:
             return Reason.SHARED_LIQUIDITY, f"{proven.market.slug} is bought twice"
         seen.add(proven.leg.outcome)
+    for market in {p.market.id: p.market for p in legs}.values():
+        if {market.yes, market.no} <= seen and not of_one_instant(market, snapshot):
+            return Reason.MIRROR_MISMATCH, f"{market.slug}: the two books are not of one instant"
     return None
 
 
-def _exit(candidate: Candidate, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
+def _exit(event: Event, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
     """Whether all that the worst world pays can be had in cash as soon as the legs are filled."""
     size = legs[0].leg.size
     if any(proven.leg.size != size for proven in legs):
@@ -295,8 +324,8 @@ def _exit(candidate: Candidate, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
     pairs = len(markets) == 1 and len(legs) == 2
     if pairs and pays == size:
         return Exit.NOW
-    convertible = candidate.event.convertible and all(
-        proven.leg.outcome == proven.market.no and proven.market.id in candidate.event.markets
+    convertible = event.convertible and all(
+        proven.leg.outcome == proven.market.no and proven.market.id in event.markets
         for proven in legs
     )
     if convertible and pays == size * (len(legs) - 1):
@@ -304,9 +333,9 @@ def _exit(candidate: Candidate, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
     return Exit.RESOLUTION
 
 
-def _identity(candidate: Candidate, snapshot: Snapshot) -> OpportunityId:
+def _identity(kind: Kind, event: Event, candidate: Candidate, snapshot: Snapshot) -> OpportunityId:
     legs = [f"{leg.outcome}@{text(leg.limit)}x{text(leg.size)}" for leg in candidate.legs]
-    return identity(candidate.kind, candidate.event, legs, snapshot)
+    return identity(kind, event, legs, snapshot)
 
 
 def identity(kind: Kind, event: Event, parts: Sequence[str], snapshot: Snapshot) -> OpportunityId:

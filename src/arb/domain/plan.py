@@ -90,13 +90,20 @@ class Plan:
 
     @property
     def parts_pay(self) -> bool:
-        """Whether part of the legs pays too: NO of any k exclusive markets pays k - 1."""
+        """Whether part of the legs pays too: NO of any k exclusive markets pays k - 1.
+
+        The kind is the proof's own: see `arb.domain.opportunity.structure`.
+        """
         return self.kind is Kind.NEGRISK_NO
 
     def guaranteed(self, held: Sequence[Shares]) -> Usd:
         """What so many shares of each leg pay in the worst world."""
         if self.parts_pay:
             return Usd(sum(held, NO_SHARES) - max(held, default=NO_SHARES))
+        if self.kind is Kind.GROUP:
+            # Of any other set only whole sets are worth what was proved of all of them.
+            parts = (shares / leg.size for shares, leg in zip(held, self.legs, strict=True))
+            return Usd(self.payoff_worst * min(parts, default=NO_SHARES))
         return Usd(min(held, default=NO_SHARES))
 
     @property

@@ -28,6 +28,7 @@ from arb.domain.reason import Reason
 from arb.domain.report import Completeness, Coverage, CycleReport, Funnel, Problem
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import outcomes_of, part_of
+from arb.domain.tradable import obstacle
 from arb.engine.decide import Found, contradicted, count_reasons, find, funnel
 from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
@@ -36,7 +37,6 @@ from arb.ports import Desk
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.halt import judge, status
-from arb.strategies.readiness import obstacle
 
 TOLD_AT_ONCE = 100
 """Findings told to the observers before others in the loop get their turn."""

@@ -8,7 +8,7 @@ from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Finding
 from arb.domain.market import Event, Market, MarketId, Universe, markets_of
-from arb.domain.opportunity import Kind, Opportunity, Passed, Unproven, prove
+from arb.domain.opportunity import Opportunity, Passed, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.report import DataQuality, Funnel
 from arb.domain.snapshot import Snapshot
@@ -86,7 +86,7 @@ def _alarms(
     opportunities: Sequence[Opportunity], others: Sequence[Passed | Unproven]
 ) -> Iterable[DataQuality]:
     for opportunity in opportunities:
-        if opportunity.kind is Kind.BINARY_COMPLEMENT:
+        if opportunity.crossed:
             market = opportunity.legs[0].market
             crossed = f"{market.slug}: bid and ask cross at one instant; the engine stands still"
             yield _alarm(market, Reason.CROSSED_BOOK, crossed)

@@ -9,7 +9,7 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId
 from arb.domain.money import NO_USD, Usd, text
-from arb.domain.opportunity import Kind, Opportunity
+from arb.domain.opportunity import Opportunity
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.risk.limits import RiskLimits
@@ -58,7 +58,7 @@ def profit_usd(opportunity: Opportunity, context: Context) -> Result:
 
 def crossed_book(opportunity: Opportunity, context: Context) -> Result:
     """One binary market sold below a dollar is a crossed book: the engine is not matching."""
-    crossed = opportunity.kind is Kind.BINARY_COMPLEMENT
+    crossed = opportunity.crossed
     return Result(
         not crossed or context.limits.trade_crossed,
         "a resting bid and ask cross" if crossed else "not a pair of one market",

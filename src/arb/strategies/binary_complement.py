@@ -12,8 +12,8 @@ from arb.domain.market import Market, Side
 from arb.domain.opportunity import Candidate, Kind, Leg, Passed
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
+from arb.domain.tradable import asks_of, obstacle, of_one_instant
 from arb.strategies.options import StrategyOptions
-from arb.strategies.readiness import asks_of, obstacle
 from arb.strategies.screen import columns, nominate
 
 
@@ -48,8 +48,7 @@ class BinaryComplement:
         if speaks_against := obstacle(market, snapshot):
             yield passed(speaks_against.reason, speaks_against.detail)
             return
-        yes, no = snapshot.books[market.yes], snapshot.books[market.no]
-        if yes.stamped_at is None or yes.stamped_at != no.stamped_at:
+        if not of_one_instant(market, snapshot):
             yield passed(
                 Reason.MIRROR_MISMATCH, f"{market.slug}: the two books are not of one instant"
             )

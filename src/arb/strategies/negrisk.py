@@ -14,8 +14,8 @@ from arb.domain.money import ONE, ZERO, text
 from arb.domain.opportunity import Candidate, Kind, Leg, Passed
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
+from arb.domain.tradable import Obstacle, asks_of, obstacle
 from arb.strategies.options import StrategyOptions
-from arb.strategies.readiness import Obstacle, asks_of, obstacle
 from arb.strategies.screen import Columns, columns, nominate
 
 

@@ -55,6 +55,14 @@ def obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
     return listing_obstacle(market) or book_obstacle(market, snapshot)
 
 
+def of_one_instant(market: Market, snapshot: Snapshot) -> bool:
+    """Whether the market's two books are stamped by the venue at the same moment."""
+    yes, no = snapshot.books.get(market.yes), snapshot.books.get(market.no)
+    if yes is None or no is None or yes.stamped_at is None:
+        return False
+    return yes.stamped_at == no.stamped_at
+
+
 def _quotes(yes: OrderBook, no: OrderBook) -> str:
     def quote(book: OrderBook) -> str:
         bid = text(book.best_bid.price) if book.best_bid else "-"

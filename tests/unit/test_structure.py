@@ -1,0 +1,194 @@
+"""What a strategy calls its set decides nothing: the proof derives kind, event and exit itself."""
+
+import random
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from arb.domain.confirmation import Confirmation
+from arb.domain.decision import Approved
+from arb.domain.halt import Standing
+from arb.domain.market import Event, EventId, Implies, Side
+from arb.domain.money import Price, Shares, Usd
+from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Unproven, prove
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.risk.checks import Context
+from arb.risk.gate import review
+from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
+from arb.testing import builders as make
+
+OPTIONS = SizingOptions(max_fraction=Decimal(1), conservative_factor=Decimal(1))
+
+
+def _candidate(universe, legs, kind, event=None):
+    return Candidate(
+        kind=kind,
+        event=event or next(iter(universe.events.values())),
+        legs=tuple(
+            Leg(outcome, Side.BUY, Price(Decimal(limit)), Shares(Decimal(size)))
+            for outcome, limit, size in legs
+        ),
+        available=Shares(Decimal(legs[0][2])),
+    )
+
+
+def _decide(candidate, snapshot):
+    """The gate's decision about what is proved; the proof's refusal otherwise."""
+    proved = prove(candidate, snapshot)
+    if isinstance(proved, Unproven):
+        return proved
+    markets = snapshot.universe.markets
+    context = Context(
+        portfolio=Portfolio(cash=Usd(Decimal(10_000))),
+        limits=RiskLimits(min_profit_threshold=Decimal("0.001")),
+        standing=Standing(),
+        confirmations={id_: Confirmation(market=id_, known=True) for id_ in markets},
+        books_from=make.NOON,
+        now=make.NOON,
+        plans_left=5,
+    )
+    return review(proved, context, OPTIONS, snapshot)
+
+
+def _yes_set():
+    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(3)]
+    universe = make.universe(markets, [make.exclusive(markets)])
+    snapshot = make.snapshot(
+        universe, *(make.books(m, [("0.20", "50")], [("0.30", "50")]) for m in markets)
+    )
+    return universe, snapshot, [(m.yes, "0.30", "20") for m in markets]
+
+
+def _no_set():
+    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(4)]
+    universe = make.universe(markets, [make.exclusive(markets, complete=False)])
+    snapshot = make.snapshot(
+        universe, *(make.books(m, [("0.40", "50")], [("0.60", "50")]) for m in markets)
+    )
+    return universe, snapshot, [(m.no, "0.60", "20") for m in markets]
+
+
+def _crossed_pair():
+    market = make.market("m0", rate="0")
+    universe = make.universe([market])
+    snapshot = make.snapshot(universe, make.books(market, [("0.60", "50")], [("0.50", "50")]))
+    return universe, snapshot, [(market.yes, "0.50", "20"), (market.no, "0.40", "20")]
+
+
+def _implication():
+    premise, conclusion = make.market("a", rate="0"), make.market("b", rate="0")
+    # Markets that split resolve outside the relation; neg-risk ones are YES or NO only.
+    markets = [replace(premise, neg_risk=True), replace(conclusion, neg_risk=True)]
+    universe = make.universe(markets, [Implies(markets[0].id, markets[1].id)], convertible=True)
+    snapshot = make.snapshot(
+        universe,
+        make.books(markets[0], [("0.60", "50")], [("0.70", "50")]),
+        make.books(markets[1], [("0.20", "50")], [("0.30", "50")]),
+    )
+    return universe, snapshot, [(markets[0].no, "0.40", "20"), (markets[1].yes, "0.30", "20")]
+
+
+WORLDS = {
+    Kind.NEGRISK_YES: _yes_set,
+    Kind.NEGRISK_NO: _no_set,
+    Kind.BINARY_COMPLEMENT: _crossed_pair,
+    Kind.GROUP: _implication,
+}
+
+
+@pytest.mark.parametrize("kind", WORLDS)
+def test_the_kind_follows_from_the_legs_and_relations(kind):
+    universe, snapshot, legs = WORLDS[kind]()
+    assert prove(_candidate(universe, legs, Kind.CROSS_VENUE), snapshot).kind is kind
+
+
+def test_part_of_a_yes_set_is_worth_nothing_under_another_label():
+    universe, snapshot, legs = _yes_set()
+    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    assert isinstance(decided, Approved)
+    held = [leg.size for leg in decided.plan.legs]
+    assert decided.plan.guaranteed(held) == decided.plan.size
+    assert decided.plan.guaranteed([held[0], held[1], Shares(Decimal(0))]) == 0
+
+
+def test_a_crossed_pair_is_refused_under_another_label():
+    universe, snapshot, legs = _crossed_pair()
+    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_YES), snapshot)
+    assert decided.reason is Reason.CROSSED_BOOK
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_books_of_two_moments_are_no_profit_whoever_proposes_them(kind):
+    market = make.market("m0", rate="0")
+    universe = make.universe([market])
+    yes, _ = make.books(market, [("0.49", "50")], [("0.50", "50")])
+    _, no = make.books(market, [("0.58", "50")], [("0.60", "50")])
+    legs = [(market.yes, "0.50", "20"), (market.no, "0.42", "20")]
+    refused = prove(_candidate(universe, legs, kind), make.snapshot(universe, (yes, no)))
+    assert isinstance(refused, Unproven)
+    assert refused.reason is Reason.MIRROR_MISMATCH
+
+
+def test_mirrors_that_are_not_of_one_instant_are_no_pair():
+    market = make.market("m0", rate="0")
+    universe = make.universe([market])
+    pair = make.books(
+        market, [("0.60", "50")], [("0.50", "50")], no_stamped_at=make.NOON.replace(hour=1)
+    )
+    legs = [(market.yes, "0.50", "20"), (market.no, "0.40", "20")]
+    refused = prove(_candidate(universe, legs, Kind.GROUP), make.snapshot(universe, pair))
+    assert refused.reason is Reason.MIRROR_MISMATCH
+
+
+def test_a_strategy_cannot_lend_its_set_another_events_exit():
+    universe, snapshot, legs = _no_set()
+    (own,) = universe.events.values()
+    bound = replace(universe, events={own.id: replace(own, convertible=False)})
+    snapshot = replace(snapshot, universe=bound)
+    claimed = _candidate(bound, legs, Kind.NEGRISK_NO, event=own)
+    proved = prove(claimed, snapshot)
+    assert proved.exit is Exit.RESOLUTION
+    assert not proved.event.convertible
+
+
+def test_of_any_other_set_only_whole_sets_count():
+    universe, snapshot, legs = _implication()
+    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    assert isinstance(decided, Approved)
+    size = decided.plan.size
+    assert decided.plan.guaranteed([size, size]) == decided.plan.payoff_worst
+    assert decided.plan.guaranteed([size / 2, size]) == decided.plan.payoff_worst / 2
+    assert decided.plan.guaranteed([size, Shares(Decimal(0))]) == 0
+
+
+def _essence(decided):
+    if isinstance(decided, Unproven):
+        return "unproven", decided.reason, decided.detail
+    if not isinstance(decided, Approved):
+        return "refused", decided.reason, decided.opportunity.kind
+    plan = decided.plan
+    parts = [Shares(leg.size / 2 if n else Decimal(0)) for n, leg in enumerate(plan.legs)]
+    return plan.kind, plan.event, plan.exit, plan.settlement, plan.legs, plan.guaranteed(parts)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_mislabelling_changes_a_decision(seed):
+    chance = random.Random(seed)
+    honest = chance.choice(list(WORLDS))
+    universe, snapshot, legs = WORLDS[honest]()
+    stranger = Event(
+        id=EventId("elsewhere"),
+        slug="elsewhere",
+        title="elsewhere",
+        venue="polymarket",
+        markets=tuple(universe.markets),
+        neg_risk=True,
+        convertible=chance.random() < 0.5,
+    )
+    true = _decide(_candidate(universe, legs, honest), snapshot)
+    event = chance.choice([stranger, next(iter(universe.events.values()))])
+    false = _decide(_candidate(universe, legs, chance.choice(list(Kind)), event), snapshot)
+    assert _essence(false) == _essence(true)
