@@ -16,7 +16,7 @@ from arb.domain.fact import Answered, Confirmed, Discovered, Requested, Settled,
 from arb.domain.market import Side
 from arb.domain.money import from_micro, notional
 from arb.domain.plan import Plan, PlanState
-from arb.domain.settlement import Convert, Merge, Redeem
+from arb.domain.settlement import Convert, Merge, MergeSet, Redeem
 from arb.engine.account import read
 from arb.engine.execute import OPEN_MINUTES_MAX
 
@@ -267,7 +267,7 @@ def _given(operation):
     match operation:
         case Merge(pair=pair):
             return pair
-        case Convert(gives=gives):
+        case Convert(gives=gives) | MergeSet(gives=gives):
             return [outcome for outcome, _ in gives]
         case Redeem(outcome=outcome):
             return [outcome]

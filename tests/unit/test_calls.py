@@ -23,6 +23,9 @@ SIGNATURES = {
     "ROUTER_SPLIT": "split(bytes31,uint256)",
     "ROUTER_MERGE": "merge(bytes31,uint256)",
     "ROUTER_REDEEM": "redeem(bytes31,uint256,uint256)",
+    "ROUTER_CONVERT": "convert(bytes29,uint16,uint256)",
+    "HORIZONTAL_SPLIT": "horizontalSplit(bytes29,uint256)",
+    "HORIZONTAL_MERGE": "horizontalMerge(bytes29,uint256)",
     "APPROVE": "approve(address,uint256)",
     "SET_APPROVAL_FOR_ALL": "setApprovalForAll(address,bool)",
     "BALANCE_OF_ERC20": "balanceOf(address)",
@@ -108,6 +111,23 @@ def test_approvals_are_the_sdks():
                 token_address=BOOK.conditional_tokens, operator=BOOK.router, approved=approved
             ),
         )
+
+
+def test_what_turns_outcomes_of_a_v2_event_into_each_other_is_the_abi():
+    event = b"\x02" + bytes(range(16)) + b"\0\x03" + bytes(8) + b"\0\x89"
+    converted = calls.router_convert(BOOK, event, 3, AMOUNT)
+    values = [event, 3, AMOUNT]
+    assert converted.data == _encoded("ROUTER_CONVERT", ["bytes29", "uint16", "uint256"], values)
+    for name, call in (
+        ("HORIZONTAL_SPLIT", calls.horizontal_split(BOOK, event, AMOUNT)),
+        ("HORIZONTAL_MERGE", calls.horizontal_merge(BOOK, event, AMOUNT)),
+    ):
+        assert call.to == BOOK.router == converted.to
+        assert call.data == _encoded(name, ["bytes29", "uint256"], [event, AMOUNT])
+    with pytest.raises(ValueError, match="outcome 4: the event has 4"):
+        calls.router_convert(BOOK, event, 4, AMOUNT)
+    with pytest.raises(ValueError, match="not the id of a v2 event"):
+        calls.horizontal_merge(BOOK, event + b"\0", AMOUNT)
 
 
 def test_conversions_and_questions_are_the_abis():

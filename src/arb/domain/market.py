@@ -133,7 +133,9 @@ class Event:
     augmented: bool = False
     """New outcomes may be added (placeholders and "Other"): never exhaustive."""
     convertible: bool = False
-    """A set of NO tokens turns into cash at once and free of charge (v1 neg-risk adapter)."""
+    """A set of NO tokens turns into cash at once and free of charge."""
+    mergeable: bool = False
+    """YES of all the listed markets together turn into cash at once (protocol v2)."""
     missing: int = 0
     """Markets of the event that could not be read (wrong shape, three outcomes)."""
     closes_at: datetime | None = None

@@ -20,13 +20,27 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convert:
-    """NO of k markets of a v1 neg-risk event become k - 1 dollars and YES of the other markets."""
+    """NO of k markets of an exclusive event become k - 1 dollars and YES of the other markets.
+
+    On v1 one call does it. On v2 one NO becomes YES of all others, and each of the other NOs makes
+    a pair with one of them: the pairs are dollars. Both come to the same.
+    """
 
     event: EventId
     gives: tuple[tuple[OutcomeId, MarketId], ...]
     """NO outcomes with their markets."""
     receives: tuple[tuple[OutcomeId, MarketId], ...]
     """YES outcomes of all other markets of the event."""
+    size: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeSet:
+    """YES of every outcome of an event, in equal shares, become that many dollars now."""
+
+    event: EventId
+    gives: tuple[tuple[OutcomeId, MarketId], ...]
+    """YES outcomes with their markets: all that the event has."""
     size: Shares
 
 
@@ -41,7 +55,15 @@ class Redeem:
     """USD in all."""
 
 
-Operation = Merge | Convert | Redeem
+Operation = Merge | Convert | MergeSet | Redeem
+
+CONTRACT_REFUSES = "the contract refuses: "
+"""How a reason begins that is the contract's own word; others could not be asked or sent."""
+
+
+def refused_by_contract(reason: str) -> bool:
+    """Whether an operation did not happen because the contract itself will not do it."""
+    return reason.startswith(CONTRACT_REFUSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +83,7 @@ def effect(operation: Operation) -> Effect:
             out = tuple((outcome, market, Shares(-size)) for outcome, market in gives)
             into = tuple((outcome, market, size) for outcome, market in receives)
             return Effect(Usd(size * (len(gives) - 1)), out + into)
+        case MergeSet(gives=gives, size=size):
+            return Effect(Usd(size), tuple((o, market, Shares(-size)) for o, market in gives))
         case Redeem(market=market, outcome=outcome, size=size, pays=pays):
             return Effect(pays, ((outcome, market, Shares(-size)),))

@@ -21,7 +21,7 @@ from arb.domain.book import Level, OrderBook, walk
 from arb.domain.market import OutcomeId, Side
 from arb.domain.money import NO_SHARES, ZERO, Price, Shares, Usd, from_micro, notional, to_micro
 from arb.domain.plan import Plan, PlannedLeg, Terms
-from arb.domain.settlement import Convert, Merge, Operation
+from arb.domain.settlement import Convert, Merge, MergeSet, Operation
 from arb.engine.account import PlanAccount
 
 DUST = Decimal("0.01")
@@ -113,6 +113,8 @@ def exits(plan: Plan, account: PlanAccount, way: Way) -> list[Operation]:
         members = [plan.legs[i] for i in way.members]
         if isinstance(settlement, Merge) and len(members) == len(plan.legs):
             found.append(Merge(market=settlement.market, pair=settlement.pair, size=way.level))
+        elif isinstance(settlement, MergeSet) and len(members) == len(plan.legs):
+            found.append(replace(settlement, size=way.level))
         elif isinstance(settlement, Convert) and len(members) > 1:
             dropped = [leg for i, leg in enumerate(plan.legs) if i not in way.members]
             others = tuple((leg.terms.opposite, leg.market) for leg in dropped if leg.terms)

@@ -11,7 +11,7 @@ from arb.domain.opportunity import Exit, Opportunity, ProvenLeg
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.domain.reason import Reason
-from arb.domain.settlement import Convert, Merge, Operation
+from arb.domain.settlement import Convert, Merge, MergeSet, Operation
 from arb.domain.snapshot import Snapshot
 from arb.risk.checks import AFTER_SIZING, BEFORE_SIZING, Check, Context
 from arb.risk.partial import worst_partial
@@ -150,6 +150,9 @@ def _settlement(opportunity: Opportunity, universe: Universe) -> Operation | Non
     first = opportunity.legs[0].market
     if len(opportunity.markets) == 1:
         return Merge(market=first.id, pair=(first.yes, first.no), size=opportunity.size)
+    given = tuple((proven.leg.outcome, proven.market.id) for proven in opportunity.legs)
+    if first.yes == opportunity.legs[0].leg.outcome:
+        return MergeSet(event=opportunity.event.id, gives=given, size=opportunity.size)
     members = {
         member
         for relation in universe.relations_among([first.id])
@@ -163,7 +166,7 @@ def _settlement(opportunity: Opportunity, universe: Universe) -> Operation | Non
     ]
     return Convert(
         event=opportunity.event.id,
-        gives=tuple((proven.leg.outcome, proven.market.id) for proven in opportunity.legs),
+        gives=given,
         receives=tuple(others),
         size=opportunity.size,
     )

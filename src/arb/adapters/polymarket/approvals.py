@@ -92,5 +92,5 @@ class Approvals:
             (v1, places.collateral_adapter, "merge and redeem in plain v1 markets"),
             (v1, places.neg_risk_collateral_adapter, "merge, convert, redeem in neg-risk markets"),
             (v2, places.exchange_v3, "sell in v2 markets"),
-            (v2, places.router, "merge and redeem in v2 markets"),
+            (v2, places.router, "merge, convert and redeem in v2 markets"),
         ]

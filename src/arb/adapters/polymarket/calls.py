@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.position import EVENT_BYTES, arity
 from arb.domain.errors import BadVenueData
 
 Answer = TypeVar("Answer")
@@ -31,6 +32,9 @@ CONVERT = "c64748c4"  # convertPositions(bytes32,uint256,uint256)
 ROUTER_SPLIT = "82d3b9f1"  # split(bytes31,uint256)
 ROUTER_MERGE = "5b63685e"  # merge(bytes31,uint256)
 ROUTER_REDEEM = "d217a3cc"  # redeem(bytes31,uint256,uint256)
+ROUTER_CONVERT = "9380f1c8"  # convert(bytes29,uint16,uint256)
+HORIZONTAL_SPLIT = "40657b52"  # horizontalSplit(bytes29,uint256)
+HORIZONTAL_MERGE = "24f24944"  # horizontalMerge(bytes29,uint256)
 APPROVE = "095ea7b3"  # approve(address,uint256)
 SET_APPROVAL_FOR_ALL = "a22cb465"  # setApprovalForAll(address,bool)
 BALANCE_OF_ERC20 = "70a08231"  # balanceOf(address)
@@ -124,6 +128,33 @@ def router_redeem(contracts: Contracts, condition: str, outcome: int, amount: in
     if outcome not in (0, 1):
         raise ValueError(f"outcome {outcome}: 0 is YES, 1 is NO")
     return _router(contracts, ROUTER_REDEEM, condition, _uint(outcome), _amount(amount))
+
+
+def router_convert(contracts: Contracts, event: bytes, index: int, amount: int) -> Call:
+    """v2: NO of one outcome becomes YES of every other outcome, "Other" included; free of charge.
+
+    Args:
+        contracts: Addresses.
+        event: The event's id, 29 bytes (`arb.adapters.polymarket.position.event_of`).
+        index: Which outcome's NO is given; "Other" is the last one.
+        amount: Millionths.
+    """
+    if not 0 <= index <= arity(event):
+        raise ValueError(f"outcome {index}: the event has {arity(event) + 1}")
+    words = [_event(event), _uint(index), _amount(amount)]
+    return Call(contracts.router, "0x" + ROUTER_CONVERT + b"".join(words).hex())
+
+
+def horizontal_split(contracts: Contracts, event: bytes, amount: int) -> Call:
+    """v2: dollars become as many YES of every outcome of an event, "Other" included."""
+    words = _event(event) + _amount(amount)
+    return Call(contracts.router, "0x" + HORIZONTAL_SPLIT + words.hex())
+
+
+def horizontal_merge(contracts: Contracts, event: bytes, amount: int) -> Call:
+    """v2: YES of every outcome of an event, "Other" included, become as many dollars."""
+    words = _event(event) + _amount(amount)
+    return Call(contracts.router, "0x" + HORIZONTAL_MERGE + words.hex())
 
 
 def approve(contracts: Contracts, spender: str, amount: int) -> Call:
@@ -318,6 +349,12 @@ def _v2_condition(condition: str) -> bytes:
     if len(raw) != V2_CONDITION_BYTES:
         raise ValueError(f"{condition} is not the id of a v2 condition")
     return raw + b"\0"
+
+
+def _event(event: bytes) -> bytes:
+    if len(event) != EVENT_BYTES:
+        raise ValueError(f"0x{event.hex()} is not the id of a v2 event")
+    return event.ljust(WORD, b"\0")
 
 
 def _bytes32(value: str) -> bytes:

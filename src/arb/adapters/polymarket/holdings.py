@@ -13,6 +13,11 @@ V2_NAMESPACE = ((1 << 64) - 1) << 40
 BATCH_MAX = 100
 
 
+def is_v2(token: str) -> bool:
+    """Whether a token id is one of protocol v2."""
+    return int(token) & V2_NAMESPACE == 0
+
+
 class Holdings:
     """Balances of one wallet."""
 
@@ -45,9 +50,10 @@ class Holdings:
     def _by_contract(self, outcomes: Sequence[OutcomeId]) -> Mapping[str, list[OutcomeId]]:
         groups: dict[str, list[OutcomeId]] = {}
         for outcome in outcomes:
-            v2 = int(outcome.token) & V2_NAMESPACE == 0
             contract = (
-                self._contracts.position_manager if v2 else self._contracts.conditional_tokens
+                self._contracts.position_manager
+                if is_v2(outcome.token)
+                else self._contracts.conditional_tokens
             )
             groups.setdefault(contract, []).append(outcome)
         return groups

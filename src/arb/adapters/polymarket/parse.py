@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
+from arb.adapters.polymarket import position
 from arb.adapters.polymarket.payloads import (
     EventPayload,
     FeePayload,
@@ -161,6 +162,10 @@ def event(
     slug = payload.slug or str(payload.id)
     groups = {m.group for m in markets} | ({payload.neg_risk_market_id or ""} - {""})
     one_group = len(groups) == 1 and "" not in groups
+    v1 = all(m.protocol is Protocol.V1 for m in markets)
+    conditions = [m.id for m in markets if m.protocol is Protocol.V2 and _structured(m)]
+    if len(conditions) != len(markets):
+        conditions = []  # of two kinds, or ids that do not belong together: nothing is sure
     parsed = Event(
         id=EventId(str(payload.id)),
         slug=slug,
@@ -171,8 +176,8 @@ def event(
         augmented=augmented,
         convertible=neg_risk
         and one_group
-        and not payload.neg_risk_fee_bips
-        and all(m.protocol is Protocol.V1 for m in markets),
+        and ((not payload.neg_risk_fee_bips and v1) or position.siblings(conditions) is not None),
+        mergeable=neg_risk and one_group and position.whole(conditions),
         missing=missing,
         closes_at=_instant(payload.end_date),
     )
@@ -187,6 +192,15 @@ def event(
             relations.append(Exclusive(members, whole and one_group))
     said = "" if one_group else f"event {slug}: not all of its markets are of one neg-risk group"
     return ParsedEvent(parsed, tuple(markets), tuple(relations), said)
+
+
+def _structured(market: Market) -> bool:
+    """Whether the ids of a v2 market's tokens are those that its condition has on chain."""
+    place = position.event_of(market.id)
+    return place is not None and (market.yes.token, market.no.token) == (
+        position.position(*place, 0),
+        position.position(*place, 1),
+    )
 
 
 def condition_id(text: str, where: str) -> MarketId:

@@ -4,10 +4,22 @@ A transaction is known by what it does: before it is sent the balances that it c
 down with the intent, and it has happened when they have changed by that much. Nothing else moves
 them meanwhile: an open plan's markets are nobody else's, and one wallet has one sender. So the same
 question answers after a lost reply, a restart, or a relayer that never says what became of it.
+
+Protocol v2 converts one NO at a time. With outcomes 0..m ("Other" is m) and A each of NO(1)..NO(k):
+
+    convert NO(1)              A of YES(2)..YES(k) and of YES of the m + 1 - k outcomes not given
+    merge YES(j) + NO(j)       A dollars, for each j of 2..k
+
+so k NOs become (k - 1) * A dollars and A of YES of each outcome not given, as on v1; all m + 1 NOs
+become m * A dollars and nothing else. What is left cannot be cashed: to merge YES across outcomes
+takes those of the given ones too. A relayed wallet sends the k calls as one submission, whole or
+not at all. An EOA sends one after another, each simulated first; what an interruption leaves is
+read from the balances and told as the effect that it had, and the pairs that are still there are
+merged one by one by whoever asked for the exit.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,18 +33,28 @@ from polymarket.errors import (
 )
 from polymarket.types import EvmAddress, HexString
 
-from arb.adapters.polymarket import calls
+from arb.adapters.polymarket import calls, position
 from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.client import Session
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.polymarket.holdings import Holdings
+from arb.adapters.polymarket.holdings import Holdings, is_v2
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import ClobMarket, EventPayload, MarketPayload, decode
 from arb.adapters.polymarket.rpc import Reverted, Rpc
 from arb.domain.errors import ArbError, BadVenueData, Unavailable, VenueError
 from arb.domain.market import MarketId, OutcomeId
-from arb.domain.money import Shares, to_micro
-from arb.domain.settlement import Convert, Effect, Merge, Operation, OperationId, Redeem, effect
+from arb.domain.money import Shares, Usd, to_micro
+from arb.domain.settlement import (
+    CONTRACT_REFUSES,
+    Convert,
+    Effect,
+    Merge,
+    MergeSet,
+    Operation,
+    OperationId,
+    Redeem,
+    effect,
+)
 from arb.net.http import HttpReader
 
 if TYPE_CHECKING:
@@ -94,23 +116,43 @@ class PolymarketSettlement:
                 operation
             )  # somebody redeemed for us; the cash is there (PLATFORM.md §7.2)
         try:
-            call = await self._encode(operation)
-            await self._rpc.call_raw(call, sender=str(self._session.client.wallet))
-            client = await self._session.through(self._rpc.serving)
+            steps = await self._encode(operation)
         except Reverted as error:
-            return f"it would revert: {error}"
+            return f"{CONTRACT_REFUSES}{error}"
         except ArbError as error:
             return f"not sent: {error}"
-        refused = await self._send(client, call, type(operation).__name__.lower())
-        return refused or await self.ask(id_, operation, ref)
+        client = self._session.client
+        alone = client.wallet == client.signer  # an EOA has no way to send several as one
+        submissions = [[step] for step in steps] if alone else [steps]
+        for number, submission in enumerate(submissions):
+            refused = await self._step(submission, type(operation).__name__.lower())
+            if refused and number == 0:
+                return refused
+            if refused:
+                break  # the balances tell how far it came
+        return await self.ask(id_, operation, ref)
 
-    async def _send(self, client: "AsyncSecureClient", call: Call, what: str) -> str:
-        """Why it certainly did not happen; empty when it may have."""
+    async def _step(self, submission: Sequence[Call], what: str) -> str:
+        """Simulate and send; why it certainly did not happen, empty when it may have."""
         try:
-            handle = await client.execute_transaction(
-                calls=[TransactionCall(to=EvmAddress(call.to), data=HexString(call.data), value=0)],
-                metadata=what,
-            )
+            await self._rpc.call_raw(submission[0], sender=str(self._session.client.wallet))
+            client = await self._session.through(self._rpc.serving)
+        except Reverted as error:
+            return f"{CONTRACT_REFUSES}{error}"
+        except ArbError as error:
+            return f"not sent: {error}"
+        return await self._send(client, submission, what)
+
+    async def _send(
+        self, client: "AsyncSecureClient", submission: Sequence[Call], what: str
+    ) -> str:
+        """Why it certainly did not happen; empty when it may have."""
+        wanted = [
+            TransactionCall(to=EvmAddress(call.to), data=HexString(call.data), value=0)
+            for call in submission
+        ]
+        try:
+            handle = await client.execute_transaction(calls=wanted, metadata=what)
         except UserInputError as error:
             return str(error)
         except RequestRejectedError as error:
@@ -141,9 +183,26 @@ class PolymarketSettlement:
         quiet = timedelta(seconds=self._options.settlement_quiet_seconds)
         if not any(moved.values()) and self._now() - before.at > quiet:
             return "it never reached the chain"
+        if self._now() - before.at > quiet and isinstance(operation, Convert):
+            return _so_far(operation, moved)
         return None
 
-    async def _encode(self, operation: Operation) -> Call:
+    async def _encode(self, operation: Operation) -> list[Call]:
+        match operation:
+            case MergeSet(gives=gives, size=size):
+                conditions = [market for _, market in gives]
+                event = position.siblings(conditions)
+                if event is None or not position.whole(conditions):
+                    raise BadVenueData("conditions", "they are not all outcomes of one event")
+                return [calls.horizontal_merge(self._contracts, event, to_micro(size))]
+            case Convert():
+                if _on_v2(operation):
+                    return self._conversion_on_v2(operation)
+                return [await self._conversion(operation)]
+            case Merge() | Redeem():
+                return [await self._of_one_market(operation)]
+
+    async def _of_one_market(self, operation: Merge | Redeem) -> Call:
         match operation:
             case Merge(market=market, size=size):
                 word = await self._market(market)
@@ -157,8 +216,23 @@ class PolymarketSettlement:
                     held = (await self._holdings.of([outcome]))[outcome]
                     return calls.router_redeem(self._contracts, market, side, to_micro(held))
                 return calls.redeem(self._contracts, market, neg_risk=word.nr)
-            case Convert():
-                return await self._conversion(operation)
+
+    def _conversion_on_v2(self, operation: Convert) -> list[Call]:
+        """One NO becomes YES of all others; with each other NO one of them makes a pair."""
+        size = to_micro(operation.size)
+        event = position.siblings([m for _, m in (*operation.gives, *operation.receives)])
+        if event is None:
+            raise BadVenueData("conditions", "they do not belong to one event")
+        places = []
+        for outcome, market in operation.gives:
+            place = position.event_of(market)
+            if place is None or outcome.token != position.position(*place, 1):
+                raise BadVenueData("position", f"{outcome.token} is not NO of {market}")
+            places.append(place[1])
+        merges = [
+            calls.router_merge(self._contracts, market, size) for _, market in operation.gives[1:]
+        ]
+        return [calls.router_convert(self._contracts, event, places[0], size), *merges]
 
     async def _conversion(self, operation: Convert) -> Call:
         """Which question is which is read from the chain, not taken from the listing's order."""
@@ -197,6 +271,28 @@ class PolymarketSettlement:
     async def _market(self, market: MarketId) -> ClobMarket:
         url = f"{self._options.clob_url.rstrip('/')}/clob-markets/{market}"
         return decode(await self._reader.get("clob-markets", url), ClobMarket, "clob-market")
+
+
+def _on_v2(operation: Convert) -> bool:
+    return all(is_v2(outcome.token) for outcome, _ in operation.gives)
+
+
+def _so_far(operation: Convert, moved: Mapping[OutcomeId, int]) -> Effect | None:
+    """What an interrupted conversion on v2 has done, by the NOs that are gone."""
+    size, (first, *others) = operation.size, operation.gives
+    gone = {outcome for outcome, _ in operation.gives if moved[outcome] >= to_micro(size)}
+    if not _on_v2(operation) or first[0] not in gone:
+        return None  # something else moved them: a person has to look
+    shares = [(*first, Shares(-size))]
+    for outcome, market in others:
+        if outcome in gone:
+            shares.append((outcome, market, Shares(-size)))
+        else:
+            # Its YES came of the conversion and waits to be merged with it.
+            yes = OutcomeId(outcome.venue, str(int(outcome.token) - 1))
+            shares.append((yes, market, size))
+    shares += [(outcome, market, size) for outcome, market in operation.receives]
+    return Effect(Usd(size * (len(gone) - 1)), tuple(shares))
 
 
 def _takes(operation: Operation) -> list[tuple[OutcomeId, Shares]]:

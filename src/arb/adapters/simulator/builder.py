@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from arb.adapters.simulator.listing import SimEvent, SimMarket
 from arb.adapters.simulator.matching import Ladder
+from arb.adapters.simulator.positions import NO, YES, condition, event_id, position
 from arb.domain.money import MICRO, to_micro
 
 Quote = tuple[str | Decimal, int]
@@ -53,19 +54,28 @@ class Builder:
         *,
         neg_risk: bool = False,
         augmented: bool = False,
+        other: bool = True,
     ) -> SimEvent:
-        """An event of these markets."""
+        """An event of these markets; of a v2 one the last is "Other", or that is not listed."""
         neg_risk_id = self._hex(32)[:-2] + "00" if neg_risk else ""
         for market in markets:
             market.neg_risk, market.neg_risk_id = neg_risk, neg_risk_id
+        id_, positions = self.serial(), b""
+        if neg_risk and markets and markets[0].version == "v2":
+            positions = event_id(f"{id_}/{slug}", len(markets) - int(other))
+            for index, market in enumerate(markets):
+                market.condition_id = condition(positions, index)
+                market.yes = position(positions, index, YES)
+                market.no = position(positions, index, NO)
         return SimEvent(
-            id=self.serial(),
+            id=id_,
             slug=slug,
             title=slug.replace("-", " ").capitalize(),
             markets=list(markets),
             version=markets[0].version if markets else "v1",
             neg_risk=neg_risk,
             augmented=augmented,
+            positions=positions,
         )
 
     def exclusive(

@@ -75,7 +75,8 @@ def opportunities(cases: Cases) -> None:
         _until(partial(_cheap_no, cases, f"cheap-no-{number}", version="v1"))
     _until(lambda: _cheap_no(cases, "cheap-no-v2", version="v2"))
     for number in range(1, 3):
-        _until(partial(_cheap_yes, cases, f"cheap-yes-{number}"))
+        _until(partial(_cheap_yes, cases, f"cheap-yes-{number}", version="v1"))
+    _until(lambda: _cheap_yes(cases, "cheap-yes-v2", version="v2"))
     _until(lambda: _crossed(cases, "crossed-book"))
 
 
@@ -93,7 +94,7 @@ def _cheap_no(cases: Cases, slug: str, *, version: str) -> bool:
     return cases.plant(build.event(slug, markets, neg_risk=True), truth.no_set)
 
 
-def _cheap_yes(cases: Cases, slug: str) -> bool:
+def _cheap_yes(cases: Cases, slug: str, *, version: str) -> bool:
     build, chance = cases.build, cases.build.chance
     outcomes = chance.randint(3, 5)
     rate = Decimal(chance.choice(["0", "0.04", "0.05", "0.07"]))
@@ -108,6 +109,7 @@ def _cheap_yes(cases: Cases, slug: str) -> bool:
                 [(ask - 2 * CENT, 80), (ask - 5 * CENT, 200)],
                 [(ask, size), (ask + 15 * CENT, 300)],
                 fee_rate=rate,
+                version=version,
             )
         )
     return cases.plant(build.event(slug, markets, neg_risk=True), truth.yes_set)

@@ -16,6 +16,7 @@ from arb.adapters.simulator.chain_tokens import Handler, Reverts, Tokens
 from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.listing import SimEvent, SimMarket
 from arb.adapters.simulator.places import ORACLE, PLACES, VAULT, Places
+from arb.adapters.simulator.positions import NO, YES, outcomes_of, position
 from arb.domain.money import MICRO
 
 SELECTOR_BYTES, WORD = 4, 32
@@ -109,6 +110,9 @@ class Contracts:
             ((places.router,), "split(bytes31,uint256)", self._router_split, 150_000),
             ((places.router,), "merge(bytes31,uint256)", self._router_merge, 140_000),
             ((places.router,), "redeem(bytes31,uint256,uint256)", self._router_redeem, 120_000),
+            ((places.router,), "convert(bytes29,uint16,uint256)", self._router_convert, 300_000),
+            ((places.router,), "horizontalSplit(bytes29,uint256)", self._split_event, 300_000),
+            ((places.router,), "horizontalMerge(bytes29,uint256)", self._merge_event, 300_000),
         ]
         asked = (places.neg_risk_adapter,)
         listed += [
@@ -208,6 +212,29 @@ class Contracts:
         bank.pay(REDEEMING, sender, bank.redeem(REDEEMING, token, pays))
         return b""
 
+    def _router_convert(
+        self, bank: Bank, sender: str, to: str, event: bytes, index: int, amount: int
+    ) -> Any:
+        outcomes = self._v2_outcomes(event)
+        if index >= outcomes:
+            raise Reverts("InvalidConditionIndex")
+        self.tokens.need_operator(bank, sender, self.places.position_manager, to)
+        others = [position(event, at, YES) for at in range(outcomes) if at != index]
+        bank.convert(sender, [position(event, index, NO)], others, amount)
+        return b""
+
+    def _split_event(self, bank: Bank, sender: str, to: str, event: bytes, amount: int) -> Any:
+        outcomes = self._v2_outcomes(event)
+        self.tokens.spend(bank, sender, to, amount)
+        bank.split(sender, [position(event, at, YES) for at in range(outcomes)], amount)
+        return b""
+
+    def _merge_event(self, bank: Bank, sender: str, to: str, event: bytes, amount: int) -> Any:
+        outcomes = self._v2_outcomes(event)
+        self.tokens.need_operator(bank, sender, self.places.position_manager, to)
+        bank.merge(sender, [position(event, at, YES) for at in range(outcomes)], amount)
+        return b""
+
     # What the neg-risk adapter is asked.
 
     def _condition_id(self, _bank: Bank, _sender: str, _to: str, question: bytes) -> Any:
@@ -261,6 +288,12 @@ class Contracts:
         if market is None or market.version != "v2":
             raise Reverts("ConditionNotPrepared")
         return market
+
+    def _v2_outcomes(self, event: bytes) -> int:
+        """How many outcomes a v2 event has, "Other" included, listed or not."""
+        if not any(listed.positions == event for listed in self.exchange.events):
+            raise Reverts("EventNotPrepared")
+        return outcomes_of(event)
 
     def _payouts(self, condition: bytes) -> tuple[int, int] | None:
         market = self.exchange.by_condition(_hex(condition))

@@ -93,6 +93,8 @@ class SimEvent:
     augmented: bool = False
     cumulative: bool = False
     closed: bool = False
+    positions: bytes = b""
+    """The id of an exclusive v2 event on chain."""
     unreadable: list[dict[str, object]] = field(default_factory=list)
     """Further markets, raw: shapes that a client must survive."""
 

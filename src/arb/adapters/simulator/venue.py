@@ -21,7 +21,16 @@ from arb.domain.market import OutcomeId, Side, VenueId
 from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, notional, to_micro
 from arb.domain.order import Answer, Fill, Final, NotFound, Order, OrderId, TradeState, Unknown
 from arb.domain.report import Problem
-from arb.domain.settlement import Convert, Effect, Merge, Operation, OperationId, Redeem, effect
+from arb.domain.settlement import (
+    Convert,
+    Effect,
+    Merge,
+    MergeSet,
+    Operation,
+    OperationId,
+    Redeem,
+    effect,
+)
 from arb.domain.statement import Statement, VenueTrade
 
 OWNER = "sim"
@@ -323,6 +332,8 @@ class SimChain:
                     [outcome.token for outcome, _ in receives],
                     to_micro(size),
                 )
+            case MergeSet(gives=gives, size=size):
+                bank.merge(wallet, [outcome.token for outcome, _ in gives], to_micro(size))
             case Redeem(outcome=outcome, size=size, pays=pays):
                 bank.give(wallet, HOUSE, outcome.token, to_micro(size))
                 bank.pay(HOUSE, wallet, to_micro(pays))
