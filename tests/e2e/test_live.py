@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import sys
+from decimal import Decimal
 
 import pytest
 from eth_account import Account
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import open_ledger
+from arb.cli.output import render_report
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.halt import TradingState
 from arb.domain.plan import PlanState
@@ -45,9 +47,9 @@ async def test_orders_are_signed_matched_settled_and_sets_turned_into_cash(kind,
         assert report.mode == "live"
         assert still_open == 0
         assert {plan.state for plan in report.plans} == {PlanState.DONE}
-        assert len(report.plans) == 6
+        assert len(report.plans) == 7
         cashed = [plan for plan in report.plans if not plan.locked]
-        assert len(cashed) == 3
+        assert len(cashed) == 5
         assert all(plan.realised > 0 for plan in cashed)
         assert statistics.realised == sum(plan.realised for plan in cashed)
         assert not await differences(at, wallet, tmp_path)
@@ -74,11 +76,16 @@ async def test_what_resolves_is_redeemed_and_the_capital_is_free(tmp_path):
         assert portfolio.cash > 5000
 
 
-async def test_a_protocol_v2_market_is_traded_too(tmp_path):
-    async with live_world("deposit", only="cheap-no-v2") as (at, wallet):
+@pytest.mark.parametrize("kind", ["eoa", "safe", "deposit"])
+@pytest.mark.parametrize("event", ["cheap-no-v2", "cheap-yes-v2"])
+async def test_full_sets_of_protocol_v2_are_cash_at_once(event, kind, tmp_path):
+    async with live_world(kind, only=event) as (at, wallet):
         report, _, _ = await run_once(live_settings(at.address, tmp_path, wallet), live=True)
         (plan,) = report.plans
-        assert plan.state is PlanState.DONE
+        (found,) = render_report(report)["opportunities"]
+        assert found["exit"] == "now"
+        assert (plan.state, plan.locked, plan.alarm) == (PlanState.DONE, 0, "")
+        assert plan.realised == Decimal(found["profit"])
         assert not await differences(at, wallet, tmp_path)
 
 

@@ -28,12 +28,16 @@ def _planted(exchange):
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_the_report_equals_the_planted_truth(seed, tmp_path):
     async with exchange_at("demo", seed) as (exchange, address):
-        report, statistics, still_open = await run_once(settings_for(address, tmp_path))
+        # Nothing waits between plans here: more orders go out in a second than usual.
+        loaded = settings_for(address, tmp_path, **{"risk.max_orders_per_second": 200})
+        report, statistics, still_open = await run_once(loaded)
     document = render_report(report)
     assert _reported(report) == _planted(exchange)
     assert {"negrisk_no", "negrisk_yes", "binary_complement"} == {
         one["kind"] for one in document["opportunities"]
     }
+    exits = {one["event"]: one["exit"] for one in document["opportunities"]}
+    assert (exits["cheap-no-v2"], exits["cheap-yes-v2"]) == ("now", "now")
     decoys = {decoy.event for decoy in exchange.decoys}
     assert not decoys & {one["event"] for one in document["opportunities"]}
     assert all(one["size"] == one["available_size"] for one in document["opportunities"])
