@@ -331,8 +331,8 @@ def _exit(event: Event, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
     if convertible and pays == size * (len(legs) - 1):
         return Exit.NOW
     mergeable = (
-        candidate.event.mergeable
-        and markets == set(candidate.event.markets)
+        event.mergeable
+        and markets == set(event.markets)
         and all(proven.leg.outcome == proven.market.yes for proven in legs)
     )
     return Exit.NOW if mergeable and pays == size else Exit.RESOLUTION
