@@ -4,12 +4,15 @@ import asyncio
 import json
 import os
 import sys
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from eth_account import Account
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket import settlement
+from arb.adapters.polymarket.settlement import PolymarketSettlement
 from arb.adapters.storage import open_ledger
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError, NotReady
@@ -86,6 +89,37 @@ async def test_full_sets_of_protocol_v2_are_cash_at_once(event, kind, tmp_path):
         assert found["exit"] == "now"
         assert (plan.state, plan.locked, plan.alarm) == (PlanState.DONE, 0, "")
         assert plan.realised == Decimal(found["profit"])
+        assert not await differences(at, wallet, tmp_path)
+
+
+async def test_an_interrupted_sequence_of_calls_is_taken_up_from_the_balances(
+    tmp_path, monkeypatch
+):
+    """An EOA's calls are not atomic: the process dies after the conversion, before the pairs."""
+    sent = []
+
+    async def dies(self, submission, what, really=PolymarketSettlement._step):
+        if sent:
+            raise asyncio.CancelledError
+        sent.append(what)
+        return await really(self, submission, what)
+
+    async with live_world("eoa", only="cheap-no-v2") as (at, wallet):
+        loaded = live_settings(at.address, tmp_path, wallet)
+        with monkeypatch.context() as killed:
+            killed.setattr(PolymarketSettlement, "_step", dies)
+            with pytest.raises(asyncio.CancelledError):
+                await run_once(loaded, live=True)
+        assert sent == ["convert"]
+        # Long enough after that nothing can be on its way any more.
+        monkeypatch.setattr(settlement, "timedelta", lambda **_: timedelta(0))
+        _, _, still_open = await run_once(loaded, live=True)
+        assert still_open == 0
+        ledger = await account_of(tmp_path, wallet)
+        portfolio = await ledger.portfolio(SystemClock().now())
+        await ledger.close()
+        assert (portfolio.locked, portfolio.positions) == (0, {})
+        assert portfolio.cash > 5000
         assert not await differences(at, wallet, tmp_path)
 
 

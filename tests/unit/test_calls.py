@@ -236,3 +236,14 @@ def test_the_address_book_is_the_sdks():
     }
     assert list(pairs) == list(pairs.values())
     assert THEIRS.chain_id == BOOK.chain_id
+
+
+def test_an_allowance_without_limit_is_told_as_that():
+    from arb.adapters.polymarket.approvals import Approval
+
+    def told(amount):
+        one = Approval(token="0x1", spender="0x2", what_for="buy", amount=amount, granted=True)
+        return one.document()["allowed"]
+
+    assert told(2**256 - 1) == "unlimited"
+    assert told(123_450_000) == "123.45"

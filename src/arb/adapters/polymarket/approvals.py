@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.holdings import BALANCE_MAX
 from arb.adapters.polymarket.rpc import Rpc
 from arb.domain.money import Usd, from_micro, text, to_micro
 
@@ -24,11 +25,14 @@ class Approval:
     def document(self) -> dict[str, object]:
         """For scripts."""
         allowed = "all" if self.granted else "none"
+        if self.amount is not None:
+            bounded = self.amount <= BALANCE_MAX
+            allowed = text(from_micro(self.amount)) if bounded else "unlimited"
         return {
             "what_for": self.what_for,
             "token": self.token,
             "spender": self.spender,
-            "allowed": allowed if self.amount is None else text(from_micro(self.amount)),
+            "allowed": allowed,
             "enough": self.granted,
         }
 

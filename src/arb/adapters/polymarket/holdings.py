@@ -5,17 +5,27 @@ from collections.abc import Mapping, Sequence
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.rpc import Rpc
+from arb.domain.errors import BadVenueData
 from arb.domain.market import OutcomeId
 from arb.domain.money import Shares, Usd, from_micro
 
 V2_NAMESPACE = ((1 << 64) - 1) << 40
 """Bits that are zero in a position id of protocol v2 (PLATFORM.md §6.3)."""
 BATCH_MAX = 100
+BALANCE_MAX = 10**21
+"""Millionths: a thousand times all dollars there are. A balance beyond is a node's mistake."""
 
 
 def is_v2(token: str) -> bool:
     """Whether a token id is one of protocol v2."""
     return int(token) & V2_NAMESPACE == 0
+
+
+def _possible(millionths: int) -> int:
+    """A balance, before it is reckoned with."""
+    if millionths > BALANCE_MAX:
+        raise BadVenueData("balance", f"a number of {millionths.bit_length()} bits")
+    return millionths
 
 
 class Holdings:
@@ -30,7 +40,8 @@ class Holdings:
         Raises:
             VenueError: No node answered.
         """
-        return Usd(from_micro(await self._rpc.call(calls.dollars(self._contracts, self.wallet))))
+        held = await self._rpc.call(calls.dollars(self._contracts, self.wallet))
+        return Usd(from_micro(_possible(held)))
 
     async def of(self, outcomes: Sequence[OutcomeId]) -> Mapping[OutcomeId, Shares]:
         """Shares of each outcome.
@@ -44,7 +55,9 @@ class Holdings:
                 part = group[start : start + BATCH_MAX]
                 view = calls.shares_of_many(contract, self.wallet, [o.token for o in part])
                 held = await self._rpc.call(view)
-                found |= {o: Shares(from_micro(n)) for o, n in zip(part, held, strict=True)}
+                found |= {
+                    o: Shares(from_micro(_possible(n))) for o, n in zip(part, held, strict=True)
+                }
         return found
 
     def _by_contract(self, outcomes: Sequence[OutcomeId]) -> Mapping[str, list[OutcomeId]]:

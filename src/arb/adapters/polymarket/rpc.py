@@ -5,6 +5,7 @@ and one nonce wherever it is sent, so that sending it twice cannot do it twice.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ FINAL_REFUSALS = (
     "rlp",
 )
 """What a node says of a transaction that no other node will take either."""
+NUMBER = re.compile(r"0x[0-9a-fA-F]{1,64}")
 KNOWN_ALREADY: Final = ("already known", "known transaction", "already imported")
 
 
@@ -274,8 +276,9 @@ class Rpc:
         body = await self._post(node, msgspec.json.encode(asked))
         try:
             envelope = msgspec.json.decode(body, type=_Envelope)
-        except msgspec.MsgspecError as error:
-            raise Unavailable(f"{node.name} does not speak JSON-RPC ({error})") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            said = str(error)[:TEXT_MAX]
+            raise Unavailable(f"{node.name} does not speak JSON-RPC ({said})") from error
         if envelope.error is not None:
             return _refusal(node.name, method, envelope.error)
         if envelope.id != asked["id"]:
@@ -344,7 +347,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> int:
-    try:
-        return int(_text(value), 16)
-    except ValueError as error:
-        raise BadVenueData("rpc", f"{str(value)[:80]} is not a number") from error
+    said = _text(value)
+    if not NUMBER.fullmatch(said):
+        raise BadVenueData("rpc", f"{said[:80]} is not a number of at most 32 bytes")
+    return int(said, 16)
