@@ -26,7 +26,7 @@ from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import Fill, Final, Order, TimeInForce, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.reason import Reason
-from arb.domain.settlement import Convert, Merge, Redeem, effect
+from arb.domain.settlement import Convert, Merge, MergeSet, Redeem, effect
 from arb.engine.ends import tell_ends
 from arb.testing.builders import NOON
 
@@ -400,7 +400,9 @@ async def test_a_file_that_is_no_database_is_said_to_be_one_in_one_line(tmp_path
 
 def test_plans_and_facts_come_back_as_they_were():
     convert = Convert(event="e", gives=((NO, "m"),), receives=((YES, "n"),), size=Decimal("2.5"))
+    merge = MergeSet(event="e", gives=((YES, "m"), (NO, "n")), size=Decimal("2.5"))
     facts = [*_facts(_plan()), Requested(id="x", operation=convert, at=NOON)]
+    facts.append(Requested(id="y", operation=merge, at=NOON))
     facts.append(Settled(id="x", effect=None, reason="why", at=NOON))
     assert [load_fact(dump_fact(fact)) for fact in facts] == facts
     for plan in (_plan(), _plan(exit_=Exit.RESOLUTION)):

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from arb.adapters.polymarket import parse
+from arb.adapters.polymarket import catalog, parse
 from arb.adapters.polymarket.decode import decode_books
 from arb.adapters.polymarket.payloads import EventPayload, decode
 from arb.domain.errors import BadVenueData
@@ -305,3 +305,11 @@ def test_fees_that_are_stated_in_an_unknown_way_are_unknown_and_not_free():
 )
 def test_only_a_final_resolution_counts(changes, ended):
     assert parse.resolution(msgspec.json.encode(_listed(**changes))) is ended
+
+
+@pytest.mark.parametrize(
+    ("module", "short"), [("01", True), ("02", True), ("04", True), ("ab", False)]
+)
+def test_v2_ids_of_every_module_are_also_looked_up_by_their_short_name(module, short):
+    long = "0x" + module + "11" * 30 + "00"
+    assert catalog._gamma_names(long) == ([long, long[:-2]] if short else [long])

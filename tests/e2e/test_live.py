@@ -12,12 +12,14 @@ from eth_account import Account
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import settlement
+from arb.adapters.polymarket.rpc import Reverted, Rpc
 from arb.adapters.polymarket.settlement import PolymarketSettlement
 from arb.adapters.storage import open_ledger
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.halt import TradingState
 from arb.domain.plan import PlanState
+from arb.domain.settlement import refused_by_contract
 from arb.runtime.live import reconcile, redeem
 from arb.runtime.running import run_once
 from tests.adapters.venue import WALLETS
@@ -121,6 +123,40 @@ async def test_an_interrupted_sequence_of_calls_is_taken_up_from_the_balances(
         assert (portfolio.locked, portfolio.positions) == (0, {})
         assert portfolio.cash > 5000
         assert not await differences(at, wallet, tmp_path)
+
+
+@pytest.mark.parametrize("event", ["cheap-no-v2", "cheap-yes-v2"])
+async def test_a_v2_set_that_the_contract_will_not_cash_is_held_and_redeemed(
+    event, tmp_path, monkeypatch
+):
+    async with live_world("deposit", only=event) as (at, wallet):
+        loaded = live_settings(at.address, tmp_path, wallet)
+        with monkeypatch.context() as paused:
+            paused.setattr(Rpc, "call_raw", _reverting(Rpc.call_raw))
+            report, _, _ = await run_once(loaded, live=True)
+        (plan,) = report.plans
+        assert plan.locked > 0
+        assert plan.alarm == "the exit failed"
+        assert refused_by_contract(plan.reason.removeprefix("held to resolution: "))
+        (listed,) = at.exchange.events
+        for number, market in enumerate(listed.markets):
+            await at.control(resolve={"market": market.slug, "yes": "0" if number else "1"})
+        assert await redeem(loaded) == ([], 0)
+        assert not await differences(at, wallet, tmp_path)
+        ledger = await account_of(tmp_path, wallet)
+        portfolio = await ledger.portfolio(SystemClock().now())
+        await ledger.close()
+        assert (portfolio.locked, portfolio.positions) == (0, {})
+        assert portfolio.cash > 5000
+
+
+def _reverting(really):
+    async def call_raw(self, call, *, sender=None, block="latest"):
+        if sender is not None:
+            raise Reverted("paused")
+        return await really(self, call, sender=sender, block=block)
+
+    return call_raw
 
 
 async def test_a_session_key_trades_and_what_it_may_not_cash_is_held_with_an_alarm(tmp_path):
