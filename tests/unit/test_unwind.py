@@ -1,5 +1,6 @@
 """Ways out of a plan that was filled in part: the cheapest one, by the books at hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from arb.domain.money import Price, Shares, Usd
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import Fill, Final, Order, PlanId, TimeInForce, order_id
 from arb.domain.plan import Plan, PlannedLeg, PlanState, Terms
-from arb.domain.settlement import Convert, Merge, OperationId, effect
+from arb.domain.settlement import Convert, Effect, Merge, MergeSet, OperationId, effect
 from arb.engine.account import read
 from arb.engine.saga import Await, Choose, Done, Settle, Submit, next_step, way_out
 from arb.engine.unwind import best_way, buy, exits, sell
@@ -338,3 +339,52 @@ def _requested(step):
     from arb.domain.fact import Requested
 
     return Requested(id=step.id, operation=step.operation, at=NOW)
+
+
+def test_a_full_yes_set_merges_and_a_part_of_one_does_not():
+    legs = plan(kind=Kind.NEGRISK_YES).legs
+    whole = MergeSet(
+        event=EventId("event"),
+        gives=tuple((leg.outcome, leg.market) for leg in legs),
+        size=Shares(Decimal(100)),
+    )
+    of = replace(plan(kind=Kind.NEGRISK_YES), settlement=whole)
+    part = facts(of, ("100", "60", "100"))
+    way = best_way(of, read(part), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
+    (operation,) = exits(of, read(part), way)
+    assert operation == replace(whole, size=Shares(Decimal(60)))
+    none = facts(of, ("100", "0", "100"))
+    way = best_way(of, read(none), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
+    assert exits(of, read(none), way) == []
+
+
+def test_what_an_interrupted_conversion_left_is_merged_pair_by_pair():
+    of = plan()
+    known = facts(of, ("100", "100", "100"))
+    step = next_step(of, known, NOW)
+    assert isinstance(step, Settle)
+    first, second, third = of.legs
+    done = Effect(
+        Usd(Decimal(100)),
+        (
+            (first.outcome, first.market, Shares(Decimal(-100))),
+            (second.outcome, second.market, Shares(Decimal(-100))),
+            (third.terms.opposite, third.market, Shares(Decimal(100))),
+        ),
+    )
+    known += [
+        Requested(id=step.id, operation=step.operation, ref="", at=NOW),
+        Settled(id=step.id, effect=done, reason="", at=NOW),
+    ]
+    assert isinstance(next_step(of, known, NOW), Choose)
+    rest = way_out(of, known, books(of, ("0.30",) * 3, ("0.99",) * 3), NOW)
+    assert isinstance(rest, Settle)
+    pair = (third.outcome, third.terms.opposite)
+    assert rest.operation == Merge(market=third.market, pair=pair, size=Decimal(100))
+    known += [
+        Requested(id=rest.id, operation=rest.operation, ref="", at=NOW),
+        Settled(id=rest.id, effect=effect(rest.operation), reason="", at=NOW),
+    ]
+    end = next_step(of, known, NOW)
+    assert isinstance(end, Done)
+    assert (end.report.state, end.report.locked, end.report.alarm) == (PlanState.DONE, 0, "")
