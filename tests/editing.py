@@ -14,7 +14,8 @@ from starlette.routing import Route
 from arb.net.serve import listening
 
 Edit = Callable[[str, dict[str, str], Any], Any]
-"""Path, query and document of an answer; gives the document that is sent in its place."""
+"""Path, query (with the request's own body) and document of an answer; gives what is sent instead:
+a document, or a whole response."""
 
 
 @contextlib.asynccontextmanager
@@ -33,7 +34,11 @@ async def edited(upstream: str, edit: Edit) -> AsyncIterator[str]:
             body = answer.content
             if answer.is_success and body[:1] in (b"{", b"["):
                 path, query = request.url.path, dict(request.query_params)
-                body = json.dumps(edit(path, query, json.loads(body))).encode()
+                query["body"] = (await request.body()).decode()
+                told = edit(path, query, json.loads(body))
+                if isinstance(told, Response):
+                    return told
+                body = json.dumps(told).encode()
             return Response(body, answer.status_code, media_type="application/json")
 
         app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])

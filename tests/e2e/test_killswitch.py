@@ -240,7 +240,7 @@ def test_before_the_first_run(tmp_path):
     with watched.switch as switch:
         assert switch.killed() == "stopped by the operator"
     done = _arb("resume", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "Trading is normal.\n")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Trading is normal.")
 
 
 async def test_the_file_alone_stops_a_run_also_when_it_is_empty(tmp_path):

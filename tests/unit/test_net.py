@@ -1,5 +1,6 @@
 """Reads over HTTP: what is repeated, what is not, and when a host is left alone."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import httpx
@@ -90,3 +91,27 @@ async def test_an_answer_beyond_the_limit_is_refused():
     reader = _reader(lambda _r: httpx.Response(200, content=b"x" * 2000), body_bytes_max=1000)
     with pytest.raises(BadVenueData, match="more than 1000 bytes"):
         await reader.get("x", "http://a/b")
+
+
+class _Drips(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+
+async def test_an_answer_that_comes_in_drips_for_ever_ends():
+    reader = _reader(
+        lambda _r: httpx.Response(200, stream=_Drips()), attempts=1, answer_seconds_max=0.5
+    )
+    with pytest.raises(Unavailable, match=r"in full within 0\.5 s"):
+        await reader.get("x", "http://a/b")
+
+
+@pytest.mark.parametrize(
+    "header", [b"\xb2", b"1" * 400, b"Mon, 99 Nov 99999999999 25:61:61 GMT", b"-5", b"\xff\x00"]
+)
+async def test_a_wait_that_is_no_number_spoils_nothing(header):
+    answer = httpx.Response(429, headers=[(b"retry-after", header)])
+    with pytest.raises(RateLimited):
+        await _reader(lambda _r: answer, attempts=1).get("x", "http://a/b")

@@ -167,11 +167,21 @@ def api_audit(profile: Profile = None) -> None:
 
 def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:
     from arb.cli.output import print_error, print_line
+    from arb.runtime.reads import workplace
     from arb.runtime.remote import command
 
+    place = workplace(loaded)
     done = wait(command(loaded, name, reason, unsaid))
     if done.note:
         print_error(done.note)
     paused = "paused" if done.reason.startswith("paused") else done.state
     where = " (told to the running orchestrator)" if done.through == "api" else ""
     print_line(f"Trading is {paused}{where}.")
+    print_line(place.sentence)
+    if name == "halt" and not place.made:
+        print_error("there was no ledger here, a new one was made: is this the right folder?")
+    if name == "halt" and place.process is None and not place.on_server:
+        print_error(
+            "nothing runs on this ledger; an orchestrator of another folder or ledger goes on: "
+            "`arb halt` there, or with its ARB_DATABASE__URL"
+        )

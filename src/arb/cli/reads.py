@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arb.cli.common import ExitCode, Json, Limit, Profile, Wide, load, wait
 from arb.cli.table import Column, local_times, print_table, short_hashes, short_ids
+
+if TYPE_CHECKING:
+    from arb.runtime.reads import Status
 
 Everything = Annotated[
     bool, typer.Option("--all", help="Also candidates that were never proved, with their reason.")
@@ -26,21 +29,24 @@ def status(
 ) -> None:
     """The state of trading, the account, the last cycle, the sum of all."""
     from arb.cli.output import print_error, print_json, print_line, statistics_rows
-    from arb.runtime.reads import read_status
+    from arb.runtime.reads import read_status, workplace
     from arb.runtime.remote import live_status
 
     loaded = load(profile)
     found, live = wait(read_status(loaded)), wait(live_status(loaded))
+    place = workplace(loaded)
     if fresh is not None and not found.fresh(fresh):
         print_error(f"the last cycle began {found.cycle_at or 'never'}; see `arb doctor`")
         raise typer.Exit(ExitCode.INTERNAL)
     if json:
-        print_json({**found.document(), "orchestrator": live})
+        process = {"process": place.process, "ledger": place.ledger}
+        print_json({**found.document(), **process, "orchestrator": live})
         return
     if live is not None:
         told = live["health"]
         about = "; ".join(told["reasons"]) or f"{len(live['strategies'])} strategies look"
         print_line(f"The orchestrator is {told['status']}: {about}.")
+    print_line(f"{place.sentence} {_last_cycle(found)}")
     print_line(f"Trading is {found.standing.state.value}. {found.standing.reason}".strip())
     print_table("Account", ("", ""), found.account_rows())
     print_line()
@@ -48,6 +54,22 @@ def status(
     if found.funnel:
         print_line()
         print_table(f"Cycle #{found.cycle}", ("step", "count"), list(found.funnel.items()))
+
+
+def _last_cycle(found: "Status") -> str:
+    age = found.cycle_age
+    if age is None:
+        return "No cycle has begun yet."
+    if age < 0:
+        return f"The last cycle, #{found.cycle}, began in the future: the clock was set back."
+    said = (
+        f"{age:.0f} s"
+        if age < 120
+        else f"{age / 60:.0f} min"
+        if age < 7200
+        else f"{age / 3600:.0f} h"
+    )
+    return f"The last cycle, #{found.cycle}, began {said} ago."
 
 
 def opportunities(

@@ -3,6 +3,7 @@
 Only reads. Nothing here may carry an order: a read can be repeated, an order cannot.
 """
 
+import asyncio
 import email.utils
 import re
 from collections import Counter
@@ -36,6 +37,8 @@ class HttpOptions:
     connect_timeout_seconds: float = 3.0
     read_timeout_seconds: float = 5.0
     """Between two pieces of an answer."""
+    answer_seconds_max: float = 30.0
+    """For a whole answer, however steadily its pieces come."""
     attempts: int = 3
     patience_seconds: float = 10.0
     """No further attempt of a read begins after this."""
@@ -161,6 +164,17 @@ class HttpReader:
     async def _exchange(
         self, method: str, url: str, *, params: Params | None, body: bytes | None
     ) -> bytes:
+        """One request and its whole answer, which may not come in drips for ever."""
+        try:
+            async with asyncio.timeout(self._options.answer_seconds_max):
+                return await self._answer(method, url, params=params, body=body)
+        except TimeoutError:
+            whole = f"{self._options.answer_seconds_max:g} s"
+            raise Unavailable(f"{_place(url)} does not answer in full within {whole}") from None
+
+    async def _answer(
+        self, method: str, url: str, *, params: Params | None, body: bytes | None
+    ) -> bytes:
         headers = {"content-type": "application/json"} if body is not None else None
         where = _place(url)
         try:
@@ -187,15 +201,15 @@ class HttpReader:
         if code == TOO_EARLY or code >= SERVER_ERROR:
             raise Unavailable(f"{where} answers {code}")
         if code >= 300:
-            raise BadVenueData(where, f"{code} {text.decode(errors='replace')}")
+            raise Refused(where, code, text.decode(errors="replace"))
 
     def _retry_after(self, response: httpx.Response) -> float | None:
         header = response.headers.get("retry-after", "").strip()
-        if header.isdigit():
-            return min(float(header), RETRY_AFTER_MAX_SECONDS)
+        if header.isascii() and header.isdigit():
+            return min(float(header[:9]), RETRY_AFTER_MAX_SECONDS)
         try:
             date = email.utils.parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError, TypeError, IndexError):
             return None
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         wait = (date - self._now()).total_seconds()
@@ -210,6 +224,14 @@ def _place(url: str) -> str:
     """Host and path of an address for people, without the passwords and keys that it may hold."""
     parts = urlsplit(url)
     return parts.netloc.rpartition("@")[2] + KEY_IN_PATH.sub("…", parts.path)
+
+
+class Refused(BadVenueData):
+    """The request itself was refused; carries the HTTP status."""
+
+    def __init__(self, where: str, status: int, text: str) -> None:
+        super().__init__(where, f"{status} {text}")
+        self.status = status
 
 
 class CircuitOpen(Unavailable):

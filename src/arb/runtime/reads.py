@@ -9,7 +9,7 @@ from typing import Any
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, upgrade
-from arb.adapters.storage.database import file_of
+from arb.adapters.storage.database import file_of, shown_url
 from arb.adapters.storage.queries import (
     FOUND_COLUMNS,
     FillRow,
@@ -36,6 +36,7 @@ from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
+from arb.runtime.lock import holder
 from arb.runtime.sentinel import sentinel_of
 
 
@@ -52,10 +53,19 @@ class Status:
     """When the last cycle began."""
     funnel: dict[str, int]
 
+    @property
+    def cycle_age(self) -> float | None:
+        """Seconds since the last cycle began; below zero where the clock was set back."""
+        if self.cycle_at is None:
+            return None
+        return (SystemClock().now() - self.cycle_at).total_seconds()
+
     def fresh(self, seconds: float) -> bool:
-        """Whether the last cycle began less than so many seconds ago."""
-        age = None if self.cycle_at is None else SystemClock().now() - self.cycle_at
-        return age is not None and age.total_seconds() < seconds
+        """Whether the last cycle began less than so many seconds ago.
+
+        One of the future says that the clock was set back, not that the cycle is fresh.
+        """
+        return self.cycle_age is not None and 0 <= self.cycle_age < seconds
 
     def account_rows(self) -> list[tuple[str, str]]:
         """The account for people."""
@@ -83,8 +93,46 @@ class Status:
             **account_document(self.portfolio),
             "statistics": statistics_document(self.statistics),
             "last_cycle": self.cycle,
+            "last_cycle_at": _plain(self.cycle_at),
             "funnel": self.funnel,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The ledger that a command is about, and who works on it."""
+
+    ledger: str
+    """Its file in full, or the server's address without secrets."""
+    account: str
+    made: bool
+    """Whether the ledger is there already."""
+    process: str | None
+    """The orchestrator that works on it; always `None` for a ledger on a server."""
+    on_server: bool
+
+    @property
+    def sentence(self) -> str:
+        """Ledger, account, and what runs, for people."""
+        about = f"Ledger {self.ledger}, account {self.account}: "
+        if self.on_server:
+            return about + "processes on other machines hear of it through the server."
+        if self.process is not None:
+            return about + f"process {self.process} runs on it."
+        return about + "nothing runs on it."
+
+
+def workplace(loaded: Loaded) -> Workplace:
+    """Which ledger the settings name, and whether an orchestrator works on it now."""
+    url = loaded.settings.database.url
+    file = file_of(url)
+    return Workplace(
+        ledger=shown_url(url) if file is None else str(file.absolute()),
+        account=loaded.settings.account,
+        made=file is None or file.exists(),
+        process=holder(file),
+        on_server=file is None,
+    )
 
 
 def account_document(held: Portfolio) -> dict[str, Any]:

@@ -10,13 +10,20 @@ from arb.adapters.polymarket.decode import Decoded, RawBook, decode_books
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.domain.book import Books, Level, OrderBook
-from arb.domain.errors import BadVenueData, Unavailable
+from arb.domain.errors import BadVenueData, Unavailable, VenueError
 from arb.domain.market import POLYMARKET, OutcomeId
 from arb.domain.money import Price, Shares, from_micro
 from arb.domain.report import Problem
-from arb.net.http import HttpReader
+from arb.net.http import HttpReader, Refused
 
 LARGE_BYTES = 256 * 1024
+
+
+PAIR = 2
+ONE_TOKEN = (400, 404)
+"""Refusals that one unknown token of a batch can cause."""
+SPLITS_MAX = 64
+"""How often refused batches are split in one reading of all books."""
 
 
 class BookTable(Books):
@@ -73,20 +80,33 @@ class PolymarketBooks:
         chunks = [outcomes[i : i + per_request] for i in range(0, len(outcomes), per_request)]
         gate = asyncio.Semaphore(self._options.concurrency)
 
-        async def read(chunk: Sequence[OutcomeId]) -> Unavailable | None:
-            async with gate:
-                try:
+        splits = SPLITS_MAX
+
+        async def read(chunk: Sequence[OutcomeId]) -> VenueError | None:
+            nonlocal splits
+            try:
+                async with gate:
                     rows.update(await self._read(chunk))
-                except Unavailable as error:
-                    self._quarantine.keep("books", str(error), b"")
-                    return error
-                except BadVenueData as error:
-                    self._quarantine.keep("books", str(error), b"")
-                return None
+            except Refused as error:
+                # One token can have a whole batch refused; the others have done nothing wrong.
+                if error.status in ONE_TOKEN and len(chunk) > PAIR and splits > 0:
+                    splits -= 1
+                    middle = len(chunk) // 2 // PAIR * PAIR or PAIR
+                    first, second = await asyncio.gather(read(chunk[:middle]), read(chunk[middle:]))
+                    return first and second
+                tokens = ", ".join(outcome.token for outcome in chunk[:PAIR])
+                self._quarantine.keep("books", f"{error} (tokens {tokens})", b"")
+                return error
+            except VenueError as error:
+                body = error.body if isinstance(error, _Unreadable) else b""
+                self._quarantine.keep("books", str(error), body)
+                return error
+            return None
 
         failures = await asyncio.gather(*map(read, chunks))
-        if failures and all(failures):
-            raise Unavailable(str(failures[0]))
+        if outcomes and not rows:
+            why = next((str(failure) for failure in failures if failure), "the answer held none")
+            raise Unavailable(f"none of {len(outcomes)} books could be read: {why}")
         return BookTable(rows)
 
     def problems(self) -> Sequence[Problem]:
@@ -102,8 +122,7 @@ class PolymarketBooks:
         try:
             decoded = await self._decode(body)
         except BadVenueData as error:
-            self._quarantine.keep("books", str(error), body)
-            return {}
+            raise _Unreadable(error.where, error.what, body) from error
         for problem, payload in decoded.problems:
             self._quarantine.keep("book", f"{problem.where}: {problem.what}", payload)
         return {book.token: (book, received_at) for book in decoded.books if book.token in asked}
@@ -117,6 +136,14 @@ class PolymarketBooks:
             return decode_books(body)
         async with self._decoding:
             return await asyncio.to_thread(decode_books, body)
+
+
+class _Unreadable(BadVenueData):
+    """An answer that holds no books, as it came."""
+
+    def __init__(self, where: str, what: str, body: bytes) -> None:
+        super().__init__(where, what)
+        self.body = body
 
 
 def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook:
@@ -138,7 +165,7 @@ def _side(prices: Sequence[int], sizes: Sequence[int]) -> tuple[Level, ...]:
 
 
 def _stamp(milliseconds: str) -> datetime | None:
-    if not milliseconds.isdigit() or len(milliseconds) > 14:
+    if not (milliseconds.isascii() and milliseconds.isdigit()) or len(milliseconds) > 14:
         return None
     whole, rest = divmod(int(milliseconds), 1000)
     return datetime.fromtimestamp(whole, tz=UTC).replace(microsecond=rest * 1000)

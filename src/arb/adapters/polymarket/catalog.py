@@ -113,6 +113,8 @@ class PolymarketCatalog:
         self._completeness = Completeness(
             markets_listed=listing.listed, markets_unreadable=listing.unreadable
         )
+        if listing.listed and listing.listed == listing.unreadable:
+            raise BadVenueData("events", f"none of {listing.listed} markets could be read")
         universe = listing.universe(self._quarantine)
         self._cached = (now, universe)
         return universe

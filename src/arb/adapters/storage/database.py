@@ -32,6 +32,11 @@ def file_of(url: str) -> Path | None:
     return None if parsed.database == ":memory:" else Path(parsed.database)
 
 
+def shown_url(url: str) -> str:
+    """The URL for people, without its password."""
+    return _parsed(url).render_as_string(hide_password=True)
+
+
 def is_server(url: str) -> bool:
     """Whether the ledger is on a server, where other machines can reach it."""
     return _parsed(url).get_backend_name() == "postgresql"
