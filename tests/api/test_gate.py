@@ -321,7 +321,7 @@ async def test_a_taken_port_and_a_missing_library_are_named(served, monkeypatch,
         async with world(tmp_path / "other", monkeypatch, **{"api.port": port}):
             pass
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
-    with pytest.raises(ConfigError, match=r"pip install '\[api\]'"):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[api\]'"):
         server.need_api()
 
 
@@ -393,3 +393,32 @@ def test_every_colour_of_the_page_can_be_read_on_its_ground(dark):
     for ink, ground in pairs:
         low, high = sorted(_luminance(colours[name]) for name in (ink, ground))
         assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground)
+
+
+def test_a_token_is_good_from_the_moment_it_is_made_and_gone_when_it_is_revoked(tmp_path):
+    path = tmp_path / "tokens.json"
+    tokens = Tokens([], path)
+    assert tokens.find("x" * 40) is None
+    viewer = add_token(path, "viewer", Role.READ)
+    assert tokens.find(viewer).name == "viewer"
+    other = add_token(path, "other", Role.OPERATE)
+    assert tokens.find(viewer).name == "viewer"
+    assert tokens.find(other).role is Role.OPERATE
+    remove_token(path, "viewer")
+    assert tokens.find(viewer) is None
+    assert tokens.find(other).role is Role.OPERATE
+
+
+@pytest.mark.parametrize("spoil", ["text", "mode", "gone"])
+def test_a_file_of_tokens_that_cannot_be_used_lets_nobody_in(tmp_path, spoil):
+    path = tmp_path / "tokens.json"
+    tokens = Tokens([], path)
+    token = add_token(path, "viewer", Role.READ)
+    assert tokens.find(token) is not None
+    if spoil == "text":
+        path.write_text("{")
+    elif spoil == "mode":
+        path.chmod(0o644)
+    else:
+        path.unlink()
+    assert tokens.find(token) is None

@@ -247,5 +247,5 @@ async def test_what_is_missing_or_wrong_is_named(tmp_path, monkeypatch):
     assert "secret-word" in loaded.secrets()
     monkeypatch.setitem(sys.modules, "nats", None)
     for command in (work(loaded), run_once(loaded)):
-        with pytest.raises(ConfigError, match=r"pip install '\[shards\]'"):
+        with pytest.raises(ConfigError, match=r"pip install -e '\.\[shards\]'"):
             await command

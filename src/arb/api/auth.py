@@ -54,18 +54,36 @@ class Token:
 
 
 class Tokens:
-    """The tokens that are good."""
+    """The tokens that are good now: those given, and those of the file as it stands.
 
-    def __init__(self, tokens: Iterable[Token]) -> None:
-        self._tokens = tuple(tokens)
+    The file is looked at for every request and read when it has changed, so that a token which is
+    made or revoked is good or gone at once. A file that cannot be used holds no good token.
+    """
+
+    def __init__(self, tokens: Iterable[Token], file: Path | None = None) -> None:
+        self._own, self._file = tuple(tokens), file
+        self._kept: tuple[Token, ...] = ()
+        self._seen: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
-        return len(self._tokens)
+        return len(self._good())
+
+    def _good(self) -> tuple[Token, ...]:
+        if self._file is None:
+            return self._own
+        try:
+            about = self._file.lstat()
+            seen = (about.st_ino, about.st_mtime_ns, about.st_size, about.st_mode)
+            if seen != self._seen:
+                self._kept, self._seen = tuple(read_tokens(self._file)), seen
+        except (OSError, ConfigError):
+            self._kept, self._seen = (), None
+        return (*self._own, *self._kept)
 
     def find(self, presented: str) -> Principal | None:
         """Whose token it is. Takes as long for a wrong one as for a right one."""
         digest, found = digest_of(presented), None
-        for token in self._tokens:
+        for token in self._good():
             if hmac.compare_digest(token.digest, digest):
                 found = Principal(token.name, token.role)
         return found
@@ -130,7 +148,7 @@ def add_token(path: Path, name: str, role: Role) -> str:
 
 
 def remove_token(path: Path, name: str) -> None:
-    """Make a token good for nothing.
+    """Revoke a token.
 
     Raises:
         ConfigError: There is none of that name, or the file cannot be used.

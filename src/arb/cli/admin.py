@@ -135,7 +135,7 @@ def reset_errors(profile: Profile = None) -> None:
 def api_token(
     name: Annotated[str, typer.Argument(help="Whose it is; stands in the record of commands.")],
     role: Annotated[str, typer.Option("--role", help="read, operate or trade.")] = "read",
-    remove: Annotated[bool, typer.Option("--remove", help="Make it good for nothing.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Revoke it, at once.")] = False,
     profile: Profile = None,
 ) -> None:
     """Make a token for the control API, shown this once; the file keeps its hash."""
@@ -144,11 +144,11 @@ def api_token(
 
     if remove:
         unmake(load(profile), name)
-        print_line(f"The token {name} is gone; restart the orchestrator.")
+        print_line(f"The token {name} is revoked.")
         return
     token = make(load(profile), name, role)
     sys.stdout.write(f"{token}\n")
-    sys.stderr.write("This is shown once. Restart the orchestrator to let it in.\n")
+    sys.stderr.write("This is shown once. It is good from now on.\n")
 
 
 @api.command("audit")

@@ -194,8 +194,7 @@ def _tokens(options: ApiSettings) -> tuple[Any, str | None]:
     first = None
     if not own and not kept:
         first = add_token(path, FIRST, Role.TRADE)
-        kept = read_tokens(path)
-    return Tokens([*own, *kept]), first
+    return Tokens(own, path), first
 
 
 @contextlib.asynccontextmanager

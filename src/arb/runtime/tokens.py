@@ -20,7 +20,7 @@ def make(loaded: Loaded, name: str, role: str) -> str:
 
 
 def unmake(loaded: Loaded, name: str) -> None:
-    """Make a token good for nothing.
+    """Revoke a token.
 
     Raises:
         ConfigError: There is none of that name, or the file cannot be used.
