@@ -187,8 +187,9 @@ class World:
         """One cycle with one plan, whatever becomes of it."""
         report = await self.cycle()
         assert len(report.plans) == 1, (report.reasons, report.errors)
-        (plan,) = await self.plans()
-        return report.plans[0], plan
+        found = await self.plans()
+        assert len(found) == 1, report.plans  # a plan without a fact: nothing of it was sent
+        return report.plans[0], found[0]
 
     async def plans(self):
         return [plan for plan, _ in await self.ledger.recent(await self.ledger.opened_at())]
