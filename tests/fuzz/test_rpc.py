@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 
 import httpx
 import pytest
@@ -58,6 +59,24 @@ def _spoilt(chance):
         depth = chance.choice([10, 1000, 100_000])
         raw = b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * depth + b"]" * depth + b"}"
     return raw
+
+
+async def test_nesting_is_bounded_whatever_the_interpreter_allows():
+    """Libraries raise the limit of recursion; the stack of the process is as small as before."""
+    limit = sys.getrecursionlimit()
+    deep = b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 500_000 + b"]" * 500_000 + b"}"
+    rpc = Rpc(
+        RpcOptions(urls=("http://node.test",)),
+        monotonic=lambda: 0.0,
+        transport=httpx.MockTransport(lambda _request: httpx.Response(200, content=deep)),
+    )
+    sys.setrecursionlimit(1_000_000)
+    try:
+        with pytest.raises(VenueError, match="beyond all bounds"):
+            await rpc.gas_price()
+    finally:
+        sys.setrecursionlimit(limit)
+        await rpc.close()
 
 
 @pytest.mark.parametrize("tries", [1500, pytest.param(25_000, marks=pytest.mark.full)])

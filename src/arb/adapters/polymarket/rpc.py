@@ -22,6 +22,8 @@ from arb.domain.errors import BadVenueData, RateLimited, Unavailable, VenueError
 Answer = TypeVar("Answer")
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
+BRACKETS_MAX = 4000
+"""Arrays and objects in one answer; a receipt with its logs has some hundreds at most."""
 TEXT_MAX = 200
 TOO_MANY = 429
 OWN_REVERT_CODE, LIMIT_CODE = 3, -32005
@@ -274,6 +276,9 @@ class Rpc:
         asked = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": list(params)}
         self.counts[f"requests:{node.name}"] += 1
         body = await self._post(node, msgspec.json.encode(asked))
+        if body.count(b"[") + body.count(b"{") > BRACKETS_MAX:
+            # Before it is decoded: what nests without end can use up the stack of the process.
+            raise Unavailable(f"{node.name} does not speak JSON-RPC (nested beyond all bounds)")
         try:
             envelope = msgspec.json.decode(body, type=_Envelope)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
