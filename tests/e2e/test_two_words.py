@@ -52,7 +52,7 @@ def _filled(report):
 def usual(tmp_path_factory):
     """The world as it is."""
     report = asyncio.run(_run(tmp_path_factory.mktemp("usual"), _unedited))
-    assert len(report["opportunities"]) == 9
+    assert len(report["opportunities"]) == 10
     return report
 
 

@@ -185,7 +185,7 @@ def test_a_built_wheel_runs_the_demo_in_an_empty_environment(tmp_path):
         (site / path.name).symlink_to(path)
     done = _run(str(venv / "bin" / "python"), "-I", "-m", "arb", "demo", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Found: 9 of 9" in done.stdout
+    assert "Found: 10 of 10" in done.stdout
     config = tomllib.loads((site / "arb" / "config" / "default.toml").read_text())
     assert config["trading"]["live"] is False
 
