@@ -214,6 +214,39 @@ async def test_one_market_in_two_versions_makes_its_set_incomplete(tmp_path, usu
     assert any("listed twice, differently" in one["what"] for one in report["errors"])
 
 
+@pytest.mark.parametrize("flag", ["negRiskAugmented", "cumulativeMarkets"])
+async def test_one_event_told_in_two_ways_is_not_complete(tmp_path, usual, flag):
+    def change(page):
+        (event,) = [one for one in page["events"] if one["slug"] == "cheap-yes-1"]
+        page["events"].append(event | {flag: True})
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - {"cheap-yes-1"}
+    assert any("listed twice, differently" in one["what"] for one in report["errors"])
+
+
+async def test_a_token_that_the_exchange_names_twice_is_not_believed(tmp_path):
+    def edit(path, query, document):
+        if path.startswith("/clob-markets/"):
+            one, two = document["t"]
+            swapped = [one | {"o": two["o"]}, two | {"o": one["o"]}]
+            document["t"] = [*swapped, one, two]
+        return document
+
+    assert (await _run(tmp_path, edit))["plans"] == []
+
+
+async def test_an_event_of_v2_with_fewer_outcomes_than_its_ids_say_is_not_complete(tmp_path, usual):
+    def change(page):
+        (event,) = [one for one in page["events"] if one["slug"] == "cheap-yes-v2"]
+        event["markets"].pop()
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert not [one for one in report["opportunities"] if one["event"] == "cheap-yes-v2"]
+
+
 async def test_prices_as_numbers_lose_no_market(tmp_path, usual):
     def change(page):
         for event in page["events"]:

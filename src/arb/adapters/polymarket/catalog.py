@@ -217,7 +217,9 @@ class PolymarketCatalog:
                 missing += 1
         if (before := listing.events.get(event)) is not None:
             # The listing moved while its pages were read, or lists the event twice.
-            if (before[1], before[2]) != (readable, missing):
+            if (before[1], before[2]) != (readable, missing) or _flags(before[0]) != _flags(
+                payload
+            ):
                 self._quarantine.keep(
                     "event", f"event {payload.slug}: listed twice, differently", bytes(raw)
                 )
@@ -274,9 +276,22 @@ class PolymarketCatalog:
         return word
 
 
+def _flags(event: EventPayload) -> tuple[object, ...]:
+    """What an event's own fields say of how its markets belong together."""
+    return (
+        event.neg_risk,
+        event.enable_neg_risk,
+        event.neg_risk_augmented,
+        event.neg_risk_market_id,
+        event.neg_risk_fee_bips,
+        event.cumulative_markets,
+    )
+
+
 def _misnamed(market: Market, word: ClobMarket) -> str:
     """How the exchange's names of the two tokens differ from the listing's; empty: they agree."""
-    if {token.t for token in word.t} != {market.yes.token, market.no.token}:
+    pair = {market.yes.token, market.no.token}
+    if len(word.t) != len(pair) or {token.t for token in word.t} != pair:
         return "other token ids"
     named = {token.t: token.o for token in word.t}
     for outcome in (market.yes, market.no):

@@ -184,7 +184,9 @@ def event(
     exclusive = neg_risk and not payload.cumulative_markets and all(m.neg_risk for m in markets)
     if not exclusive or len(markets) < OUTCOMES:
         return ParsedEvent(parsed, tuple(markets), ())
-    whole = not augmented and missing == 0 and not any(m.closed for m in markets)
+    # Of protocol v2 the ids themselves say how many outcomes an event has.
+    counted = v1 or position.whole(conditions)
+    whole = counted and not augmented and missing == 0 and not any(m.closed for m in markets)
     relations: list[Exclusive] = []
     for group in dict.fromkeys(m.group for m in markets if m.group):
         members = tuple(m.id for m in markets if m.group == group)
