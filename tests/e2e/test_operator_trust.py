@@ -1,15 +1,19 @@
 """What an operator must be able to rely on: which ledger was halted, whether anything runs."""
 
 import asyncio
+import fcntl
 import json
+import os
 import re
 import signal
+import threading
 import time
 
 import pytest
 from starlette.responses import Response
 
 from arb.cli.output import render_report
+from arb.runtime.lock import holder, one_instance
 from arb.runtime.reads import Status
 from arb.runtime.running import run_once
 from tests.conftest import environment_for, exchange_at, settings_for
@@ -60,6 +64,30 @@ def test_a_halt_from_another_folder_says_that_nothing_runs_there(served, tmp_pat
     assert "nothing runs on it" in status
     assert "began" in status
     assert status.endswith("ago.")
+
+
+def test_a_halt_is_carried_out_where_the_lock_cannot_be_looked_at(served, tmp_path):
+    (tmp_path / "arb.db.lock").mkdir()
+    done = arb("halt", env=environment_for(served, tmp_path), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Trading is halted.")
+    assert "cannot be seen from here" in done.stdout
+    assert (tmp_path / "arb.db.halt").exists()
+
+
+def test_looking_at_the_lock_keeps_nobody_from_starting(tmp_path):
+    """Whoever looks holds the lock for a moment; who starts then waits for that moment."""
+    ledger = tmp_path / "arb.db"
+    lock = tmp_path / "arb.db.lock"
+    lock.touch()
+    with lock.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        timer = threading.Timer(0.1, fcntl.flock, (looking, fcntl.LOCK_UN))
+        timer.start()
+        with one_instance(ledger):
+            assert holder(ledger) == str(os.getpid())
+        timer.join()
+    assert holder(ledger) is None
 
 
 def test_a_last_cycle_of_the_future_is_not_fresh(monkeypatch):

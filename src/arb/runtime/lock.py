@@ -3,24 +3,46 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from arb.domain.errors import LedgerLocked
 
+LOOKS_OUTLASTED, LOOK_SECONDS = 10, 0.05
+
 
 def holder(ledger: Path | None) -> str | None:
-    """The process that works on the ledger now, by its number; `None` if none does."""
+    """The process that works on the ledger now, by its number.
+
+    Returns:
+        `None` if none does; empty where that cannot be seen, as in another user's file.
+    """
     path = _path(ledger) if ledger is not None else None
     if path is None or not path.exists():
         return None
-    with path.open("a+", encoding="ascii", errors="replace") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            return file.read(20).strip() or "unknown"
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(20).strip() or "unknown"
+    except OSError:
+        return ""
     return None
+
+
+def _locked(file: IO[str]) -> bool:
+    """Take the lock, patiently enough for those who only look whether somebody has it."""
+    for _ in range(LOOKS_OUTLASTED):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOOK_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _path(ledger: Path) -> Path:
@@ -43,15 +65,13 @@ def one_instance(ledger: Path | None) -> Iterator[None]:
     ledger.parent.mkdir(parents=True, exist_ok=True)
     path = _path(ledger)
     with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(file):
             file.seek(0)
             owner = file.read().strip() or "unknown"
             raise LedgerLocked(
                 f"process {owner} already works on {ledger}; stop it, or use another "
                 "ARB_DATABASE__URL"
-            ) from None
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

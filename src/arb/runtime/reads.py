@@ -108,7 +108,8 @@ class Workplace:
     made: bool
     """Whether the ledger is there already."""
     process: str | None
-    """The orchestrator that works on it; always `None` for a ledger on a server."""
+    """The orchestrator that works on it: `None` if none does, and for a ledger on a server; empty
+    where that cannot be seen."""
     on_server: bool
 
     @property
@@ -117,6 +118,8 @@ class Workplace:
         about = f"Ledger {self.ledger}, account {self.account}: "
         if self.on_server:
             return about + "processes on other machines hear of it through the server."
+        if self.process == "":
+            return about + "whether anything runs on it cannot be seen from here."
         if self.process is not None:
             return about + f"process {self.process} runs on it."
         return about + "nothing runs on it."
