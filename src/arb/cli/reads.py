@@ -62,13 +62,9 @@ def _last_cycle(found: "Status") -> str:
         return "No cycle has begun yet."
     if age < 0:
         return f"The last cycle, #{found.cycle}, began in the future: the clock was set back."
-    said = (
-        f"{age:.0f} s"
-        if age < 120
-        else f"{age / 60:.0f} min"
-        if age < 7200
-        else f"{age / 3600:.0f} h"
-    )
+    units = ((3600, "h"), (60, "min"), (1, "s"))
+    seconds, unit = next(one for one in units if age >= 2 * one[0] or one[0] == 1)
+    said = f"{age / seconds:.0f} {unit}"
     return f"The last cycle, #{found.cycle}, began {said} ago."
 
 

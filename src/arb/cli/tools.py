@@ -155,12 +155,6 @@ def show_checks(title: str, checks: "Sequence[Check]", *, json: bool) -> None:
     if json:
         print_json([check.document() for check in checks])
     else:
-        columns: tuple[Column | str, ...] = (
-            "",
-            "check",
-            Column("found", running_text=True),
-            Column("fix", running_text=True),
-        )
         rows = [("PASS" if c.passed else "FAIL", c.name, c.detail, c.mend) for c in checks]
         columns = (
             "",

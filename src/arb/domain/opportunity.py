@@ -236,13 +236,12 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
         market = snapshot.universe.market_of(leg.outcome)
     except KeyError:
         return Reason.BAD_LEGS, f"no market has outcome {leg.outcome}"
-    book = snapshot.books.get(leg.outcome)
     if speaks_against := obstacle(market, snapshot):
         return speaks_against.reason, speaks_against.detail
+    book = snapshot.books[leg.outcome]
     broken = _book_forbids(book, leg) or _rules_forbid(market, leg)
     if broken:
         return broken[0], f"{market.slug}: {broken[1]}"
-    assert book is not None
     assert market.fees is not None
     fills = tuple(walk(book.asks, leg.size))
     return ProvenLeg(
@@ -254,9 +253,7 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
     )
 
 
-def _book_forbids(book: OrderBook | None, leg: Leg) -> tuple[Reason, str] | None:
-    if book is None:
-        return Reason.MISSING_BOOK, "no book"
+def _book_forbids(book: OrderBook, leg: Leg) -> tuple[Reason, str] | None:
     if leg.side is not Side.BUY:
         return Reason.BAD_LEGS, "a leg sells; buy the complement instead"
     deep = depth(book.asks, limit=leg.limit, side=leg.side)

@@ -17,8 +17,6 @@ from arb.domain.report import Problem
 from arb.net.http import HttpReader, Refused
 
 LARGE_BYTES = 256 * 1024
-
-
 PAIR = 2
 ONE_TOKEN = (400, 404)
 """Refusals that one unknown token of a batch can cause."""

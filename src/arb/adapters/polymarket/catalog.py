@@ -17,7 +17,7 @@ from arb.adapters.polymarket.payloads import (
     MarketPage,
     bounded,
     decode,
-    label,
+    decode_named,
 )
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.domain.confirmation import Confirmation
@@ -195,7 +195,7 @@ class PolymarketCatalog:
     def _add(self, raw: msgspec.Raw, listing: _Listing) -> None:
         """Add one event. What cannot be read of it is left out, kept and counted."""
         try:
-            payload = decode(raw, EventPayload, f"event {label(raw)}")
+            payload = decode_named(raw, EventPayload, "event")
         except BadVenueData as error:
             self._quarantine.keep("event", str(error), bytes(raw))
             listing.unreadable += 1

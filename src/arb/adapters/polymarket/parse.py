@@ -14,7 +14,7 @@ from arb.adapters.polymarket.payloads import (
     MarketPayload,
     bounded,
     decode,
-    label,
+    decode_named,
 )
 from arb.domain.errors import BadVenueData
 from arb.domain.fees import FREE, FeeSchedule
@@ -74,7 +74,7 @@ def listed_market(
     Raises:
         BadVenueData: It does not have what trading needs; names the market and the field.
     """
-    payload = decode(raw, MarketPayload, f"market {label(raw)}")
+    payload = decode_named(raw, MarketPayload, "market")
     found = _market(payload, event)
     if not is_open:
         found = replace(found, accepting=False)
@@ -126,13 +126,12 @@ def _resolving(payload: MarketPayload) -> str:
 
 def resolution(raw: bytes | msgspec.Raw) -> Resolution | None:
     """How a Gamma market has resolved; `None` while it has not, or not for certain."""
-    where = f"market {label(raw)}"
-    payload = decode(raw, MarketPayload, where)
+    payload = decode_named(raw, MarketPayload, "market")
     resolved = {payload.uma_resolution_status, payload.resolution_status} & {*RESOLVED}
     stated = bytes(payload.outcome_prices)
     if not (payload.closed and resolved and stated and stated != b"null"):
         return None
-    where = f"{where}.outcomePrices"
+    where = f"market {payload.slug or payload.condition_id}.outcomePrices"
     listed = decode(stated, str, where).encode() if stated.startswith(b'"') else stated
     try:
         prices = [bounded(price, where) for price in decode(listed, list[Decimal], where)]

@@ -146,7 +146,7 @@ class Label(Wire):
     id: msgspec.Raw = msgspec.Raw()
 
 
-def label(body: bytes | msgspec.Raw) -> str:
+def _label(body: bytes | msgspec.Raw) -> str:
     """The name of a market or event of which nothing else may be readable."""
     try:
         found = msgspec.json.decode(body, type=Label)
@@ -185,3 +185,15 @@ def decode(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
         raise BadVenueData(where, str(error)) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise BadVenueData(where, f"not JSON ({type(error).__name__})") from error
+
+
+def decode_named(raw: bytes | msgspec.Raw, shape: type[T], kind: str) -> T:
+    """A market or event as this shape.
+
+    Raises:
+        BadVenueData: It is something else; names which one it is, and the place within it.
+    """
+    try:
+        return decode(raw, shape, kind)
+    except BadVenueData as error:
+        raise BadVenueData(f"{kind} {_label(raw)}", error.what) from error
