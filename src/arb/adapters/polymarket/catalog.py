@@ -217,9 +217,8 @@ class PolymarketCatalog:
                 missing += 1
         if (before := listing.events.get(event)) is not None:
             # The listing moved while its pages were read, or lists the event twice.
-            if (before[1], before[2]) != (readable, missing) or _flags(before[0]) != _flags(
-                payload
-            ):
+            told = (_flags(before[0]), before[1], before[2])
+            if told != (_flags(payload), readable, missing):
                 self._quarantine.keep(
                     "event", f"event {payload.slug}: listed twice, differently", bytes(raw)
                 )
