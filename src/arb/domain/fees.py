@@ -24,7 +24,7 @@ class FeeSchedule:
     exponent: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate <= 1:
+        if not (self.rate.is_finite() and 0 <= self.rate <= 1):
             raise ValueError(f"fee rate {self.rate} is not within 0..1")
         if not 0 <= self.exponent <= EXPONENT_MAX:
             raise ValueError(f"fee exponent {self.exponent} is not within 0..{EXPONENT_MAX}")

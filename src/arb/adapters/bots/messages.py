@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from arb.domain.bounds import OutOfBounds, check_nesting
 from arb.domain.order import Fill, Order
 from arb.domain.plan import Plan
 
@@ -23,7 +24,6 @@ DEPTH_MAX = 8
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$")]
 BotName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
@@ -142,8 +142,10 @@ def parse(raw: bytes, kind: type[Document]) -> Document:
     """
     if len(raw) > BYTES_MAX:
         raise BadDocument("too_large", f"{len(raw)} bytes")
-    if depth(raw) > DEPTH_MAX:
-        raise BadDocument("too_deep")
+    try:
+        check_nesting(raw, DEPTH_MAX)
+    except OutOfBounds:
+        raise BadDocument("too_deep") from None
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
@@ -155,18 +157,6 @@ def parse(raw: bytes, kind: type[Document]) -> Document:
 def dump(document: Command | Result | Heartbeat) -> bytes:
     """The document as text, with a line feed at its end."""
     return msgspec.json.encode(document) + b"\n"
-
-
-def depth(raw: bytes) -> int:
-    """How deep brackets stand within brackets, strings left out."""
-    deepest = now = 0
-    for byte in _STRING.sub(b"", raw):
-        if byte in b"[{":
-            now += 1
-            deepest = max(deepest, now)
-        elif byte in b"]}":
-            now -= 1
-    return deepest
 
 
 def clean(text: str) -> str:

@@ -282,7 +282,7 @@ def _flags(event: EventPayload) -> tuple[object, ...]:
         event.enable_neg_risk,
         event.neg_risk_augmented,
         event.neg_risk_market_id,
-        event.neg_risk_fee_bips,
+        str(event.neg_risk_fee_bips),  # what is no number equals nothing, not even itself
         event.cumulative_markets,
     )
 

@@ -8,7 +8,6 @@ plain path, which reads book by book and loses only the books that are wrong.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -16,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from arb.adapters.polymarket.payloads import BookPayload, LevelPayload, decode
+from arb.domain.bounds import OutOfBounds, check_nesting
+from arb.domain.bounds import number as bounded_number
 from arb.domain.errors import BadVenueData
 from arb.domain.money import MICRO, to_micro
 from arb.domain.report import Problem
@@ -101,7 +102,7 @@ def decode_books(body: bytes) -> Decoded:
     """
     try:
         return Decoded(_fast(body))
-    except (_Unusual, msgspec.MsgspecError, UnicodeDecodeError):
+    except (_Unusual, OutOfBounds, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return slow(body)
 
 
@@ -154,11 +155,8 @@ def _plain_side(levels: list[LevelPayload], where: str, *, rising: bool) -> list
 
 def _micro(number: str, where: str) -> int:
     try:
-        exact = Decimal(number)
-        if not exact.is_finite():
-            raise BadVenueData(where, f"{number!r} is not a number")
-        return to_micro(exact)
-    except (InvalidOperation, ValueError, OverflowError):
+        return to_micro(bounded_number(number))
+    except ValueError:
         raise BadVenueData(where, f"{number[:40]!r} is not an amount") from None
 
 
@@ -166,6 +164,7 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
     if b"\\" in body:
         raise _Unusual
     skeleton, regions, rising = _cut(body)
+    check_nesting(skeleton)  # within a region every byte of punctuation is checked
     books = msgspec.json.decode(skeleton, type=list[_Skeleton])
     prices, sizes, ends = _levels(regions)
     starts = [0, *ends][:-1]

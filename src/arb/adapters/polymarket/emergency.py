@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx
 import msgspec
 
+from arb.adapters.polymarket.payloads import decode
 from arb.domain.errors import BadVenueData, ConfigError, Unavailable
 
 METHOD, PATH = "DELETE", "/cancel-all"
@@ -54,10 +55,7 @@ def cancel_all(
         raise Unavailable(f"cancel-all: HTTP {answer.status_code}")
     if answer.status_code != 200:
         raise BadVenueData("cancel-all", f"HTTP {answer.status_code}")
-    try:
-        return list(msgspec.json.decode(answer.content, type=_Answer).not_canceled)
-    except msgspec.MsgspecError as error:
-        raise BadVenueData("cancel-all", str(error)) from error
+    return list(decode(answer.content, _Answer, "cancel-all").not_canceled)
 
 
 def signature(secret: str, stamp: int, method: str, path: str, body: str = "") -> str:

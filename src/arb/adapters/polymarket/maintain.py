@@ -9,11 +9,12 @@ is the price of the very trade whose own message arrives some 40 ms later (recor
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import msgspec
 
 from arb.adapters.polymarket.payloads import LevelPayload
+from arb.domain import bounds
 from arb.domain.errors import BadVenueData
 from arb.domain.market import Side
 from arb.domain.money import Price, complement
@@ -97,9 +98,9 @@ def _keyed(levels: Iterable[LevelPayload]) -> Levels:
 
 def _number(text: str) -> Decimal:
     try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise BadVenueData("level", f"{text[:40]!r} is not a number") from None
-    if not number.is_finite() or number < 0:
+        number = bounds.number(text)
+    except bounds.OutOfBounds as error:
+        raise BadVenueData("level", str(error)) from None
+    if number < 0:
         raise BadVenueData("level", f"{text[:40]!r} is not an amount")
     return number

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from arb.domain import bounds
 from arb.domain.errors import BadVenueData
 
 T = TypeVar("T")
@@ -149,16 +150,13 @@ class Label(Wire):
 def _label(body: bytes | msgspec.Raw) -> str:
     """The name of a market or event of which nothing else may be readable."""
     try:
+        bounds.check_nesting(bytes(body))
         found = msgspec.json.decode(body, type=Label)
         names = [bytes(each) for each in (found.slug, found.condition_id, found.id)]
         named = next((name for name in names if name and name != b"null"), b"without a name")
         return named.decode().strip('"')[:80]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return "without a name"
-
-
-DIGITS_MAX = 30
-EXPONENT_MAX = 18
 
 
 def bounded(number: Decimal, where: str) -> Decimal:
@@ -167,10 +165,10 @@ def bounded(number: Decimal, where: str) -> Decimal:
     Raises:
         BadVenueData: It has more digits, or is larger or finer, than any amount or price is.
     """
-    _, digits, exponent = number.as_tuple()
-    if not isinstance(exponent, int) or len(digits) > DIGITS_MAX or abs(exponent) > EXPONENT_MAX:
-        raise BadVenueData(where, "a number beyond all bounds")
-    return number
+    try:
+        return bounds.bounded(number)
+    except bounds.OutOfBounds as error:
+        raise BadVenueData(where, str(error)) from error
 
 
 def decode(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
@@ -180,8 +178,9 @@ def decode(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
         BadVenueData: It is something else; names the place within it.
     """
     try:
+        bounds.check_nesting(bytes(body))
         return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, bounds.OutOfBounds) as error:
         raise BadVenueData(where, str(error)) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise BadVenueData(where, f"not JSON ({type(error).__name__})") from error

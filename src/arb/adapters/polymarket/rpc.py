@@ -17,13 +17,12 @@ import msgspec
 
 from arb.adapters.polymarket.calls import Call, View
 from arb.adapters.polymarket.contracts import POLYGON
+from arb.domain.bounds import check_nesting
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable, VenueError
 
 Answer = TypeVar("Answer")
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
-BRACKETS_MAX = 4000
-"""Arrays and objects in one answer; a receipt with its logs has some hundreds at most."""
 TEXT_MAX = 200
 TOO_MANY = 429
 OWN_REVERT_CODE, LIMIT_CODE = 3, -32005
@@ -276,12 +275,10 @@ class Rpc:
         asked = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": list(params)}
         self.counts[f"requests:{node.name}"] += 1
         body = await self._post(node, msgspec.json.encode(asked))
-        if body.count(b"[") + body.count(b"{") > BRACKETS_MAX:
-            # Before it is decoded: what nests without end can use up the stack of the process.
-            raise Unavailable(f"{node.name} does not speak JSON-RPC (nested beyond all bounds)")
         try:
+            check_nesting(body)
             envelope = msgspec.json.decode(body, type=_Envelope)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             said = str(error)[:TEXT_MAX]
             raise Unavailable(f"{node.name} does not speak JSON-RPC ({said})") from error
         if envelope.error is not None:

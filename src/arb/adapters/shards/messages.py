@@ -6,7 +6,9 @@ from typing import TypeVar
 
 import msgspec
 
+from arb.domain.bounds import OutOfBounds, bounded, check_nesting
 from arb.domain.market import Event, EventId, Exclusive, Implies, Market, Relation, Same, Universe
+from arb.domain.money import ZERO
 from arb.domain.sweep import Glimpse, outcomes_of
 
 SCHEMA = 1
@@ -113,6 +115,13 @@ def load_part(data: bytes, subject: str, names: Names) -> Part:
         raise BadMessage("the part is of another sweep than its subject says")
     known = {market.id for market in part.markets}
     relations: tuple[Relation, ...] = (*part.exclusive, *part.implies, *part.same)
+    try:
+        for market in part.markets:
+            rate = market.fees.rate if market.fees else ZERO
+            for number in (market.rules.tick, market.rules.min_size, market.delay_seconds, rate):
+                bounded(number)
+    except OutOfBounds as error:
+        raise BadMessage(f"market {market.slug[:80]}: {error}") from error
     if not all(market in known for relation in relations for market in relation.markets):
         raise BadMessage("a relation names a market that is not in the part")
     return part
@@ -167,8 +176,9 @@ M = TypeVar("M", Part, Answer)
 
 def _load(data: bytes, kind: type[M]) -> M:
     try:
+        check_nesting(data)
         message = msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadMessage(str(error)) from error
     if message.schema != SCHEMA:
         raise BadMessage(f"schema {message.schema}, not {SCHEMA}")
