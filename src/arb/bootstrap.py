@@ -148,6 +148,7 @@ async def paper_desk(
             scouts=scouts,
             observers=observers,
             circuits=venue.reader.circuits,
+            close_circuits=venue.reader.close_circuits,
             traffic=lambda: venue.reader.counts,
         )
 
@@ -185,6 +186,7 @@ async def live_desk(
             statements=live.statements,
             observers=observers,
             circuits=venue.reader.circuits,
+            close_circuits=venue.reader.close_circuits,
             traffic=lambda: venue.reader.counts,
         )
 

@@ -333,5 +333,7 @@ class Desk:
     apart: Apart = at_once
     circuits: Callable[[], Mapping[str, str]] = dict
     """The state of each host's circuit breaker, for those who watch."""
+    close_circuits: Callable[[], None] = lambda: None
+    """Lets every host be asked again at once, for an operator who knows that it is back."""
     traffic: Callable[[], Mapping[str, int]] = dict
     """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""

@@ -14,15 +14,16 @@ from arb.domain.news import CycleEnded, CycleSkipped, Trouble
 from arb.domain.report import CycleReport, Problem
 from arb.engine.bus import Bus, TooSlow
 from arb.engine.watch import Health, Watch
+from arb.net.circuit import Circuit, CircuitState
 from tests.api.conftest import world
 
 NORMAL = RiskStatus(can_trade=True, state=TradingState.NORMAL)
 
 
-def _report(*, reachable=True, cycle=1):
+def _report(*, reachable=True, cycle=1, risk=NORMAL):
     now = SystemClock().now()
     return CycleReport(
-        cycle=cycle, mode="dry-run", account="a", started_at=now, duration_ms=1, risk=NORMAL,
+        cycle=cycle, mode="dry-run", account="a", started_at=now, duration_ms=1, risk=risk,
         reachable=reachable,
     )  # fmt: skip
 
@@ -243,24 +244,87 @@ def test_errors_leave_the_window_after_an_hour():
 
 
 async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(served):
-    async def fails():
-        for observer in served.found.observers:
-            observer(CycleEnded(_report(reachable=False)))
-
-    for _ in range(9):
-        await served.control._tick(fails)
+    await _tick_often(served, _in_trouble, 9)
+    await _tick_often(served, _away, 3)  # which counts for nothing here
     async with served.client() as client:
         health = (await client.get("/api/v1/bot/health")).json()
-        assert (health["status"], health["consecutive_errors"]) == ("degraded", 9)
-        await served.control._tick(fails)
+        assert (health["status"], health["consecutive_errors"]) == ("paused", 12)
+        assert (await served.control.desk.ledger.standing()).outage
+        await client.post("/api/v1/bot/resume", json={})
+        await _tick_often(served, _in_trouble, 10)
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
         halted = (await client.get("/api/v1/alerts")).json()[0]
         assert (halted["level"], halted["condition"]) == ("critical", "halted")
         assert "10 cycles in a row failed" in halted["text"]
-        await client.post("/api/v1/bot/reset-errors", json={})
-        assert (await client.get("/api/v1/bot/health")).json()["consecutive_errors"] == 0
+        await _tick_often(served, _well, 5)
+        assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
         await client.post("/api/v1/bot/resume", json={})
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "healthy"
+
+
+async def test_an_outage_is_over_after_three_cycles_that_succeed_in_a_row(served):
+    ledger = served.control.desk.ledger
+    await _tick_often(served, _away, 10)
+    assert (await ledger.standing()).outage
+    await _tick_often(served, _well, 2)
+    await _tick_often(served, _unanswered, 1)
+    await _tick_often(served, _well, 2)
+    assert (await ledger.standing()).outage
+    await _tick_often(served, _well, 1)
+    assert (await ledger.standing()).state is TradingState.NORMAL
+    await _tick_often(served, _away, 10)
+    await served.control.pause("lunch")
+    await _tick_often(served, _well, 5)
+    assert (await ledger.standing()).reason == "paused: lunch"
+
+
+async def test_who_resumes_in_the_ledger_is_not_paused_again_for_old_failures(served):
+    ledger = served.control.desk.ledger
+    await _tick_often(served, _in_trouble, 10)
+    await ledger.set_standing(Standing(since=served.control.clock.now(), by_operator=True))
+    await _tick_often(served, _in_trouble, 9)
+    assert (await ledger.standing()).state is TradingState.NORMAL
+    await _tick_often(served, _in_trouble, 1)
+    assert (await ledger.standing()).paused
+
+
+async def test_reset_errors_closes_circuits(served):
+    reader = served.control.desk.circuits.__self__
+    host = served.address.removeprefix("http://")
+    reader._circuits[host] = Circuit(state=CircuitState.OPEN, failures=9)
+    async with served.client() as client:
+        await client.post("/api/v1/bot/reset-errors", json={})
+        health = (await client.get("/api/v1/bot/health")).json()
+    assert health["circuits"][host] == health["circuit_breaker_state"] == "closed"
+
+
+async def _tick_often(served, news, times):
+    """So many cycles that come to this."""
+
+    async def cycle():
+        for one in news():
+            for observer in served.found.observers:
+                observer(one)
+
+    for _ in range(times):
+        await served.control._tick(cycle)
+
+
+def _well():
+    return [CycleEnded(_report(risk=RiskStatus(can_trade=False, state=TradingState.HALTED)))]
+
+
+def _away():
+    return [CycleEnded(_report(reachable=False))]
+
+
+def _unanswered():
+    """The listing and the books are read, and a node does not answer."""
+    return [Trouble(Problem(where="reconciliation", what="no node", away=True)), *_well()]
+
+
+def _in_trouble():
+    return [Trouble(Problem(where="plan 7", what="KeyError: 'price'")), *_well()]
 
 
 async def test_metrics_count_what_happened(settled):

@@ -122,13 +122,11 @@ def resume(reason: Reason = "", profile: Profile = None) -> None:
 
 
 def reset_errors(profile: Profile = None) -> None:
-    """Forget the errors that the running orchestrator has counted within the hour."""
+    """Forget the errors that the running orchestrator has counted, and ask every host again."""
     from arb.cli.output import print_line
     from arb.runtime.remote import reset_errors as reset
 
-    forgotten = wait(reset(load(profile)))
-    told = ", ".join(f"{count} {where}" for where, count in forgotten.items()) or "none"
-    print_line(f"Errors forgotten: {told}.")
+    print_line(wait(reset(load(profile))))
 
 
 @api.command("token")

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 PAUSED = "paused"
 """How the reason of a pause begins: a halt that an operator means to end soon."""
+OUTAGE = f"{PAUSED}: the venue was away"
+"""How the reason of a pause begins that ends by itself when the venue is back."""
 
 
 class TradingState(StrEnum):
@@ -32,6 +34,11 @@ class Standing:
     def paused(self) -> bool:
         """Whether no new plan may start although nothing has called for a halt."""
         return self.state is TradingState.HALTED and self.reason.startswith(PAUSED)
+
+    @property
+    def outage(self) -> bool:
+        """Whether nobody but the venue holds trading back: the pause ends when it is back."""
+        return self.paused and not self.by_operator and self.reason.startswith(OUTAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ class Problem:
 
     where: str
     what: str
+    away: bool = False
+    """Whether it is that the venue did not answer: such trouble ends by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from arb.domain.errors import ArbError, LedgerError, VenueError
-from arb.domain.halt import PAUSED, Standing, TradingState
+from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState
 from arb.domain.news import News, StateChanged, Trouble
 from arb.domain.report import CycleReport, Problem
 from arb.engine.orchestrator import ArbitrageOrchestrator
@@ -62,11 +62,15 @@ class Control:
     """The strategies that look; the desk's own list."""
     installed: Mapping[str, Callable[[], Strategy]]
     """Every strategy that could look, by name."""
+    reset_asked: Callable[[], bool] = lambda: False
+    """Whether somebody who cannot speak to the API has asked for `reset_errors` since last time."""
     running: bool = field(default=False, init=False)
     started_at: datetime | None = field(default=None, init=False)
     ended: bool = field(default=False, init=False)
     """The run is over: nothing can be commanded any more."""
     _at_work: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _held: bool = field(default=False, init=False)
+    """Whether failed cycles have led to a pause that may still stand."""
 
     @property
     def clock(self) -> Clock:
@@ -143,9 +147,10 @@ class Control:
         return standing
 
     def reset_errors(self) -> dict[str, int]:
-        """Forget the errors; answers with what they were."""
+        """Forget the errors and ask every host again; answers with what the errors were."""
         before = self.watch.errors()
         self.watch.reset()
+        self.desk.close_circuits()
         return before
 
     def add_strategy(self, name: str) -> bool:
@@ -206,26 +211,54 @@ class Control:
             return
         async with self._at_work:
             try:
+                if self.reset_asked():
+                    self.reset_errors()
                 await self._heed_the_ledger()
                 await tick()
             except Exception:
                 self.watch.failed()
                 raise
-        if self.watch.must_pause and not await self._halted():
-            what = f"{self.watch.consecutive} cycles in a row failed; `arb reset-errors` and resume"
-            await self._set(TradingState.HALTED, f"{PAUSED}: {what}", by_operator=False)
+        await self._hold_or_let_go()
 
-    async def _heed_the_ledger(self) -> None:
-        """Let go of the switch when somebody else has resumed trading in the ledger since."""
-        if not self.switch.reason:
+    async def _hold_or_let_go(self) -> None:
+        """Pause after many failed cycles; end the pause of an outage that is over.
+
+        What an operator has said is never overruled.
+        """
+        report, watch = self.watch.last_report, self.watch
+        held = report is not None and report.risk.state is TradingState.HALTED
+        if not watch.must_pause and not (held and watch.recovered):
             return
         standing = await self.desk.ledger.standing()
-        since, thrown = standing.since, self.switch.thrown_at
-        if standing.state is not TradingState.HALTED and since and thrown and since > thrown:
-            self.switch.reason = ""
+        if standing.outage and watch.recovered:
+            told = f"the venue is back: {watch.options.resume_after} cycles in a row succeeded"
+            await self._set(TradingState.NORMAL, "", by_operator=False, told=told)
+        elif standing.state is not TradingState.HALTED and watch.must_pause:
+            self._held = True
+            await self._set(TradingState.HALTED, self._why_held(), by_operator=False)
 
-    async def _halted(self) -> bool:
-        return (await self.desk.ledger.standing()).state is TradingState.HALTED
+    def _why_held(self) -> str:
+        watch = self.watch
+        if watch.outage:
+            return (
+                f"{OUTAGE} for {watch.consecutive} cycles in a row; it goes on by itself "
+                f"after {watch.options.resume_after} that succeed"
+            )
+        return f"{PAUSED}: {watch.consecutive} cycles in a row failed; see the log, then resume"
+
+    async def _heed_the_ledger(self) -> None:
+        """Do as somebody else who has resumed trading in the ledger since means it."""
+        if not self.switch.reason and not self._held:
+            return
+        standing = await self.desk.ledger.standing()
+        if standing.state is TradingState.HALTED:
+            return
+        if self._held:
+            self._held = False
+            self.watch.reset()
+        since, thrown = standing.since, self.switch.thrown_at
+        if self.switch.reason and since and thrown and since > thrown:
+            self.switch.reason = ""
 
     async def _set(
         self, state: TradingState, reason: str, *, by_operator: bool = True, told: str = ""
@@ -258,3 +291,12 @@ class Control:
         """Tell everybody who listens."""
         for observer in self.desk.observers:
             observer(news)
+
+
+async def end_outage(desk: Desk) -> None:
+    """End a pause that an outage has left behind, where single cycles are run by something else."""
+    if (await desk.ledger.standing()).outage:
+        back = Standing(state=TradingState.NORMAL, since=desk.clock.now())
+        await desk.ledger.set_standing(back)
+        for observer in desk.observers:
+            observer(StateChanged(back.state, "the venue is back"))

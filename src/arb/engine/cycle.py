@@ -100,7 +100,7 @@ class Cycle:
         try:
             look = await self.look(await desk.catalog.event(event) if event else None)
         except VenueError as error:
-            tally.errors.append(Problem(where="venue", what=str(error)))
+            tally.errors.append(Problem(where="venue", what=str(error), away=True))
             look = None
         if look is not None:
             self._tell(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from arb.domain.errors import VenueError
+from arb.domain.errors import Unavailable, VenueError
 from arb.domain.fact import Requested, Settled
 from arb.domain.halt import RiskStatus
 from arb.domain.money import NO_USD, Usd, micro_down
@@ -160,9 +160,12 @@ class ArbitrageOrchestrator:
         """Hold the ledger against the venue, if there is one to be asked."""
         if self._desk.statements is None:
             return
-        trouble = await self.reconciler.try_run()
-        for what in filter(None, [trouble, *map(describe, self.reconciler.differences)]):
-            self._tell(Trouble(Problem(where="reconciliation", what=what)))
+        where = "reconciliation"
+        if error := await self.reconciler.try_run():
+            away = isinstance(error, Unavailable)
+            self._tell(Trouble(Problem(where=where, what=str(error), away=away)))
+        for difference in self.reconciler.differences:
+            self._tell(Trouble(Problem(where=where, what=describe(difference))))
 
     async def _tick(self) -> None:
         if not self._stopping:
@@ -187,7 +190,9 @@ class ArbitrageOrchestrator:
                     try:
                         await self._redeem(plan, held, pays[held.outcome])
                     except VenueError as error:
-                        self._tell(Trouble(Problem(where=f"redeem {held.market}", what=str(error))))
+                        away = isinstance(error, Unavailable)
+                        where = f"redeem {held.market}"
+                        self._tell(Trouble(Problem(where=where, what=str(error), away=away)))
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:

@@ -91,13 +91,13 @@ class Reconciler:
         self.done_at = clock.now()
         return review.differences
 
-    async def try_run(self) -> str:
-        """The same; says what went wrong instead of raising."""
+    async def try_run(self) -> VenueError | None:
+        """The same; answers with why the venue could not be asked instead of raising."""
         try:
             await self.run()
         except VenueError as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
     async def accept(self, reason: str) -> Sequence[Adjustment]:
         """Book what the venue says where the two differ; for an operator who knows why.

@@ -29,7 +29,7 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
     """No cycle has succeeded for minutes, or trading halted by itself."""
     PAUSED = "paused"
-    """An operator holds trading back; scanning goes on."""
+    """An operator, or an outage until it is over, holds trading back; scanning goes on."""
     STOPPED = "stopped"
 
 
@@ -42,6 +42,8 @@ class WatchOptions:
     """Failed cycles in a row."""
     pause_after: int = 10
     """Failed cycles in a row within the window."""
+    resume_after: int = 3
+    """Cycles that succeeded in a row, after which a pause for an outage ends."""
     unhealthy_after: timedelta = timedelta(minutes=5)
     """Without a cycle that succeeded."""
 
@@ -72,8 +74,12 @@ class Watch:
     busy: bool = False
     """Whether a cycle is at work."""
     _errors: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
-    _failed: deque[datetime] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _failed: deque[tuple[datetime, bool]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    """When a cycle has failed, and whether because the venue was away."""
+    _good: int = 0
+    """Cycles that have succeeded in a row."""
     _troubled: bool = False
+    _unanswered: bool = False
     _begun: datetime | None = None
 
     def __call__(self, news: News) -> None:
@@ -84,21 +90,23 @@ class Watch:
             case CycleEnded(report=report):
                 self._ended(report)
             case Trouble(problem=problem):
-                self.count(problem.where)
+                self.count(problem.where, away=problem.away)
             case _:
                 pass
 
-    def count(self, where: str) -> None:
-        """One more error."""
+    def count(self, where: str, *, away: bool = False) -> None:
+        """One more error; `away` if it is that the venue did not answer."""
         kind = _kind(where)
         self._errors.append((self.clock.now(), kind))
-        self._troubled |= kind in SERIOUS
+        if kind in SERIOUS:
+            self._troubled |= not away
+            self._unanswered |= away
 
     def failed(self) -> None:
         """A cycle broke off."""
         self.busy = False
         self.count("cycle")
-        self._failed.append(self.clock.now())
+        self._fail(away=False)
 
     def begin(self) -> None:
         """The orchestrator runs from here on: from now on a success is waited for."""
@@ -112,13 +120,22 @@ class Watch:
     @property
     def consecutive(self) -> int:
         """Failed cycles in a row within the window."""
-        since = self.clock.now() - self.options.window
-        return sum(at >= since for at in self._failed)
+        return len(self._lately())
 
     @property
     def must_pause(self) -> bool:
-        """Whether so many cycles have failed that trading must wait for an operator."""
+        """Whether so many cycles have failed that trading must wait."""
         return self.consecutive >= self.options.pause_after
+
+    @property
+    def outage(self) -> bool:
+        """Whether without the cycles that failed because the venue was away it need not wait."""
+        return sum(not away for away in self._lately()) < self.options.pause_after
+
+    @property
+    def recovered(self) -> bool:
+        """Whether so many cycles have succeeded that an outage is over."""
+        return self._good >= self.options.resume_after
 
     def errors(self) -> dict[str, int]:
         """How many errors within the window, by where."""
@@ -157,12 +174,22 @@ class Watch:
 
     def _ended(self, report: CycleReport) -> None:
         self.busy, self.last_report = False, report
-        if self._troubled or not report.reachable:
-            self._failed.append(self.clock.now())
+        if self._troubled or self._unanswered or not report.reachable:
+            self._fail(away=not (self._troubled and report.reachable))
         else:
             self._failed.clear()
+            self._good += 1
             self.last_success = self.clock.now()
-        self._troubled = False
+        self._troubled = self._unanswered = False
+
+    def _fail(self, *, away: bool) -> None:
+        self._failed.append((self.clock.now(), away))
+        self._good = 0
+
+    def _lately(self) -> list[bool]:
+        """Of each failed cycle within the window, whether it failed for the venue."""
+        since = self.clock.now() - self.options.window
+        return [away for at, away in self._failed if at >= since]
 
 
 def _halted_by_itself(standing: Standing) -> str:

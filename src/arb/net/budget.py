@@ -23,6 +23,10 @@ class Budgets(Protocol):
         """The state of the circuit of whoever is asked, if anybody is."""
         ...
 
+    def close_circuits(self) -> None:
+        """Ask them again, whatever they did before."""
+        ...
+
     async def close(self) -> None:
         """Let go of all connections."""
         ...
@@ -46,6 +50,9 @@ class OwnBudgets:
     def circuits(self) -> Mapping[str, str]:
         """See `Budgets`."""
         return {}
+
+    def close_circuits(self) -> None:
+        """See `Budgets`."""
 
     async def close(self) -> None:
         """See `Budgets`."""

@@ -104,6 +104,12 @@ class HttpReader:
         hosts = {host: circuit.state.value for host, circuit in self._circuits.items()}
         return {**hosts, **self._budgets.circuits()}
 
+    def close_circuits(self) -> None:
+        """Ask every host again, whatever it did before."""
+        for host, circuit in self._circuits.items():
+            self._circuits[host] = circuit.succeeded()
+        self._budgets.close_circuits()
+
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()

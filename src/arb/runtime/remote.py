@@ -10,6 +10,7 @@ from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.halt import PAUSED, TradingState
 from arb.runtime import reads
+from arb.runtime.resets import reset_file
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
@@ -111,22 +112,29 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
     return Done(TradingState.NORMAL.value, reason, "ledger", answer.note)
 
 
-async def reset_errors(loaded: Loaded) -> dict[str, int]:
-    """Forget the errors that the running orchestrator has counted.
+async def reset_errors(loaded: Loaded) -> str:
+    """Have the running orchestrator forget its errors and ask every host again.
+
+    Returns:
+        What comes of it, for people.
 
     Raises:
-        NotReady: None answers: what is counted lives as long as the process.
+        ArbError: It cannot be asked to.
     """
     answer = await ask(loaded, "POST", "/bot/reset-errors", {})
-    if answer.document is None:
-        port = loaded.settings.api.port
-        raise NotReady(
-            answer.note
-            or f"no orchestrator answers on port {port}: errors are counted while one runs "
-            "with `arb run --api`"
-        )
-    forgotten: dict[str, int] = answer.document["forgotten"]
-    return forgotten
+    if answer.document is not None:
+        forgotten: dict[str, int] = answer.document["forgotten"]
+        told = ", ".join(f"{count} {where}" for where, count in forgotten.items()) or "none"
+        return f"Errors forgotten: {told}."
+    place = reads.workplace(loaded)
+    if place.process is None and not place.on_server:
+        # What is counted lives as long as the process.
+        return f"There is nothing to forget. {place.sentence}"
+    file = reset_file(loaded.settings.database.url)
+    if file is None:
+        raise NotReady(answer.note or "no other process sees a ledger in memory")
+    file.ask()
+    return f"The errors are forgotten when the next cycle begins. {place.sentence}"
 
 
 async def live_glance(loaded: Loaded) -> dict[str, Any] | None:

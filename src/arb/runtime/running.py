@@ -11,7 +11,7 @@ from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
-from arb.engine.control import Control
+from arb.engine.control import Control, end_outage
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.ports import Desk, Observer
@@ -37,6 +37,8 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
         with on_stop(orchestrator.stop):
             report = await orchestrator.run_once()
+            if report.reachable:
+                await end_outage(desk)
             statistics = await orchestrator.shutdown()
         return report, statistics, len(await desk.ledger.open_plans())
 

@@ -25,6 +25,7 @@ from arb.plugins import installed
 from arb.ports import Desk, Observer
 from arb.runtime.memory import quiet
 from arb.runtime.recent import Recent
+from arb.runtime.resets import reset_file
 from arb.runtime.served import LedgerDocuments
 from arb.strategies.options import StrategyOptions
 
@@ -80,6 +81,7 @@ def commanded(
         own = replace(own, apart=_apart)
     observers.append(watch)
     orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
+    asking = reset_file(settings.database.url)
     options = StrategyOptions(max_legs=settings.strategies.max_legs)
     control = Control(
         orchestrator=orchestrator,
@@ -88,6 +90,7 @@ def commanded(
         switch=switch,
         roster=roster,
         installed={name: partial(make, options) for name, make in installed().items()},
+        reset_asked=asking.asked if asking else lambda: False,
     )
     return Commanded(orchestrator, control, own, observers, beside)
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from arb.domain.halt import TradingState
+from arb.domain.halt import OUTAGE, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import News, PlanEnded, StateChanged, Trouble
 from arb.domain.position import Portfolio
@@ -13,7 +13,8 @@ def say(news: News) -> str:
     """The sentence for news that a person may have to act on; empty for all other news."""
     match news:
         case StateChanged(state=TradingState.HALTED, reason=reason):
-            return f"Trading is halted: {reason or 'no reason given'}. `arb resume` ends it."
+            mend = "" if reason.startswith(OUTAGE) else " `arb resume` ends it."
+            return f"Trading is halted: {reason or 'no reason given'}.{mend}"
         case StateChanged(state=TradingState.THROTTLED, reason=reason):
             return f"Trading is throttled: {reason}. It does half the work and recovers by itself."
         case PlanEnded(plan=plan, report=report) if report.alarm:

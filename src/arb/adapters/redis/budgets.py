@@ -106,6 +106,10 @@ class SharedBudgets:
         """See `arb.net.budget.Budgets`."""
         return {"redis": self._circuit.state.value}
 
+    def close_circuits(self) -> None:
+        """See `arb.net.budget.Budgets`."""
+        self._circuit = self._circuit.succeeded()
+
     async def close(self) -> None:
         """See `arb.net.budget.Budgets`."""
         await self._client.aclose()

@@ -1,0 +1,40 @@
+"""`arb reset-errors` where no API answers: a file beside the ledger that asks for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from arb.domain.errors import ArbError
+from arb.runtime.sentinel import sentinel_of
+
+
+@dataclass(frozen=True, slots=True)
+class ResetFile:
+    """Made by whoever asks, removed by the orchestrator that does it."""
+
+    path: Path
+
+    def ask(self) -> None:
+        """Ask for it.
+
+        Raises:
+            ArbError: The file cannot be made.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
+        except OSError as error:
+            raise ArbError(f"{self.path} cannot be made: {error.strerror}") from error
+
+    def asked(self) -> bool:
+        """Whether somebody has asked since last time."""
+        try:
+            self.path.unlink()
+        except OSError:  # there is none; or one that would be obeyed for ever
+            return False
+        return True
+
+
+def reset_file(url: str) -> ResetFile | None:
+    """The file for the ledger at this address; `None` for one in memory."""
+    sentinel = sentinel_of(url)
+    return ResetFile(sentinel.path.with_suffix(".reset")) if sentinel else None
