@@ -37,7 +37,7 @@ class World:
 async def world(folder, monkeypatch, scenario="demo", **flags):
     """The API serves while the block runs; cycles run when the test says so."""
     tokens = Tokens(Token(role.value, role, digest_of(text)) for role, text in TOKENS.items())
-    monkeypatch.setattr(server, "_tokens", lambda _: (tokens, None))
+    monkeypatch.setattr(server, "_tokens", lambda *_: (tokens, None))
     async with exchange_at(scenario, 7) as (_, address):
         flags = {
             "api.enabled": True,

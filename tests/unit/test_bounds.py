@@ -14,9 +14,9 @@ from arb.domain.bounds import (
     OutOfBounds,
     bounded,
     check_nesting,
-    document,
     number,
 )
+from arb.files import document
 
 
 @pytest.mark.parametrize(

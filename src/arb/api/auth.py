@@ -5,15 +5,17 @@ import hmac
 import ipaddress
 import json
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from arb.domain.errors import ConfigError
+from arb.files import document
 
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 22
@@ -60,10 +62,23 @@ class Tokens:
     made or revoked is good or gone at once. A file that cannot be used holds no good token.
     """
 
-    def __init__(self, tokens: Iterable[Token], file: Path | None = None) -> None:
-        self._own, self._file = tuple(tokens), file
+    def __init__(
+        self,
+        tokens: Iterable[Token],
+        file: Path | None = None,
+        tell: Callable[[str], None] = lambda _what: None,
+    ) -> None:
+        """Let these tokens in, and those of the file.
+
+        Args:
+            tokens: Good as long as this lives.
+            file: With more tokens; none where there is no file.
+            tell: Hears, once each time, why the file cannot be used.
+        """
+        self._own, self._file, self._tell = tuple(tokens), file, tell
         self._kept: tuple[Token, ...] = ()
         self._seen: tuple[int, ...] | None = None
+        self._told = ""
 
     def __len__(self) -> int:
         return len(self._good())
@@ -76,8 +91,14 @@ class Tokens:
             seen = (about.st_ino, about.st_mtime_ns, about.st_size, about.st_mode)
             if seen != self._seen:
                 self._kept, self._seen = tuple(read_tokens(self._file)), seen
-        except (OSError, ConfigError):
+                self._told = ""
+        except FileNotFoundError:
             self._kept, self._seen = (), None
+        except (OSError, ConfigError) as error:
+            self._kept, self._seen = (), None
+            if str(error) != self._told:
+                self._told = str(error)
+                self._tell(self._told)
         return (*self._own, *self._kept)
 
     def find(self, presented: str) -> Principal | None:
@@ -121,16 +142,30 @@ def read_tokens(path: Path) -> list[Token]:
         about = os.fstat(file)
         if not stat.S_ISREG(about.st_mode) or about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"api.token_file = {path}: others can read it; chmod 600 it")
-        content = os.read(file, FILE_BYTES_MAX)
+        content = os.read(file, FILE_BYTES_MAX + 1)
     finally:
         os.close(file)
     try:
-        return [
-            Token(str(one["name"]), Role(one["role"]), str(one["sha256"]))
-            for one in json.loads(content)["tokens"]
-        ]
+        if len(content) > FILE_BYTES_MAX:
+            raise ValueError("too large")  # noqa: TRY301  # one refusal for all that it can be
+        return [_token(one) for one in document(content)["tokens"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"api.token_file = {path}: it is no file of tokens") from error
+        raise ConfigError(
+            f"api.token_file = {path}: it is no file of tokens, so none of them is good; "
+            "move it away and make tokens anew"
+        ) from error
+
+
+def _token(one: dict[str, Any]) -> Token:
+    """A row of the file.
+
+    Raises:
+        ValueError, KeyError, TypeError: It is none.
+    """
+    name, digest = one["name"], one["sha256"]
+    if not (isinstance(name, str) and name and re.fullmatch(r"[0-9a-f]{64}", digest)):
+        raise ValueError("a name and a SHA-256 in hexadecimal")
+    return Token(name, Role(one["role"]), digest)
 
 
 def add_token(path: Path, name: str, role: Role) -> str:

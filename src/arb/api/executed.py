@@ -13,6 +13,7 @@ from typing import Any
 from arb.api.audit import AuditError
 from arb.domain.errors import VenueError
 from arb.engine.control import Refusal
+from arb.files import read_document
 from arb.ports import Clock
 
 KEPT = timedelta(hours=24)
@@ -115,12 +116,31 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _read(path: Path | None) -> dict[str, Execution]:
-    if path is None or not path.exists():
+    if path is None:
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {key: Execution(one["at"], one["answer"]) for key, one in found.items()}
+        found = read_document(path)
+        return {key: _execution(one) for key, one in found.items()}
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise AuditError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise AuditError(f"{path} is damaged; move it away") from error
+        raise AuditError(
+            f"{path} is damaged: which commands were carried out is not known; move it away when "
+            "none of the last 24 hours will be sent again with its key"
+        ) from error
+
+
+def _execution(one: dict[str, Any]) -> Execution:
+    """One entry of the file.
+
+    Raises:
+        ValueError, TypeError, KeyError: It is none.
+    """
+    at, answer = one["at"], one["answer"]
+    if not (answer is None or isinstance(answer, dict)):
+        raise TypeError("an answer is an object")
+    if datetime.fromisoformat(at).utcoffset() is None:
+        raise ValueError("a time has an offset")
+    return Execution(at, answer)

@@ -273,7 +273,7 @@ class Bot(Model):
 
     bot_id: str
     does: Literal["decides", "executes", "prints"]
-    status: Literal["running", "restarting", "stopped", "failed", "gone", "script"]
+    status: Literal["running", "restarting", "stopped", "failed", "unknown", "gone", "script"]
     is_running: bool
     gave_up: bool = Field(description="Its restarts are used up: start it by hand.")
     pid: int | None

@@ -1,7 +1,7 @@
 """External bots: which there are, how they do, and which plan goes to whom."""
 
-from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Literal
 
 import typer
 
@@ -134,7 +134,7 @@ def bots_route(
         print_table("Rules, in order", ("rule", "when", "bot", "holds", "why"), shown)
 
 
-def _ask(name: str, wish: str, profile: str | None) -> None:
+def _ask(name: str, wish: Literal["start", "stop", "restart"], profile: str | None) -> None:
     from arb.cli.output import print_line
     from arb.runtime.bot_files import ask_supervisor
 
@@ -142,12 +142,10 @@ def _ask(name: str, wish: str, profile: str | None) -> None:
 
 
 def _number(name: str, given: str) -> Decimal:
+    from arb.domain import bounds
     from arb.domain.errors import ConfigError
 
     try:
-        number = Decimal(given)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise ConfigError(f"--{name} {given}: a number")
-    return number
+        return bounds.number(given)
+    except bounds.OutOfBounds:
+        raise ConfigError(f"--{name} {given[:40]}: a number") from None

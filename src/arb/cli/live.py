@@ -1,6 +1,6 @@
 """Commands around real money: the ladder of self-tests, permissions, reconciliation, redemption."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -93,12 +93,15 @@ def redeem(json: Json = False, profile: Profile = None) -> None:
 
 
 def _dollars(amount: str | None) -> Decimal | None:
+    from arb.domain import bounds
     from arb.domain.errors import ConfigError
 
     try:
-        found = None if amount is None else Decimal(amount)
-    except InvalidOperation:
-        raise ConfigError(f"--amount {amount}: a number of dollars, such as 500") from None
-    if found is not None and not (found.is_finite() and found > 0):
-        raise ConfigError(f"--amount {amount}: more than nothing, and not without end")
+        found = None if amount is None else bounds.number(amount)
+    except bounds.OutOfBounds:
+        raise ConfigError(
+            f"--amount {amount[:40] if amount else ''}: a number of dollars, such as 500"
+        ) from None
+    if found is not None and found <= 0:
+        raise ConfigError(f"--amount {amount}: more than nothing")
     return found

@@ -42,6 +42,8 @@ Fraction = Annotated[Decimal, Field(ge=0, le=1)]
 # Whole micro-dollars that fit the ledger's 64-bit integers with room to add them up.
 Dollars = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=6)]
 Seconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+SomeCount = Annotated[int, Field(ge=1, le=10**9)]
 SomeSeconds = Annotated[float, Field(ge=0.01, le=YEAR_SECONDS, allow_inf_nan=False)]
 
 
@@ -56,7 +58,7 @@ class ArbitrageSettings(Section):
 
     scan_interval: SomeSeconds = 30
     execution_pause: Seconds = 1.0
-    plans_per_cycle: Annotated[int, Field(ge=0)] = 10
+    plans_per_cycle: Count = 10
     resolution_check_interval: Seconds = 300
 
 
@@ -91,9 +93,9 @@ class RiskSettings(Section):
     """What is never exceeded."""
 
     max_daily_loss: Dollars = Decimal(500)
-    max_open_positions: Annotated[int, Field(ge=0)] = 20
+    max_open_positions: Count = 20
     max_daily_volume: Dollars = Decimal(50000)
-    max_consecutive_failures: Annotated[int, Field(gt=0)] = 10
+    max_consecutive_failures: SomeCount = 10
     max_voided: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.05")
     max_book_age: SomeSeconds = 15
     throttle_at: Fraction = Decimal("0.8")
@@ -101,8 +103,8 @@ class RiskSettings(Section):
     max_partial_loss: Dollars = Decimal(100)
     adverse_move: Fraction = Decimal("0.01")
     price_collar: Fraction = Decimal("0.25")
-    max_orders_per_second: Annotated[int, Field(gt=0)] = 30
-    max_orders_per_minute: Annotated[int, Field(gt=0)] = 300
+    max_orders_per_second: SomeCount = 30
+    max_orders_per_minute: SomeCount = 300
 
 
 class StrategySettings(Section):
@@ -180,7 +182,7 @@ class AlertsSettings(Section):
     balance_low_usd: Dollars = Decimal(100)
     inclusion_rate: Fraction = Decimal("0.5")
     inclusion_plans: Annotated[int, Field(ge=1, le=1000)] = 10
-    failures: Annotated[int, Field(ge=1)] = 2
+    failures: SomeCount = 2
     volume_part: Fraction = Decimal("0.8")
     repeat_after: Seconds = 3600
     per_hour: Annotated[int, Field(ge=1, le=3600)] = 30
@@ -277,6 +279,8 @@ _MAY_BE_ZERO = frozenset(
         "liquidity_min",
     }
 )
+OPTION_MAX = 10**12
+"""No number of seconds, bytes or requests is larger."""
 _VENUE_MOST = {"events_per_page": 500, "books_per_request": 500}
 
 
@@ -302,5 +306,7 @@ def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
 def _out_of_bounds(name: str, value: float) -> Iterator[str]:
     if not math.isfinite(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
         yield "must be 0 or more" if name in _MAY_BE_ZERO else "must be more than 0"
-    elif value > _VENUE_MOST.get(name, math.inf):
+    elif name in _VENUE_MOST and value > _VENUE_MOST[name]:
         yield f"the venue's most is {_VENUE_MOST[name]}"
+    elif value > OPTION_MAX:
+        yield f"must be {OPTION_MAX} or less"

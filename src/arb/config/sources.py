@@ -5,13 +5,13 @@ can tell.
 """
 
 import difflib
-import json
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,18 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from arb.config.schema import MAPPINGS, SECRETS, Settings, faults
+from arb.domain import bounds
 from arb.domain.errors import ConfigError
+from arb.files import document
 
 PREFIX = "ARB_"
 LISTS = frozenset({"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled"})
 MASK = "********"
+FILE_BYTES_MAX = 1024 * 1024
+VALUE_LENGTH_MAX, NAME_LENGTH_MAX, VALUE_SHOWN_MAX = 4096, 100, 300
+"""Characters of a setting's value and name, and of a wrong value in an error."""
+LEVELS_MAX = 8
+"""Tables within tables."""
 _ADDRESS = re.compile(r"\w+://[^\s\"'<>]+")
 # In an address, and where its beginning is missing: up to the last @, since a password that was
 # not escaped may hold slashes and more of them.
@@ -107,6 +114,7 @@ def load(
     for source, values in _sources(profile or "paper", here, flags or {}):
         for name, value in _flat(values):
             _refuse(name, value, source)
+            _bound(name, value, source)
             sources[name] = source
             _put(merged, name, _listed(name, value, source))
     try:
@@ -151,9 +159,23 @@ def _profile(name: str, here: Path) -> Path:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
+        _small_file(path)
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {str(error)[:VALUE_SHOWN_MAX]}") from error
+
+
+def _small_file(path: Path) -> None:
+    """Stop at what cannot be read to its end, such as a pipe, or not in good time.
+
+    Raises:
+        OSError: It is no ordinary file, or a large one.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError("it is no ordinary file")
+    if about.st_size > FILE_BYTES_MAX:
+        raise OSError(f"it has more than {FILE_BYTES_MAX} bytes")
 
 
 class _TextOfLists:
@@ -162,7 +184,7 @@ class _TextOfLists:
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:
             return super().decode_complex_value(field_name, field, value)  # type: ignore[misc]  # of the source that this is mixed into
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
 
 
@@ -206,6 +228,36 @@ def _refuse(name: str, value: Any, source: str) -> None:
         raise ConfigError(f"{name} ({source}) is not a setting{_near(name, _known())}")
 
 
+def _bound(name: str, value: Any, source: str) -> None:
+    """Stop at a value that is larger or longer than any setting, before anything reads it."""
+    if isinstance(value, str) and len(value) > VALUE_LENGTH_MAX:
+        raise ConfigError(f"{name} ({source}): more than {VALUE_LENGTH_MAX} characters")
+    try:
+        if isinstance(value, int) and abs(value) >= 10**bounds.DIGITS_MAX:
+            raise bounds.OutOfBounds("a number beyond all bounds")  # noqa: TRY301  # told with the others
+        number = Decimal(value) if isinstance(value, str) and name in _numbers() else value
+        if isinstance(number, Decimal) and number.is_finite():
+            bounds.bounded(number)
+    except bounds.OutOfBounds as error:
+        raise ConfigError(
+            f"{name} ({source}): {error}; set {_variable(name)} or the file right"
+        ) from None
+    except InvalidOperation:
+        return  # no number at all: the setting's own check says so
+
+
+@cache
+def _numbers() -> frozenset[str]:
+    """The dotted names of settings that are numbers."""
+    numbers = [
+        name
+        for name, value in _values(Settings())
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    ]
+    parts = (f"{name}.{part}" for name, parts in MAPPINGS.items() for part in parts)
+    return frozenset({*numbers, *parts, "polymarket.liquidity_min"})
+
+
 def _refuse_unknown(variables: Mapping[str, Any], source: str) -> None:
     known = {_variable(name) for name in _known()}
     for variable in variables:
@@ -215,7 +267,7 @@ def _refuse_unknown(variables: Mapping[str, Any], source: str) -> None:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
+    near = difflib.get_close_matches(name[:NAME_LENGTH_MAX], sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else "; see `arb config show`"
 
 
@@ -238,7 +290,13 @@ def _wrong(name: str, value: Any, what: str, sources: Mapping[str, str]) -> Conf
 
 
 def _given(name: str, value: Any) -> str:
-    return MASK if name in SECRETS else _masked(repr(value))
+    if name in SECRETS:
+        return MASK
+    written = repr(value)
+    if len(written) > VALUE_LENGTH_MAX:
+        return f"{len(written)} characters"  # a password is found in a whole address only
+    shown = _masked(written)
+    return shown if len(shown) <= VALUE_SHOWN_MAX else shown[:VALUE_SHOWN_MAX] + "…"
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
@@ -257,6 +315,8 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         dotted = f"{before}{name}"
+        if dotted.count(".") > LEVELS_MAX:
+            raise ConfigError(f"{dotted[:NAME_LENGTH_MAX]}… is not a setting")
         found = _table(value) if dotted in MAPPINGS else value
         if isinstance(found, Mapping):
             yield from _flat(found, f"{dotted}.")
@@ -267,8 +327,8 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 def _table(value: Any) -> Any:
     """A table given as JSON text; what is none stays as it is, for validation to name."""
     try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError:
+        found = document(value.encode()) if isinstance(value, str) else value
+    except ValueError:
         return value
     return found if isinstance(found, Mapping) else value
 
@@ -286,8 +346,8 @@ def _listed(name: str, value: Any, source: str) -> Any:
         return value
     if value.lstrip().startswith("["):
         try:
-            return json.loads(value)
-        except json.JSONDecodeError as error:
+            return document(value.encode())
+        except ValueError as error:
             raise ConfigError(
                 f"{name} = {_given(name, value)} ({source}): no JSON list: {error}"
             ) from error

@@ -4,11 +4,8 @@ A number of a few characters can cost seconds (`1e99999`), a few thousand bracke
 process. Readers of venues, nodes, workers, settings and our own files share these bounds.
 """
 
-import json
-import math
 import re
 from decimal import Decimal
-from typing import Any
 
 DIGITS_MAX = 30
 EXPONENT_MAX = 18
@@ -68,46 +65,3 @@ def check_nesting(raw: bytes, most: int = NESTING_MAX) -> None:
         depth += 1 if byte in b"[{" else -1
         if depth > most:
             raise OutOfBounds(f"nested deeper than {most} levels")
-
-
-def document(raw: bytes) -> Any:
-    """A small JSON text as plain values; for files that anybody may have written to.
-
-    Raises:
-        ValueError: It is not UTF-8, not JSON, nests too deep, has a name twice in one object, or a
-            number that is not finite or beyond all bounds.
-    """
-    check_nesting(raw)
-    found = json.loads(
-        raw.decode("utf-8"),
-        object_pairs_hook=_object,
-        parse_int=_whole,
-        parse_float=_part,
-        parse_constant=_constant,
-    )
-    if b"\\u" in raw:
-        json.dumps(found, ensure_ascii=False).encode()  # half of a character is no text
-    return found
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
-
-
-def _whole(text: str) -> int:
-    if len(text) > DIGITS_MAX:
-        raise OutOfBounds("a number beyond all bounds")
-    return int(text)
-
-
-def _part(text: str) -> float:
-    if len(text) > TEXT_MAX or not math.isfinite(found := float(text)):
-        raise OutOfBounds("a number beyond all bounds")
-    return found
-
-
-def _constant(text: str) -> None:
-    raise ValueError(f"{text} is not a number")

@@ -11,6 +11,7 @@ from arb.adapters.bots.files import Folder
 from arb.adapters.bots.output import tail
 from arb.adapters.bots.routing import Route, measures, route
 from arb.adapters.bots.status import (
+    Asked,
     BotState,
     Status,
     read_status,
@@ -79,7 +80,7 @@ def supervised(loaded: Loaded) -> bool:
     return False
 
 
-async def ask_supervisor(loaded: Loaded, name: str, wish: str) -> str:
+async def ask_supervisor(loaded: Loaded, name: str, wish: Asked) -> str:
     """Start, stop or restart a bot; says what came of it.
 
     Raises:

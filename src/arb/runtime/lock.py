@@ -64,10 +64,10 @@ def one_instance(ledger: Path | None) -> Iterator[None]:
         return
     ledger.parent.mkdir(parents=True, exist_ok=True)
     path = _path(ledger)
-    with path.open("a+", encoding="ascii") as file:
+    with path.open("a+", encoding="ascii", errors="replace") as file:
         if not _locked(file):
             file.seek(0)
-            owner = file.read().strip() or "unknown"
+            owner = file.read(20).strip() or "unknown"
             raise LedgerLocked(
                 f"process {owner} already works on {ledger}; stop it, or use another "
                 "ARB_DATABASE__URL"

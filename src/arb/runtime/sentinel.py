@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from arb.files import read_document
+
 FOLDER = Path("data")
 """Where the file is when the ledger is on a server: both processes must start in one folder."""
+BYTES_MAX = 1024 * 1024
+REASON_MAX = 500
 UNREADABLE = "the file that says halt cannot be read"
 
 
@@ -21,8 +25,8 @@ UNREADABLE = "the file that says halt cannot be read"
 class Sentinel:
     """A file beside the ledger with the accounts that are halted, and why.
 
-    An empty file, or one that cannot be read, halts every account: who can do no more than
-    `touch` it is understood, too.
+    An empty file, or one that is anything else than such a list, halts every account: who can do
+    no more than `touch` it is understood, too.
     """
 
     path: Path
@@ -64,14 +68,16 @@ class Sentinel:
     def _read(self) -> dict[str, str] | None:
         """Who is halted, and why; `None`: everybody."""
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
+            found = read_document(self.path, BYTES_MAX)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError):
             return None
         if not isinstance(found, dict) or not found:
             return None
-        return {str(name): str(why) or UNREADABLE for name, why in found.items()}
+        if not all(isinstance(why, str) for why in found.values()):
+            return None
+        return {name: _plain(why) or UNREADABLE for name, why in found.items()}
 
     def _write(self, halted: dict[str, str]) -> None:
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
@@ -84,6 +90,11 @@ class Sentinel:
         finally:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+def _plain(reason: str) -> str:
+    """A reason that can be printed, whoever wrote it."""
+    return "".join(each if each.isprintable() else "?" for each in reason[:REASON_MAX])
 
 
 def sentinel_of(url: str) -> Sentinel | None:

@@ -16,6 +16,8 @@ from arb.bootstrap import build_strategies, cycle_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, Unavailable, how_to_install
+from arb.domain.news import Trouble
+from arb.domain.report import Problem
 from arb.engine.bus import Bus
 from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
@@ -137,7 +139,9 @@ async def serving(
     from arb.api.render import wanted  # noqa: PLC0415
 
     options = loaded.settings.api
-    tokens, first = _tokens(options)
+    tokens, first = _tokens(
+        options, lambda what: found.control.tell(Trouble(Problem(where="tokens", what=what)))
+    )
     metrics, bus = Metrics(), Bus(wanted)
     desk = found.desk
     reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
@@ -178,7 +182,7 @@ async def serving(
         await reads.close()
 
 
-def _tokens(options: ApiSettings) -> tuple[Any, str | None]:
+def _tokens(options: ApiSettings, tell: Callable[[str], None]) -> tuple[Any, str | None]:
     from arb.api.auth import (  # noqa: PLC0415  # an extra
         Role,
         Tokens,
@@ -197,7 +201,7 @@ def _tokens(options: ApiSettings) -> tuple[Any, str | None]:
     first = None
     if not own and not kept:
         first = add_token(path, FIRST, Role.TRADE)
-    return Tokens(own, path), first
+    return Tokens(own, path, tell), first
 
 
 @contextlib.asynccontextmanager

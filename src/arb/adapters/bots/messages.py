@@ -21,6 +21,8 @@ BYTES_MAX = 65_536
 """Of one document."""
 DEPTH_MAX = 8
 """Brackets within brackets: our own documents need four."""
+PID_MAX = 2**22
+"""The kernel's own limit."""
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -127,11 +129,11 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     bot_name: BotName
     status: Annotated[str, msgspec.Meta(max_length=200)] = "running"
     timestamp: Stamp = None
-    pid: Annotated[int, msgspec.Meta(ge=1, le=2**22)] | None = None
+    pid: Annotated[int, msgspec.Meta(ge=1, le=PID_MAX)] | None = None
     schema: Literal[1] = 1
 
 
-Document = TypeVar("Document", Command, Result, Heartbeat)
+Document = TypeVar("Document", bound=msgspec.Struct)
 
 
 def parse(raw: bytes, kind: type[Document]) -> Document:

@@ -4,9 +4,10 @@ import operator
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Protocol
 
+from arb.domain import bounds
 from arb.domain.errors import ConfigError
 from arb.domain.money import ZERO, text
 from arb.domain.plan import Plan
@@ -165,6 +166,6 @@ def rule(table: Mapping[str, Any], bots: Container[str], where: str) -> Rule:
 
 def _n(match: re.Match[str]) -> Decimal:
     try:
-        return Decimal(match[3])
-    except InvalidOperation:
-        raise ConfigError(f"{match[3]} is no number") from None
+        return bounds.number(match[3])
+    except bounds.OutOfBounds as error:
+        raise ConfigError(str(error)) from None

@@ -7,12 +7,16 @@ import signal
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from arb.adapters.bots.files import Folder
-from arb.adapters.bots.messages import BadDocument
+from arb.adapters.bots.messages import PID_MAX, BadDocument, BotName, Words, parse
 from arb.adapters.bots.process import Identity, alive, group_of, signal_group
+
+Asked: TypeAlias = Literal["start", "stop", "restart"]
+"""What a supervisor can be asked to do with a bot."""
 
 
 class BotState(StrEnum):
@@ -24,19 +28,21 @@ class BotState(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     """Its restarts are used up: a person has to look."""
+    UNKNOWN = "unknown"
+    """Its file cannot be read: whether it runs, nobody can say."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """One bot as `run/{bot}.json` shows it."""
 
-    bot_name: str
+    bot_name: BotName
     state: BotState
-    since: datetime
-    pid: int = 0
-    started: int = 0
-    restarts: int = 0
-    last_exit: str = ""
-    beat: str = ""
+    since: datetime | None
+    pid: Annotated[int, msgspec.Meta(ge=0, le=PID_MAX)] = 0
+    started: Annotated[int, msgspec.Meta(ge=0)] = 0
+    restarts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    last_exit: Words = ""
+    beat: Words = ""
     beat_at: datetime | None = None
     """When a new heartbeat was seen last, by our clock."""
 
@@ -44,20 +50,26 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody asks of the supervisor: `control/{bot}.json`."""
 
-    wish: str
-    """`start`, `stop` or `restart`."""
+    wish: Asked
 
 
 def read_status(run: Folder, name: str) -> Status | None:
-    """What was last written about a bot."""
+    """What was last written about a bot; `None` where nothing was.
+
+    A file that is not what a supervisor writes about this bot says `unknown`, and why.
+    """
     try:
         found = run.read(f"{name}.json")
-        return msgspec.json.decode(found.raw, type=Status) if found else None
-    except (BadDocument, msgspec.MsgspecError):
-        return None
+        status = parse(found.raw, Status) if found else None
+        if status is not None and status.bot_name != name:
+            raise BadDocument("wrong_name")  # noqa: TRY301  # told as every other fault of the file
+    except BadDocument as error:
+        why = f"its status file cannot be read: {error.reason}"
+        return Status(bot_name=name, state=BotState.UNKNOWN, since=None, last_exit=why)
+    return status
 
 
-def write_wish(folder: Path, name: str, wish: str) -> None:
+def write_wish(folder: Path, name: str, wish: Asked) -> None:
     """Ask the supervisor that works on this folder for something."""
     control = Folder(folder / "control")
     try:
@@ -67,14 +79,16 @@ def write_wish(folder: Path, name: str, wish: str) -> None:
 
 
 def take_wish(control: Folder, name: str) -> str:
-    """What is asked for a bot, once; empty where nothing is, or nothing that can be read."""
+    """What is asked for a bot, once; empty where nothing is.
+
+    Raises:
+        BadDocument: Something is, that nobody can read; it is not there any more.
+    """
     try:
         found = control.read(f"{name}.json")
-        wish = msgspec.json.decode(found.raw, type=Wish).wish if found else ""
-    except (BadDocument, msgspec.MsgspecError):
-        wish = ""
-    control.remove(f"{name}.json")
-    return wish
+        return parse(found.raw, Wish).wish if found else ""
+    finally:
+        control.remove(f"{name}.json")
 
 
 def stop_leftover(status: Status) -> bool:

@@ -21,7 +21,7 @@ import msgspec
 from arb.adapters.bots.definition import Definition, environment, folder_of
 from arb.adapters.bots.files import Folder
 from arb.adapters.bots.mailbox import Beat, Mailbox
-from arb.adapters.bots.messages import clean
+from arb.adapters.bots.messages import BadDocument, clean
 from arb.adapters.bots.output import CHUNK, BotLog
 from arb.adapters.bots.process import (
     Identity,
@@ -95,6 +95,8 @@ class Supervisor:
             if definition.does != "prints"
         }
         self._tasks: list[asyncio.Task[None]] = []
+        self._unread: dict[str, str] = {}
+        """Why what is asked for a bot could not be read, as it was told last."""
 
     async def open(self) -> None:
         """End what an earlier supervisor left, start every bot that starts by itself, watch."""
@@ -275,7 +277,7 @@ class Supervisor:
         for name, bot in self._bots.items():
             if bot.state is BotState.RUNNING:
                 self._notice(bot)
-            wish = take_wish(self._control, name)
+            wish = self._wish(name)
             if wish == "start":
                 self.start(name)
             elif wish == "stop":
@@ -283,9 +285,23 @@ class Supervisor:
             elif wish == "restart":
                 await self.restart(name)
 
+    def _wish(self, name: str) -> str:
+        """What is asked for a bot; what cannot be read is told once, and nothing is done."""
+        try:
+            wish = take_wish(self._control, name)
+        except BadDocument as error:
+            if self._unread.get(name) != error.reason:
+                self._unread[name] = error.reason
+                self._alarm(name, f"what is asked for it cannot be read: {error.reason}")
+            return ""
+        self._unread.pop(name, None)
+        return wish
+
     async def _end_leftover(self, name: str) -> None:
         """End a process that an earlier supervisor started, if it is really that one."""
         left = read_status(self._run, name)
+        if left is not None and left.state is BotState.UNKNOWN:
+            self._alarm(name, f"{left.last_exit}; a process of before may still run")
         if left is None or not stop_leftover(left):
             return
         for _ in range(20):

@@ -184,7 +184,7 @@ function drawQuality() {
   redraw("quality", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {}, h("strong", {}, words(row.problem)), row.times > 1 ? " ×" + row.times + " " : " ", about(row)))) : empty("The venue's data has not contradicted itself."));
 }
 
-const BOT_MARKS = { running: ["✓", "yes"], restarting: ["▲", "warn"], stopped: ["■", ""], failed: ["✕", "bad"], gone: ["✕", "bad"], script: ["–", ""] };
+const BOT_MARKS = { running: ["✓", "yes"], restarting: ["▲", "warn"], stopped: ["■", ""], failed: ["✕", "bad"], gone: ["✕", "bad"], unknown: ["?", "warn"], script: ["–", ""] };
 
 function botState(row) {
   const [mark, kind] = BOT_MARKS[row.status] || ["?", ""];
