@@ -10,7 +10,7 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Finding
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
-from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId
+from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Candidate, Passed
@@ -79,6 +79,15 @@ class Catalog(Protocol):
 
     async def confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
         """Ask the exchange itself for the trading rules of a few markets."""
+        ...
+
+    async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
+        """How many outcomes the chain counts in each group; those that it did not say are absent.
+
+        Args:
+            groups: A count that is as listed may be kept for a while.
+            anew: Whether none of those that were kept will do.
+        """
         ...
 
     def completeness(self) -> Completeness:

@@ -9,7 +9,7 @@ import pytest
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
 from arb.domain.halt import Standing
-from arb.domain.market import Event, EventId, Implies, Side
+from arb.domain.market import Event, EventId, Implies, Protocol, Side, WholeGroup
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Unproven, prove
 from arb.domain.position import Portfolio
@@ -35,7 +35,7 @@ def _candidate(universe, legs, kind, event=None):
     )
 
 
-def _decide(candidate, snapshot):
+def _decide(candidate, snapshot, counted=None):
     """The gate's decision about what is proved; the proof's refusal otherwise."""
     proved = prove(candidate, snapshot)
     if isinstance(proved, Unproven):
@@ -49,6 +49,7 @@ def _decide(candidate, snapshot):
         books_from=make.NOON,
         now=make.NOON,
         plans_left=5,
+        counted=counted or {},
     )
     return review(proved, context, OPTIONS, snapshot)
 
@@ -103,6 +104,46 @@ WORLDS = {
 def test_the_kind_follows_from_the_legs_and_relations(kind):
     universe, snapshot, legs = WORLDS[kind]()
     assert prove(_candidate(universe, legs, Kind.CROSS_VENUE), snapshot).kind is kind
+
+
+def _grouped(universe, **fields):
+    """The same markets, all of them in one of the venue's groups."""
+    markets = {id_: replace(m, group="g", **fields) for id_, m in universe.markets.items()}
+    return replace(universe, markets=markets)
+
+
+@pytest.mark.parametrize("kind", WORLDS)
+def test_only_yes_of_a_whole_group_rests_on_its_being_whole(kind):
+    universe, snapshot, legs = WORLDS[kind]()
+    asked = replace(snapshot, universe=_grouped(universe))
+    proved = prove(_candidate(universe, legs, kind), asked)
+    expected = (WholeGroup("g", 3),) if kind is Kind.NEGRISK_YES else ()
+    assert proved.whole == expected
+
+
+def test_the_ids_of_protocol_v2_say_how_many_outcomes_there_are():
+    universe, snapshot, legs = _yes_set()
+    asked = replace(snapshot, universe=_grouped(universe, protocol=Protocol.V2))
+    assert prove(_candidate(universe, legs, Kind.NEGRISK_YES), asked).whole == ()
+
+
+@pytest.mark.parametrize(
+    ("counted", "reason"),
+    [
+        ({}, Reason.CHAIN_COUNT_UNKNOWN),
+        ({"other": 3}, Reason.CHAIN_COUNT_UNKNOWN),
+        ({"g": 4}, Reason.CHAIN_COUNT_DIFFERS),
+        ({"g": 2}, Reason.CHAIN_COUNT_DIFFERS),
+        ({"g": 0}, Reason.CHAIN_COUNT_DIFFERS),
+        ({"g": 3}, None),
+    ],
+)
+def test_a_yes_set_needs_the_chains_count(counted, reason):
+    universe, snapshot, legs = _yes_set()
+    asked = replace(snapshot, universe=_grouped(universe))
+    decided = _decide(_candidate(universe, legs, Kind.GROUP), asked, counted)
+    assert getattr(decided, "reason", None) is reason
+    assert isinstance(decided, Approved) is (reason is None)
 
 
 def test_part_of_a_yes_set_is_worth_nothing_under_another_label():

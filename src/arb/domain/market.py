@@ -150,6 +150,23 @@ class Exclusive:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeGroup:
+    """A group of which a proof takes one listed market to resolve YES: none may be missing."""
+
+    group: str
+    """The venue's id of it; see `Market.group`."""
+    outcomes: int
+    """How many are listed."""
+
+    def miscount(self, counted: Mapping[str, int]) -> str:
+        """How the chain's count differs from the listing's; empty: it does not, or is unknown."""
+        there = counted.get(self.group, self.outcomes)
+        if there == self.outcomes:
+            return ""
+        return f"{self.outcomes} outcomes are listed, the chain counts {there} in {self.group}"
+
+
+@dataclass(frozen=True, slots=True)
 class Implies:
     """If `premise` resolves YES, so does `conclusion`."""
 

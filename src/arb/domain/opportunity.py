@@ -14,8 +14,10 @@ from arb.domain.market import (
     Market,
     MarketId,
     OutcomeId,
+    Protocol,
     Side,
     Universe,
+    WholeGroup,
     World,
 )
 from arb.domain.money import (
@@ -139,6 +141,8 @@ class Opportunity:
     fees: Usd
     payoff_worst: Usd
     worst_world: World
+    whole: tuple[WholeGroup, ...] = ()
+    """Groups that must have no other outcome than those listed; the listing alone says so."""
 
     @property
     def profit(self) -> Usd:
@@ -221,6 +225,7 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         fees=total(p.fee for p in proven),
         payoff_worst=Usd(micro_down(poorest.pays)),
         worst_world=poorest.world,
+        whole=_whole_groups(proven, snapshot.universe),
     )
     if opportunity.profit <= 0:
         return Unproven(
@@ -310,6 +315,23 @@ def _contradiction(legs: Sequence[ProvenLeg], snapshot: Snapshot) -> tuple[Reaso
         if {market.yes, market.no} <= seen and not of_one_instant(market, snapshot):
             return Reason.MIRROR_MISMATCH, f"{market.slug}: the two books are not of one instant"
     return None
+
+
+def _whole_groups(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[WholeGroup, ...]:
+    """Groups whose completeness can be what makes the legs pay.
+
+    That one of a group comes true helps YES alone: NOs pay most where none does, and a pair pays
+    the same in every world. On protocol v2 the ids themselves say how many outcomes there are.
+    """
+    bought = {proven.leg.outcome for proven in legs}
+    found: dict[WholeGroup, None] = {}
+    for market in (p.market for p in legs if p.leg.outcome == p.market.yes):
+        if market.no in bought or market.protocol is Protocol.V2 or not market.group:
+            continue
+        for relation in universe.relations_among([market.id]):
+            if isinstance(relation, Exclusive) and relation.complete:
+                found[WholeGroup(market.group, len(relation.markets))] = None
+    return tuple(found)
 
 
 def _exit(event: Event, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     # What the venue's own metadata says when asked again.
     MARKET_UNCONFIRMED = "market_unconfirmed"
     MARKET_CHANGED = "market_changed"
+    CHAIN_COUNT_UNKNOWN = "chain_count_unknown"
+    CHAIN_COUNT_DIFFERS = "chain_count_differs"
     # What sizing and risk say.
     BELOW_MIN_PROFIT = "below_min_profit"
     BELOW_MIN_PROFIT_USD = "below_min_profit_usd"
@@ -89,6 +91,8 @@ _SENTENCES = {
     Reason.NOT_PROFITABLE: "in the worst world the legs pay no more than they cost",
     Reason.MARKET_UNCONFIRMED: "the exchange did not confirm a market's trading rules",
     Reason.MARKET_CHANGED: "the exchange's trading rules differ from the listing's",
+    Reason.CHAIN_COUNT_UNKNOWN: "how many outcomes the event has on chain could not be read",
+    Reason.CHAIN_COUNT_DIFFERS: "the chain counts more or fewer outcomes than the listing",
     Reason.BELOW_MIN_PROFIT: "the profit is below the threshold, as a fraction of cost",
     Reason.BELOW_MIN_PROFIT_USD: "the profit is below the threshold, in dollars",
     Reason.KELLY_ZERO: "the Kelly fraction is zero: the edge does not pay for its risk",

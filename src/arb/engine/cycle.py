@@ -11,7 +11,7 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.market import Event, EventId, Market, MarketId, Universe
+from arb.domain.market import Event, EventId, Market, MarketId, Universe, WholeGroup
 from arb.domain.news import (
     BooksFetched,
     Decided,
@@ -25,11 +25,18 @@ from arb.domain.opportunity import Candidate, Opportunity, Unproven, prove
 from arb.domain.plan import ExecutionReport
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
-from arb.domain.report import Completeness, Coverage, CycleReport, Funnel, Problem
+from arb.domain.report import (
+    Completeness,
+    Coverage,
+    CycleReport,
+    DataQuality,
+    Funnel,
+    Problem,
+)
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import outcomes_of, part_of
 from arb.domain.tradable import obstacle
-from arb.engine.decide import Found, contradicted, count_reasons, find, funnel
+from arb.engine.decide import Found, contradicted, count_reasons, find, funnel, miscounts
 from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
 from arb.engine.options import CycleOptions
@@ -52,6 +59,8 @@ class _Tally:
     ended: list[tuple[str, Reason]] = field(default_factory=list)
     plans: list[ExecutionReport] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
+    data_quality: list[DataQuality] = field(default_factory=list)
+    """Alarms of what was asked again before a trade; those of the look are in the look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class Look:
     counts: Funnel
     """As far as the proof."""
     confirmations: Mapping[MarketId, Confirmation]
+    counted: Mapping[str, int]
+    """How many outcomes the chain counts, by group, where a proof takes all to be listed."""
     completeness: Completeness
     coverage: Coverage | None = None
 
@@ -186,13 +197,15 @@ class Cycle:
         found, counts = await desk.apart(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
-        alarms = contradicted(proved, confirmations)
+        counted = await self._count([w for o in found.opportunities for w in o.whole])
+        alarms = (*contradicted(proved, confirmations), *miscounts(found.opportunities, counted))
         return Look(
             snapshot,
             replace(found, data_quality=(*found.data_quality, *alarms)),
             listed,
             counts if sweep is None else replace(counts, fresh=counts.fresh + sweep.fresh),
             confirmations,
+            counted,
             replace(
                 desk.catalog.completeness(),
                 books_expected=len(outcomes_of(listed)),
@@ -216,6 +229,16 @@ class Cycle:
             return {}
         try:
             return await self._desk.catalog.confirm(markets)
+        except VenueError:
+            return {}
+
+    async def _count(
+        self, groups: Sequence[WholeGroup], *, anew: bool = False
+    ) -> Mapping[str, int]:
+        if not groups:
+            return {}
+        try:
+            return await self._desk.catalog.count(list(dict.fromkeys(groups)), anew=anew)
         except VenueError:
             return {}
 
@@ -244,6 +267,7 @@ class Cycle:
             limits=self._options.limits,
             standing=standing,
             confirmations=look.confirmations,
+            counted=look.counted,
             books_from=look.snapshot.taken_at,
             now=self._desk.clock.now(),
             plans_left=plans_left,
@@ -277,6 +301,9 @@ class Cycle:
     async def _execute(
         self, number: int, decision: Approved, universe: Universe, tally: _Tally
     ) -> None:
+        if refused := await self._count_again(number, decision.opportunity, tally):
+            await self._end(decision, *refused, tally)
+            return
         again = await self._look_again(decision.opportunity, universe)
         if isinstance(again, str):
             await self._end(decision, Reason.EDGE_VANISHED, again, tally)
@@ -289,6 +316,19 @@ class Cycle:
             tally.errors.append(Problem(where=f"plan {report.plan}", what=report.alarm))
         tally.ended.append((decision.opportunity.id, outcome_of(report)))
         await tell_ends(self._desk.ledger, self._desk.observers)
+
+    async def _count_again(
+        self, number: int, opportunity: Opportunity, tally: _Tally
+    ) -> tuple[Reason, str] | None:
+        """Why not all outcomes of a set are known to be listed any more; `None`: they are."""
+        counted = await self._count(opportunity.whole, anew=True)
+        for alarm in miscounts([opportunity], counted):
+            tally.data_quality.append(alarm)
+            self._tell(QualityAlarm(number, alarm))
+            return Reason.CHAIN_COUNT_DIFFERS, alarm.detail
+        if any(whole.group not in counted for whole in opportunity.whole):
+            return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not say it again"
+        return None
 
     async def _look_again(self, opportunity: Opportunity, universe: Universe) -> str | Books:
         """Prove the same legs against fresh books: those, or what is gone."""
@@ -349,7 +389,7 @@ class Cycle:
         tally: _Tally,
         risk: RiskStatus,
     ) -> CycleReport:
-        alarms = look.found.data_quality if look else ()
+        alarms = (*(look.found.data_quality if look else ()), *tally.data_quality)
         return CycleReport(
             cycle=number,
             mode=self._desk.mode,

@@ -105,6 +105,17 @@ def contradicted(
             yield _alarm(markets[id_], Reason.MARKET_CHANGED, detail)
 
 
+def miscounts(
+    opportunities: Iterable[Opportunity], counted: Mapping[str, int]
+) -> Iterator[DataQuality]:
+    """An alarm for each set that takes all outcomes to be listed where the chain counts others."""
+    for opportunity in opportunities:
+        for whole in opportunity.whole:
+            if differs := whole.miscount(counted):
+                detail = f"{opportunity.event.slug}: {differs}"
+                yield _alarm(opportunity.legs[0].market, Reason.CHAIN_COUNT_DIFFERS, detail)
+
+
 def _alarm(market: Market, problem: Reason, detail: str) -> DataQuality:
     return DataQuality(
         market=market.slug, market_id=market.id, problem=problem.value, detail=detail

@@ -1,7 +1,7 @@
 """One small function per check: what it looks at, its verdict, and the reason it refuses with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -27,6 +27,8 @@ class Context:
     """When the snapshot's books were looked at."""
     now: datetime
     plans_left: int
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """How many outcomes the chain counts, by group; what it did not say is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,19 @@ def same_rules(opportunity: Opportunity, context: Context) -> Result:
     differences = [text_ for w in _words(opportunity, context) for text_ in w.differences]
     detail = "; ".join(differences) or "rules as listed"
     return Result(not differences, detail, Reason.MARKET_CHANGED)
+
+
+def counted_on_chain(opportunity: Opportunity, context: Context) -> Result:
+    """Where all outcomes must be listed, the chain has said how many there are."""
+    unknown = [each.group for each in opportunity.whole if each.group not in context.counted]
+    detail = f"the chain did not say of {', '.join(unknown)}" if unknown else "nothing left to ask"
+    return Result(not unknown, detail, Reason.CHAIN_COUNT_UNKNOWN)
+
+
+def as_many_on_chain(opportunity: Opportunity, context: Context) -> Result:
+    """Where all outcomes must be listed, the chain counts as many."""
+    detail = "; ".join(filter(None, (each.miscount(context.counted) for each in opportunity.whole)))
+    return Result(not detail, detail or "as many as listed", Reason.CHAIN_COUNT_DIFFERS)
 
 
 def outcome_free(opportunity: Opportunity, context: Context) -> Result:
@@ -170,6 +185,8 @@ BEFORE_SIZING: tuple[Check, ...] = (
     accepted_now,
     not_delayed,
     same_rules,
+    counted_on_chain,
+    as_many_on_chain,
     outcome_free,
     not_halted,
     consecutive_failures,

@@ -20,10 +20,20 @@ from arb.adapters.polymarket.payloads import (
     decode_named,
 )
 from arb.adapters.polymarket.quarantine import Quarantine
+from arb.adapters.polymarket.questions import Questions
 from arb.domain.confirmation import Confirmation
 from arb.domain.errors import BadVenueData, Unavailable
 from arb.domain.fees import FREE, FeeSchedule
-from arb.domain.market import Event, EventId, Market, MarketId, OutcomeId, Relation, Universe
+from arb.domain.market import (
+    Event,
+    EventId,
+    Market,
+    MarketId,
+    OutcomeId,
+    Relation,
+    Universe,
+    WholeGroup,
+)
 from arb.domain.money import Usd, text
 from arb.domain.report import Completeness, Problem
 from arb.net.http import HttpReader, Params
@@ -85,8 +95,9 @@ class PolymarketCatalog:
         reader: HttpReader,
         quarantine: Quarantine,
         monotonic: Callable[[], float],
+        questions: Questions,
     ) -> None:
-        self._options, self._reader = options, reader
+        self._options, self._reader, self._questions = options, reader, questions
         self._quarantine, self._monotonic = quarantine, monotonic
         self._cached: tuple[float, Universe] | None = None
         self._completeness = Completeness()
@@ -161,6 +172,10 @@ class PolymarketCatalog:
                 return await self._confirm(market)
 
         return {word.market: word for word in await asyncio.gather(*map(ask, markets))}
+
+    async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
+        """See `arb.ports.Catalog`."""
+        return await self._questions.count(groups, anew=anew)
 
     def completeness(self) -> Completeness:
         """See `arb.ports.Catalog`."""

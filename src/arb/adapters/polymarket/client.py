@@ -173,7 +173,7 @@ async def signed_in(
         quicken(client, contracts)
         return client
 
-    node = options.rpc_urls[0]
+    node = options.nodes[0]
     session = Session(await enter(node, credentials), enter, node, monotonic)
     try:
         yield session

@@ -12,7 +12,7 @@ from arb.adapters.polymarket.emergency import cancel_all
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.holdings import Holdings
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.adapters.polymarket.rpc import Rpc, RpcOptions
+from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.statements import PolymarketStatements
 from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.ports import Clock
@@ -77,31 +77,24 @@ async def open_live(
         ConfigError: The key, the wallet or the credentials do not fit.
         Unavailable: The venue could not be reached.
     """
-    contracts = Contracts()
-    rpc = Rpc(RpcOptions(urls=options.rpc_urls), monotonic=clock.monotonic)
-    try:
-        door = Door(clock)
-        async with signed_in(
-            options, permit, key, door.heard, clock.monotonic, contracts
-        ) as session:
-            # Only now: these modules import the official client, which may not be installed.
-            from arb.adapters.polymarket.settlement import PolymarketSettlement
-            from arb.adapters.polymarket.trading import PolymarketTrading
+    contracts, door = Contracts(), Door(clock)
+    async with signed_in(options, permit, key, door.heard, clock.monotonic, contracts) as session:
+        # Only now: these modules import the official client, which may not be installed.
+        from arb.adapters.polymarket.settlement import PolymarketSettlement
+        from arb.adapters.polymarket.trading import PolymarketTrading
 
-            fees = FeeBook(options, venue.reader, clock.monotonic)
-            holdings = Holdings(rpc, contracts, str(session.client.wallet))
-            trading = PolymarketTrading(session, contracts, fees, door)
-            settlement = PolymarketSettlement(
-                session, options, contracts, rpc, holdings, venue.reader, clock.now
-            )
-            yield PolymarketLive(
-                session=session,
-                trading=trading,
-                settlement=settlement,
-                statements=PolymarketStatements(trading, holdings, clock.now),
-                holdings=holdings,
-                rpc=rpc,
-                contracts=contracts,
-            )
-    finally:
-        await rpc.close()
+        fees = FeeBook(options, venue.reader, clock.monotonic)
+        holdings = Holdings(venue.rpc, contracts, str(session.client.wallet))
+        trading = PolymarketTrading(session, contracts, fees, door)
+        settlement = PolymarketSettlement(
+            session, options, contracts, venue.rpc, holdings, venue.reader, clock.now
+        )
+        yield PolymarketLive(
+            session=session,
+            trading=trading,
+            settlement=settlement,
+            statements=PolymarketStatements(trading, holdings, clock.now),
+            holdings=holdings,
+            rpc=venue.rpc,
+            contracts=contracts,
+        )

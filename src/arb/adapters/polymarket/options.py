@@ -1,8 +1,10 @@
 """How we talk to Polymarket."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 BUDGETS = {
     # Requests per 10 s: about 80 % of what the venue allows (PLATFORM.md §5).
@@ -12,6 +14,8 @@ BUDGETS = {
     "clob-markets": 800,
     "default": 100,
 }
+
+PUBLIC_NODES = ("https://polygon.drpc.org",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,8 @@ class PolymarketOptions:
     market_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
     user_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
     relayer_url: str = "https://relayer-v2.polymarket.com"
-    rpc_urls: tuple[str, ...] = ("https://polygon.drpc.org",)
-    """Polygon nodes, the preferred one first."""
+    rpc_urls: tuple[str, ...] = PUBLIC_NODES
+    """Polygon nodes, the preferred one first; see `nodes`."""
     geoblock_url: str = "https://polymarket.com/api/geoblock"
 
     events_per_page: int = 500
@@ -88,3 +92,22 @@ class PolymarketOptions:
     """How long a cycle waits for a transaction before it goes on and asks later."""
     settlement_quiet_seconds: float = 900.0
     """A transaction that changed nothing for so long after it was sent has not happened."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes to ask: those that are set, or an exchange's own.
+
+        An exchange on this machine is the embedded one: its events are on no public chain, and its
+        own chain answers beside it.
+        """
+        if self.rpc_urls == PUBLIC_NODES and _is_loopback(self.clob_url):
+            return (f"{self.clob_url.rstrip('/')}/rpc",)
+        return self.rpc_urls
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

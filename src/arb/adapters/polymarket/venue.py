@@ -1,4 +1,4 @@
-"""Polymarket as one bundle: its listing and its books, over one client."""
+"""Polymarket as one bundle: its listing, its books, and what the chain counts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,12 @@ import msgspec
 
 from arb.adapters.polymarket.books import PolymarketBooks
 from arb.adapters.polymarket.catalog import PolymarketCatalog
+from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import Geoblock, decode
 from arb.adapters.polymarket.quarantine import Quarantine
+from arb.adapters.polymarket.questions import Questions
+from arb.adapters.polymarket.rpc import Rpc, RpcOptions
 from arb.net.budget import Budgets
 from arb.net.http import HttpOptions, HttpReader
 from arb.ports import Clock
@@ -26,10 +29,15 @@ class PolymarketVenue:
     books: PolymarketBooks
     health: "PolymarketHealth"
     reader: HttpReader
+    rpc: Rpc
+    """Nodes of the chain; nothing is sent through them without a wallet."""
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.reader.close()
+        try:
+            await self.reader.close()
+        finally:
+            await self.rpc.close()
 
 
 class PolymarketHealth:
@@ -99,9 +107,12 @@ def open_venue(
     )
     folder = Path(options.quarantine_folder) if options.quarantine_folder else None
     quarantine = Quarantine(folder, options.quarantine_files_max)
+    rpc = Rpc(RpcOptions(urls=options.nodes), monotonic=clock.monotonic, transport=transport)
+    questions = Questions(options, rpc, Contracts(), quarantine, clock.monotonic)
     return PolymarketVenue(
-        catalog=PolymarketCatalog(options, reader, quarantine, clock.monotonic),
+        catalog=PolymarketCatalog(options, reader, quarantine, clock.monotonic, questions),
         books=PolymarketBooks(options, reader, quarantine, clock.now),
         health=PolymarketHealth(options, reader, clock),
         reader=reader,
+        rpc=rpc,
     )

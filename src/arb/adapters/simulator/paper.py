@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 
 from arb.domain.book import Books, Level, OrderBook, depth, mirrored, walk
 from arb.domain.confirmation import Confirmation
-from arb.domain.market import Market, MarketId, OutcomeId, Side, Universe, VenueId
+from arb.domain.market import (
+    Market,
+    MarketId,
+    OutcomeId,
+    Side,
+    Universe,
+    VenueId,
+    WholeGroup,
+)
 from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
 from arb.domain.order import Answer, Fill, Final, Order, TimeInForce, TradeState
 from arb.domain.report import Completeness, Problem
@@ -74,6 +82,10 @@ class PaperVenue:
     async def confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
         """See `arb.ports.Catalog`."""
         return await self._catalog.confirm(markets)
+
+    async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
+        """See `arb.ports.Catalog`."""
+        return await self._catalog.count(groups, anew=anew)
 
     def completeness(self) -> Completeness:
         """See `arb.ports.Catalog`."""
