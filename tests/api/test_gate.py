@@ -11,7 +11,7 @@ import websockets
 
 from arb.api import schemas
 from arb.api.app import description
-from arb.api.audit import Audit, AuditError, broken_at
+from arb.api.audit import Audit, AuditError, check
 from arb.api.auth import (
     Principal,
     Role,
@@ -293,12 +293,12 @@ async def test_commands_are_on_record_and_the_record_is_sealed(settled):
     path = settled.folder / "audit.jsonl"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not any(token in path.read_text() for token in TOKENS.values())
-    assert broken_at(path) is None
+    assert check(path).whole
     again = Audit(path, settled.control.clock)
     await again.write(Principal("x", Role.READ), "test", "done")
-    assert broken_at(path) is None
+    assert check(path).whole
     path.write_text(path.read_text().replace("tea", "gin"))
-    assert broken_at(path) == 1
+    assert check(path).broken == 1
 
 
 async def test_without_a_record_only_safe_commands_are_carried_out(served, monkeypatch):

@@ -151,15 +151,22 @@ def api_token(
 
 @api.command("audit")
 def api_audit(profile: Profile = None) -> None:
-    """Whether the record of commands is whole: each line must follow from the one before."""
+    """Whether the record of commands is whole: nothing changed, taken out or cut off."""
     from arb.cli.output import print_error, print_line
-    from arb.runtime.tokens import audit_broken_at
+    from arb.runtime.tokens import audit_verdict
 
-    number = audit_broken_at(load(profile))
-    if number is None:
-        print_line("The record of commands is whole.")
+    found = audit_verdict(load(profile))
+    for note in found.notes:
+        print_line(f"Note: {note}.")
+    if found.whole:
+        print_line(f"The record of commands is whole: {found.lines} lines.")
         return
-    print_error(f"the record of commands is broken at line {number}")
+    if found.broken is not None:
+        print_error(f"the record of commands is broken at line {found.broken}")
+    if found.missing:
+        print_error(f"the record of commands is cut off: {found.missing} lines are missing")
+    if found.unproved:
+        print_error(f"whether lines are missing at the end is not known: {found.unproved}")
     raise typer.Exit(ExitCode.INTERNAL)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from arb.api.audit import broken_at
+from arb.api.audit import Verdict, check, head_of
 from arb.api.auth import Role, add_token, remove_token
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError
@@ -28,13 +28,14 @@ def unmake(loaded: Loaded, name: str) -> None:
     remove_token(Path(loaded.settings.api.token_file), name)
 
 
-def audit_broken_at(loaded: Loaded) -> int | None:
-    """The first line of the record that does not follow from the one before.
+def audit_verdict(loaded: Loaded) -> Verdict:
+    """Whether the record of commands is whole.
 
     Raises:
         ConfigError: There is no record.
+        AuditError: It cannot be read.
     """
     path = Path(loaded.settings.api.audit_file)
-    if not loaded.settings.api.audit_file or not path.exists():
+    if not (loaded.settings.api.audit_file and (path.exists() or head_of(path).exists())):
         raise ConfigError(f"api.audit_file = {path}: there is no record yet")
-    return broken_at(path)
+    return check(path)
