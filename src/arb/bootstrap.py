@@ -85,6 +85,7 @@ def cycle_options(settings: Settings) -> CycleOptions:
         orders_per_second_max=risk.max_orders_per_second,
         orders_per_minute_max=risk.max_orders_per_minute,
         price_collar=Price(risk.price_collar),
+        scan_every_seconds=settings.arbitrage.scan_interval,
         resolution_checks_every=timedelta(seconds=settings.arbitrage.resolution_check_interval),
     )
 

@@ -344,5 +344,7 @@ class Desk:
     """The state of each host's circuit breaker, for those who watch."""
     close_circuits: Callable[[], None] = lambda: None
     """Lets every host be asked again at once, for an operator who knows that it is back."""
+    forgive: Callable[[], None] = lambda: None
+    """Gives bots that have failed too often plans again."""
     traffic: Callable[[], Mapping[str, int]] = dict
     """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""

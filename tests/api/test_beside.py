@@ -98,8 +98,11 @@ async def test_a_bot_is_started_asked_watched_and_stopped_over_http(tmp_path, mo
         given_up = await _until(lambda: bot("broken"), lambda one: one["gave_up"])
         assert (given_up["status"], given_up["restarts_max"]) == ("failed", 0)
         told = (await client.get("/api/v1/alerts")).json()
-        assert [one["condition"] for one in told] == ["bot"]
+        assert {one["condition"] for one in told} == {"bot"}
         assert "broken" in told[0]["text"]
+        low = [one["text"] for one in told if one["level"] == "low"]
+        assert low[::-1][0].startswith("Bot atom is running: process ")
+        assert low[::-1][1].startswith("Bot atom is stopped: ")
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     done = [(one["action"], one["bot"]) for one in lines if one["step"] == "done"]
     assert done[:2] == [("bot/start", "atom"), ("bot/stop", "atom")]

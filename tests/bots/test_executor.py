@@ -15,7 +15,7 @@ from decimal import Decimal
 import pytest
 
 from arb.adapters.bots.definition import Bots, Definition, read
-from arb.adapters.bots.executor import BotTrading
+from arb.adapters.bots.executor import FAILURES_MAX, BotTrading
 from arb.adapters.bots.mailbox import Mailbox
 from arb.adapters.bots.routing import MEASURES, Rule, measures, route
 from arb.adapters.clock import SystemClock
@@ -417,6 +417,55 @@ async def test_a_command_that_was_never_taken_is_certainly_not_done(tmp_path, pl
     await scene.trading.submit(await scene.trading.prepare(_orders(other)))
     for order in orders:
         assert await scene.trading.ask(order) == Final((), "atom never took it")
+
+
+@pytest.mark.parametrize("does", ["decides", "executes"])
+async def test_a_bot_that_fails_ten_plans_in_a_row_gets_no_more_until_it_is_forgiven(
+    does, tmp_path, plan
+):
+    scene = Scene(tmp_path, plan, does, wait=0.01)
+
+    async def another(number):
+        """A plan that the bot says nothing about; whether it was asked at all."""
+        found = replace(plan, id=f"{plan.id}{number}")
+        scene.trading.observe(PlanStarted(found))
+        orders = _orders(found)
+        scene.commands.unlink(missing_ok=True)
+        with contextlib.suppress(VenueError):
+            await scene.trading.submit(await scene.trading.prepare(orders))
+        return scene.commands.exists() or scene.trading.counts["asked:atom"] == number
+
+    for number in range(1, FAILURES_MAX + 1):
+        assert await another(number)
+        assert (FAILURES_MAX in scene.trading.failures.values()) == (number == FAILURES_MAX)
+    assert len([what for what in scene.told if "gets no more" in what]) == 1
+    assert await another(99) is False
+    assert scene.venue.sent
+    scene.trading.forgive("atom")
+    await another(100)
+    assert scene.trading.counts["asked:atom"] == FAILURES_MAX + 1
+
+
+async def test_a_no_is_an_answer_and_ends_a_row_of_failures(tmp_path, plan):
+    scene = Scene(tmp_path, plan)
+    scene.trading.failures["atom"] = FAILURES_MAX - 1
+    with pytest.raises(VenueError, match="declined"):
+        await scene.prepared(lambda _: {"success": False, "reason": "too thin"})
+    assert scene.trading.failures["atom"] == 0
+    assert scene.told == []
+
+
+async def test_a_report_that_is_not_taken_is_told_once_however_often_it_is_asked_for(
+    tmp_path, plan
+):
+    scene = Scene(tmp_path, plan, "executes")
+    orders, work = await _handed_over(scene)
+    command = await scene.command()
+    scene.answer(command, **_fills(command, price="0.999"))
+    await work
+    for _ in range(5):
+        assert await scene.trading.ask(orders[0]) == Unknown()
+    assert len(scene.told) == 1
 
 
 def test_the_first_rule_that_holds_decides():

@@ -178,6 +178,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "work": [_BOT_WORK],
         "asked": 12,
         "agreed": 11,
+        "failures": 0,
+        "off_routes": False,
     },
     "Executed": {
         "cycle": 4712,

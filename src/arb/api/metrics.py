@@ -18,10 +18,12 @@ from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.news import (
     CycleEnded,
+    CycleFailed,
     CycleSkipped,
     Decided,
     News,
     PlanEnded,
+    PlanResolved,
     PlanStarted,
     QualityAlarm,
     StateChanged,
@@ -123,6 +125,10 @@ class Metrics:
                 self.skipped.inc()
             case CycleEnded(report=report):
                 self._ended(report)
+            case CycleFailed():
+                self.cycles.labels("failed").inc()
+            case PlanResolved(plan=plan, report=report):
+                self.realised.labels(plan.kind.value).inc(_number(report.realised))
             case _:
                 pass
 

@@ -6,17 +6,23 @@ from arb.domain.decision import Approved, Refused
 from arb.domain.money import text
 from arb.domain.news import (
     BooksFetched,
+    BotChanged,
     CycleEnded,
+    CycleFailed,
     CycleSkipped,
     CycleStarted,
     Decided,
     News,
+    PaidOut,
     PlanEnded,
+    PlanResolved,
     PlanStarted,
     QualityAlarm,
+    Started,
     StateChanged,
     Stopped,
     Trouble,
+    cause,
 )
 from arb.domain.report import CycleReport
 
@@ -26,9 +32,13 @@ def wanted(news: News) -> bool:
     return not isinstance(news, Decided) or isinstance(news.finding, Approved | Refused)
 
 
-def document(news: News) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911  # one for each kind
+def document(  # noqa: PLR0911, PLR0912  # one for each kind
+    news: News,
+) -> tuple[str, dict[str, Any]]:
     """The type of the news and what it says. Amounts are decimal strings."""
     match news:
+        case Started(mode=mode, account=account, every_seconds=every):
+            return "started", {"mode": mode, "account": account, "every_seconds": every}
         case CycleStarted(cycle=cycle, at=at):
             return "cycle_started", {"cycle": cycle, "at": at.isoformat()}
         case BooksFetched(cycle=cycle, events=events, markets=markets, books=books):
@@ -66,12 +76,33 @@ def document(news: News) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911  # one 
                 "reason": reason.value,
                 "alarm": report.alarm,
             }
+        case PaidOut(plan=plan, market=market, outcome=outcome, shares=shares, cash=cash):
+            return "paid_out", {
+                "plan": plan.id,
+                "event": plan.event_slug,
+                "market": market,
+                "outcome": outcome,
+                "shares": text(shares),
+                "cash": text(cash),
+            }
+        case PlanResolved(plan=plan, report=report):
+            return "plan_resolved", {
+                "id": plan.id,
+                "kind": plan.kind.value,
+                "event": plan.event_slug,
+                "state": report.state.value,
+                "realised": text(report.realised),
+            }
+        case BotChanged(bot=bot, state=how, detail=detail):
+            return "bot", {"bot": bot, "state": how, "detail": detail}
         case Trouble(problem=problem):
             return "trouble", {"where": problem.where, "what": problem.what}
         case StateChanged(state=state, reason=reason):
             return "state", {"state": state.value, "reason": reason}
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)
+        case CycleFailed(cycle=number, error=error):
+            return "cycle_failed", {"cycle": number, "what": cause(error)}
         case CycleSkipped(reason=reason):
             return "cycle_skipped", {"reason": reason}
         case Stopped(statistics=statistics):

@@ -142,7 +142,7 @@ async def halt(here: Here, who: Who, why: Why) -> Any:
     "/bot/reset-errors", response_model=schemas.Errors, tags=["bot"], **needs(Role.OPERATE)
 )
 async def reset_errors(here: Here, who: Who, why: Why) -> Any:
-    """Forget the errors of the last hour."""
+    """Forget the errors of the last hour, close circuits, put bots back on their routes."""
 
     async def run() -> dict[str, int]:
         return here.control.reset_errors()

@@ -287,6 +287,10 @@ class Bot(Model):
     work: list[BotWork]
     asked: int = Field(description="Plans it was asked about since the start.")
     agreed: int = Field(description="Those it said yes to.")
+    failures: int = Field(description="Plans in a row without an answer that could be used.")
+    off_routes: bool = Field(
+        description="It has failed 10 in a row and gets no more plans: start it, or reset errors."
+    )
 
 
 class Executed(Model):

@@ -9,6 +9,7 @@ ArbError
 ├── LedgerError            no trading without a ledger: halt
 │   └── LedgerLocked       another instance owns it
 ├── NotReady            a check before live trading has failed: nothing is traded
+├── StrategyFailed      a strategy's own error: the cycle ends, named and counted
 └── InvariantBroken        a bug: halt, keep the plan open, tell someone
 
 Expected outcomes (a refused opportunity, a rejected order) are values, not exceptions.
@@ -63,6 +64,10 @@ class LedgerLocked(LedgerError):
 
 class NotReady(ArbError):
     """Live trading lacks something; the message says what, and the mend."""
+
+
+class StrategyFailed(ArbError):
+    """A strategy raised what nobody expected; the message names both."""
 
 
 class InvariantBroken(ArbError):

@@ -4,10 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arb.domain.decision import Finding
+from arb.domain.errors import ArbError
 from arb.domain.halt import TradingState
+from arb.domain.money import Shares, Usd
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, DataQuality, Problem, Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The orchestrator begins its work."""
+
+    mode: str
+    """`dry-run` or `live`."""
+    account: str
+    every_seconds: float | None
+    """Between cycles; `None`: one cycle only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,37 @@ class PlanEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidOut:
+    """Shares of a resolved market have become cash."""
+
+    plan: Plan
+    market: str
+    """The market's slug."""
+    outcome: str
+    shares: Shares
+    cash: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResolved:
+    """Nothing of a plan is held any more: what it has made in cash is known."""
+
+    plan: Plan
+    report: ExecutionReport
+
+
+@dataclass(frozen=True, slots=True)
+class BotChanged:
+    """A bot's process has started, has been stopped, or has ended by itself."""
+
+    bot: str
+    state: str
+    """`running`, `stopped`, `restarting` or `failed`."""
+    detail: str
+    """How it came to that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Something went wrong that did not end the cycle."""
 
@@ -83,6 +127,15 @@ class CycleEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CycleFailed:
+    """Something that nobody expected has ended a cycle; the next one runs all the same."""
+
+    cycle: int | None
+    """`None`: it ended before it had a number."""
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class CycleSkipped:
     """The last cycle was still running when the next was due, or it was missed."""
 
@@ -96,16 +149,27 @@ class Stopped:
     statistics: Statistics
 
 
+def cause(error: Exception) -> str:
+    """What an error nobody expected was, in one line: the program's own words, or kind and text."""
+    what = str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}"
+    return " ".join(what.split())
+
+
 News = (
-    CycleStarted
+    Started
+    | CycleStarted
     | BooksFetched
     | Decided
     | QualityAlarm
     | PlanStarted
     | PlanEnded
+    | PaidOut
+    | PlanResolved
+    | BotChanged
     | Trouble
     | StateChanged
     | CycleEnded
+    | CycleFailed
     | CycleSkipped
     | Stopped
 )

@@ -140,17 +140,20 @@ class Control:
             await self._cancel_all()
 
     async def resume(self, reason: str) -> Standing:
-        """Trade again; failures so far are not held against it."""
+        """Trade again; failures so far are not held against it, nor against hosts and bots."""
         standing = await self._set(TradingState.NORMAL, reason, told="an operator has resumed it")
         self.watch.reset()
+        self.desk.close_circuits()
+        self.desk.forgive()
         self.switch.reason = ""
         return standing
 
     def reset_errors(self) -> dict[str, int]:
-        """Forget the errors and ask every host again; answers with what the errors were."""
+        """Forget the errors, ask every host and bot again; answers with what the errors were."""
         before = self.watch.errors()
         self.watch.reset()
         self.desk.close_circuits()
+        self.desk.forgive()
         return before
 
     def add_strategy(self, name: str) -> bool:
@@ -215,9 +218,11 @@ class Control:
                     self.reset_errors()
                 await self._heed_the_ledger()
                 await tick()
-            except Exception:
+            except LedgerError:
                 self.watch.failed()
                 raise
+            except Exception:  # noqa: BLE001  # told as news: it ends this cycle, never the run
+                self.watch.failed()
         await self._hold_or_let_go()
 
     async def _hold_or_let_go(self) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Finding
+from arb.domain.errors import StrategyFailed
 from arb.domain.market import Event, Market, MarketId, Universe, markets_of
-from arb.domain.opportunity import Opportunity, Passed, Unproven, prove
+from arb.domain.opportunity import Candidate, Opportunity, Passed, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.report import DataQuality, Funnel
 from arb.domain.snapshot import Snapshot
@@ -32,7 +33,7 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
     opportunities: list[Opportunity] = []
     others: list[Passed | Unproven] = []
     for strategy in strategies:
-        for proposal in strategy.find(snapshot):
+        for proposal in _proposals(strategy, snapshot):
             result = proposal if isinstance(proposal, Passed) else prove(proposal, snapshot)
             if isinstance(result, Opportunity):
                 opportunities.append(result)
@@ -44,6 +45,19 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
         others=tuple(others),
         data_quality=tuple(_alarms(opportunities, others)),
     )
+
+
+def _proposals(strategy: Strategy, snapshot: Snapshot) -> Iterator[Candidate | Passed]:
+    """What a strategy proposes.
+
+    Raises:
+        StrategyFailed: It raised; whatever it was, it is named.
+    """
+    try:
+        yield from strategy.find(snapshot)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise StrategyFailed(f"strategy {strategy.name} raised {what}") from error
 
 
 def funnel(found: Found, snapshot: Snapshot) -> Funnel:

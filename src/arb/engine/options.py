@@ -31,4 +31,6 @@ class CycleOptions:
     orders_per_minute_max: int = 300
     price_collar: Price = Price(Decimal("0.25"))  # noqa: RUF009  # a NewType call is free
     """How far an order's limit may be from the best price that it takes."""
+    scan_every_seconds: float | None = None
+    """Between cycles, to be told; `None`: a single cycle."""
     resolution_checks_every: timedelta = timedelta(minutes=5)

@@ -2,16 +2,26 @@
 
 from collections.abc import Sequence
 
-from arb.domain.errors import Unavailable, VenueError
+from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.fact import Requested, Settled
 from arb.domain.halt import RiskStatus
 from arb.domain.money import NO_USD, Usd, micro_down
-from arb.domain.news import CycleEnded, CycleStarted, News, Stopped, Trouble
+from arb.domain.news import (
+    CycleEnded,
+    CycleFailed,
+    CycleStarted,
+    News,
+    PaidOut,
+    PlanResolved,
+    Started,
+    Stopped,
+    Trouble,
+)
 from arb.domain.opportunity import Opportunity
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
-from arb.domain.settlement import OperationId, Redeem
+from arb.domain.settlement import Effect, OperationId, Redeem
 from arb.engine.account import read
 from arb.engine.cycle import Cycle, Look
 from arb.engine.ends import tell_ends
@@ -61,15 +71,28 @@ class ArbitrageOrchestrator:
         if desk.statements is not None and await desk.ledger.opened_at() is None:
             opening = (await desk.statements.statement([], now)).cash
         await desk.ledger.open_account(opening, now)
+        self._tell(Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds))
         return await self._recover()
 
     async def scan_cycle(self, event: str | None = None) -> CycleReport:
-        """One cycle: scan, prove, review, execute, write down; of one event where it is named."""
-        await self._recover()
-        await self.collect_resolutions()
-        number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
-        self._tell(CycleStarted(number, self._desk.clock.now()))
-        report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
+        """One cycle: scan, prove, review, execute, write down; of one event where it is named.
+
+        Raises:
+            LedgerError: The ledger cannot be used.
+            Exception: What nobody expected; it has been told.
+        """
+        number: int | None = None
+        try:
+            await self._recover()
+            await self.collect_resolutions()
+            number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
+            self._tell(CycleStarted(number, self._desk.clock.now()))
+            report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
+        except LedgerError:
+            raise
+        except Exception as error:
+            self._tell(CycleFailed(number, error))
+            raise
         self._tell(CycleEnded(report))
         return report
 
@@ -223,6 +246,11 @@ class ArbitrageOrchestrator:
         effect, reason = (None, result) if isinstance(result, str) else (result, "")
         ended = Settled(id=id_, effect=effect, reason=reason, at=clock.now())
         await ledger.append(plan.id, [ended])
+        if effect is not None:
+            self._tell(_paid_out(plan, held, effect))
+        else:
+            what = f"{plan.event_slug}: what is resolved was not paid out: {reason}"
+            self._tell(Trouble(Problem(where=f"redeem {held.market}", what=what)))
 
     async def _release(self, plan: Plan) -> None:
         """Call the profit realised once nothing of the plan is held any more."""
@@ -233,7 +261,20 @@ class ArbitrageOrchestrator:
         state = PlanState.DONE if realised >= 0 else PlanState.UNWOUND
         report = ExecutionReport(plan=plan.id, state=state, realised=realised, locked=NO_USD)
         await ledger.close_plan(report, self._desk.clock.now())
+        self._tell(PlanResolved(plan, report))
 
     def _tell(self, news: News) -> None:
         for observer in self._desk.observers:
             observer(news)
+
+
+def _paid_out(plan: Plan, held: Position, effect: Effect) -> PaidOut:
+    """What a redemption has brought, with the names that people know it by."""
+    leg = next((leg for leg in plan.legs if leg.outcome == held.outcome), None)
+    return PaidOut(
+        plan=plan,
+        market=leg.market_slug if leg else held.market,
+        outcome=leg.outcome_name if leg else "",
+        shares=held.shares,
+        cash=effect.cash,
+    )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import (
     CycleEnded,
+    CycleFailed,
     CycleStarted,
     News,
     Trouble,
@@ -89,6 +90,8 @@ class Watch:
                 self.busy = True
             case CycleEnded(report=report):
                 self._ended(report)
+            case CycleFailed():
+                self.busy = False
             case Trouble(problem=problem):
                 self.count(problem.where, away=problem.away)
             case _:

@@ -13,13 +13,13 @@ from arb.adapters.bots.executor import BotTrading
 from arb.adapters.bots.files import Folder
 from arb.adapters.bots.mailbox import Mailbox
 from arb.adapters.bots.process import hide_ourselves
-from arb.adapters.bots.status import read_status, runs
-from arb.adapters.bots.supervisor import Supervisor, SupervisorOptions
+from arb.adapters.bots.status import BotState, Status, read_status, runs
+from arb.adapters.bots.supervisor import Changed, Supervisor, SupervisorOptions
 from arb.adapters.clock import SystemClock
 from arb.config.sources import Loaded, inherited
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
-from arb.domain.news import News, Trouble
+from arb.domain.news import BotChanged, News, Trouble
 from arb.domain.report import Problem
 from arb.ports import Desk, Observer
 from arb.runtime.bot_files import bots_of, comm_folder, some_bots
@@ -55,12 +55,29 @@ async def with_bots(
     def tell(who: str, what: str) -> None:
         _say(observers, who, what)
 
+    trading: dict[VenueId, BotTrading] = {}
+    states: dict[str, BotState] = {}
+
+    def changed(bot: str, state: BotState, how: str) -> None:
+        by_itself = states.get(bot) is BotState.RESTARTING
+        states[bot] = state
+        if state is BotState.RUNNING and not by_itself:  # a person has started it
+            for one in trading.values():
+                one.forgive(bot)
+        for observe in observers:
+            observe(BotChanged(bot, state.value, how))
+
     async with _opened(loaded, tell) as mailbox, contextlib.AsyncExitStack() as stack:
         ready, supervisor = _ready_by_files(mailbox, bots), None
         if loaded.settings.bots.supervise:
-            supervisor = await stack.enter_async_context(_supervised(loaded, bots, mailbox, tell))
+            supervisor = await stack.enter_async_context(
+                _supervised(loaded, bots, mailbox, tell, changed)
+            )
             ready = supervisor.ready
-        trading: dict[VenueId, BotTrading] = {
+        else:
+            following = asyncio.create_task(_follow(mailbox, bots, changed))
+            stack.callback(following.cancel)
+        trading |= {
             venue: BotTrading(
                 inner=inner,
                 bots=bots,
@@ -77,7 +94,12 @@ async def with_bots(
         stack.callback(deliverer.cancel)
         observers += [found.observe for found in trading.values()]
         at_work = BotsAtWork(loaded, bots, desk.clock, list(trading.values()), supervisor)
-        yield replace(desk, trading={**trading}), at_work
+
+        def forgive() -> None:
+            for found in trading.values():
+                found.forgive()
+
+        yield replace(desk, trading={**trading}, forgive=forgive), at_work
 
 
 async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:
@@ -93,9 +115,12 @@ async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:
     def tell(who: str, what: str) -> None:
         said(f"{who}: {what}")
 
+    def changed(bot: str, state: BotState, how: str) -> None:
+        said(f"{bot} is {state.value}: {how}")
+
     async with (
         _opened(loaded, tell) as mailbox,
-        _supervised(loaded, bots, mailbox, tell) as supervisor,
+        _supervised(loaded, bots, mailbox, tell, changed) as supervisor,
     ):
         said(f"{len(supervisor.statuses())} bots are watched; Ctrl-C stops them.")
         with on_stop(stopped.set):
@@ -116,7 +141,11 @@ async def _opened(loaded: Loaded, tell: Callable[[str, str], None]) -> AsyncIter
 
 @contextlib.asynccontextmanager
 async def _supervised(
-    loaded: Loaded, bots: Bots, mailbox: Mailbox, tell: Callable[[str, str], None]
+    loaded: Loaded,
+    bots: Bots,
+    mailbox: Mailbox,
+    tell: Callable[[str, str], None],
+    changed: Changed,
 ) -> AsyncIterator[Supervisor]:
     settings = loaded.settings.bots
     options = SupervisorOptions(
@@ -126,7 +155,13 @@ async def _supervised(
     hide_ourselves()
     with _only_one(comm_folder(loaded)):
         supervisor = Supervisor(
-            bots.definitions, mailbox, options, SystemClock(), inherited(), alarm=tell
+            bots.definitions,
+            mailbox,
+            options,
+            SystemClock(),
+            inherited(),
+            alarm=tell,
+            changed=changed,
         )
         await supervisor.open()
         try:
@@ -164,6 +199,32 @@ def _ready_by_files(mailbox: Mailbox, bots: Bots) -> Callable[[], Collection[str
         )
 
     return ready
+
+
+async def _follow(mailbox: Mailbox, bots: Bots, changed: Changed) -> None:
+    """Tell what becomes of bots that another process runs, by their files."""
+    run = Folder(mailbox.path / "run")
+    try:
+        known = {name: read_status(run, name) for name in bots.definitions}
+        while True:
+            await asyncio.sleep(DELIVER_SECONDS)
+            for name, before in known.items():
+                now = known[name] = read_status(run, name)
+                for state, how in _between(before, now):
+                    changed(name, state, how)
+    finally:
+        run.close()
+
+
+def _between(before: Status | None, now: Status | None) -> Iterator[tuple[BotState, str]]:
+    """What has happened to a bot from one look at its file to the next."""
+    if now is None or (before and (before.state, before.pid) == (now.state, now.pid)):
+        return
+    ended = f"it ended by itself, {now.last_exit}"
+    running, by_itself = now.state is BotState.RUNNING, now.state is BotState.RESTARTING
+    if running and before and before.state is BotState.RUNNING and now.restarts > before.restarts:
+        yield BotState.RESTARTING, ended
+    yield now.state, f"process {now.pid}" if running else ended if by_itself else now.last_exit
 
 
 async def _deliver(trading: Sequence[BotTrading]) -> None:

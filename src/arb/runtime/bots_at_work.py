@@ -40,6 +40,8 @@ class BotsAtWork:
     async def start(self, id_: str) -> dict[str, Any]:
         """See `Bots`. Waits a little, so that what is answered is how it runs."""
         self._must_be_a_process(id_)
+        for one in self.trading:
+            one.forgive(id_)
         if self.supervisor is None:
             await ask_supervisor(self.loaded, id_, "start")
         else:
@@ -94,4 +96,6 @@ class BotsAtWork:
             ],
             "asked": sum(one[f"asked:{name}"] for one in counts),
             "agreed": sum(one[f"agreed:{name}"] for one in counts),
+            "failures": max((one.failures[name] for one in self.trading), default=0),
+            "off_routes": any(name in one.off_routes() for one in self.trading),
         }

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 from arb.api.reads import Document, Reads
 from arb.domain.halt import Standing
-from arb.domain.news import CycleEnded, News, PlanEnded, PlanStarted, StateChanged
+from arb.domain.news import (
+    CycleEnded,
+    News,
+    PaidOut,
+    PlanEnded,
+    PlanResolved,
+    PlanStarted,
+    StateChanged,
+)
 
 T = TypeVar("T")
 Read = Callable[[], Awaitable[Any]]
@@ -23,6 +31,7 @@ OLD_SECONDS = 2.0
 ASKED_SECONDS = 10.0
 """Who has asked within this time will ask again: it is read as soon as a cycle has ended."""
 KEPT_MAX = 64
+CHANGES = PlanStarted | PlanEnded | PaidOut | PlanResolved | CycleEnded | StateChanged
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +61,7 @@ class Recent:
 
     def __call__(self, news: News) -> None:
         """Forget what the news has made old."""
-        if not isinstance(news, PlanStarted | PlanEnded | CycleEnded | StateChanged):
+        if not isinstance(news, CHANGES):
             return
         self._change += 1
         if isinstance(news, CycleEnded):

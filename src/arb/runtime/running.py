@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
 from arb.adapters.telemetry.logs import log_news
+from arb.adapters.telemetry.news_log import NewsLog
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
@@ -32,9 +34,10 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     settings = loaded.settings
     async with (
         one_leader(settings.database, _account(settings, live=live)) as lead,
-        _desk(loaded, [log_news], live=live, lead=lead) as (desk, _),
+        _desk(loaded, [_news_log(live=live)], live=live, lead=lead) as (desk, _),
     ):
-        orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+        options = replace(cycle_options(settings), scan_every_seconds=None)
+        orchestrator = ArbitrageOrchestrator(desk, options)
         with on_stop(orchestrator.stop):
             report = await orchestrator.run_once()
             if report.reachable:
@@ -62,7 +65,7 @@ async def run_scheduled(
         if isinstance(news, CycleEnded):
             on_report(news.report)
 
-    observers: list[Observer] = [log_news, hand_over]
+    observers: list[Observer] = [_news_log(live=live), hand_over]
     account = _account(settings, live=live)
     async with (
         one_leader(settings.database, account, log_news) as lead,
@@ -82,6 +85,10 @@ async def run_scheduled(
             ticker = schedule if lead is None else patient(schedule, log_news)
             statistics = await orchestrator.run(control.ticker(ticker))
         return statistics, len(await desk.ledger.open_plans())
+
+
+def _news_log(*, live: bool) -> NewsLog:
+    return NewsLog(live=live, monotonic=SystemClock().monotonic)
 
 
 def _pulse(control: Control, observers: Sequence[Observer], *, live: bool) -> Pulse:

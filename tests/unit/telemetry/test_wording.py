@@ -2,6 +2,7 @@
 
 import typing
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -10,6 +11,7 @@ from arb.bootstrap import cycle_options, paper_desk
 from arb.domain import news as told
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import TradingState
+from arb.domain.money import Shares, Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Unproven
 from arb.domain.plan import PlanState
@@ -29,12 +31,17 @@ async def heard(tmp_path):
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             await orchestrator.run_once()
             await orchestrator.shutdown()
+    plan, report = next((n.plan, n.report) for n in every if isinstance(n, told.PlanEnded))
     return [
         *every,
         told.Trouble(Problem(where="venue", what="away")),
         told.StateChanged(TradingState.HALTED, "ten failures"),
         told.StateChanged(TradingState.NORMAL, ""),
         told.CycleSkipped("the last one was at work"),
+        told.CycleFailed(3, RuntimeError("kaputt")),
+        told.BotChanged("atom", "restarting", "exit code 3"),
+        told.PaidOut(plan, "slug", "YES", Shares(Decimal(3)), Usd(Decimal(3))),
+        told.PlanResolved(plan, report),
     ]
 
 
@@ -52,7 +59,7 @@ async def test_every_kind_of_news_has_its_level_and_a_sentence(heard):
     assert levels[told.Trouble] == "ERROR"
     assert say(told.StateChanged(TradingState.HALTED, "x"))[0] == "CRITICAL"
     assert say(told.StateChanged(TradingState.THROTTLED, "x"))[0] == "WARNING"
-    assert say(told.CycleStarted(3, heard[0].at)) == ("INFO", "Starting scan cycle #3")
+    assert say(told.CycleStarted(3, heard[1].at)) == ("INFO", "Starting scan cycle #3")
     assert say(told.Stopped(Statistics(cycles=4)))[1].startswith("Stopped after 4 cycles")
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from arb.domain.opportunity import Kind
 SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASS|CREDENTIAL|PRIVATE|MNEMONIC", re.IGNORECASE)
 """No bot sees a variable whose name has one of these, listed or not."""
 SECRET_PREFIXES = ("ARB_POLYMARKET__", "ARB_API__", "ARB_ALERTS__", "ARB_DATABASE__", "LD_")
+NUMBER_MAX = 1e9
 MODES = ("decides", "executes", "prints")
 BASE_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
 
@@ -166,7 +168,8 @@ def _value(value: Any, type_: Any, where: str) -> Any:
             return tuple(value)
         raise ConfigError(f"{where}: a list of texts")
     if type_ in (int, float):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        if not number or not 0 <= float(value) < NUMBER_MAX:
             raise ConfigError(f"{where} = {value!r}: a number that is not negative")
         if type_ is int and not isinstance(value, int):
             raise ConfigError(f"{where} = {value!r}: a whole number")

@@ -25,7 +25,7 @@ from arb.adapters.bots.messages import (
 )
 from arb.adapters.bots.printing import ask_script
 from arb.adapters.bots.routing import OURSELVES, Route, measures, route
-from arb.adapters.bots.verdict import happened, wanted
+from arb.adapters.bots.verdict import Declined, happened, wanted
 from arb.domain.errors import Unavailable
 from arb.domain.market import VenueId
 from arb.domain.news import News, PlanEnded, PlanStarted
@@ -37,6 +37,8 @@ POLL_SECONDS = 0.05
 ASK_AGAIN_SECONDS = 5.0
 WAITING_MAX = 100
 """Ends that wait to be told to a bot that does not take its commands; the oldest go first."""
+FAILURES_MAX = 10
+"""Plans in a row of which a bot said nothing that can be used: after so many it gets no more."""
 _REF = "bot:"
 
 
@@ -57,6 +59,10 @@ class BotTrading:
     counts: Counter[str] = field(default_factory=Counter, init=False)
     """How often each bot was asked about a plan and agreed: `asked:atom`, `agreed:atom`."""
     venue: VenueId = field(init=False)
+    failures: Counter[str] = field(default_factory=Counter, init=False)
+    """Plans in a row of which a bot said nothing, or what cannot be; a no is an answer."""
+    _refused: set[str] = field(default_factory=set, init=False)
+    """Commands whose reports are not taken, and were told of: each once."""
     _hands: dict[PlanId, str] = field(default_factory=dict, init=False)
     """The bot that each open plan is with."""
     _plans: dict[PlanId, Plan] = field(default_factory=dict, init=False)
@@ -80,6 +86,7 @@ class BotTrading:
                 self._hands.pop(plan.id, None)
                 for id_ in self._executed.pop(plan.id, ()):
                     self.mailbox.forget(id_)
+                    self._refused.discard(id_)
             case _:
                 pass
 
@@ -95,7 +102,15 @@ class BotTrading:
         self.counts[f"asked:{bot}"] += 1
         if definition.does == "executes":
             return [replace(order, ref=f"{_REF}{bot}:{id_}") for order in orders]
-        decided = await self._decision(definition, plan, orders)
+        try:
+            decided = await self._decision(definition, plan, orders)
+        except Declined:
+            del self.failures[bot]
+            raise
+        except Unavailable as error:
+            self._failed(bot, str(error))
+            raise
+        del self.failures[bot]
         self.counts[f"agreed:{bot}"] += 1
         prepared = await self.inner.prepare(decided)
         self._decided.update({order.id: (bot, id_) for order in prepared})
@@ -136,6 +151,17 @@ class BotTrading:
         mine = [plan for plan, name in self._hands.items() if name == bot]
         return [(id_, found.event_slug if (found := self._plans.get(id_)) else "") for id_ in mine]
 
+    def forgive(self, bot: str = "") -> None:
+        """Give a bot plans again after its failures; every bot without a name."""
+        if bot:
+            del self.failures[bot]
+        else:
+            self.failures.clear()
+
+    def off_routes(self) -> frozenset[str]:
+        """Bots that get no more plans until they are started again, or errors are reset."""
+        return frozenset(bot for bot, times in self.failures.items() if times >= FAILURES_MAX)
+
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
         return await self.inner.cancel_all()
@@ -150,8 +176,18 @@ class BotTrading:
     def _route(self, plan: Plan) -> Route:
         scripts = {n for n, found in self.bots.definitions.items() if found.does == "prints"}
         ready = scripts | set(self.ready())
-        definitions = self.bots.definitions
-        return route(self.bots.rules, definitions, plan.kind.value, measures(plan), ready)
+        definitions, off = self.bots.definitions, self.off_routes()
+        return route(self.bots.rules, definitions, plan.kind.value, measures(plan), ready, off)
+
+    def _failed(self, bot: str, what: str) -> None:
+        """Count a plan of which the bot said nothing that can be used."""
+        self.failures[bot] += 1
+        if self.failures[bot] == FAILURES_MAX:
+            self.tell(
+                bot,
+                f"{FAILURES_MAX} plans in a row failed by it, last: {what}; it gets no more until "
+                "it is started again, or `arb reset-errors`",
+            )
 
     async def _decision(
         self, definition: Definition, plan: Plan, orders: Sequence[Order]
@@ -205,14 +241,24 @@ class BotTrading:
         until = min(order.expires_at for order in orders)
         try:
             sent = self._send(handed_over(bot, plan, orders, now, until))
-        except OSError:
+        except OSError as error:
+            self._failed(bot, f"it cannot be asked: {error.strerror}")
             # Perhaps the name was given and only the disk's word is missing.
             return [Unknown() for _ in orders]
         if not sent:
+            self._failed(bot, "it has not taken its last command")
             return [Final((), f"{bot} has not taken its last command") for _ in orders]
         result = await self._wait(bot, id_, definition.answer_seconds)
         self.counts[f"agreed:{bot}"] += bool(result and result.success)
-        return self._answers(orders, result) if result else [Unknown() for _ in orders]
+        if result is None:
+            self._failed(bot, f"no answer within {definition.answer_seconds:g} s")
+            return [Unknown() for _ in orders]
+        answers = self._answers(orders, result)
+        if id_ in self._refused:
+            self._failed(bot, "its report is not taken")
+        else:
+            del self.failures[bot]
+        return answers
 
     async def _wait(self, bot: str, id_: str, seconds: float) -> Result | None:
         until = self.clock.monotonic() + seconds
@@ -237,7 +283,9 @@ class BotTrading:
             found = happened(orders, self._only(orders, result), self.clock.now())
         except BadDocument as error:
             # Something happened and we do not know what: the plan stays open for a person.
-            self.tell(result.bot_name, f"its report {result.id} is not taken: {error}")
+            if result.id not in self._refused:
+                self._refused.add(result.id)
+                self.tell(result.bot_name, f"its report {result.id} is not taken: {error}")
             return [Unknown() for _ in orders]
         return [found[order.id] for order in orders]
 

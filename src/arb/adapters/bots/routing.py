@@ -101,6 +101,7 @@ def route(
     kind: str,
     found: Mapping[str, Decimal],
     ready: Container[str] | None = None,
+    off: Container[str] = (),
 ) -> Route:
     """The first rule that holds and whose bot takes the plan.
 
@@ -110,10 +111,13 @@ def route(
         kind: The plan's.
         found: The plan's measures.
         ready: Names of the bots that run; all, where it is not given.
+        off: Names of those that have failed too often to be asked.
     """
     verdicts: list[Verdict] = []
     for rule_ in rules:
         why = _against(rule_, bots, kind, found, ready)
+        if not why and rule_.bot in off:
+            why = f"{rule_.bot} has failed too often in a row"
         verdicts.append(Verdict(rule=rule_, holds=not why, why=why or "holds"))
         if not why:
             return Route(bot=rule_.bot, rule=rule_.name, verdicts=tuple(verdicts))

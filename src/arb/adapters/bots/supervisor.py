@@ -38,6 +38,10 @@ OUTPUT_SECONDS = 1.0
 """How long what a dead bot printed is read: a process that left its group may hold the pipe."""
 
 
+Changed = Callable[[str, BotState, str], None]
+"""Hears that a bot's process has come to another state, and how."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorOptions:
     """How bots are watched."""
@@ -84,9 +88,10 @@ class Supervisor:
         clock: Clock,
         inherited: Mapping[str, str],
         alarm: Callable[[str, str], None] = lambda _bot, _what: None,
+        changed: Changed = lambda _bot, _state, _how: None,
     ) -> None:
         self._mailbox, self._options, self._clock = mailbox, options, clock
-        self._inherited, self._alarm = inherited, alarm
+        self._inherited, self._alarm, self._changed = inherited, alarm, changed
         self._run = Folder(mailbox.path / "run")
         self._control = Folder(mailbox.path / "control")
         self._bots = {
@@ -141,7 +146,7 @@ class Supervisor:
             with contextlib.suppress(asyncio.CancelledError):
                 await bot.task
             bot.task = None
-        self._become(bot, BotState.STOPPED)
+        self._become(bot, BotState.STOPPED, bot.last_exit or "nothing ran")
 
     async def restart(self, name: str) -> None:
         """Stop a bot and start it anew."""
@@ -175,7 +180,7 @@ class Supervisor:
             if self._clock.monotonic() - began >= definition.stable_seconds:
                 bot.restarts = 0
             if bot.restarts >= definition.restarts_max:
-                self._become(bot, BotState.FAILED)
+                self._become(bot, BotState.FAILED, f"it ended by itself, {bot.last_exit}")
                 times = f"{bot.restarts + 1} times" if bot.restarts else "once"
                 self._alarm(
                     definition.name, f"ended {times}, last: {bot.last_exit}; not started again"
@@ -183,7 +188,8 @@ class Supervisor:
                 return
             wait = min(definition.backoff_seconds * 2**bot.restarts, definition.backoff_max_seconds)
             bot.restarts += 1
-            self._become(bot, BotState.RESTARTING)
+            again = f"restart {bot.restarts} of {definition.restarts_max} in {wait:g} s"
+            self._become(bot, BotState.RESTARTING, f"it ended by itself, {bot.last_exit}; {again}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(bot.stopping.wait(), wait)
 
@@ -214,7 +220,7 @@ class Supervisor:
         bot.process, bot.identity = process, identity(process.pid)
         bot.seen_at, bot.beat_at = self._clock.monotonic(), None
         bot.log.say(f"started as process {process.pid}")
-        self._become(bot, BotState.RUNNING)
+        self._become(bot, BotState.RUNNING, f"process {process.pid}")
         output = asyncio.create_task(_keep(os.fdopen(ours, "rb", buffering=0), bot.log))
         try:
             code = await process.wait()
@@ -317,9 +323,11 @@ class Supervisor:
             if asyncio.iscoroutine(done):
                 await done
 
-    def _become(self, bot: _Watched, state: BotState) -> None:
-        bot.state, bot.since = state, self._clock.now()
+    def _become(self, bot: _Watched, state: BotState, how: str) -> None:
+        before, bot.state, bot.since = bot.state, state, self._clock.now()
         self._write(bot)
+        if before is not state:
+            self._changed(bot.definition.name, state, how)
 
     def _write(self, bot: _Watched) -> None:
         document = msgspec.json.encode(self._status(bot)) + b"\n"

@@ -9,7 +9,17 @@ from enum import IntEnum, StrEnum
 from arb.adapters.notify import wording
 from arb.domain.halt import TradingState
 from arb.domain.money import Usd, text
-from arb.domain.news import News, PlanEnded, StateChanged, Trouble
+from arb.domain.news import (
+    BotChanged,
+    CycleFailed,
+    News,
+    PaidOut,
+    PlanEnded,
+    PlanResolved,
+    StateChanged,
+    Trouble,
+    cause,
+)
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 
@@ -93,9 +103,16 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         ),
         (Level.HIGH, f"{options.failures} or more plans in a row failed"),
         (Level.HIGH, "ledger and venue differ"),
-        (Level.HIGH, "a bot is given up, or says what cannot be"),
+        (Level.HIGH, "a bot is given up, is off its routes, or says what cannot be"),
+        (Level.HIGH, "something nobody expected has ended a cycle"),
+        (Level.HIGH, "a held plan is resolved at a loss"),
         (Level.HIGH, "a command cannot be put on record"),
         (Level.MEDIUM, f"the day's volume is above {part} % of ${text(options.volume_max)}"),
+    ]
+    found += [
+        (Level.MEDIUM, "a bot has ended by itself and is started again"),
+        (Level.LOW, "a bot is started or stopped"),
+        (Level.LOW, "a held position is paid out, a held plan is resolved"),
     ]
     if options.summary_at is not None:
         found.append((Level.LOW, f"the day's summary, at {options.summary_at:%H:%M} UTC"))
@@ -109,6 +126,17 @@ def of_news(news: News) -> Alert | None:
             level, condition, key = Level.CRITICAL, "halted", "state"
         case StateChanged(state=TradingState.THROTTLED):
             level, condition, key = Level.HIGH, "throttled", "state"
+        case CycleFailed(error=error):
+            level, condition, key = Level.HIGH, "cycle", f"cycle {cause(error)}"
+        case PlanResolved(plan=plan, report=report):
+            level = Level.HIGH if report.realised < 0 else Level.LOW
+            condition, key = "resolved", f"resolved {plan.id}"
+        case PaidOut(plan=plan):
+            level, condition, key = Level.LOW, "paid_out", f"paid {plan.id}"
+        case BotChanged(bot=bot, state="restarting"):
+            level, condition, key = Level.MEDIUM, "bot", f"bot {bot} restarting"
+        case BotChanged(bot=bot, state="running" | "stopped" as how):
+            level, condition, key = Level.LOW, "bot", f"bot {bot} {how}"
         case PlanEnded(plan=plan, report=report) if report.alarm:
             level, condition, key = Level.CRITICAL, "plan", f"plan {plan.id}"
         case Trouble(problem=problem) if problem.where.startswith("plan "):

@@ -4,12 +4,22 @@ from decimal import Decimal
 
 from arb.domain.halt import OUTAGE, TradingState
 from arb.domain.money import Usd, text
-from arb.domain.news import News, PlanEnded, StateChanged, Trouble
+from arb.domain.news import (
+    BotChanged,
+    CycleFailed,
+    News,
+    PaidOut,
+    PlanEnded,
+    PlanResolved,
+    StateChanged,
+    Trouble,
+    cause,
+)
 from arb.domain.position import Portfolio
 from arb.domain.report import Statistics
 
 
-def say(news: News) -> str:
+def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
     """The sentence for news that a person may have to act on; empty for all other news."""
     match news:
         case StateChanged(state=TradingState.HALTED, reason=reason):
@@ -19,6 +29,16 @@ def say(news: News) -> str:
             return f"Trading is throttled: {reason}. It does half the work and recovers by itself."
         case PlanEnded(plan=plan, report=report) if report.alarm:
             return f"Plan {plan.id} on {plan.event_slug} needs a look: {report.alarm}."
+        case CycleFailed(error=error):
+            return f"A cycle has failed: {cause(error)}. The traceback is in the log."
+        case PlanResolved(plan=plan, report=report):
+            kind = "a loss" if report.realised < 0 else "a profit"
+            amount = text(abs(report.realised))
+            return f"Plan {plan.id} on {plan.event_slug} is resolved with {kind} of ${amount}."
+        case PaidOut(market=market, outcome=outcome, shares=shares, cash=cash):
+            return f"{text(shares)} {outcome} of {market} are paid out: ${text(cash)}."
+        case BotChanged(bot=bot, state=state, detail=detail):
+            return f"Bot {bot} is {state}: {detail}."
         case Trouble(problem=problem):
             return f"{problem.where}: {problem.what}"
         case _:

@@ -13,6 +13,7 @@ from arb.domain.decision import Approved, Refused
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import (
     CycleEnded,
+    CycleFailed,
     CycleSkipped,
     Decided,
     News,
@@ -66,6 +67,7 @@ class Figure:
 COUNTED: tuple[tuple[str, Label | None], ...] = (
     ("arb_cycles_total", ("result", "ok")),
     ("arb_cycles_total", ("result", "unreachable")),
+    ("arb_cycles_total", ("result", "failed")),
     ("arb_cycles_skipped_total", None),
     ("arb_opportunities_total", ("decision", "approved")),
     ("arb_opportunities_total", ("decision", "refused")),
@@ -104,6 +106,8 @@ class Figures:
                 self._count("arb_cycles_skipped_total")
             case CycleEnded(report=report):
                 self._ended(report)
+            case CycleFailed():
+                self._count("arb_cycles_total", ("result", "failed"))
             case _:
                 pass
 

@@ -163,9 +163,10 @@ def _formatter(
 
 def _as_text(record: "Record", trace: str) -> str:
     when = record["time"].strftime("%Y-%m-%d %H:%M:%S")
-    trouble = _trouble(record)
-    tail = f" ({trouble})" if trouble else ""
-    line = f"{when} | {record['level'].name:<8} | {_message(record)}{tail}"
+    trouble, message = _trouble(record), _message(record)
+    said = trouble.partition(": ")[2]
+    tail = f" ({trouble})" if trouble and not (said and said in message) else ""
+    line = f"{when} | {record['level'].name:<8} | {message}{tail}"
     # Indented, so that no line of a traceback can pass for a line of the log.
     return "\n    ".join([line, *map(printable, trace.splitlines())])
 

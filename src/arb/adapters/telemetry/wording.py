@@ -2,23 +2,29 @@
 
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import TradingState
-from arb.domain.money import text
+from arb.domain.money import Usd, text
 from arb.domain.news import (
     BooksFetched,
+    BotChanged,
     CycleEnded,
+    CycleFailed,
     CycleSkipped,
     CycleStarted,
     Decided,
     News,
+    PaidOut,
     PlanEnded,
+    PlanResolved,
     PlanStarted,
     QualityAlarm,
+    Started,
     StateChanged,
     Stopped,
     Trouble,
+    cause,
 )
 from arb.domain.opportunity import Opportunity, Passed, ProvenLeg, Unproven
-from arb.domain.plan import PlanState
+from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport
 
@@ -33,12 +39,20 @@ _LIMITS = frozenset(
         Reason.CONSECUTIVE_FAILURES,
     }
 )
+_BOT_LEVELS = {"restarting": "WARNING", "failed": "ERROR"}
+_TRADES = (PlanStarted, PlanEnded, PaidOut, PlanResolved)
+LIVE = "live"
 _THIN = frozenset({Reason.NOT_ENOUGH_DEPTH, Reason.SIZED_BELOW_MIN, Reason.EDGE_VANISHED})
 
 
-def say(news: News) -> tuple[str, str]:  # noqa: PLR0911  # one line for each kind of news
+def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for each kind
     """The level at which news is logged, and the sentence."""
     match news:
+        case Started(mode=mode, account=account, every_seconds=every):
+            rhythm = "one cycle" if every is None else f"scanning every {every:g} s"
+            return "INFO", (
+                f"Orchestrator initialized (dry_run={mode != LIVE}): account {account}, {rhythm}"
+            )
         case CycleStarted(cycle=cycle):
             return "INFO", f"Starting scan cycle #{cycle}"
         case BooksFetched(events=events, markets=markets, books=books):
@@ -54,6 +68,15 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911  # one line for each ki
             )
         case PlanEnded():
             return _ended(news)
+        case PaidOut(plan=plan, market=market, outcome=outcome, shares=shares, cash=cash):
+            return "SUCCESS" if cash else "INFO", (
+                f"Paid out: {text(shares)} {outcome} of {market} brought ${text(cash)}, "
+                f"plan {plan.id}"
+            )
+        case PlanResolved(plan=plan, report=report):
+            return _resolved(plan, report)
+        case BotChanged(bot=bot, state=how, detail=detail):
+            return _BOT_LEVELS.get(how, "INFO"), f"Bot {bot} is {how}: {detail}"
         case Trouble(problem=problem):
             return "ERROR", f"{problem.where}: {problem.what}"
         case StateChanged(state=state, reason=reason):
@@ -61,10 +84,28 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911  # one line for each ki
             return level, f"Trading is {state}: {reason or 'all limits are far away again'}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
+        case CycleFailed(cycle=number, error=error):
+            return "ERROR", f"{_of(number)} failed and ends here: {cause(error)}"
         case CycleSkipped(reason=reason):
             return "WARNING", f"A cycle was skipped: {reason}"
         case Stopped(statistics=statistics):
             return "INFO", f"Stopped after {statistics.cycles} cycles"
+
+
+def spoken(news: News, *, live: bool) -> tuple[str, str]:
+    """The same, with what concerns trades saying whether the money is real."""
+    level, sentence = say(news)
+    concerns = (
+        isinstance(news, _TRADES)
+        or (isinstance(news, Decided) and isinstance(news.finding, Approved))
+        or (isinstance(news, Trouble) and news.problem.where.startswith("plan "))
+    )
+    return level, f"{mark(live=live)} {sentence}" if concerns else sentence
+
+
+def mark(*, live: bool) -> str:
+    """Whether the money is real, as lines begin."""
+    return "[LIVE]" if live else "[DRY RUN]"
 
 
 def details(news: News) -> tuple[str, ...]:
@@ -110,13 +151,29 @@ def _found(opportunity: Opportunity) -> str:
 def _ended(news: PlanEnded) -> tuple[str, str]:
     report = news.report
     if report.state is PlanState.DONE and report.locked > 0:
-        return "SUCCESS", (
-            f"Plan {report.plan} filled: ${text(report.locked)} bound until resolution, "
-            f"then at least ${text(news.plan.payoff_worst)}"
+        loss = report.locked > news.plan.payoff_worst
+        return "WARNING" if loss else "SUCCESS", (
+            f"Plan {report.plan} filled{' at a loss' if loss else ''}: ${text(report.locked)} "
+            f"bound until resolution, then at least ${text(news.plan.payoff_worst)}"
         )
     if report.state is PlanState.DONE:
-        return "SUCCESS", f"Plan {report.plan} done: profit ${text(report.realised)}"
+        return _gain(f"Plan {report.plan} done", report.realised)
     return "ERROR", f"Plan {report.plan} is {report.state}: {report.reason}"
+
+
+def _resolved(plan: Plan, report: ExecutionReport) -> tuple[str, str]:
+    return _gain(f"Plan {plan.id} on {plan.event_slug} is resolved", report.realised)
+
+
+def _gain(what: str, realised: Usd) -> tuple[str, str]:
+    """An end in cash: a loss is no success."""
+    if realised < 0:
+        return "WARNING", f"{what} at a loss of ${text(-realised)}"
+    return "SUCCESS", f"{what}: profit ${text(realised)}"
+
+
+def _of(cycle: int | None) -> str:
+    return "A cycle" if cycle is None else f"Cycle #{cycle}"
 
 
 def _cycle(report: CycleReport) -> str:

@@ -1,0 +1,278 @@
+"""What an operator is told while it runs: in the log, over the stream, by alerts."""
+
+import asyncio
+import contextlib
+import json
+import re
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import httpx
+import pytest
+from loguru import logger
+
+from arb.adapters.notify.rules import of_news
+from arb.adapters.telemetry.news_log import LASTS_SECONDS, REPEAT_SECONDS, NewsLog
+from arb.adapters.telemetry.wording import spoken
+from arb.api.render import document
+from arb.bootstrap import cycle_options, paper_desk
+from arb.cli.output import render_report
+from arb.domain.halt import RiskStatus, TradingState
+from arb.domain.news import BotChanged, CycleEnded, PaidOut, PlanResolved, Trouble
+from arb.domain.plan import PlanState
+from arb.domain.report import CycleReport, Problem
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.runtime.bots import with_bots
+from tests.conftest import environment_for, exchange_at, settings_for
+from tests.programs import arb, exchange_program
+
+RAISING = """
+class Boom:
+    name = "boom"
+    calls = 0
+
+    def __init__(self, options):
+        pass
+
+    def find(self, snapshot):
+        Boom.calls += 1
+        if Boom.calls in (2, 3):
+            raise RuntimeError("kaputt")
+        return []
+"""
+
+
+def _installed(folder):
+    """The strategy as a distribution of its own, where the program finds its entry point."""
+    folder.mkdir()
+    (folder / "boom.py").write_text(RAISING)
+    metadata = folder / "boom-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: boom\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[arb.strategies]\nboom = boom:Boom\n")
+
+
+def test_an_error_nobody_expected_ends_its_cycle_and_never_the_run(tmp_path):
+    _installed(tmp_path / "plugins")
+    with exchange_program(tmp_path, seed=7) as address:
+        env = environment_for(address, tmp_path) | {
+            "PYTHONPATH": str(tmp_path / "plugins"),
+            "ARB_STRATEGIES__ENABLED": '["negrisk_no", "boom"]',
+        }
+        done = arb("run", "--interval", "0.3", "--cycles", "5", "--json", env=env, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        *reports, last = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [report["cycle"] for report in reports] == [1, 4, 5]
+        assert last["statistics"]["trades"] > 0
+        said = re.findall(r"ERROR +\| (.*failed and ends here.*)", done.stderr)
+        what = "strategy boom raised RuntimeError: kaputt"
+        assert said == [f"Cycle #2 failed and ends here: {what}"]
+        assert "Traceback" not in done.stderr
+        (log,) = (tmp_path / "logs").glob("*.log")
+        written = log.read_text()
+        assert written.count('raise RuntimeError("kaputt")') == 1
+        once = arb("run", "--once", env={**env, "PYTHONSTARTUP": ""}, cwd=tmp_path)
+        assert once.returncode == 0, once.stderr
+
+
+def test_the_log_says_which_mode_it_is_in_and_how_often_it_looks(tmp_path):
+    with exchange_program(tmp_path, seed=7) as address:
+        env = environment_for(address, tmp_path)
+        done = arb("run", "--interval", "0.3", "--cycles", "3", env=env, cwd=tmp_path)
+        once = arb("run", "--once", env=env, cwd=tmp_path)
+    lines = [line.partition(" | ")[2].partition(" | ")[2] for line in done.stderr.splitlines()]
+    mode = "Orchestrator initialized (dry_run=True): account paper:default,"
+    assert lines[0] == f"{mode} scanning every 0.3 s"
+    assert f"{mode} one cycle" in once.stderr
+    trades = [line for line in lines if re.search(r"Executing |Plan \w+ ", line)]
+    assert trades
+    assert all(line.startswith("[DRY RUN] ") for line in trades)
+    # What is as it was in the cycle before is counted, not written.
+    for start in ("Data quality", "market: "):
+        told = [line for line in lines if line.startswith(start)]
+        assert len(told) == len(set(told)) > 0
+    ends = [line for line in lines if re.match(r"Cycle #\d+ ended", line)]
+    assert "unchanged" not in ends[0]
+    assert re.search(r"; unchanged x\d+: ", ends[-1])
+
+
+async def test_a_position_that_pays_out_is_told_everywhere(tmp_path):
+    flags = {"arbitrage.resolution_check_interval": 0, "strategies.enabled": ["negrisk_yes"]}
+    heard = []
+    async with exchange_at("demo", 1) as (_, address):
+        settings = settings_for(address, tmp_path, **flags).settings
+        async with paper_desk(settings, [heard.append]) as desk:
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            report = await orchestrator.run_once()
+            held = [plan for plan in report.plans if plan.locked]
+            assert held
+            async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+                for one in render_report(report)["opportunities"]:
+                    for number, leg in enumerate(one["legs"]):
+                        order = {"market": leg["market"], "yes": "0" if number else "1"}
+                        await client.post("/_control", json={"resolve": order})
+            del heard[:]
+            await orchestrator.scan_cycle()
+    paid = [news for news in heard if isinstance(news, PaidOut)]
+    resolved = [news for news in heard if isinstance(news, PlanResolved)]
+    assert {news.plan.id for news in resolved} == {plan.plan for plan in held}
+    for news in resolved:
+        plan = news.plan
+        cash = sum((one.cash for one in paid if one.plan.id == plan.id), Decimal(0))
+        assert cash == plan.payoff_worst
+        level, line = spoken(news, live=False)
+        assert level == "SUCCESS"
+        assert line.startswith(f"[DRY RUN] Plan {plan.id} on {plan.event_slug} is resolved: profit")
+        type_, data = document(news)
+        assert (type_, data["id"]) == ("plan_resolved", plan.id)
+        assert Decimal(data["realised"]) == plan.profit
+        assert "resolved with a profit" in of_news(news).sentence
+    for news in paid:
+        level, line = spoken(news, live=True)
+        assert line.startswith("[LIVE] Paid out: ")
+        assert level == ("SUCCESS" if news.cash else "INFO")
+        assert document(news)[0] == "paid_out"
+        assert of_news(news) is not None
+
+
+async def test_a_loss_is_no_success(tmp_path):
+    heard = []
+    async with exchange_at("demo", 7) as (_, address):
+        settings = settings_for(address, tmp_path).settings
+        async with paper_desk(settings, [heard.append]) as desk:
+            await ArbitrageOrchestrator(desk, cycle_options(settings)).run_once()
+    ended = next(n for n in heard if hasattr(n, "reason") and hasattr(n, "report"))
+
+    def said(**changes):
+        report = replace(ended.report, state=PlanState.DONE, **changes)
+        return spoken(replace(ended, report=report), live=True)
+
+    level, line = said(realised=Decimal(-16), locked=Decimal(0))
+    assert (level, line.endswith("done at a loss of $16")) == ("WARNING", True)
+    worst = ended.plan.payoff_worst
+    level, line = said(realised=Decimal(0), locked=worst + 1)
+    assert (level, "filled at a loss: " in line) == ("WARNING", True)
+    assert said(realised=Decimal(0), locked=worst - 1)[0] == "SUCCESS"
+    assert said(realised=Decimal(1), locked=Decimal(0))[0] == "SUCCESS"
+    lost = PlanResolved(ended.plan, replace(ended.report, realised=Decimal(-3)))
+    assert spoken(lost, live=True)[0] == "WARNING"
+    assert of_news(lost).level.name == "HIGH"
+
+
+BOT = """
+import json, os, sys, time
+comm, name = os.environ["ARB_BOT_FOLDER"], os.environ["ARB_BOT_NAME"]
+path = f"{comm}/heartbeats/{name}_heartbeat.json"
+with open(path + ".new.tmp", "w") as file:
+    json.dump({"bot_name": name, "status": "running", "timestamp": time.time(), "pid": os.getpid()}, file)
+os.rename(path + ".new.tmp", path)
+while not os.path.exists("crash"):
+    time.sleep(0.01)
+os.remove("crash")
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("supervise", [True, False], ids=["ours", "another's"])
+async def test_bots_that_start_crash_restart_and_stop_are_told(supervise, tmp_path):
+    (tmp_path / "bot.py").write_text(BOT)
+    (tmp_path / "bots.toml").write_text(
+        f'[bot.atom]\ncommand = ["{sys.executable}", "bot.py"]\nfolder = "{tmp_path}"\n'
+        "backoff_seconds = 0.05\n"
+    )
+    heard, elsewhere = [], []
+    flags = {
+        "bots.definitions": str(tmp_path / "bots.toml"),
+        "bots.folder": str(tmp_path / "comm"),
+        "bots.logs": str(tmp_path / "logs"),
+        "bots.monitor_interval": 0.1,
+    }
+
+    def states():
+        return [news.state for news in heard if isinstance(news, BotChanged)]
+
+    async def until(holds):
+        async with asyncio.timeout(60):
+            while not holds():
+                await asyncio.sleep(0.02)
+
+    async with exchange_at("demo", 1) as (_, address):
+        loaded = settings_for(address, tmp_path, **flags, **{"bots.supervise": supervise})
+        own = settings_for(address, tmp_path, **flags)
+        observers = [heard.append]
+        async with (
+            paper_desk(loaded.settings, observers) as desk,
+            with_bots(loaded, desk, observers),
+        ):
+            quiet = contextlib.nullcontext()
+            async with quiet if supervise else with_bots(own, desk, elsewhere):
+                await until(lambda: states()[:1] == ["running"])
+                (tmp_path / "crash").touch()
+                await until(lambda: states().count("running") == 2)
+            if not supervise:
+                await until(lambda: states()[-1] == "stopped")
+    assert states()[0] == "running"
+    assert "restarting" in states()
+    assert states()[-1] == "stopped"
+    crash = next(news for news in heard if getattr(news, "state", "") == "restarting")
+    assert "exit code 3" in crash.detail
+    assert spoken(crash, live=False)[0] == "WARNING"
+    assert of_news(crash).level.name == "MEDIUM"
+    assert document(crash) == (
+        "bot",
+        {"bot": "atom", "state": "restarting", "detail": crash.detail},
+    )
+
+
+class Hours:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def _ended(number):
+    risk = RiskStatus(can_trade=True, state=TradingState.NORMAL)
+    return CycleEnded(
+        CycleReport(
+            cycle=number,
+            mode="dry-run",
+            account="paper:default",
+            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            duration_ms=1,
+            risk=risk,
+        )
+    )
+
+
+def test_what_lasts_is_counted_and_what_comes_back_is_new():
+    clock, console = Hours(), []
+    log = NewsLog(live=False, monotonic=clock)
+    logger.remove()
+    logger.add(lambda message: console.append(message.record["message"]), level="INFO")
+    venue = Trouble(Problem(where="venue", what="away"))
+    listing = Trouble(Problem(where="market x", what="3 outcomes"))
+
+    def cycle(number, *news):
+        del console[:]
+        for one in (*news, _ended(number)):
+            log(one)
+            log(one) if one is venue else None
+        return list(console)
+
+    assert cycle(1, venue, listing)[:2] == ["venue: away", "market x: 3 outcomes"]
+    assert cycle(2, venue, listing)[0].endswith("; unchanged x3: 3 errors")
+    assert "unchanged" not in cycle(3)[0]
+    # The venue was away again; the listing was only not read meanwhile.
+    assert cycle(4, venue, listing)[:1] == ["venue: away"]
+    clock.now += REPEAT_SECONDS
+    assert cycle(5, listing)[0] == "market x: 3 outcomes (unchanged x2)"
+    cycle(6)
+    clock.now += LASTS_SECONDS + 1
+    cycle(7)
+    assert cycle(8, listing)[0] == "market x: 3 outcomes"
+    logger.remove()
