@@ -110,6 +110,7 @@ class Watch:
         self.busy = False
         self.count("cycle")
         self._fail(away=False)
+        self._troubled = self._unanswered = False
 
     def begin(self) -> None:
         """The orchestrator runs from here on: from now on a success is waited for."""
