@@ -91,9 +91,12 @@ async def test_small_reads(demo):
     buy = (await client.get("/price", params={**token, "side": "BUY"})).json()["price"]
     sell = (await client.get("/price", params={**token, "side": "SELL"})).json()["price"]
     spread = (await client.get("/spread", params=token)).json()["spread"]
-    assert Decimal(buy) - Decimal(sell) == Decimal(spread) > 0
+    assert Decimal(sell) - Decimal(buy) == Decimal(spread) > 0
     page = (await client.get("/v2/positions", params={"user": "0x0"})).json()
-    assert page == {"data": [], "pagination": {"has_more": False, "next_cursor": None}}
+    assert page == {
+        "data": [],
+        "pagination": {"limit": 100, "offset": 0, "has_more": False, "next_cursor": None},
+    }
 
 
 async def test_a_resolved_market_closes_and_tells_its_payout(demo):
@@ -104,7 +107,7 @@ async def test_a_resolved_market_closes_and_tells_its_payout(demo):
     assert (market["closed"], market["umaResolutionStatus"]) == (True, "resolved")
     assert json.loads(market["outcomePrices"]) == ["0.5", "0.5"]
     rows = await client.get("/v2/resolutions", params={"condition_ids": market["conditionId"]})
-    assert rows.json()["data"][0]["payouts"] == ["500000", "500000"]
+    assert rows.json()["data"][0]["payouts"] == [500000, 500000]
     assert (await client.post("/_control", json={"nonsense": 1})).status_code == 400
 
 

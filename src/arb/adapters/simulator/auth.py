@@ -4,8 +4,11 @@ import base64
 import hashlib
 import hmac
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -48,6 +51,9 @@ class Refused(Exception):
         self.response = response
 
 
+Handler = Callable[[Request, Caller], Awaitable[Response]]
+
+
 class Keys:
     """All API keys."""
 
@@ -56,6 +62,11 @@ class Keys:
         self._known: dict[str, Credentials] = {}
         self._since: dict[str, float] = {}
         """When a key was given out last."""
+        self._builders: dict[str, tuple[Credentials, float]] = {}
+        """Keys of builders, and when (Unix seconds) they were given out."""
+        self._readers: dict[str, str] = {}
+        """Keys that may only read, and whose they are."""
+        self._counts: dict[str, int] = {}
 
     def routes(self) -> list[Route]:
         """The endpoints for keys."""
@@ -64,7 +75,24 @@ class Keys:
             Route("/auth/derive-api-key", self.derive, methods=["GET"]),
             Route("/auth/api-keys", self.listed, methods=["GET"]),
             Route("/auth/api-key", self.delete, methods=["DELETE"]),
+            Route("/auth/builder-api-key", self.signed(self.create_builder), methods=["POST"]),
+            Route("/auth/builder-api-key", self.signed(self.builders), methods=["GET"]),
+            Route("/auth/builder-api-key", self.revoke_builder, methods=["DELETE"]),
+            Route("/auth/readonly-api-key", self.signed(self.create_reader), methods=["POST"]),
+            Route("/auth/readonly-api-keys", self.signed(self.readers), methods=["GET"]),
+            Route("/auth/readonly-api-key", self.signed(self.delete_reader), methods=["DELETE"]),
         ]
+
+    def signed(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """A handler that needs an API key, as an endpoint."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await handler(request, await self.caller(request))
+            except Refused as refused:
+                return refused.response
+
+        return endpoint
 
     async def create(self, request: Request) -> Response:
         """`POST /auth/api-key`: once; then it can be derived."""
@@ -103,6 +131,49 @@ class Keys:
             return refused.response
         del self._known[caller.key]
         return JSONResponse("OK")
+
+    async def create_builder(self, _request: Request, caller: Caller) -> Response:
+        """`POST /auth/builder-api-key`: another one each time."""
+        made = _credentials(caller.address, self._count("builder"), "builder")
+        self._builders[made.key] = (made, self._floor.unix())
+        return JSONResponse({"key": made.key, "secret": made.secret, "passphrase": made.passphrase})
+
+    async def builders(self, _request: Request, caller: Caller) -> Response:
+        """`GET /auth/builder-api-key`: those that were not revoked."""
+        mine = [
+            (one.key, at) for one, at in self._builders.values() if one.address == caller.address
+        ]
+        return JSONResponse([{"key": key, "createdAt": _iso(at)} for key, at in mine])
+
+    async def revoke_builder(self, request: Request) -> Response:
+        """`DELETE /auth/builder-api-key`: the key that signs, or all of an account's."""
+        try:
+            await self._revoke(request)
+        except Refused as refused:
+            return refused.response
+        return JSONResponse("OK")
+
+    async def create_reader(self, _request: Request, caller: Caller) -> Response:
+        """`POST /auth/readonly-api-key`."""
+        made = _credentials(caller.address, self._count("reader"), "reader")
+        self._readers[made.key] = caller.address
+        return JSONResponse({"apiKey": made.key})
+
+    async def readers(self, _request: Request, caller: Caller) -> Response:
+        """`GET /auth/readonly-api-keys`."""
+        mine = [key for key, address in self._readers.items() if address == caller.address]
+        return JSONResponse(mine)
+
+    async def delete_reader(self, request: Request, caller: Caller) -> Response:
+        """`DELETE /auth/readonly-api-key`."""
+        try:
+            asked = msgspec.json.decode(await request.body(), type=dict[str, str])
+        except msgspec.MsgspecError:
+            asked = {}
+        known = self._readers.get(asked.get("key", "")) == caller.address
+        if known:
+            del self._readers[asked["key"]]
+        return JSONResponse(known)
 
     async def caller(self, request: Request) -> Caller:
         """Who signs a request with an API key.
@@ -144,6 +215,26 @@ class Keys:
         life = self._floor.conduct.auth_ttl
         return not life or self._floor.now() - self._since[key] < life
 
+    async def _revoke(self, request: Request) -> None:
+        headers = request.headers
+        if "POLY_BUILDER_API_KEY" not in headers:
+            caller = await self.caller(request)
+            mine = [k for k, (one, _) in self._builders.items() if one.address == caller.address]
+            for key in mine:
+                del self._builders[key]
+            return
+        known, _ = self._builders.get(headers["POLY_BUILDER_API_KEY"], (None, 0.0))
+        stamp = headers.get("POLY_BUILDER_TIMESTAMP", "")
+        message = f"{stamp}{request.method}{request.url.path}".encode() + await request.body()
+        said = headers.get("POLY_BUILDER_SIGNATURE", "").encode()
+        if known is None or not hmac.compare_digest(_sign(known.secret, message), said):
+            raise Refused(JSONResponse(UNAUTHORIZED, 401))
+        del self._builders[known.key]
+
+    def _count(self, what: str) -> int:
+        self._counts[what] = self._counts.get(what, 0) + 1
+        return self._counts[what]
+
     def _give(self, made: Credentials) -> Response:
         self._known[made.key], self._since[made.key] = made, self._floor.now()
         answer = {"apiKey": made.key, "secret": made.secret, "passphrase": made.passphrase}
@@ -171,9 +262,14 @@ class Keys:
         return abs(int(stamp) - self._floor.wall()) <= conduct.clock_tolerance
 
 
-def _credentials(address: str, nonce: int) -> Credentials:
+def _iso(unix: float) -> str:
+    return datetime.fromtimestamp(unix, UTC).isoformat()
+
+
+def _credentials(address: str, nonce: int, kind: str = "") -> Credentials:
     def of(what: str) -> bytes:
-        return hmac.new(SEED, f"{what}/{address}/{nonce}".encode(), hashlib.sha256).digest()
+        said = f"{kind}{what}/{address}/{nonce}"
+        return hmac.new(SEED, said.encode(), hashlib.sha256).digest()
 
     secret = base64.urlsafe_b64encode(of("secret")).decode()
     return Credentials(address, str(uuid.UUID(bytes=of("key")[:16])), secret, of("pass").hex())

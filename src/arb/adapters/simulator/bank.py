@@ -5,10 +5,10 @@ or lost, YES and NO of a market are equally many, nobody owes.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
@@ -19,6 +19,28 @@ UNLIMITED = 2**256 - 1
 
 class NotPossible(Exception):
     """The chain reverts; nothing has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a wallet did with positions on chain, beside trading."""
+
+    kind: Literal["SPLIT", "MERGE", "REDEEM", "CONVERSION"]
+    wallet: str
+    tokens: tuple[str, ...]
+    """What it was done with; for a redemption the outcome that was cashed."""
+    shares: int
+    dollars: int
+    """What went in or came out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Dollars from outside; negative ones went back there."""
+
+    wallet: str
+    amount: int
+    unix: float
 
 
 @dataclass(slots=True)
@@ -44,12 +66,18 @@ class Bank:
     deposited: int = 0
     escrow: int = 0
     """Dollars that back outstanding tokens."""
+    acts: list[Act] = field(default_factory=list)
+    """Of the transaction that is carried out on this state."""
+    deposits: list[Deposit] = field(default_factory=list)
+    unix: Callable[[], float] = lambda: 0.0
+    """Unix seconds, for deposits."""
 
     def deposit(self, wallet: str, amount: int) -> None:
         """Dollars from outside, or back outside when negative."""
         self._need(wallet, -amount)
         self.dollars[wallet.lower()] += amount
         self.deposited += amount
+        self.deposits.append(Deposit(wallet.lower(), amount, self.unix()))
 
     def usd(self, wallet: str) -> int:
         """Dollars of a wallet."""

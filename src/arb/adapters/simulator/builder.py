@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from decimal import Decimal
 
-from arb.adapters.simulator.listing import SimEvent, SimMarket
+from arb.adapters.simulator.listing import EXCLUSIVE, MADE_UP, SimEvent, SimMarket
 from arb.adapters.simulator.matching import Ladder
 from arb.adapters.simulator.positions import NO, YES, condition, event_id, position
 from arb.domain.money import MICRO, to_micro
@@ -44,6 +44,7 @@ class Builder:
             bids=bids,
             asks=asks,
             stamp_ms=STAMP_MS + self.chance.randrange(10_000),
+            volume_before=Decimal(int(id_) * 7919 % 10_000_000) / 100,
             **fields,  # type: ignore[arg-type]  # named fields of SimMarket
         )
 
@@ -76,6 +77,7 @@ class Builder:
             neg_risk=neg_risk,
             augmented=augmented,
             positions=positions,
+            tags=(MADE_UP, EXCLUSIVE) if neg_risk else (MADE_UP,),
         )
 
     def exclusive(

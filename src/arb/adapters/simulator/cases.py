@@ -7,9 +7,10 @@ from functools import partial
 
 from arb.adapters.simulator import truth
 from arb.adapters.simulator.builder import Builder, ladder
-from arb.adapters.simulator.listing import Decoy, Planted, SimEvent
+from arb.adapters.simulator.listing import Decoy, Planted, Rewards, Series, SimEvent
 
 CENT = Decimal("0.01")
+WEEKLY = Series(1, "plain-weekly", "Plain, every week")
 KEEN = Decimal("0.005")
 """Least net edge per set of what is planted: no truth hangs on a rounding."""
 
@@ -190,7 +191,14 @@ def ordinary(cases: Cases, number: int) -> None:
         slug = f"plain-{place + 1}"
         quotes = [(CENT * (bid - step), chance.randint(5, 900)) for step in range(5)]
         asks = [(CENT * (bid + 1 + step), chance.randint(5, 900)) for step in range(5)]
-        cases.events.append(build.event(slug, [build.market(slug, quotes, asks)]))
+        market = build.market(slug, quotes, asks)
+        if place % 4 == 0:
+            market.rewards = Rewards(
+                place + 1, Decimal(20), Decimal(3 + place % 3), Decimal(10 + place)
+            )
+        event = build.event(slug, [market])
+        event.series = WEEKLY if place % 5 == 0 else None
+        cases.events.append(event)
 
 
 def three_outcomes(slug: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from arb.adapters.simulator.bank import Bank, NotPossible
+from arb.adapters.simulator.bank import Act, Bank, NotPossible
 from arb.adapters.simulator.chain_conduct import ChainConduct
 from arb.adapters.simulator.chain_keys import Keys
 from arb.adapters.simulator.exchange import Exchange
@@ -111,6 +111,19 @@ class ChainApi:
             for wallet in sorted(wallets)
         }
         return JSONResponse({"wallets": holdings, "problems": bank.problems()})
+
+    def acts(self) -> list[tuple[Act, float, str]]:
+        """What wallets did with positions, when (Unix seconds) and in which transaction."""
+        self.advance()
+        if self._parts is None:
+            return []
+        ago = self.exchange.unix() - self._parts.chain.now()
+        return [
+            (act, tx.mined_at + ago, tx.hash)
+            for tx in self._parts.chain.mined
+            if tx.change is not None
+            for act in tx.change.acts
+        ]
 
     def order(self, order: ChainOrder) -> None:
         """Carry an order out.

@@ -89,6 +89,11 @@ class Chain:
         """Seconds, as the exchange counts them."""
         return self.exchange.clock.monotonic()
 
+    @property
+    def mined(self) -> Sequence[Transaction]:
+        """What is in blocks, oldest first."""
+        return self._mined
+
     def head(self, *, ago: float = 0.0) -> int:
         """Number of the newest block, now or a while ago."""
         return self._number_at(self.now() - ago)

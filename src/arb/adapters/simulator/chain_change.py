@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from arb.adapters.simulator.bank import Bank, NotPossible
+from arb.adapters.simulator.bank import Act, Bank, NotPossible
 
 Key = TypeVar("Key")
 
@@ -21,6 +21,8 @@ class Change:
     operators: Mapping[tuple[str, str, str], bool]
     """Whether the permission was given or taken."""
     escrow: int
+    acts: tuple[Act, ...] = ()
+    """What was done with positions, for those who look at history."""
 
     def reversed(self) -> "Change":
         """What takes this back."""
@@ -61,6 +63,7 @@ def between(before: Bank, after: Bank) -> Change:
             **dict.fromkeys(before.operators - after.operators, False),
         },
         escrow=after.escrow - before.escrow,
+        acts=tuple(after.acts),
     )
 
 

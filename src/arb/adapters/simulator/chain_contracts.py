@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.crypto import keccak
 
-from arb.adapters.simulator.bank import Bank, NotPossible
+from arb.adapters.simulator.bank import Act, Bank, NotPossible
 from arb.adapters.simulator.chain_conduct import ChainConduct
 from arb.adapters.simulator.chain_tokens import Handler, Reverts, Tokens
 from arb.adapters.simulator.exchange import Exchange
@@ -151,20 +151,25 @@ class Contracts:
         market = self._v1_market(to, *arguments[:4])
         self.tokens.spend(bank, sender, to, arguments[4])
         bank.split(sender, (market.yes, market.no), arguments[4])
+        _note(bank, "SPLIT", sender, (market.yes, market.no), arguments[4])
         return b""
 
     def _merge(self, bank: Bank, sender: str, to: str, *arguments: Any) -> Any:
         market = self._v1_market(to, *arguments[:4])
         self.tokens.need_operator(bank, sender, self.places.conditional_tokens, to)
         bank.merge(sender, (market.yes, market.no), arguments[4])
+        _note(bank, "MERGE", sender, (market.yes, market.no), arguments[4])
         return b""
 
     def _redeem(self, bank: Bank, sender: str, to: str, *arguments: Any) -> Any:
         market = self._v1_market(to, *arguments)
         yes, no = _payouts(market)
         self.tokens.need_operator(bank, sender, self.places.conditional_tokens, to)
-        bank.redeem(sender, market.yes, yes)
-        bank.redeem(sender, market.no, no)
+        for token, pays in ((market.yes, yes), (market.no, no)):
+            held = bank.shares(sender, token)
+            worth = bank.redeem(sender, token, pays)
+            if held:
+                bank.acts.append(Act("REDEEM", sender, (token,), held, worth))
         return b""
 
     def _convert(
@@ -183,6 +188,8 @@ class Contracts:
         bank.pay(sender, VAULT, (len(given) - 1) * fee)
         for token in taken:
             bank.give(sender, VAULT, token, fee)
+        cash = (len(given) - 1) * (amount - fee)
+        bank.acts.append(Act("CONVERSION", sender, (*given, *taken), amount, cash))
         return b""
 
     # The router of v2.
@@ -191,12 +198,14 @@ class Contracts:
         market = self._v2_market(condition)
         self.tokens.spend(bank, sender, to, amount)
         bank.split(sender, (market.yes, market.no), amount)
+        _note(bank, "SPLIT", sender, (market.yes, market.no), amount)
         return b""
 
     def _router_merge(self, bank: Bank, sender: str, to: str, condition: bytes, amount: int) -> Any:
         market = self._v2_market(condition)
         self.tokens.need_operator(bank, sender, self.places.position_manager, to)
         bank.merge(sender, (market.yes, market.no), amount)
+        _note(bank, "MERGE", sender, (market.yes, market.no), amount)
         return b""
 
     def _router_redeem(
@@ -209,7 +218,9 @@ class Contracts:
         self.tokens.need_operator(bank, sender, self.places.position_manager, to)
         token = (market.yes, market.no)[outcome]
         bank.give(sender, REDEEMING, token, amount)
-        bank.pay(REDEEMING, sender, bank.redeem(REDEEMING, token, pays))
+        worth = bank.redeem(REDEEMING, token, pays)
+        bank.pay(REDEEMING, sender, worth)
+        bank.acts.append(Act("REDEEM", sender, (token,), amount, worth))
         return b""
 
     def _router_convert(
@@ -220,19 +231,25 @@ class Contracts:
             raise Reverts("InvalidConditionIndex")
         self.tokens.need_operator(bank, sender, self.places.position_manager, to)
         others = [position(event, at, YES) for at in range(outcomes) if at != index]
-        bank.convert(sender, [position(event, index, NO)], others, amount)
+        given = position(event, index, NO)
+        bank.convert(sender, [given], others, amount)
+        bank.acts.append(Act("CONVERSION", sender, (given, *others), amount, 0))
         return b""
 
     def _split_event(self, bank: Bank, sender: str, to: str, event: bytes, amount: int) -> Any:
         outcomes = self._v2_outcomes(event)
         self.tokens.spend(bank, sender, to, amount)
-        bank.split(sender, [position(event, at, YES) for at in range(outcomes)], amount)
+        tokens = tuple(position(event, at, YES) for at in range(outcomes))
+        bank.split(sender, tokens, amount)
+        _note(bank, "SPLIT", sender, tokens, amount)
         return b""
 
     def _merge_event(self, bank: Bank, sender: str, to: str, event: bytes, amount: int) -> Any:
         outcomes = self._v2_outcomes(event)
         self.tokens.need_operator(bank, sender, self.places.position_manager, to)
-        bank.merge(sender, [position(event, at, YES) for at in range(outcomes)], amount)
+        tokens = tuple(position(event, at, YES) for at in range(outcomes))
+        bank.merge(sender, tokens, amount)
+        _note(bank, "MERGE", sender, tokens, amount)
         return b""
 
     # What the neg-risk adapter is asked.
@@ -312,6 +329,16 @@ class Contracts:
             ),
             None,
         )
+
+
+def _note(
+    bank: Bank,
+    kind: Literal["SPLIT", "MERGE"],
+    sender: str,
+    tokens: tuple[str, ...],
+    amount: int,
+) -> None:
+    bank.acts.append(Act(kind, sender, tokens, amount, amount))
 
 
 def _payouts(market: SimMarket) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from arb.adapters.simulator import wire
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.listing import SimMarket
+from arb.adapters.simulator.listing import Print, SimMarket
 from arb.adapters.simulator.matching import Ladder
 from arb.domain.money import from_micro, text
 
@@ -25,11 +26,14 @@ class Subscription(msgspec.Struct):
     type: str | None = None
     operation: str | None = None
     initial_dump: bool = True
+    custom_feature_enabled: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class _Client:
     tokens: set[str] = field(default_factory=set)
+    custom: bool = False
+    """Whether it asked for best quotes and resolutions, too."""
     queue: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BACKLOG_MAX))
 
 
@@ -40,22 +44,92 @@ class MarketChannel:
         self._exchange = exchange
         self._clients: set[_Client] = set()
         self._shown: dict[str, tuple[Ladder, Ladder]] = {}
+        self._ticks: dict[str, Decimal] = {}
+        exchange.printed.append(self.traded)
+        exchange.resolved.append(self.ended)
 
     def tell(self, markets: Iterable[SimMarket]) -> None:
         """Send what has changed to those who asked for it; who cannot keep up loses news."""
         for market in markets:
+            tick = self._ticks.get(market.yes, market.tick)
+            if tick != market.tick:
+                self._retick(market, tick)
+            if any({market.yes, market.no} & client.tokens for client in self._clients):
+                self._ticks[market.yes] = market.tick
+            before = {token: self._shown.get(token) for token in (market.yes, market.no)}
             changes = [*self._diff(market, market.yes), *self._diff(market, market.no)]
             for client in self._clients:
                 wanted = [change for change in changes if change["asset_id"] in client.tokens]
                 if wanted:
-                    message = {
-                        "event_type": "price_change",
-                        "market": market.padded_id,
-                        "timestamp": str(market.stamp_ms),
-                        "price_changes": wanted,
-                    }
-                    with contextlib.suppress(asyncio.QueueFull):
-                        client.queue.put_nowait(wire.compact(message))
+                    self._put(client, market, "price_change", {"price_changes": wanted})
+            for token, shown in before.items():
+                self._quote(market, token, shown)
+
+    def traded(self, market: SimMarket, one: Print) -> None:
+        """Send a trade."""
+        side, price = one.seen_from(yes=one.of_yes)
+        news = {
+            "price": text(from_micro(price)),
+            "size": text(from_micro(one.size)),
+            "side": side.value,
+            "fee_rate_bps": "0",
+        }
+        token = market.yes if one.of_yes else market.no
+        self._publish(market, token, "last_trade_price", news)
+
+    def ended(self, market: SimMarket) -> None:
+        """Send to everybody who asked for such news that a market was resolved."""
+        yes = market.resolution is not None and market.resolution * 2 >= 1
+        news = {
+            "id": market.id,
+            "question": market.question,
+            "slug": market.slug,
+            "assets_ids": [market.yes, market.no],
+            "outcomes": list(market.outcomes),
+            "winning_asset_id": market.yes if yes else market.no,
+            "winning_outcome": market.outcomes[0 if yes else -1],
+        }
+        for client in self._clients:
+            if client.custom:
+                self._put(client, market, "market_resolved", news)
+
+    def _retick(self, market: SimMarket, old: Decimal) -> None:
+        news = {"old_tick_size": text(old), "new_tick_size": text(market.tick)}
+        for token in (market.yes, market.no):
+            self._publish(market, token, "tick_size_change", news)
+
+    def _quote(self, market: SimMarket, token: str, before: tuple[Ladder, Ladder] | None) -> None:
+        """Send the best bid and ask where one of them is another now."""
+        now = market.view(token)
+        if before is None or [side[:1] for side in before] == [side[:1] for side in now]:
+            return
+        best = _best(now)
+        bids, asks = now
+        wide = text(from_micro(asks[0][0] - bids[0][0])) if bids and asks else ""
+        self._publish(market, token, "best_bid_ask", {**best, "spread": wide}, custom=True)
+
+    def _publish(
+        self,
+        market: SimMarket,
+        token: str,
+        kind: str,
+        news: dict[str, Any],
+        *,
+        custom: bool = False,
+    ) -> None:
+        for client in self._clients:
+            if token in client.tokens and (client.custom or not custom):
+                self._put(client, market, kind, {"asset_id": token, **news})
+
+    def _put(self, client: _Client, market: SimMarket, kind: str, news: dict[str, Any]) -> None:
+        message = {
+            "event_type": kind,
+            "market": market.padded_id,
+            **news,
+            "timestamp": str(int(self._exchange.unix() * 1000)),
+        }
+        with contextlib.suppress(asyncio.QueueFull):
+            client.queue.put_nowait(wire.compact(message))
 
     async def serve(self, socket: WebSocket) -> None:
         """One client, until it leaves."""
@@ -86,6 +160,7 @@ class MarketChannel:
             client.tokens.difference_update(asked.assets_ids)
             return
         client.tokens.update(asked.assets_ids)
+        client.custom = client.custom or asked.custom_feature_enabled
         if asked.initial_dump:
             books = [self._snapshot(token) for token in asked.assets_ids]
             await client.queue.put(wire.compact([book for book in books if book is not None]))
@@ -95,7 +170,8 @@ class MarketChannel:
         if market is None or market.closed:
             return None
         self._shown[token] = market.view(token)
-        return {"event_type": "book", **wire.book(market, token)}
+        self._ticks[market.yes] = market.tick
+        return {"event_type": "book", **wire.stream_book(market, token)}
 
     def _diff(self, market: SimMarket, token: str) -> list[dict[str, Any]]:
         before, now = self._shown.get(token), market.view(token)
@@ -104,10 +180,7 @@ class MarketChannel:
             return []
         digest = wire.book(market, token)["hash"]
         bids, asks = now
-        best = {
-            "best_bid": text(from_micro(bids[0][0])) if bids else "0",
-            "best_ask": text(from_micro(asks[0][0])) if asks else "1",
-        }
+        best = _best(now)
         return [
             {
                 "asset_id": token,
@@ -120,6 +193,15 @@ class MarketChannel:
             for side, old, new in (("BUY", before[0], bids), ("SELL", before[1], asks))
             for price, size in _changed(old, new)
         ]
+
+
+def _best(view: tuple[Ladder, Ladder]) -> dict[str, str]:
+    """The best prices; nothing for a side that is empty."""
+    bids, asks = view
+    return {
+        "best_bid": text(from_micro(bids[0][0])) if bids else "",
+        "best_ask": text(from_micro(asks[0][0])) if asks else "",
+    }
 
 
 async def _send_all(socket: WebSocket, client: _Client) -> None:

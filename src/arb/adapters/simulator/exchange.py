@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from arb.adapters.simulator import wire
-from arb.adapters.simulator.listing import Decoy, Planted, SimEvent, SimMarket
+from arb.adapters.simulator.history import History
+from arb.adapters.simulator.listing import Decoy, Planted, Print, SimEvent, SimMarket
 from arb.adapters.simulator.matching import Ladder, mirrored
+from arb.domain.market import Side
 from arb.domain.money import text
 from arb.ports import Clock
 
@@ -31,21 +33,35 @@ class Exchange:
     """Of a replay."""
     _tokens: dict[str, SimMarket] = field(init=False)
     _conditions: dict[str, SimMarket] = field(init=False)
+    _events: dict[str, SimEvent] = field(init=False)
+    """By the YES token of each market."""
     _rendered: dict[str, bytes] = field(default_factory=dict)
     _step: int = 0
     _started: float = field(init=False)
     changed: Callable[[Iterable[SimMarket]], None] | None = None
     """Told of every market whose book has changed."""
+    printed: list[Callable[[SimMarket, Print], None]] = field(default_factory=list)
+    """Told of every trade, whoever trades."""
+    resolved: list[Callable[[SimMarket], None]] = field(default_factory=list)
+    """Told of every market that is resolved."""
+    history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
         self._started = self.clock.monotonic()
         self._index()
+        self.history.begin(self.markets(), self.unix())
+
+    def unix(self) -> float:
+        """Unix seconds."""
+        return self.clock.now().timestamp()
 
     def show(self, events: Sequence[SimEvent]) -> None:
         """Replace everything that is listed."""
         self.events = list(events)
         self._rendered.clear()
         self._index()
+        for market in self.markets():
+            self.history.note(market, self.unix())
 
     def go_on(self) -> None:
         """Move to where the market stands now."""
@@ -58,13 +74,26 @@ class Exchange:
 
     def touch(self, markets: Sequence[SimMarket]) -> None:
         """The books of these markets have changed."""
-        now_ms = int(self.clock.now().timestamp() * 1000)
+        now = self.unix()
         for market in markets:
-            market.stamp_ms = now_ms
+            market.stamp_ms = int(now * 1000)
+            self.history.note(market, now)
             self._rendered.pop(market.yes, None)
             self._rendered.pop(market.no, None)
         if markets and self.changed is not None:
             self.changed(markets)
+
+    def trade(
+        self, market: SimMarket, side: Side, price: int, size: int, *, of_yes: bool = True
+    ) -> None:
+        """Record a trade, in YES terms, and tell of it; `of_yes`: what its taker traded."""
+        one = Print(side, price, size, self.unix(), of_yes)
+        market.prints.append(one)
+        for token in (market.yes, market.no):
+            self._rendered.pop(token, None)
+        self.history.note(market, one.unix)
+        for listener in self.printed:
+            listener(market, one)
 
     def market_of(self, token: str) -> SimMarket | None:
         """The market of a token."""
@@ -77,6 +106,10 @@ class Exchange:
     def by_slug(self, slug: str) -> SimMarket | None:
         """The market of a slug."""
         return next((m for m in self.markets() if m.slug == slug), None)
+
+    def event_of(self, market: SimMarket) -> SimEvent | None:
+        """The event of a market."""
+        return self._events.get(market.yes)
 
     def markets(self) -> Iterable[SimMarket]:
         """All markets, event by event."""
@@ -114,6 +147,9 @@ class Exchange:
         if market is None:
             return False
         market.closed, market.accepting, market.resolution = True, False, yes_pays
+        market.resolved_unix = self.unix()
+        for listener in self.resolved:
+            listener(market)
         return True
 
     def truth(self) -> Mapping[str, Any]:
@@ -135,3 +171,4 @@ class Exchange:
         listed = list(self.markets())
         self._tokens = {token: m for m in listed for token in (m.yes, m.no)}
         self._conditions = {m.padded_id: m for m in listed}
+        self._events = {m.yes: event for event in self.events for m in event.markets}

@@ -14,7 +14,7 @@ from arb.adapters.simulator.conduct import Conduct, Mode
 from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.ladders import Ladders, crosses, for_cash, in_yes, resting
 from arb.adapters.simulator.listing import SimMarket
-from arb.adapters.simulator.matching import Incoming, Life, MarketBook, in_yes_terms
+from arb.adapters.simulator.matching import Incoming, Life, MarketBook, Result, in_yes_terms
 from arb.adapters.simulator.orders import (
     HOUSE,
     HOUSE_OWNER,
@@ -97,7 +97,12 @@ class Floor:
         state = OrderState(order=order, placed_at=self.now(), placed_unix=self.unix())
         waits = self._wait(order, market)
         if waits is None:
-            return self._match(market, state)
+            result = self._match(market, state)
+            if isinstance(result, Refusal) and result.message == rules.FOK_NOT_FILLED:
+                # It was an order for a moment: its owner is told of it, though nothing keeps it.
+                state.status = f"CANCELED_{result.message}"
+                self._tell("order", order.owner, state)
+            return result
         seconds, status = waits
         state.status, state.due, state.receipt = "DELAYED", self.now() + seconds, Receipt(status)
         self._keep(state)
@@ -133,10 +138,7 @@ class Floor:
             incoming = in_yes_terms(incoming)
         book = self._ladders.book(market)
         result = book.submit(replace(incoming, id=f"house/{incoming.side}/{incoming.price}"))
-        for match in result.matches:
-            state = self._live.get(match.maker)
-            if state is not None:
-                self._house_takes(market, state, match.size)
+        self._taken_by_house(market, incoming.side, result)
         self._ladders.store(market, book)
         return True
 
@@ -340,11 +342,17 @@ class Floor:
             return
         price, size = levels[0]
         result = book.submit(Incoming("rival", side, price, size, Life.KILL_REST))
+        self._taken_by_house(market, side, result)
+        self._ladders.store(market, book)
+
+    def _taken_by_house(self, market: SimMarket, side: Side, result: Result) -> None:
+        """What an order of the house has met: accounts' orders, or liquidity of its own."""
         for match in result.matches:
             state = self._live.get(match.maker)
             if state is not None:
                 self._house_takes(market, state, match.size)
-        self._ladders.store(market, book)
+            else:
+                self.exchange.trade(market, side, match.price, match.size)
 
     def _house_takes(self, market: SimMarket, state: OrderState, size: int) -> None:
         """The house takes a resting order of an account, at its price."""
@@ -433,6 +441,12 @@ class Floor:
             for piece in pieces
         )
         self.trades[id_] = trade
+        for piece in pieces:
+            price, side = trade.taker_price(piece), order.side
+            if order.token == market.no:
+                price, side = MICRO - price, Side.SELL if side is Side.BUY else Side.BUY
+            yes = order.token == market.yes
+            self.exchange.trade(market, side, price, piece.size, of_yes=yes)
         self._chain.send(trade, self.conduct)
         for piece in pieces:
             state = self.orders.get(piece.maker)

@@ -44,6 +44,8 @@ class NewOrder:
     post_only: bool = False
     expires: int = 0
     """Unix seconds; 0: never."""
+    builder: str = ""
+    """The code of the builder that the order is attributed to."""
 
     @property
     def size(self) -> int:

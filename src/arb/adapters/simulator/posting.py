@@ -88,6 +88,7 @@ class Door:
             life=posted.order_type,
             post_only=posted.post_only,
             expires=expires,
+            builder=body.builder if fields.builder.strip(b"\0") else "",
         )
 
     def _wrong(

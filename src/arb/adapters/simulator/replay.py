@@ -15,7 +15,7 @@ import msgspec
 
 from arb.adapters.simulator.builder import STAMP_MS
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.listing import SimEvent, SimMarket
+from arb.adapters.simulator.listing import END, START, SimEvent, SimMarket
 from arb.adapters.simulator.matching import Ladder
 from arb.domain.errors import ConfigError
 from arb.domain.money import MICRO, to_micro
@@ -96,6 +96,9 @@ def _market(
         delay_seconds=int(raw.get("secondsDelay") or 0),
         neg_risk=bool(raw.get("negRisk")),
         neg_risk_id=raw.get("negRiskMarketID") or "",
+        starts=raw.get("startDate") or START,
+        ends=raw.get("endDate") or END,
+        volume_before=_decimal(raw.get("volumeNum"), "0"),
     )
 
 

@@ -3,10 +3,14 @@
 PLATFORM.md §1.5 and §2.2.
 """
 
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from arb.adapters.simulator import wire
 from arb.adapters.simulator.listing import SimMarket
-from arb.adapters.simulator.orders import OrderState, Piece, Receipt, Trade
+from arb.adapters.simulator.orders import HOUSE, NewOrder, OrderState, Piece, Receipt, Trade
+from arb.domain.market import Side
 from arb.domain.money import MICRO, from_micro, text
 
 
@@ -68,6 +72,8 @@ def order_event(state: OrderState, market: SimMarket, unix_ms: int) -> dict[str,
     return {
         "event_type": "order",
         **order(state, market),
+        # Of a BUY that never rests the venue says dollars here.
+        "original_size": _amount(_stated(state.order)),
         "type": kind,
         "order_owner": state.order.owner,
         "created_at": str(state.placed_unix),
@@ -75,10 +81,14 @@ def order_event(state: OrderState, market: SimMarket, unix_ms: int) -> dict[str,
     }
 
 
+def _stated(posted: NewOrder) -> int:
+    spends = posted.takes and posted.side is Side.BUY
+    return posted.dollars if spends else posted.size
+
+
 def trade(one: Trade, owner: str, fee_shown: str) -> dict[str, Any]:
     """A trade as an API key sees it; the upper level is always the taker's."""
     taker, market = one.taker, one.market
-    average = round(from_micro(one.value) / from_micro(one.size), 6) if one.size else 0
     return {
         "id": one.id,
         "taker_order_id": taker.hash,
@@ -88,7 +98,7 @@ def trade(one: Trade, owner: str, fee_shown: str) -> dict[str, Any]:
         "maker_address": taker.wallet,
         "side": taker.side.value,
         "trader_side": "TAKER" if taker.owner == owner else "MAKER",
-        "price": text(from_micro(int(average * MICRO))),
+        "price": text(wire.average(one)),
         "size": _amount(one.size),
         "outcome": _outcome(market, taker.token),
         "status": f"TRADE_STATUS_{one.status.value}",
@@ -115,7 +125,7 @@ def trade_event(one: Trade, owner: str, fee_shown: str, unix_ms: int) -> dict[st
 
 def _maker(piece: Piece, market: SimMarket) -> dict[str, Any]:
     return {
-        "order_id": piece.maker,
+        "order_id": _maker_id(piece, market),
         "asset_id": piece.token,
         "maker_address": piece.wallet,
         "owner": piece.owner,
@@ -125,6 +135,56 @@ def _maker(piece: Piece, market: SimMarket) -> dict[str, Any]:
         "outcome": _outcome(market, piece.token),
         "fee_rate_bps": "0",
     }
+
+
+def _maker_id(piece: Piece, market: SimMarket) -> str:
+    """An order hash; of the house's liquidity at a price one that looks like it."""
+    if piece.wallet != HOUSE:
+        return piece.maker
+    return "0x" + hashlib.sha256(f"{market.yes}/{piece.maker}".encode()).hexdigest()
+
+
+def builder_trades(
+    one: Trade, orders: Mapping[str, OrderState], code: str
+) -> Iterator[dict[str, Any]]:
+    """The parts of a trade that a builder's code is on."""
+    makers = ((piece, orders.get(piece.maker)) for piece in one.pieces)
+    sides = [(one.taker, one.size, one.value, sum(one.fees), "TAKER")]
+    sides += [
+        (state.order, piece.size, piece.price * piece.size // MICRO, 0, "MAKER")
+        for piece, state in makers
+        if state is not None
+    ]
+    for order, size, dollars, fee, kind in sides:
+        if order.builder.lower() != code:
+            continue
+        yield {
+            "id": one.id,
+            "tradeType": kind,
+            "takerOrderHash": one.taker.hash,
+            "builder": "",
+            "builderCode": order.builder,
+            "builderFee": "0",
+            "market": one.market.padded_id,
+            "assetId": order.token,
+            "side": order.side.value,
+            "size": _amount(size),
+            "sizeUsdc": _amount(dollars),
+            "price": text(round(from_micro(dollars) / from_micro(size), 6)),
+            "status": f"TRADE_STATUS_{one.status.value}",
+            "outcome": _outcome(one.market, order.token),
+            "outcomeIndex": 0 if order.token == one.market.yes else 1,
+            "owner": order.owner,
+            "maker": order.wallet,
+            "transactionHash": one.transaction,
+            "matchTime": str(one.unix),
+            "bucketIndex": 0,
+            "fee": _amount(fee),
+            "feeUsdc": _amount(fee),
+            "err_msg": None,
+            "createdAt": None,
+            "updatedAt": None,
+        }
 
 
 def _outcome(market: SimMarket, token: str) -> str:

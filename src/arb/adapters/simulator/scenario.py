@@ -81,14 +81,20 @@ def _move(exchange: Exchange, step: int) -> Iterable[SimMarket]:
         price, size = market.bids[0][0] + 120_000, 30 * MICRO
         taken_out = market.asks
         market.asks = tuple((p + 130_000, s) for p, s in taken_out if p + 130_000 < MICRO)
-        market.trade(Incoming(f"bid/{step}", Side.BUY, price, size))
+        _arrives(exchange, market, Incoming(f"bid/{step}", Side.BUY, price, size))
     else:
         best, size = market.bids[0]
         if size <= 30 * MICRO:
             hit = Incoming(f"hit/{step}", Side.SELL, best, size, Life.KILL_REST)
-            market.trade(hit)
+            _arrives(exchange, market, hit)
             market.asks = tuple((p - 130_000, s) for p, s in market.asks)
     return [market]
+
+
+def _arrives(exchange: Exchange, market: SimMarket, order: Incoming) -> None:
+    """Somebody's order: what it trades is recorded."""
+    for match in market.trade(order):
+        exchange.trade(market, order.side, match.price, match.size)
 
 
 def _load(cases: Cases, number: int) -> None:

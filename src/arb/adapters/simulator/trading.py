@@ -1,7 +1,5 @@
 """The trading endpoints: orders, cancels, and an account's own reads (PLATFORM.md §1.5, §3)."""
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,13 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from arb.adapters.simulator import rows, wire
+from arb.adapters.simulator import rows
 from arb.adapters.simulator.addresses import (
     EXCHANGE_V3,
     NEG_RISK_EXCHANGE,
     STANDARD_EXCHANGE,
     token_contract,
 )
+from arb.adapters.simulator.answers import clob_page
 from arb.adapters.simulator.auth import Caller, Keys, Refused
 from arb.adapters.simulator.bank import UNLIMITED
 from arb.adapters.simulator.faults import Faults
@@ -24,12 +23,13 @@ from arb.adapters.simulator.floor import Floor
 from arb.adapters.simulator.limits import Limits
 from arb.adapters.simulator.orders import Refusal
 from arb.adapters.simulator.posting import Door, Posted
-from arb.adapters.simulator.rules import INVALID_PAYLOAD, POST_ONLY_MODE
+from arb.adapters.simulator.rules import INVALID_PAYLOAD, POST_ONLY_MODE, VERSION
 
 BATCH_MAX = 15
-CANCELS_MAX = 3000
+CANCELS_MAX = 1000
 TOO_MANY = "Too many orders in payload"
-LAST_PAGE = "LTE="
+V1_FIELDS = {"taker", "nonce", "feeRateBps"}
+"""What orders for the first exchange have and later ones do not."""
 EXCHANGES = (STANDARD_EXCHANGE, NEG_RISK_EXCHANGE, EXCHANGE_V3)
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
@@ -77,12 +77,17 @@ class Trading:
             ("GET", "/data/trades", self.trades),
             ("GET", "/balance-allowance", self.balance),
             ("GET", "/balance-allowance/update", self.refresh),
+            ("GET", "/data/pre-migration-orders", self.old_orders),
             ("POST", "/v1/heartbeats", self.heartbeat),
+            ("POST", "/heartbeats", self.heartbeat),
             ("GET", "/auth/ban-status/closed-only", self.closed_only),
         ]
         return [
-            Route(path, self._signed(f"{method} {path}", handler), methods=[method])
-            for method, path, handler in endpoints
+            *(
+                Route(path, self._signed(f"{method} {path}", handler), methods=[method])
+                for method, path, handler in endpoints
+            ),
+            Route("/builder/trades", self.builder_trades, methods=["GET"]),
         ]
 
     async def post_order(self, request: Request, caller: Caller) -> Response:
@@ -93,7 +98,7 @@ class Trading:
         try:
             posted = msgspec.json.decode(await request.body(), type=Posted)
         except msgspec.MsgspecError:
-            return _error(INVALID_PAYLOAD, 400, limit.headers)
+            return _error(_unreadable(await request.body()), 400, limit.headers)
         result = self._place(posted, caller)
         if isinstance(result, Refusal):
             return self._refusal(result, limit.headers)
@@ -104,7 +109,7 @@ class Trading:
         try:
             posted = msgspec.json.decode(await request.body(), type=list[Posted])
         except msgspec.MsgspecError:
-            return _error(INVALID_PAYLOAD, 400)
+            return _error(_unreadable(await request.body()), 400)
         if not posted or len(posted) > BATCH_MAX:
             return _error(TOO_MANY if posted else INVALID_PAYLOAD, 400)
         limit = self.limits.take(caller.address, "order", len(posted))
@@ -180,6 +185,38 @@ class Trading:
             if int(row["match_time"]) >= after
             and (not before or int(row["match_time"]) <= before)
             and maker in ("", *(one["maker_address"].lower() for one in _sides(row)))
+        ]
+        return self._page(request, kept[::-1])
+
+    async def old_orders(self, request: Request, _caller: Caller) -> Response:
+        """`GET /data/pre-migration-orders`: none was ever posted to an older exchange."""
+        return self._page(request, [])
+
+    async def builder_trades(self, request: Request) -> Response:
+        """`GET /builder/trades`: those whose order bears a builder's code, the newest first."""
+        asked, code = request.query_params, request.query_params.get("builder_code", "").lower()
+        if not code:
+            return _error("builder_code is required", 400)
+        self.floor.advance()
+        found = [
+            row
+            for trade in self.floor.trades.values()
+            for row in rows.builder_trades(trade, self.floor.orders, code)
+        ]
+        try:
+            after, before = (int(asked.get(key, "0")) for key in ("after", "before"))
+        except ValueError:
+            return _error("invalid after or before", 400)
+        maker = asked.get("maker_address", "").lower()
+        kept = [
+            row
+            for row in found
+            if asked.get("id", row["id"]) == row["id"]
+            and asked.get("market", row["market"]) == row["market"]
+            and asked.get("asset_id", row["assetId"]) == row["assetId"]
+            and int(row["matchTime"]) >= after
+            and (not before or int(row["matchTime"]) <= before)
+            and maker in ("", row["maker"].lower())
         ]
         return self._page(request, kept[::-1])
 
@@ -276,15 +313,7 @@ class Trading:
         return self.door.wallet_of(caller, int(kind) if kind.isdecimal() else 0)
 
     def _page(self, request: Request, found: list[dict[str, Any]]) -> Response:
-        size = self.floor.conduct.page_size
-        try:
-            start = int(base64.b64decode(request.query_params.get("next_cursor", "MA==")))
-        except (ValueError, binascii.Error):
-            return _error("invalid next_cursor", 400)
-        page, end = found[start : start + size], start + size
-        more = base64.b64encode(str(end).encode()).decode() if end < len(found) else LAST_PAGE
-        answer = {"data": page, "next_cursor": more, "limit": size, "count": len(page)}
-        return Response(wire.compact(answer), media_type="application/json")
+        return clob_page(request, found, self.floor.conduct.page_size)
 
 
 def _matching(request: Request, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -306,6 +335,18 @@ def _body(body: bytes, kind: type[Any]) -> Any:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError:
         raise Refused(_error(INVALID_PAYLOAD, 400)) from None
+
+
+def _unreadable(body: bytes) -> str:
+    """Why a body is no order: clients sign anew when told that theirs is of another version."""
+    try:
+        posted = msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        return INVALID_PAYLOAD
+    first = posted[0] if isinstance(posted, list) and posted else posted
+    order = first.get("order") if isinstance(first, dict) else None
+    old = isinstance(order, dict) and order.keys() >= V1_FIELDS and "timestamp" not in order
+    return VERSION if old else INVALID_PAYLOAD
 
 
 def _error(what: str, status: int, headers: dict[str, str] | None = None) -> Response:
