@@ -225,7 +225,7 @@ def _refuse(name: str, value: Any, source: str) -> None:
             f"{name} = {_given(name, value)} ({source}): {name} is a table of settings"
         )
     if name not in _known():
-        raise ConfigError(f"{name} ({source}) is not a setting{_near(name, _known())}")
+        raise ConfigError(f"{_label(name)} ({source}) is not a setting{_near(name, _known())}")
 
 
 def _bound(name: str, value: Any, source: str) -> None:
@@ -263,7 +263,14 @@ def _refuse_unknown(variables: Mapping[str, Any], source: str) -> None:
     for variable in variables:
         upper = variable.upper()
         if upper.startswith(PREFIX) and upper not in known:
-            raise ConfigError(f"{variable} ({source}) is not a setting{_near(upper, known)}")
+            raise ConfigError(
+                f"{_label(variable)} ({source}) is not a setting{_near(upper, known)}"
+            )
+
+
+def _label(name: str) -> str:
+    """A name that is none of ours, for an error: it may hold whatever was meant as a value."""
+    return _masked(name[:VALUE_LENGTH_MAX])[:NAME_LENGTH_MAX]
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -316,7 +323,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
     for name, value in values.items():
         dotted = f"{before}{name}"
         if dotted.count(".") > LEVELS_MAX:
-            raise ConfigError(f"{dotted[:NAME_LENGTH_MAX]}… is not a setting")
+            raise ConfigError(f"{_label(dotted)}… is not a setting")
         found = _table(value) if dotted in MAPPINGS else value
         if isinstance(found, Mapping):
             yield from _flat(found, f"{dotted}.")

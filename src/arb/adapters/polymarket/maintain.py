@@ -93,7 +93,11 @@ class KeptBook:
 
 
 def _keyed(levels: Iterable[LevelPayload]) -> Levels:
-    return {_number(level.price): level for level in levels}
+    keyed: Levels = {}
+    for level in levels:
+        _number(level.size)
+        keyed[_number(level.price)] = level
+    return keyed
 
 
 def _number(text: str) -> Decimal:
