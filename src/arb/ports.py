@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
@@ -289,6 +290,22 @@ class Ledger(Protocol):
 
     async def set_standing(self, standing: Standing) -> None:
         """Change the state of trading."""
+        ...
+
+    async def contradict(self, found: Contradiction) -> None:
+        """Stop a kind of trade. One of a known key changes nothing, also when it was ended."""
+        ...
+
+    async def contradictions(self) -> Sequence[Contradiction]:
+        """Those that no operator has ended, the oldest first."""
+        ...
+
+    async def mark_contradiction_told(self, key: str) -> None:
+        """Remember that the observers have heard of it."""
+        ...
+
+    async def end_contradictions(self, keys: Sequence[str], why: str, at: datetime) -> None:
+        """An operator has looked at these: they stop nothing any more."""
         ...
 
     async def statistics(self) -> Statistics:

@@ -16,6 +16,7 @@ from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_pla
 from arb.adapters.storage.columns import MicroUnits, UtcTime
 from arb.adapters.storage.maintenance import backup, check, revision, upgrade
 from arb.adapters.storage.tables import metadata
+from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Answered, Requested, Settled, Submitted
 from arb.domain.halt import Standing, TradingState
@@ -238,6 +239,43 @@ async def test_a_plan_of_which_nothing_was_sent_is_no_failure(ledger):
     await ledger.open_plan(1, plan)
     await ledger.close_plan(_report(plan, PlanState.UNWOUND), NOON)
     assert (await ledger.portfolio(NOON)).consecutive_failures == 0
+
+
+def _contradiction(key="refused/p", **changes):
+    found = Contradiction(
+        key=key,
+        venue=POLYMARKET,
+        kind=Kind.NEGRISK_NO,
+        about="p",
+        believed="be $80 by convert",
+        seen="the contract refuses",
+        at=NOON,
+    )
+    return replace(found, **changes)
+
+
+async def test_a_contradiction_is_kept_once_until_an_operator_ends_it(ledger, url):
+    first = _contradiction()
+    other = _contradiction("paid/q", kind=Kind.NEGRISK_YES, at=NOON + timedelta(hours=1))
+    for _ in range(3):
+        await ledger.contradict(first)
+        await ledger.contradict(replace(first, seen="again, in other words"))
+        await ledger.contradict(other)
+    again = await open_ledger(url, "paper:test")
+    assert await again.contradictions() == [first, other]
+    await again.close()
+    stranger = await open_ledger(url, "paper:other")
+    await stranger.open_account(Decimal(1), NOON)
+    assert await stranger.contradictions() == []
+    await stranger.end_contradictions([first.key, other.key], "not mine", NOON)
+    await stranger.close()
+    await ledger.mark_contradiction_told(first.key)
+    assert await ledger.contradictions() == [replace(first, told=True), other]
+    await ledger.end_contradictions([first.key], "looked", NOON)
+    assert await ledger.contradictions() == [other]
+    # The same facts are found again: an operator has accounted for them.
+    await ledger.contradict(first)
+    assert await ledger.contradictions() == [other]
 
 
 async def _by_hand(url, statement):

@@ -27,7 +27,7 @@ from arb.domain.snapshot import Snapshot
 from arb.engine.cycle import Cycle
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.testing.builders import NOON
-from tests.adapters.test_ledger import _facts, _plan
+from tests.adapters.test_ledger import _contradiction, _facts, _plan
 from tests.conftest import exchange_at, settings_for
 
 CLASS_A_WRITES = {
@@ -36,6 +36,9 @@ CLASS_A_WRITES = {
     "open_plan": (1, _plan()),
     "append": ("p", _facts(_plan())),
     "set_standing": (Standing(state=TradingState.HALTED),),
+    "contradict": (_contradiction(),),
+    "mark_contradiction_told": ("refused/p",),
+    "end_contradictions": (["refused/p"], "looked", NOON),
 }
 CLASS_A_READS = {
     "facts": ("p",),
@@ -45,6 +48,7 @@ CLASS_A_READS = {
     "fills": (NOON,),
     "portfolio": (NOON,),
     "standing": (),
+    "contradictions": (),
     "statistics": (),
 }
 NOTHING = Snapshot(universe=Universe(markets={}), books=BookMap(), taken_at=NOON)

@@ -8,9 +8,14 @@ import pytest
 import websockets
 
 from arb.adapters.clock import SystemClock
+from arb.domain.contradiction import Contradiction
+from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.news import CycleEnded, CycleSkipped, Trouble
+from arb.domain.market import POLYMARKET
+from arb.domain.news import Contradicted, CycleEnded, CycleSkipped, KindResumed, Trouble
+from arb.domain.opportunity import Kind
+from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem
 from arb.engine.bus import Bus, TooSlow
 from arb.engine.watch import Health, Watch
@@ -48,6 +53,61 @@ async def test_a_paused_orchestrator_scans_and_does_not_trade(served):
         report = await served.found.orchestrator.scan_cycle()
         assert report.plans
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "healthy"
+
+
+def _contradiction(kind):
+    return Contradiction(
+        key=f"refused/{kind}",
+        venue=POLYMARKET,
+        kind=kind,
+        about="57cc",
+        believed="be $80 by convert",
+        seen="the contract refuses",
+        at=SystemClock().now(),
+    )
+
+
+async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
+    ledger, told = served.found.desk.ledger, []
+    served.found.desk.observers.append(told.append)
+    await ledger.contradict(_contradiction(Kind.NEGRISK_NO))
+    await ledger.contradict(_contradiction(Kind.NEGRISK_YES))
+    async with served.client() as client:
+        status = (await client.get("/api/v1/bot/status")).json()
+        assert [c["kind"] for c in status["contradictions"]] == ["negrisk_no", "negrisk_yes"]
+        assert status["contradictions"][0]["command"] == "arb resume --kind negrisk_no"
+        report = await served.found.orchestrator.scan_cycle()
+        refused = {f.reason for f in report.findings if isinstance(f, Refused)}
+        assert Reason.CONTRADICTED in refused
+        assert not [f for f in report.findings if isinstance(f, Approved)]
+        # A resumption of all trading is not one of a kind that somebody has to look at.
+        await client.post("/api/v1/bot/resume", json={})
+        assert len(await ledger.contradictions()) == 2
+        answer = await client.post("/api/v1/bot/resume", json={"kind": "negrisk_no"})
+        assert answer.json()["changed"]
+        again = await client.post("/api/v1/bot/resume", json={"kind": "negrisk_no"})
+        assert not again.json()["changed"]
+        (left,) = again.json()["status"]["contradictions"]
+        assert left["kind"] == "negrisk_yes"
+        wrong = await client.post("/api/v1/bot/resume", json={"kind": "negrisk_maybe"})
+        assert wrong.status_code == 422
+        report = await served.found.orchestrator.scan_cycle()
+        kinds = {f.opportunity.kind for f in report.findings if isinstance(f, Approved)}
+        assert Kind.NEGRISK_NO in kinds
+        assert Kind.NEGRISK_YES not in kinds
+    assert [n.kind for n in told if isinstance(n, KindResumed)] == [Kind.NEGRISK_NO]
+    assert [n.found.kind for n in told if isinstance(n, Contradicted)] == [
+        Kind.NEGRISK_NO,
+        Kind.NEGRISK_YES,
+    ]
+
+
+async def test_a_kind_is_resumed_without_lifting_a_halt(served):
+    await served.found.desk.ledger.contradict(_contradiction(Kind.NEGRISK_NO))
+    async with served.client() as client:
+        await client.post("/api/v1/bot/pause", json={"reason": "tea"})
+        answer = await client.post("/api/v1/bot/resume", json={"kind": "negrisk_no"})
+        assert answer.json()["status"]["paused"]
 
 
 async def test_a_halt_in_the_middle_of_a_cycle_stops_the_next_order(served):

@@ -1,14 +1,21 @@
 """The commands as a user types them."""
 
+import asyncio
 import json
+from decimal import Decimal
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
+from arb.adapters.storage import open_ledger
 from arb.cli.app import app
 from arb.cli.output import render_report
+from arb.domain.contradiction import Contradiction
+from arb.domain.market import POLYMARKET
+from arb.domain.opportunity import Kind
 from arb.runtime.running import run_once
+from arb.testing.builders import NOON
 from tests.conftest import environment_for, exchange_at, settings_for
 from tests.programs import arb, exchange_program
 
@@ -182,6 +189,50 @@ def test_bad_usage_is_one_line_and_exit_2(args, said, tmp_path):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_stopped_kind_is_shown_with_the_command_that_ends_it(tmp_path):
+    async with exchange_at("demo", 1) as (_, address):
+        loaded = settings_for(address, tmp_path)
+        ledger = await open_ledger(loaded.settings.database.url, loaded.settings.account)
+        await ledger.open_account(Decimal(10_000), NOON)
+        found = Contradiction(
+            key="refused/57cc",
+            venue=POLYMARKET,
+            kind=Kind.NEGRISK_NO,
+            about="57cc",
+            believed="be $80 by convert",
+            seen="the contract refuses",
+            at=NOON,
+        )
+        await ledger.contradict(found)
+
+        async def run(*args):
+            env = environment_for(address, tmp_path)
+            return await asyncio.to_thread(arb, *args, env=env, cwd=tmp_path)
+
+        status = await run("status")
+        assert status.returncode == 0
+        said = " ".join(status.stdout.split())
+        assert "negrisk_no at polymarket is stopped: plan 57cc was to be $80 by convert" in said
+        assert "the contract refuses. Once you have looked: `arb resume --kind negrisk_no`" in said
+        (shown,) = json.loads((await run("status", "--json")).stdout)["contradictions"]
+        assert (shown["kind"], shown["plan"], shown["seen"]) == ("negrisk_no", "57cc", found.seen)
+        report = await run("run", "--once", "--json")
+        assert report.returncode == 0
+        found = json.loads(report.stdout)["opportunities"]
+        assert "contradicted" in {o["reason"] for o in found if o["kind"] == "negrisk_no"}
+        assert {o["kind"] for o in found if o["decision"] == "approved"} == {"negrisk_yes"}
+        assert "CRITICAL" in report.stderr
+
+        assert (await run("resume", "--kind", "negrisk_maybe")).returncode == 2
+        assert "not stopped" in (await run("resume", "--kind", "negrisk_yes")).stdout
+        assert "not stopped" not in (await run("resume")).stdout
+        assert len(await ledger.contradictions()) == 1
+        ended = await run("resume", "--kind", "negrisk_no", "--reason", "the listing was wrong")
+        assert ended.stdout == "negrisk_no is traded again.\n"
+        assert await ledger.contradictions() == []
+        await ledger.close()
 
 
 def test_reading_a_ledger_that_is_not_there_says_so(tmp_path):

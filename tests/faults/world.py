@@ -131,6 +131,22 @@ class World:
         for slug, bid in (("race-1", "0.45"), ("race-2", "0.40"), ("race-3", "0.35")):
             self.book(slug, [(bid, SIZE), ("0.05", 500)], [(Decimal(bid) + Decimal("0.02"), 300)])
 
+    def twin(self, slug="twin"):
+        """A second event with the same opportunity; answers with its slug."""
+        build = Builder(random.Random("twin"))
+        bids = ("0.45", "0.40", "0.35")
+        markets = [
+            build.market(
+                f"{slug}-{n}",
+                [(bid, SIZE), ("0.05", 500)],
+                [(Decimal(bid) + Decimal("0.02"), 300)],
+                fee_rate=Decimal("0.04"),
+            )
+            for n, bid in enumerate(bids, start=1)
+        ]
+        self.exchange.show([*self.exchange.events, build.event(slug, markets, neg_risk=True)])
+        return slug
+
     # our side
 
     async def assemble(self, options=None):

@@ -31,9 +31,12 @@ from arb.adapters.notify.rules import (
     of_news,
 )
 from arb.adapters.notify.wording import summary
+from arb.domain.contradiction import Contradiction
 from arb.domain.halt import TradingState
+from arb.domain.market import POLYMARKET
 from arb.domain.money import Usd
-from arb.domain.news import CycleSkipped, StateChanged, Trouble
+from arb.domain.news import Contradicted, CycleSkipped, StateChanged, Trouble
+from arb.domain.opportunity import Kind
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Problem, Statistics
@@ -81,6 +84,31 @@ def test_news_has_a_level(news, level):
 def test_the_account_has_conditions(portfolio, key, level):
     assert [(a.key, a.level) for a in Conditions(OPTIONS).look(portfolio)] == [(key, level)]
     assert Conditions(OPTIONS).look(RICH) == []
+
+
+def test_a_contradiction_is_critical_and_told_once_each():
+    def alert(key):
+        return of_news(
+            Contradicted(
+                Contradiction(
+                    key=key,
+                    venue=POLYMARKET,
+                    kind=Kind.NEGRISK_NO,
+                    about="57cc",
+                    believed="be $80 by convert",
+                    seen="the contract refuses: execution reverted",
+                    at=NOON,
+                )
+            )
+        )
+
+    first, other = alert("refused/57cc"), alert("paid/57cc")
+    assert first.level is Level.CRITICAL
+    for said in ("negrisk_no at polymarket", "be $80", "refuses", "arb resume --kind negrisk_no"):
+        assert said in first.sentence
+    gate = Gate(OPTIONS)
+    verdicts = [gate.admit(each, NOON) for each in (first, first, other)]
+    assert verdicts == [Verdict.SENT, Verdict.REPEATED, Verdict.SENT]
 
 
 def test_limits_themselves_are_no_alert():
@@ -336,7 +364,7 @@ def test_without_a_channel_the_mend_is_named(tmp_path):
     assert done.returncode == 2
     assert "ARB_ALERTS__URLS" in done.stderr
     listed = _arb("alerts", "list", "--json", cwd=tmp_path)
-    assert len(json.loads(listed.stdout)["conditions"]) == 16
+    assert len(json.loads(listed.stdout)["conditions"]) == 17
 
 
 def test_a_wrong_address_is_refused_without_showing_it(tmp_path):

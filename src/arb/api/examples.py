@@ -7,6 +7,15 @@ _PLAN = "57cc4279b1f971ea"
 _MARKET = "0xe82ded34b19254d7c953bc8109302be456127208b904310f92ab930ea8eaa000"
 _TOKEN = "30767602463077774093601223712399384862862570052209140379650662814599"
 _STRATEGY = {"name": "negrisk_no", "is_active": True}
+_CONTRADICTION = {
+    "kind": "negrisk_no",
+    "venue": "polymarket",
+    "plan": _PLAN,
+    "believed": "be $80 by convert",
+    "seen": "the contract refuses: execution reverted",
+    "at": _AT,
+    "command": "arb resume --kind negrisk_no",
+}
 _STATUS = {
     "running": True,
     "paused": True,
@@ -18,6 +27,7 @@ _STATUS = {
     "reason": "paused: maintenance of the host",
     "since": _AT,
     "by_operator": True,
+    "contradictions": [_CONTRADICTION],
     "started_at": _AT,
     "busy": False,
     "last_cycle": 4711,
@@ -29,6 +39,8 @@ _CHANNEL = {"channel": "tgram://******** (1)", "state": "sent", "detail": ""}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Command": {"reason": "maintenance of the host"},
+    "Resume": {"reason": "the listing was wrong and is right now", "kind": "negrisk_no"},
+    "Contradiction": _CONTRADICTION,
     "AddStrategy": {"strategy_name": "negrisk_no", "reason": "back after a look at its fees"},
     "Execute": {"opportunity_id": "7de0fc2455416bb3", "reason": "by hand"},
     "Problem": {"code": "refused", "message": "a cycle is at work; try again when it has ended"},

@@ -17,6 +17,7 @@ from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.news import (
+    Contradicted,
     CycleEnded,
     CycleFailed,
     CycleSkipped,
@@ -72,6 +73,9 @@ class Metrics:
         self.alarms = Counter(
             "arb_data_quality_alarms", "By problem.", ["problem"], registry=registry
         )
+        self.contradictions = Counter(
+            "arb_contradictions", "Proofs that reality contradicted.", ["kind"], registry=registry
+        )
         self.errors = Counter("arb_errors", "Trouble by where.", ["where"], registry=registry)
         self.state = Gauge("arb_trading_state", "1 for the state.", ["state"], registry=registry)
         self.health = Gauge("arb_health", "1 for the status.", ["status"], registry=registry)
@@ -103,7 +107,7 @@ class Metrics:
         self.clients = Gauge("arb_stream_clients", "WebSocket clients.", registry=registry)
         self.dropped = Gauge("arb_stream_dropped", "Too slow, let go of.", registry=registry)
 
-    def __call__(self, news: News) -> None:
+    def __call__(self, news: News) -> None:  # noqa: PLR0912  # one for each kind
         """Count it."""
         match news:
             case Decided(finding=Approved(opportunity=found)):
@@ -119,6 +123,8 @@ class Metrics:
                 self.realised.labels(plan.kind.value).inc(_number(report.realised))
             case Trouble(problem=problem):
                 self.errors.labels(problem.where.split(" ", 1)[0].split("[", 1)[0][:40]).inc()
+            case Contradicted(found=found):
+                self.contradictions.labels(found.kind.value).inc()
             case StateChanged(state=state):
                 self._set_state(state)
             case CycleSkipped():

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.money import text
 from arb.domain.news import (
     BooksFetched,
     BotChanged,
+    Contradicted,
     CycleEnded,
     CycleFailed,
     CycleSkipped,
     CycleStarted,
     Decided,
+    KindResumed,
     News,
     PaidOut,
     PlanEnded,
@@ -99,6 +102,10 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "trouble", {"where": problem.where, "what": problem.what}
         case StateChanged(state=state, reason=reason):
             return "state", {"state": state.value, "reason": reason}
+        case Contradicted(found=found):
+            return "contradiction", contradiction(found)
+        case KindResumed(kind=kind, reason=reason):
+            return "kind_resumed", {"kind": kind.value, "reason": reason}
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)
         case CycleFailed(cycle=number, error=error):
@@ -107,6 +114,19 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "cycle_skipped", {"reason": reason}
         case Stopped(statistics=statistics):
             return "stopped", {"cycles": statistics.cycles}
+
+
+def contradiction(found: Contradiction) -> dict[str, Any]:
+    """What stops a kind of trade, and what ends that."""
+    return {
+        "kind": found.kind.value,
+        "venue": found.venue,
+        "plan": found.about,
+        "believed": found.believed,
+        "seen": found.seen,
+        "at": found.at.isoformat(),
+        "command": found.command,
+    }
 
 
 def summary(report: CycleReport) -> dict[str, Any]:

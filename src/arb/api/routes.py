@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path
 from arb.api import schemas
 from arb.api.auth import Principal, Role
 from arb.api.guarded import GuardedRoute, needs
+from arb.api.render import contradiction
 from arb.api.state import TICKET_SECONDS, Served, asking, here
 from arb.domain.halt import TradingState
 from arb.domain.money import text
@@ -19,6 +20,7 @@ router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 Here = Annotated[Served, Depends(here)]
 Who = Annotated[Principal, Depends(asking)]
 Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
+What = Annotated[schemas.Resume, Body(default_factory=schemas.Resume)]
 Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["57cc4279b1f971ea"])]
 BotId = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["atom"])]
 StrategyName = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["negrisk_no"])]
@@ -38,6 +40,7 @@ def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
         "reason": standing.reason,
         "since": standing.since.isoformat() if standing.since else None,
         "by_operator": standing.by_operator,
+        "contradictions": [contradiction(found) for found in status.contradictions],
         "started_at": status.started_at.isoformat() if status.started_at else None,
         "busy": status.busy,
         "last_cycle": status.cycle,
@@ -63,7 +66,8 @@ async def _command(
 
 
 def _essence(status: ControlStatus) -> object:
-    return (status.running, status.standing.state, status.standing.reason, status.strategies)
+    stops = [found.key for found in status.contradictions]
+    return (status.running, status.standing.state, status.standing.reason, status.strategies, stops)
 
 
 @router.get("/bot/status", response_model=schemas.Status, tags=["bot"], **needs(Role.READ))
@@ -120,8 +124,17 @@ async def pause(here: Here, who: Who, why: Why) -> Any:
 
 
 @router.post("/bot/resume", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
-async def resume(here: Here, who: Who, why: Why) -> Any:
-    """Trade again after a pause or a halt."""
+async def resume(here: Here, who: Who, why: What) -> Any:
+    """Trade again after a pause or a halt; with `kind`, that kind after a contradiction."""
+    if (kind := why.kind) is not None:
+        return await _command(
+            here,
+            who,
+            "resume",
+            why.reason,
+            lambda: here.control.resume_kind(kind, why.reason),
+            kind=kind.value,
+        )
     return await _command(here, who, "resume", why.reason, lambda: here.control.resume(why.reason))
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from arb.domain.opportunity import Kind
+
 Printable = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 Reason = Annotated[
     str, Field(max_length=200, pattern=Printable, description="Kept with the command.")
@@ -28,6 +30,16 @@ class Command(Model):
     """Why a command is given."""
 
     reason: Reason = Field("", examples=["maintenance of the host"])
+
+
+class Resume(Command):
+    """What may be traded again."""
+
+    kind: Kind | None = Field(
+        None,
+        description="A kind that a contradiction has stopped; without it all that a halt stopped.",
+        examples=["negrisk_no"],
+    )
 
 
 class AddStrategy(Command):
@@ -64,6 +76,18 @@ class Strategy(Model):
     is_active: bool
 
 
+class Contradiction(Model):
+    """What was believed of a trade and what was seen: its kind is stopped until someone looks."""
+
+    kind: str = Field(examples=["negrisk_no"])
+    venue: str = Field(examples=["polymarket"])
+    plan: str
+    believed: str
+    seen: str
+    at: str
+    command: str = Field(description="What ends it.", examples=["arb resume --kind negrisk_no"])
+
+
 class Status(Model):
     """The orchestrator at a glance."""
 
@@ -77,6 +101,7 @@ class Status(Model):
     reason: str
     since: str | None
     by_operator: bool
+    contradictions: list[Contradiction]
     started_at: str | None
     busy: bool = Field(description="A cycle is at work.")
     last_cycle: int | None

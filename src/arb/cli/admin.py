@@ -116,8 +116,18 @@ def pause(reason: Reason = "", profile: Profile = None) -> None:
     _command("pause", reason, load(profile))
 
 
-def resume(reason: Reason = "", profile: Profile = None) -> None:
+def resume(
+    reason: Reason = "",
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Only a kind that `arb status` shows as stopped."),
+    ] = None,
+    profile: Profile = None,
+) -> None:
     """Trade again after a pause or a halt; earlier failures are not held against it."""
+    if kind is not None:
+        _resume_kind(kind, reason, load(profile))
+        return
     _command("resume", reason, load(profile))
 
 
@@ -168,6 +178,20 @@ def api_audit(profile: Profile = None) -> None:
     if found.unproved:
         print_error(f"whether lines are missing at the end is not known: {found.unproved}")
     raise typer.Exit(ExitCode.INTERNAL)
+
+
+def _resume_kind(kind: str, reason: str, loaded: "Loaded") -> None:
+    from arb.cli.output import print_error, print_line
+    from arb.domain.errors import ConfigError
+    from arb.domain.opportunity import Kind
+    from arb.runtime.remote import resume_kind
+
+    if kind not in set(Kind):
+        raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")
+    ended, note = wait(resume_kind(loaded, Kind(kind), reason))
+    if note:
+        print_error(note)
+    print_line(f"{kind} is traded again." if ended else f"{kind} was not stopped.")
 
 
 def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:

@@ -48,6 +48,8 @@ def status(
         print_line(f"The orchestrator is {told['status']}: {about}.")
     print_line(f"{place.sentence} {_last_cycle(found)}")
     print_line(f"Trading is {found.standing.state.value}. {found.standing.reason}".strip())
+    for stop in found.contradictions:
+        print_line(f"{stop.sentence}. Once you have looked: `{stop.command}`")
     print_table("Account", ("", ""), found.account_rows())
     print_line()
     print_table("All cycles", ("", ""), statistics_rows(found.statistics))

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
 from arb.domain.halt import TradingState
 from arb.domain.money import Shares, Usd
+from arb.domain.opportunity import Kind
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, DataQuality, Problem, Statistics
@@ -120,6 +122,21 @@ class StateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Contradicted:
+    """A proof was wrong: nothing new of its kind is traded until an operator has looked."""
+
+    found: Contradiction
+
+
+@dataclass(frozen=True, slots=True)
+class KindResumed:
+    """An operator has looked: a kind that was stopped is traded again."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CycleEnded:
     """A scan has come to its report."""
 
@@ -168,6 +185,8 @@ News = (
     | BotChanged
     | Trouble
     | StateChanged
+    | Contradicted
+    | KindResumed
     | CycleEnded
     | CycleFailed
     | CycleSkipped

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from arb.domain.fees import FeeSchedule
-from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side
+from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side, VenueId
 from arb.domain.money import NO_SHARES, Price, Shares, Usd, total
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
@@ -87,6 +87,19 @@ class Plan:
     def outlay_max(self) -> Usd:
         """Cost and fees if every share is had at its leg's limit: what is promised meanwhile."""
         return total(leg.outlay_max for leg in self.legs)
+
+    @property
+    def venue(self) -> VenueId:
+        """Where all its legs are traded."""
+        return self.legs[0].outcome.venue
+
+    @property
+    def outcomes(self) -> frozenset[OutcomeId]:
+        """Every outcome that its orders and exits can move."""
+        legs = {leg.outcome for leg in self.legs}
+        opposites = {leg.terms.opposite for leg in self.legs if leg.terms}
+        given = {outcome for outcome, _ in getattr(self.settlement, "receives", ())}
+        return frozenset(legs | opposites | given)
 
     @property
     def parts_pay(self) -> bool:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     SIZED_BELOW_MIN = "sized_below_min"
     OUTCOME_TAKEN = "outcome_taken"
     HALTED = "halted"
+    CONTRADICTED = "contradicted"
     DAILY_LOSS = "daily_loss"
     OPEN_POSITIONS = "open_positions"
     POSITION_SIZE = "position_size"
@@ -99,6 +100,7 @@ _SENTENCES = {
     Reason.SIZED_BELOW_MIN: "what sizing allows is below the venue's least order",
     Reason.OUTCOME_TAKEN: "a better opportunity or an open plan already uses one of its markets",
     Reason.HALTED: "trading is halted until an operator resumes it",
+    Reason.CONTRADICTED: "a trade of this kind came to something else than was proved",
     Reason.DAILY_LOSS: "the day's loss has reached its limit",
     Reason.OPEN_POSITIONS: "the number of open positions has reached its limit",
     Reason.POSITION_SIZE: "the position would exceed its limit",

@@ -61,9 +61,18 @@ CONTRACT_REFUSES = "the contract refuses: "
 """How a reason begins that is the contract's own word; others could not be asked or sent."""
 
 
+CHAIN_DIFFERS = "the chain says otherwise: "
+"""How a reason begins when what the proof took from the listing is not so on chain."""
+
+
 def refused_by_contract(reason: str) -> bool:
     """Whether an operation did not happen because the contract itself will not do it."""
     return reason.startswith(CONTRACT_REFUSES)
+
+
+def contradicts(reason: str) -> bool:
+    """Whether an operation did not happen for what the chain is, not because it was away."""
+    return reason.startswith((CONTRACT_REFUSES, CHAIN_DIFFERS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from arb.domain.contradiction import Contradiction
 from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState
-from arb.domain.news import News, StateChanged, Trouble
+from arb.domain.news import KindResumed, News, StateChanged, Trouble
+from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport, Problem
+from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Health, HealthReport, Watch
 from arb.ports import Clock, Desk, Strategy
@@ -44,6 +47,8 @@ class ControlStatus:
     account: str
     running: bool
     standing: Standing
+    contradictions: tuple[Contradiction, ...]
+    """What has stopped kinds of trade until an operator has looked."""
     strategies: tuple[str, ...]
     started_at: datetime | None
     busy: bool
@@ -85,6 +90,7 @@ class Control:
             account=self.desk.ledger.account,
             running=self.running,
             standing=await (read or self.desk.ledger.standing)(),
+            contradictions=tuple(await self.desk.ledger.contradictions()),
             strategies=tuple(strategy.name for strategy in self.roster),
             started_at=self.started_at,
             busy=self.watch.busy,
@@ -147,6 +153,16 @@ class Control:
         self.desk.forgive()
         self.switch.reason = ""
         return standing
+
+    async def resume_kind(self, kind: Kind, reason: str) -> bool:
+        """Trade a kind again that a contradiction has stopped; false if none has.
+
+        A halt or a pause of all trading is not touched.
+        """
+        if not await end_of_kind(self.desk.ledger, kind, reason, self.clock.now()):
+            return False
+        self.tell(KindResumed(kind, reason))
+        return True
 
     def reset_errors(self) -> dict[str, int]:
         """Forget the errors, ask every host and bot again; answers with what the errors were."""

@@ -8,6 +8,7 @@ from functools import partial
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
+from arb.domain.contradiction import Contradiction, stopped
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
@@ -44,6 +45,7 @@ from arb.ports import Desk
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.halt import judge, status
+from arb.risk.limits import RiskLimits
 
 TOLD_AT_ONCE = 100
 """Findings told to the observers before others in the loop get their turn."""
@@ -61,6 +63,19 @@ class _Tally:
     errors: list[Problem] = field(default_factory=list)
     data_quality: list[DataQuality] = field(default_factory=list)
     """Alarms of what was asked again before a trade; those of the look are in the look."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """How the account stands."""
+
+    portfolio: Portfolio
+    standing: Standing
+    contradictions: Sequence[Contradiction]
+
+    def status(self, limits: RiskLimits) -> RiskStatus:
+        """Whether the cycle may trade."""
+        return status(self.standing, self.portfolio, limits, self.contradictions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +121,8 @@ class Cycle:
             event: The slug of the one event to look at; the whole market without it.
         """
         desk, tally = self._desk, self._new_tally()
-        standing, portfolio = await self._stand(tally.started_at)
-        risk = status(standing, portfolio, self._options.limits)
+        stand = await self._stand(tally.started_at)
+        risk = stand.status(self._options.limits)
         try:
             look = await self.look(await desk.catalog.event(event) if event else None)
         except VenueError as error:
@@ -124,7 +139,7 @@ class Cycle:
             )
             for alarm in look.found.data_quality[: self._options.data_quality_listed_max]:
                 self._tell(QualityAlarm(number, alarm))
-            approved = await desk.apart(partial(self._review, look, portfolio, standing, tally))
+            approved = await desk.apart(partial(self._review, look, stand, tally))
             for place, finding in enumerate(tally.findings, 1):
                 self._tell(Decided(number, finding))
                 if place % TOLD_AT_ONCE == 0:
@@ -134,8 +149,8 @@ class Cycle:
         tally.errors += self._problems()
         for problem in tally.errors:
             self._tell(Trouble(problem))
-        standing, portfolio = await self._stand(desk.clock.now())
-        risk = status(standing, portfolio, self._options.limits) if risk.can_trade else risk
+        stand = await self._stand(desk.clock.now())
+        risk = stand.status(self._options.limits) if risk.can_trade else risk
         report = self._report(number, look, tally, risk)
         await desk.ledger.record_cycle(report)
         return report
@@ -153,9 +168,9 @@ class Cycle:
             tally: Begun before the look, so that the report's duration counts the reading, too.
         """
         tally = tally or self._new_tally()
-        portfolio = Portfolio(cash=self._options.opening_cash)
+        fresh = _Stand(Portfolio(cash=self._options.opening_cash), Standing(), ())
         for opportunity in look.found.opportunities:
-            context = self._context(look, portfolio, Standing(), plans_left=1)
+            context = self._context(look, fresh, plans_left=1)
             decision = review(opportunity, context, self._options.sizing, look.snapshot)
             if isinstance(decision, Approved):
                 decision = Refused(
@@ -242,30 +257,27 @@ class Cycle:
         except VenueError:
             return {}
 
-    def _review(
-        self, look: Look, portfolio: Portfolio, standing: Standing, tally: _Tally
-    ) -> list[Approved]:
+    def _review(self, look: Look, stand: _Stand, tally: _Tally) -> list[Approved]:
         plans = self._options.limits.plans_per_cycle
-        if standing.state is TradingState.THROTTLED:
+        if stand.standing.state is TradingState.THROTTLED:
             plans = max(plans // 2, 1)
         approved: list[Approved] = []
         for opportunity in look.found.opportunities:
-            context = self._context(look, portfolio, standing, plans - len(approved))
+            context = self._context(look, stand, plans - len(approved))
             decision = review(opportunity, context, self._options.sizing, look.snapshot)
             tally.findings.append(decision)
             if isinstance(decision, Approved):
                 approved.append(decision)
-                portfolio = portfolio.after(decision.plan)
+                stand = replace(stand, portfolio=stand.portfolio.after(decision.plan))
         tally.findings += look.found.others
         return approved
 
-    def _context(
-        self, look: Look, portfolio: Portfolio, standing: Standing, plans_left: int
-    ) -> Context:
+    def _context(self, look: Look, stand: _Stand, plans_left: int) -> Context:
         return Context(
-            portfolio=portfolio,
+            portfolio=stand.portfolio,
             limits=self._options.limits,
-            standing=standing,
+            standing=stand.standing,
+            contradictions=stand.contradictions,
             confirmations=look.confirmations,
             counted=look.counted,
             books_from=look.snapshot.taken_at,
@@ -301,6 +313,11 @@ class Cycle:
     async def _execute(
         self, number: int, decision: Approved, universe: Universe, tally: _Tally
     ) -> None:
+        plan = decision.plan
+        if found := stopped(plan.kind, plan.venue, await self._desk.ledger.contradictions()):
+            # A plan of this very cycle may have come to something else than was proved.
+            await self._end(decision, Reason.CONTRADICTED, found.sentence, tally)
+            return
         if refused := await self._count_again(number, decision.opportunity, tally):
             await self._end(decision, *refused, tally)
             return
@@ -308,9 +325,9 @@ class Cycle:
         if isinstance(again, str):
             await self._end(decision, Reason.EDGE_VANISHED, again, tally)
             return
-        await self._desk.ledger.open_plan(number, decision.plan)
-        self._tell(PlanStarted(decision.plan))
-        report = await self._executor.execute(decision.plan, again)
+        await self._desk.ledger.open_plan(number, plan)
+        self._tell(PlanStarted(plan))
+        report = await self._executor.execute(plan, again)
         tally.plans.append(report)
         if report.alarm:
             tally.errors.append(Problem(where=f"plan {report.plan}", what=report.alarm))
@@ -368,19 +385,21 @@ class Cycle:
     def _new_tally(self) -> _Tally:
         return _Tally(self._desk.clock.now(), self._desk.clock.monotonic())
 
-    async def _stand(self, now: datetime) -> tuple[Standing, Portfolio]:
+    async def _stand(self, now: datetime) -> _Stand:
         """The account and the state of trading that its record calls for, kept if it changed."""
         ledger = self._desk.ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
+        stops = await ledger.contradictions()
         judged = judge(standing, portfolio, self._options.limits, now)
         if reason := self._desk.killed() or self._against():
             # Not the ledger's state: it ends by itself as soon as the reason does.
-            return Standing(state=TradingState.HALTED, reason=reason, since=now), portfolio
+            halted = Standing(state=TradingState.HALTED, reason=reason, since=now)
+            return _Stand(portfolio, halted, stops)
         if judged != standing:
             await ledger.set_standing(judged)
             if judged.state is not standing.state:
                 self._tell(StateChanged(judged.state, judged.reason))
-        return judged, portfolio
+        return _Stand(portfolio, judged, stops)
 
     def _report(
         self,

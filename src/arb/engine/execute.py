@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from arb.domain.book import OrderBook
+from arb.domain.contradiction import stopped
 from arb.domain.errors import InvariantBroken, VenueError
 from arb.domain.fact import Answered, Confirmed, Fact, Requested, Settled, Submitted, Voided
 from arb.domain.market import OutcomeId
@@ -13,6 +14,7 @@ from arb.domain.order import Answer, Final, NotFound, Order, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.settlement import Effect, OperationId
 from arb.engine.account import fills_of, read
+from arb.engine.contradict import examine
 from arb.engine.guard import Guard
 from arb.engine.options import CycleOptions
 from arb.engine.saga import (
@@ -68,6 +70,7 @@ class Executor:
                 if books:
                     step = way_out(plan, await ledger.facts(plan.id), books, clock.now())
             if isinstance(step, Done):
+                await examine(self.desk, plan)  # a crash may have kept it from being looked at
                 await ledger.close_plan(step.report, clock.now())
                 return step.report
             if await self._take(plan, step, books):
@@ -117,6 +120,9 @@ class Executor:
         trading = self.desk.trading[plan.legs[0].outcome.venue]
         if books is None:
             books = await self._look(plan)
+        self.held_back = await self._stopped(plan)
+        if self.held_back:
+            return False
         self.held_back = self.guard.forbids(orders, books)
         if self.held_back:
             return False
@@ -152,6 +158,13 @@ class Executor:
             return await self.desk.books.fetch(list(dict.fromkeys(outcomes)))
         except VenueError:
             return {}
+
+    async def _stopped(self, plan: Plan) -> str:
+        """Why a plan that has sent nothing yet may not begin; one that has comes to its end."""
+        found = stopped(plan.kind, plan.venue, await self.desk.ledger.contradictions())
+        if found is None or await self._begun(plan):
+            return ""
+        return found.sentence
 
     async def _begun(self, plan: Plan) -> bool:
         return bool(read(await self.desk.ledger.facts(plan.id)).orders)
@@ -194,6 +207,7 @@ class Executor:
         effect, reason = (None, result) if isinstance(result, str) else (result, "")
         settled = Settled(id=id_, effect=effect, reason=reason, at=self.desk.clock.now())
         await self.desk.ledger.append(plan.id, [settled])
+        await examine(self.desk, plan)
         return True
 
 

@@ -23,6 +23,7 @@ from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
 from arb.domain.settlement import Effect, OperationId, Redeem
 from arb.engine.account import read
+from arb.engine.contradict import examine, tell_contradictions
 from arb.engine.cycle import Cycle, Look
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
@@ -100,7 +101,8 @@ class ArbitrageOrchestrator:
         """Whether the account's limits and the state of trading allow a trade now."""
         ledger = self._desk.ledger
         portfolio = await ledger.portfolio(self._desk.clock.now())
-        return status(await ledger.standing(), portfolio, self._options.limits)
+        stops = await ledger.contradictions()
+        return status(await ledger.standing(), portfolio, self._options.limits, stops)
 
     async def calculate_position_size(self, opportunity: Opportunity) -> Usd:
         """The most that may be spent on the opportunity now: Kelly's share, then every cap."""
@@ -109,6 +111,7 @@ class ArbitrageOrchestrator:
             portfolio=await ledger.portfolio(now),
             limits=self._options.limits,
             standing=await ledger.standing(),
+            contradictions=await ledger.contradictions(),
             confirmations={},
             books_from=now,
             now=now,
@@ -177,6 +180,7 @@ class ArbitrageOrchestrator:
             if report.state is PlanState.OPEN and report.alarm:
                 self._tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
         await tell_ends(self._desk.ledger, self._desk.observers)
+        await tell_contradictions(self._desk.ledger, self._desk.observers)
         return reports
 
     async def _reconcile(self) -> None:
@@ -189,6 +193,7 @@ class ArbitrageOrchestrator:
             self._tell(Trouble(Problem(where=where, what=str(error), away=away)))
         for difference in self.reconciler.differences:
             self._tell(Trouble(Problem(where=where, what=describe(difference))))
+        await tell_contradictions(self._desk.ledger, self._desk.observers)
 
     async def _tick(self) -> None:
         if not self._stopping:
@@ -246,6 +251,7 @@ class ArbitrageOrchestrator:
         effect, reason = (None, result) if isinstance(result, str) else (result, "")
         ended = Settled(id=id_, effect=effect, reason=reason, at=clock.now())
         await ledger.append(plan.id, [ended])
+        await examine(self._desk, plan)
         if effect is not None:
             self._tell(_paid_out(plan, held, effect))
         else:

@@ -7,21 +7,23 @@ nothing. What is still on its way widens what may be true instead of counting as
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from arb.domain.fact import Confirmed, Discovered, Fact, Voided
+from arb.domain.fact import Confirmed, Discovered, Fact, Settled, Voided
 from arb.domain.market import OutcomeId, Side
 from arb.domain.money import NO_SHARES, ZERO, Shares, Usd, notional, text
 from arb.domain.order import Order, PlanId, TradeState
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
-from arb.domain.settlement import effect
+from arb.domain.settlement import Effect, effect
 from arb.domain.statement import Difference, Statement, VenueTrade
 from arb.engine.account import PlanAccount, fills_of, read
 
 Recent = Sequence[tuple[Plan, Sequence[Fact]]]
 
+LAG_MAX = timedelta(minutes=2)
+"""What was booked so lately may not be in all that the venue and its nodes show (G03)."""
 FEE_RATE_MOST = Decimal("0.25")
 """More than any fee per share: how far an unanswered order can reach beyond its limit."""
 
@@ -34,6 +36,8 @@ class Review:
     """Facts that the venue has proved and the ledger lacks."""
     differences: tuple[Difference, ...] = ()
     """What nobody can explain."""
+    lasting: tuple[Difference, ...] = ()
+    """Those in cash and shares that a venue which lags behind does not explain either."""
 
 
 @dataclass(slots=True)
@@ -87,9 +91,12 @@ def reconcile(
         for ref in statement.open_orders
         if ref not in orders
     ]
+    lasting: tuple[Difference, ...] = ()
     if not corrections:
         differences += _balances(portfolio, recent, statement, tolerance)
-    return Review(corrections=tuple(corrections), differences=tuple(differences))
+        late = statement.at - LAG_MAX
+        lasting = tuple(_balances(portfolio, recent, statement, tolerance, late))
+    return Review(corrections=tuple(corrections), differences=tuple(differences), lasting=lasting)
 
 
 def _proved(
@@ -126,15 +133,21 @@ def _unknown(trade: VenueTrade) -> Difference:
 
 
 def _balances(
-    portfolio: Portfolio, recent: Recent, statement: Statement, tolerance: Usd
+    portfolio: Portfolio,
+    recent: Recent,
+    statement: Statement,
+    tolerance: Usd,
+    late: datetime | None = None,
 ) -> Iterator[Difference]:
+    """What is beyond all that is on its way, and that was booked since `late`."""
     cash = _Range(portfolio.cash, portfolio.cash)
     shares: defaultdict[OutcomeId, _Range] = defaultdict(lambda: _Range(ZERO, ZERO))
     for held in portfolio.positions.values():
         shares[held.outcome] = _Range(held.shares, held.shares)
     for _, facts in recent:
         account = read(facts)
-        for delta, moved in _on_the_way(account, facts):
+        lately = _lately(facts, late) if late is not None else ()
+        for delta, moved in (*_on_the_way(account, facts), *lately):
             cash.may_move(delta)
             for outcome, change in moved:
                 shares[outcome].may_move(change)
@@ -174,6 +187,25 @@ def _on_the_way(account: PlanAccount, facts: Sequence[Fact]) -> Iterator[Move]:
         if request.id not in account.ends:
             done = effect(request.operation)
             yield done.cash, [(outcome, delta) for outcome, _, delta in done.shares]
+
+
+def _lately(facts: Sequence[Fact], since: datetime) -> Iterator[Move]:
+    """What arrived so lately that it may not show yet, as changes back to where it was before."""
+    for fact in facts:
+        if fact.at < since:
+            continue
+        match fact:
+            case Confirmed(order=order, trade=trade):
+                fills = [fill for fill in fills_of(facts, order) if fill.trade == trade]
+                for fill in fills:
+                    yield Usd(-fill.cash), ((fill.outcome, Shares(-fill.shares)),)
+            case Voided(fills=lost):
+                for fill in lost:
+                    yield fill.cash, ((fill.outcome, fill.shares),)
+            case Settled(effect=Effect(cash=cash, shares=shares)):
+                yield Usd(-cash), [(outcome, Shares(-delta)) for outcome, _, delta in shares]
+            case _:
+                pass
 
 
 def _said(range_: _Range) -> str:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from arb.domain.errors import VenueError
 from arb.domain.fact import Confirmed
-from arb.domain.market import OutcomeId
 from arb.domain.money import ZERO, text
 from arb.domain.position import Adjustment
 from arb.domain.statement import Difference, Statement
+from arb.engine.contradict import BALANCE, of_balance, of_balances, of_plan
 from arb.engine.options import CycleOptions
 from arb.engine.reconcile import Recent, Review, expected, reconcile
 from arb.ports import Desk
@@ -36,6 +36,7 @@ class Reconciler:
     done_at: datetime | None = field(default=None, init=False)
     """When this process last heard the venue out."""
     _tried: float | None = field(default=None, init=False)
+    _agreed_at: datetime | None = field(default=None, init=False)
 
     def unasked(self) -> str:
         """Why nothing at all may be sent: this process has not heard the venue out yet."""
@@ -79,7 +80,7 @@ class Reconciler:
         clock, ledger = self.desk.clock, self.desk.ledger
         self._tried = clock.monotonic()
         for _ in range(ROUNDS_MAX):
-            review, _ = await self._compare()
+            review, recent, _ = await self._compare()
             for plan, fact in review.corrections:
                 await ledger.append(plan, [fact])
                 if not isinstance(fact, Confirmed):
@@ -89,6 +90,7 @@ class Reconciler:
                 break
         self.differences = review.differences
         self.done_at = clock.now()
+        await self._stop_kinds(review, recent)
         return review.differences
 
     async def try_run(self) -> VenueError | None:
@@ -105,7 +107,7 @@ class Reconciler:
         Raises:
             VenueError: The venue could not be asked.
         """
-        review, statement = await self._compare()
+        review, _, statement = await self._compare()
         portfolio = await self.desk.ledger.portfolio(self.desk.clock.now())
         changes: list[Adjustment] = []
         for difference in review.differences:
@@ -127,9 +129,32 @@ class Reconciler:
             # Trades that moved nothing in the end: the word of an operator explains them, too.
             changes.append(Adjustment(outcome=None, market=None, delta=ZERO, reason=reason))
         await self.desk.ledger.adjust(changes, self.desk.clock.now())
+        await self._explained(reason)
         return changes
 
-    async def _compare(self) -> tuple[Review, Statement]:
+    async def _explained(self, reason: str) -> None:
+        """Who explains the numbers has looked at what they had stopped."""
+        found = await self.desk.ledger.contradictions()
+        keys = [each.key for each in found if each.key.startswith(BALANCE)]
+        await self.desk.ledger.end_contradictions(keys, reason, self.desk.clock.now())
+
+    async def _stop_kinds(self, review: Review, recent: Recent) -> None:
+        """What contradicts a proof stops its kind: numbers that nothing explains, and facts.
+
+        The facts are looked at as they are written; a crash may have come in between.
+        """
+        now, ledger = self.desk.clock.now(), self.desk.ledger
+        for plan, facts in recent:
+            for found in of_plan(plan, facts):
+                await ledger.contradict(found)
+        known = [each.key for each in await ledger.contradictions()]
+        for found in of_balances(review.lasting, recent, self._agreed_at, now):
+            if not any(key.startswith(of_balance(found.about)) for key in known):
+                await ledger.contradict(found)
+        if not review.differences:
+            self._agreed_at = now
+
+    async def _compare(self) -> tuple[Review, Recent, Statement]:
         statements, clock, ledger = self.desk.statements, self.desk.clock, self.desk.ledger
         assert statements is not None
         now = clock.now()
@@ -137,14 +162,16 @@ class Reconciler:
         since = max(opened, (self.done_at or opened) - OVERLAP)
         recent = await ledger.recent(since)
         portfolio = await ledger.portfolio(now)
-        outcomes = {*portfolio.positions, *_touched(recent)}
+        touched = {outcome for plan, _ in recent for outcome in plan.outcomes}
+        outcomes = {*portfolio.positions, *touched}
         statement = await statements.statement(sorted(outcomes), since)
         # What happened while the venue was asked would look like a difference.
         if await ledger.portfolio(now) != portfolio:
             raise VenueError("the account moved while the venue was asked")
         tolerance = self.options.reconcile_tolerance
         explained = await ledger.adjusted_at()
-        return reconcile(portfolio, recent, statement, tolerance, explained), statement
+        review = reconcile(portfolio, recent, statement, tolerance, explained)
+        return review, recent, statement
 
 
 def describe(difference: Difference) -> str:
@@ -158,12 +185,3 @@ def describe(difference: Difference) -> str:
 def describe_adjustment(change: Adjustment) -> str:
     """An adjustment in words."""
     return f"{change.outcome or 'USD'} {text(change.delta)}"
-
-
-def _touched(recent: Recent) -> set[OutcomeId]:
-    found: set[OutcomeId] = set()
-    for plan, _ in recent:
-        for leg in plan.legs:
-            found |= {leg.outcome, *([leg.terms.opposite] if leg.terms else [])}
-        found |= {outcome for outcome, _ in getattr(plan.settlement, "receives", ())}
-    return found

@@ -1,11 +1,12 @@
 """One small function per check: what it looks at, its verdict, and the reason it refuses with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from arb.domain.confirmation import Confirmation
+from arb.domain.contradiction import Contradiction, stopped
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId
 from arb.domain.money import NO_USD, Usd, text
@@ -22,6 +23,8 @@ class Context:
     portfolio: Portfolio
     limits: RiskLimits
     standing: Standing
+    contradictions: Sequence[Contradiction] = ()
+    """What has stopped kinds of trade until an operator has looked."""
     confirmations: Mapping[MarketId, Confirmation]
     books_from: datetime
     """When the snapshot's books were looked at."""
@@ -124,6 +127,13 @@ def not_halted(_opportunity: Opportunity, context: Context) -> Result:
     return Result(standing.state is not TradingState.HALTED, detail, Reason.HALTED)
 
 
+def not_contradicted(opportunity: Opportunity, context: Context) -> Result:
+    """No trade of this kind has come to something else than was proved."""
+    found = stopped(opportunity.kind, opportunity.event.venue, context.contradictions)
+    detail = f"{found.sentence}; `{found.command}` ends it" if found else "as proved so far"
+    return Result(found is None, detail, Reason.CONTRADICTED)
+
+
 def consecutive_failures(_opportunity: Opportunity, context: Context) -> Result:
     """Not too many plans in a row have failed."""
     failed, most = context.portfolio.consecutive_failures, context.limits.max_consecutive_failures
@@ -189,6 +199,7 @@ BEFORE_SIZING: tuple[Check, ...] = (
     as_many_on_chain,
     outcome_free,
     not_halted,
+    not_contradicted,
     consecutive_failures,
     daily_loss,
     open_positions,

@@ -1,7 +1,9 @@
 """When to do less, when to stop altogether, and who may start again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from arb.domain.contradiction import Contradiction
 from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.money import text
 from arb.domain.position import ENDED_TRADES_KEPT, Portfolio
@@ -29,8 +31,13 @@ def judge(standing: Standing, portfolio: Portfolio, limits: RiskLimits, now: dat
     return Standing(state=state, reason=reason, since=now)
 
 
-def status(standing: Standing, portfolio: Portfolio, limits: RiskLimits) -> RiskStatus:
-    """Whether this cycle may trade, with every reason against."""
+def status(
+    standing: Standing,
+    portfolio: Portfolio,
+    limits: RiskLimits,
+    contradictions: Sequence[Contradiction] = (),
+) -> RiskStatus:
+    """Whether this cycle may trade, with every reason against; kinds that are stopped are named."""
     against: list[str] = []
     if standing.state is TradingState.HALTED:
         against.append(f"halted: {standing.reason}")
@@ -48,6 +55,7 @@ def status(standing: Standing, portfolio: Portfolio, limits: RiskLimits) -> Risk
             f"${text(limits.max_daily_volume)}"
         )
     reasons = against or ([standing.reason] if standing.reason else [])
+    reasons += [found.sentence for found in contradictions]
     return RiskStatus(can_trade=not against, state=standing.state, reasons=tuple(reasons))
 
 

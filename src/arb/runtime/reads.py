@@ -18,7 +18,9 @@ from arb.adapters.storage.queries import (
     LedgerReads,
     PlanRow,
 )
+from arb.api.render import contradiction
 from arb.config.sources import Loaded
+from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError
 from arb.domain.fact import (
     Answered,
@@ -32,10 +34,12 @@ from arb.domain.fact import (
 )
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
+from arb.domain.opportunity import Kind
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
+from arb.engine.contradict import end_of_kind
 from arb.runtime.lock import holder
 from arb.runtime.sentinel import sentinel_of
 
@@ -46,6 +50,8 @@ class Status:
 
     account: str
     standing: Standing
+    contradictions: Sequence[Contradiction]
+    """What has stopped kinds of trade until an operator has looked."""
     portfolio: Portfolio
     statistics: Statistics
     cycle: int | None
@@ -90,6 +96,7 @@ class Status:
             "account": self.account,
             "state": self.standing.state.value,
             "reason": self.standing.reason,
+            "contradictions": [contradiction(found) for found in self.contradictions],
             **account_document(self.portfolio),
             "statistics": statistics_document(self.statistics),
             "last_cycle": self.cycle,
@@ -179,6 +186,7 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
     return Status(
         account=ledger.account,
         standing=_overruled(loaded, await ledger.standing()),
+        contradictions=await ledger.contradictions(),
         portfolio=await ledger.portfolio(SystemClock().now()),
         statistics=await ledger.statistics(),
         cycle=last.cycle if last else None,
@@ -277,6 +285,12 @@ async def resume(loaded: Loaded, reason: str) -> None:
                 sentinel.lift(account)
         except OSError as error:
             raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
+
+
+async def resume_kind(loaded: Loaded, kind: Kind, reason: str) -> bool:
+    """Let a kind be traded again that a contradiction has stopped; false if none has."""
+    async with opened(loaded) as (ledger, _):
+        return bool(await end_of_kind(ledger, kind, reason, SystemClock().now()))
 
 
 async def write_down(loaded: Loaded, state: TradingState, reason: str) -> None:

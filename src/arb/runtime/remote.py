@@ -9,6 +9,7 @@ import httpx
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.halt import PAUSED, TradingState
+from arb.domain.opportunity import Kind
 from arb.runtime import reads
 from arb.runtime.resets import reset_file
 
@@ -110,6 +111,21 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
         await reads.write_down(loaded, TradingState.HALTED, reason)
         return Done(TradingState.HALTED.value, reason, "ledger", answer.note)
     return Done(TradingState.NORMAL.value, reason, "ledger", answer.note)
+
+
+async def resume_kind(loaded: Loaded, kind: Kind, reason: str) -> tuple[bool, str]:
+    """Let a kind be traded again: through a running orchestrator, and in the ledger otherwise.
+
+    Returns:
+        Whether anything had stopped it, and what the operator should know besides.
+
+    Raises:
+        ArbError: It could not be carried out.
+    """
+    answer = await ask(loaded, "POST", "/bot/resume", {"reason": reason, "kind": kind.value})
+    if answer.document is not None:
+        return bool(answer.document["changed"]), answer.note
+    return await reads.resume_kind(loaded, kind, reason), answer.note
 
 
 async def reset_errors(loaded: Loaded) -> str:

@@ -1,11 +1,12 @@
 """Parts that keep their word in memory: for simulations of thousands of runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from arb.adapters.storage.codec import dump_fact, fact_key, load_fact
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Answered, Discovered, Fact
@@ -40,6 +41,8 @@ class MemoryLedger:
     _adjusted: list[Adjustment] = field(default_factory=list)
     _adjusted_at: datetime | None = None
     _cycle: int = 0
+    _contradictions: dict[str, Contradiction] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
 
     async def open_account(self, opening_cash: Usd, at: datetime) -> None:
         """See `arb.ports.Ledger`."""
@@ -179,6 +182,22 @@ class MemoryLedger:
     async def set_standing(self, standing: Standing) -> None:
         """See `arb.ports.Ledger`."""
         self._standing = standing
+
+    async def contradict(self, found: Contradiction) -> None:
+        """See `arb.ports.Ledger`."""
+        self._contradictions.setdefault(found.key, found)
+
+    async def contradictions(self) -> Sequence[Contradiction]:
+        """See `arb.ports.Ledger`."""
+        return [c for key, c in self._contradictions.items() if key not in self._ended]
+
+    async def mark_contradiction_told(self, key: str) -> None:
+        """See `arb.ports.Ledger`."""
+        self._contradictions[key] = replace(self._contradictions[key], told=True)
+
+    async def end_contradictions(self, keys: Sequence[str], _why: str, _at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        self._ended |= set(keys)
 
     async def statistics(self) -> Statistics:
         """See `arb.ports.Ledger`."""

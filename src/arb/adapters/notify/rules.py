@@ -11,6 +11,7 @@ from arb.domain.halt import TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BotChanged,
+    Contradicted,
     CycleFailed,
     News,
     PaidOut,
@@ -93,6 +94,7 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
     part = text(options.volume_part * 100)
     found = [
         (Level.CRITICAL, "trading is halted"),
+        (Level.CRITICAL, "a trade came to something else than was proved: its kind is stopped"),
         (Level.CRITICAL, f"cash is below ${text(options.balance_low)}"),
         (Level.CRITICAL, "a plan needs a look: shares nobody takes, an exit that failed"),
         (Level.HIGH, "trading is throttled"),
@@ -126,6 +128,8 @@ def of_news(news: News) -> Alert | None:
             level, condition, key = Level.CRITICAL, "halted", "state"
         case StateChanged(state=TradingState.THROTTLED):
             level, condition, key = Level.HIGH, "throttled", "state"
+        case Contradicted(found=found):
+            level, condition, key = Level.CRITICAL, "contradiction", found.key
         case CycleFailed(error=error):
             level, condition, key = Level.HIGH, "cycle", f"cycle {cause(error)}"
         case PlanResolved(plan=plan, report=report):

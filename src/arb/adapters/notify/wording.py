@@ -6,6 +6,7 @@ from arb.domain.halt import OUTAGE, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BotChanged,
+    Contradicted,
     CycleFailed,
     News,
     PaidOut,
@@ -27,6 +28,8 @@ def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
             return f"Trading is halted: {reason or 'no reason given'}.{mend}"
         case StateChanged(state=TradingState.THROTTLED, reason=reason):
             return f"Trading is throttled: {reason}. It does half the work and recovers by itself."
+        case Contradicted(found=found):
+            return f"{found.sentence}. Once you have looked, `{found.command}` ends it."
         case PlanEnded(plan=plan, report=report) if report.alarm:
             return f"Plan {plan.id} on {plan.event_slug} needs a look: {report.alarm}."
         case CycleFailed(error=error):

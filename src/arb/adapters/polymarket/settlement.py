@@ -45,6 +45,7 @@ from arb.domain.errors import ArbError, BadVenueData, Unavailable, VenueError
 from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import Shares, Usd, to_micro
 from arb.domain.settlement import (
+    CHAIN_DIFFERS,
     CONTRACT_REFUSES,
     Convert,
     Effect,
@@ -67,6 +68,10 @@ class Before(msgspec.Struct, frozen=True):
     at: datetime
     tokens: dict[str, int]
     """Millionths of every outcome that the operation takes, by token id."""
+
+
+class ChainDiffers(BadVenueData):
+    """What the proof took from the listing is not so on chain: asking again changes nothing."""
 
 
 class PolymarketSettlement:
@@ -119,6 +124,8 @@ class PolymarketSettlement:
             steps = await self._encode(operation)
         except Reverted as error:
             return f"{CONTRACT_REFUSES}{error}"
+        except ChainDiffers as error:
+            return f"{CHAIN_DIFFERS}{error}"
         except ArbError as error:
             return f"not sent: {error}"
         client = self._session.client
@@ -135,13 +142,29 @@ class PolymarketSettlement:
     async def _step(self, submission: Sequence[Call], what: str) -> str:
         """Simulate and send; why it certainly did not happen, empty when it may have."""
         try:
-            await self._rpc.call_raw(submission[0], sender=str(self._session.client.wallet))
+            await self._simulate(submission)
             client = await self._session.through(self._rpc.serving)
         except Reverted as error:
             return f"{CONTRACT_REFUSES}{error}"
         except ArbError as error:
             return f"not sent: {error}"
-        return await self._send(client, submission, what)
+        failed = await self._send(client, submission, what)
+        if failed:
+            try:
+                await self._simulate(submission)  # is it the contract's doing?
+            except Reverted as error:
+                return f"{CONTRACT_REFUSES}{error} ({failed})"
+            except ArbError:
+                pass  # nobody can say now
+        return failed
+
+    async def _simulate(self, submission: Sequence[Call]) -> None:
+        """Ask the contract what it would do with the first call.
+
+        Raises:
+            Reverted: It refuses.
+        """
+        await self._rpc.call_raw(submission[0], sender=str(self._session.client.wallet))
 
     async def _send(
         self, client: "AsyncSecureClient", submission: Sequence[Call], what: str
@@ -238,15 +261,15 @@ class PolymarketSettlement:
         """Which question is which is read from the chain, not taken from the listing's order."""
         market = await self._neg_risk_market(operation)
         if bips := await self._rpc.call(calls.fee_bips(self._contracts, market)):
-            raise BadVenueData("fee bips", f"converting would cost {bips} of 10,000")
+            raise ChainDiffers("fee bips", f"converting would cost {bips} of 10,000")
         indices = await self._indices(market)
         try:
             given = [indices[condition.lower()] for _, condition in operation.gives]
         except KeyError as error:
-            raise BadVenueData("question", f"the chain knows no question of {error}") from error
+            raise ChainDiffers("question", f"the chain knows no question of {error}") from error
         unknown = len(indices) - len(operation.gives) - len(operation.receives)
         if unknown < 0:
-            raise BadVenueData("questions", f"the chain counts {len(indices)}, the plan more")
+            raise ChainDiffers("questions", f"the chain counts {len(indices)}, the plan more")
         return calls.convert(self._contracts, market, given, to_micro(operation.size))
 
     async def _indices(self, market: str) -> Mapping[str, int]:

@@ -24,6 +24,7 @@ from arb.adapters.storage.sums import read_statistics
 from arb.adapters.storage.tables import (
     accounts,
     adjustments,
+    contradictions,
     cycles,
     entries,
     facts,
@@ -33,13 +34,14 @@ from arb.adapters.storage.tables import (
     plans,
     standings,
 )
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd
-from arb.domain.opportunity import Passed
+from arb.domain.opportunity import Kind, Passed
 from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Portfolio, Position
@@ -348,6 +350,52 @@ class SqlLedger:
         async with self._write() as db:
             await db.execute(insert(standings).values(row))
 
+    async def contradict(self, found: Contradiction) -> None:
+        """See `arb.ports.Ledger`."""
+        known = and_(contradictions.c.account == self.account, contradictions.c.key == found.key)
+        row = {
+            "account": self.account,
+            "key": found.key,
+            "venue": found.venue,
+            "kind": found.kind.value,
+            "about": found.about,
+            "believed": found.believed,
+            "seen": found.seen,
+            "at": found.at,
+            "told": int(found.told),
+        }
+        async with self._write() as db:
+            if await db.scalar(select(contradictions.c.key).where(known)) is None:
+                await db.execute(insert(contradictions).values(row))
+
+    async def contradictions(self) -> Sequence[Contradiction]:
+        """See `arb.ports.Ledger`."""
+        wanted = (
+            select(contradictions)
+            .where(self._not_ended())
+            .order_by(contradictions.c.at, contradictions.c.key)
+        )
+        async with self._db.read() as db:
+            return [_contradiction(row) for row in await db.execute(wanted)]
+
+    async def mark_contradiction_told(self, key: str) -> None:
+        """See `arb.ports.Ledger`."""
+        async with self._write() as db:
+            await db.execute(
+                update(contradictions)
+                .where(contradictions.c.account == self.account, contradictions.c.key == key)
+                .values(told=1)
+            )
+
+    async def end_contradictions(self, keys: Sequence[str], why: str, at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        async with self._write() as db:
+            await db.execute(
+                update(contradictions)
+                .where(self._not_ended(), contradictions.c.key.in_(keys))
+                .values(ended_at=at, ended_why=why)
+            )
+
     async def statistics(self) -> Statistics:
         """See `arb.ports.Ledger`."""
         async with self._db.read() as db:
@@ -372,6 +420,9 @@ class SqlLedger:
                         f"{self._token}); nothing is written by this one"
                     )
             yield db
+
+    def _not_ended(self) -> ColumnElement[bool]:
+        return and_(contradictions.c.account == self.account, contradictions.c.ended_at.is_(None))
 
     def _last_standing(self) -> Select[Any]:
         return (
@@ -420,6 +471,19 @@ def _report(row: Row[Any]) -> ExecutionReport:
         locked=Usd(row.locked),
         reason=row.reason,
         alarm=row.alarm,
+    )
+
+
+def _contradiction(row: Row[Any]) -> Contradiction:
+    return Contradiction(
+        key=row.key,
+        venue=VenueId(row.venue),
+        kind=Kind(row.kind),
+        about=row.about,
+        believed=row.believed,
+        seen=row.seen,
+        at=row.at,
+        told=bool(row.told),
     )
 
 

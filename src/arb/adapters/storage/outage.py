@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from arb.adapters.storage.ledger import PASSED_KEPT_MAX
 from arb.domain.book import BookMap
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
@@ -130,6 +131,22 @@ class ResilientLedger:
     async def set_standing(self, standing: Standing) -> None:
         """See `arb.ports.Ledger`."""
         await self._write(lambda: self._inner.set_standing(standing))
+
+    async def contradict(self, found: Contradiction) -> None:
+        """See `arb.ports.Ledger`."""
+        await self._write(lambda: self._inner.contradict(found))
+
+    async def mark_contradiction_told(self, key: str) -> None:
+        """See `arb.ports.Ledger`."""
+        await self._write(lambda: self._inner.mark_contradiction_told(key))
+
+    async def end_contradictions(self, keys: Sequence[str], why: str, at: datetime) -> None:
+        """See `arb.ports.Ledger`."""
+        await self._write(lambda: self._inner.end_contradictions(keys, why, at))
+
+    async def contradictions(self) -> Sequence[Contradiction]:
+        """See `arb.ports.Ledger`."""
+        return await self._inner.contradictions()
 
     async def facts(self, plan: PlanId) -> Sequence[Fact]:
         """See `arb.ports.Ledger`."""

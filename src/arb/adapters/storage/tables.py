@@ -170,6 +170,22 @@ standings = Table(
     CheckConstraint("state in ('normal', 'throttled', 'halted')", name="state"),
 )
 
+contradictions = Table(
+    "contradictions",
+    metadata,
+    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
+    Column("key", String, primary_key=True),  # the same contradiction has the same key
+    Column("venue", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("about", String, nullable=False),
+    Column("believed", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("told", Integer, nullable=False, server_default="0"),
+    Column("ended_at", UtcTime),  # empty: its kind is stopped
+    Column("ended_why", Text, nullable=False, server_default=""),
+)
+
 leaders = Table(
     "leaders",
     metadata,

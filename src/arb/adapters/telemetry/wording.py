@@ -6,11 +6,13 @@ from arb.domain.money import Usd, text
 from arb.domain.news import (
     BooksFetched,
     BotChanged,
+    Contradicted,
     CycleEnded,
     CycleFailed,
     CycleSkipped,
     CycleStarted,
     Decided,
+    KindResumed,
     News,
     PaidOut,
     PlanEnded,
@@ -31,6 +33,7 @@ from arb.domain.report import CycleReport
 _LIMITS = frozenset(
     {
         Reason.HALTED,
+        Reason.CONTRADICTED,
         Reason.DAILY_LOSS,
         Reason.OPEN_POSITIONS,
         Reason.POSITION_SIZE,
@@ -82,6 +85,10 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
         case StateChanged(state=state, reason=reason):
             level = "CRITICAL" if state is TradingState.HALTED else "WARNING"
             return level, f"Trading is {state}: {reason or 'all limits are far away again'}"
+        case Contradicted(found=found):
+            return "CRITICAL", f"{found.sentence}; once you have looked, `{found.command}`"
+        case KindResumed(kind=kind, reason=reason):
+            return "WARNING", f"{kind} is traded again: {reason or 'an operator has looked'}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
         case CycleFailed(cycle=number, error=error):
