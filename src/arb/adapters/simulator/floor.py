@@ -138,7 +138,7 @@ class Floor:
             incoming = in_yes_terms(incoming)
         book = self._ladders.book(market)
         result = book.submit(replace(incoming, id=f"house/{incoming.side}/{incoming.price}"))
-        self._taken_by_house(market, incoming.side, result)
+        self._taken_by_house(market, incoming.side, result, of_yes=token == market.yes)
         self._ladders.store(market, book)
         return True
 
@@ -345,14 +345,16 @@ class Floor:
         self._taken_by_house(market, side, result)
         self._ladders.store(market, book)
 
-    def _taken_by_house(self, market: SimMarket, side: Side, result: Result) -> None:
+    def _taken_by_house(
+        self, market: SimMarket, side: Side, result: Result, *, of_yes: bool = True
+    ) -> None:
         """What an order of the house has met: accounts' orders, or liquidity of its own."""
         for match in result.matches:
             state = self._live.get(match.maker)
             if state is not None:
                 self._house_takes(market, state, match.size)
             else:
-                self.exchange.trade(market, side, match.price, match.size)
+                self.exchange.trade(market, side, match.price, match.size, of_yes=of_yes)
 
     def _house_takes(self, market: SimMarket, state: OrderState, size: int) -> None:
         """The house takes a resting order of an account, at its price."""
