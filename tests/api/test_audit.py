@@ -121,6 +121,15 @@ async def test_a_crash_within_a_line_is_no_tampering(tmp_path):
             assert (check(path).whole, check(path).lines, check(path).notes) == (True, 4, ())
 
 
+async def test_a_head_of_another_length_is_no_proof(tmp_path):
+    path = await _kept(tmp_path / "audit.jsonl", 3)
+    head = json.loads(head_of(path).read_bytes())
+    head_of(path).write_text(json.dumps({**head, "bytes": head["bytes"] - 7}))
+    assert "another length" in check(path).unproved
+    await _more(path)
+    assert check(path).lines == 4
+
+
 @pytest.mark.parametrize("head", [None, b"", b"{", b"\xff", b"[" * 9999, b'{"lines":"3"}', b"[]"])
 async def test_without_a_head_nothing_is_claimed_of_the_end(head, tmp_path):
     path = await _kept(tmp_path / "audit.jsonl", 3)

@@ -398,7 +398,18 @@ def _leave(yard, status):
     run.close()
 
 
-async def test_wishes_are_obeyed_and_nonsense_is_not(tmp_path):
+async def test_a_status_that_nobody_can_read_ends_no_process_and_is_told(tmp_path):
+    yard = Yard(tmp_path, "time.sleep(60)")
+    place = yard.mailbox.path / "run" / "atom.json"
+    place.write_bytes(b'{"bot_name": "atom", "state": "running", "pid": 1, "x": "\xff')
+    async with yard:
+        await _running(yard)
+        assert yard.alarms == [
+            "atom its status file cannot be read: no_json; a process of before may still run"
+        ]
+
+
+async def test_wishes_are_obeyed_and_nonsense_is_told_once_and_not_obeyed(tmp_path):
     async with Yard(tmp_path, "while True:\n    beat()\n    time.sleep(0.1)") as yard:
         first = await _running(yard)
         control = yard.mailbox.path / "control" / "atom.json"
@@ -414,6 +425,9 @@ async def test_wishes_are_obeyed_and_nonsense_is_not(tmp_path):
         await yard.until(lambda: not control.exists())
         os.mkfifo(control)
         await yard.until(lambda: not control.exists())
+        await yard.until(lambda: len(yard.alarms) == 2)
+        assert "bad_fields" in yard.alarms[0]
+        assert "pipe" in yard.alarms[1]
         wish('{"wish": "stop"}')
         await yard.until(lambda: yard.status.state is BotState.STOPPED)
 

@@ -52,3 +52,9 @@ def test_free_is_free():
 def test_an_impossible_schedule_is_refused(rate, exponent):
     with pytest.raises(ValueError, match="fee"):
         FeeSchedule(Decimal(rate), exponent)
+
+
+@pytest.mark.parametrize("rate", ["NaN", "sNaN", "Infinity", "-1", "1.1", "1e99999"])
+def test_a_rate_that_is_no_share_is_refused_by_name(rate):
+    with pytest.raises(ValueError, match="not within"):
+        FeeSchedule(Decimal(rate))

@@ -151,14 +151,16 @@ def check(path: Path) -> Verdict:
 
 
 def _checked(file: IO[bytes], head: Head | None, unproved: str) -> Verdict:
-    lines, last, notes = 0, START, list[str]()
+    lines, size, last, notes = 0, 0, START, list[str]()
     known = head.lines if head else 0
     for raw in _raw_lines(file):
         if not raw.endswith(b"\n") and head is not None and lines >= known:
             notes.append(f"line {lines + 1} was cut off by a crash and never acknowledged")
             break
-        lines += 1
+        lines, size = lines + 1, size + len(raw)
         line = _whole(raw, last)
+        if head and lines == known and size != head.size:
+            unproved = "the head record says another length"
         if line is None or (head and lines == known and line["hash"] != head.last):
             total = lines + sum(1 for _ in _raw_lines(file))
             return Verdict(total, lines, max(known - total, 0), unproved)

@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 
 import keyring
@@ -333,3 +334,30 @@ def test_wrong_use_of_the_key_commands_is_one_line_and_exit_2(tmp_path):
         assert done.stderr.count("\n") == 1
         assert KEY[2:12] not in done.stderr
     assert not (tmp_path / "key.json").exists()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"n": 2**30},
+        {"N": 2**30},
+        {"r": 2**20},
+        {"p": 2**20},
+        {"n": 2**20, "r": 64},
+        {"c": 10**12},
+        {"dklen": 2**30},
+        {"n": -2},
+        {"n": "2"},
+        {"n": 10**40},
+    ],
+)
+def test_a_keystore_that_would_take_hours_to_open_is_refused_at_once(asked, keystore):
+    document = json.loads(keystore.read_text())
+    params = document["crypto"]["kdfparams"]
+    if "N" in asked:
+        del params["n"]
+    params |= asked
+    keystore.write_text(json.dumps(document))
+    began = time.process_time()
+    assert "no keystore version 3" in _refused(keystore=keystore, keystore_passphrase=PASSPHRASE)
+    assert time.process_time() - began < 1
