@@ -8,9 +8,14 @@ import time
 from functools import partial
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
+from arb.adapters.polymarket import emergency
 from arb.adapters.polymarket.emergency import cancel_all, signature
 from arb.domain.errors import BadVenueData, ConfigError, Unavailable
+from arb.net.serve import listening
 from tests.adapters.venue import place, venue
 
 
@@ -23,6 +28,7 @@ def _by_hand(at, client, **other):
         "secret": keys.secret,
         "passphrase": keys.passphrase,
         "now": lambda: int(time.time()),
+        "monotonic": time.monotonic,
     }
     return asyncio.to_thread(partial(cancel_all, **{**given, **other}))
 
@@ -71,6 +77,23 @@ async def test_a_refusal_an_outage_and_a_strange_answer_are_told_apart():
             await _by_hand(at, client, clob_url="http://127.0.0.1:9")
         with pytest.raises(ConfigError):
             await _by_hand(at, client, secret="x")
+
+
+async def test_an_answer_in_drips_does_not_keep_the_next_try_waiting(monkeypatch):
+    monkeypatch.setattr(emergency, "ANSWER_SECONDS_MAX", 0.5)
+
+    async def drip(_request):
+        async def pieces():
+            while True:
+                yield b" "
+                await asyncio.sleep(0.02)
+
+        return StreamingResponse(pieces(), media_type="application/json")
+
+    app = Starlette(routes=[Route("/cancel-all", drip, methods=["DELETE"])])
+    async with venue() as at, at.client() as client, listening(app, "127.0.0.1", 0) as dripping:
+        with pytest.raises(Unavailable, match="has no end"):
+            await _by_hand(at, client, clob_url=dripping)
 
 
 def test_the_signature_is_that_of_the_official_client():

@@ -1,6 +1,8 @@
 """The nodes: failing over, coming back, and whose fault an error is."""
 
+import asyncio
 import json
+import time
 
 import httpx
 import pytest
@@ -189,3 +191,25 @@ async def test_reads_say_what_they_ask_and_at_which_block(world):
         nodes.answers["first.test"]["eth_getBalance"] = wrong
         with pytest.raises(BadVenueData):
             await rpc.balance(WALLET)
+
+
+class _Drips(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+
+async def test_a_node_that_answers_in_drips_for_ever_is_passed_over():
+    def answer(request):
+        if request.url.host == "first.test":
+            return httpx.Response(200, stream=_Drips())
+        result = "0x89" if b"eth_chainId" in request.content else "0x5"
+        asked = json.loads(request.content)
+        return httpx.Response(200, json={"id": asked["id"], "result": result})
+
+    options = RpcOptions(urls=(FIRST, SECOND), answer_seconds_max=0.3)
+    rpc = Rpc(options, monotonic=time.monotonic, transport=httpx.MockTransport(answer))
+    assert await rpc.gas_price() == 5
+    assert rpc.counts["failures:first.test"] == 1
+    await rpc.close()

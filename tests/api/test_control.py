@@ -39,6 +39,9 @@ class Later(SystemClock):
     def now(self):
         return super().now() + self.shift
 
+    def monotonic(self):
+        return super().monotonic() + self.shift.total_seconds()
+
 
 async def test_a_paused_orchestrator_scans_and_does_not_trade(served):
     async with served.client() as client:

@@ -2,16 +2,22 @@
 
 import asyncio
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from types import SimpleNamespace
 
 import httpx
+import pytest
 
 from arb.adapters.clock import SystemClock
+from arb.domain.fact import Answered
 from arb.domain.news import CycleSkipped, Trouble
+from arb.domain.order import NotFound
 from arb.domain.plan import PlanState
+from arb.engine import saga
+from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.runtime.pulse import Pulse, beating
 from arb.runtime.running import run_scheduled
 from arb.runtime.scheduled import Schedule
@@ -177,4 +183,91 @@ async def test_a_process_that_has_not_heard_the_venue_out_sends_nothing(at):
     await at.control(clear=True)
     await at.ended()
     assert sum(at.sent.values()) > posts
+    await at.check()
+
+
+@pytest.fixture
+def wall(monkeypatch):
+    """A wall clock that can be set, for the scheduler as for us; the steady one goes on."""
+    clock = Wall()
+
+    class Time(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return clock.now().astimezone(tz)
+
+    monkeypatch.setattr("apscheduler.schedulers.base.datetime", Time)
+    return clock
+
+
+@pytest.mark.parametrize(
+    "step", [timedelta(hours=-1), timedelta(days=-400), timedelta(hours=1), timedelta(days=4000)]
+)
+async def test_h09_a_schedule_goes_on_when_the_clock_is_set(wall, step):
+    began, news = [], []
+    schedule = Schedule(0.4, wall, news.append, ticks_max=8)
+
+    async def tick():
+        began.append(time.monotonic())
+        if len(began) == 3:
+            wall.off += step
+
+    await asyncio.wait_for(schedule(tick), 60)
+    assert len(began) == 8
+    assert news == []
+    assert began[-1] - began[3] > 1.0  # four intervals of 0.4 s, of which a busy machine eats some
+
+
+async def test_h09_the_clock_does_not_say_how_old_a_reconciliation_is(make):
+    at = await make()
+    reconciler = at.orchestrator.reconciler
+    at.desk = replace(at.desk, clock=(clock := Wall()))
+    reconciler.desk = at.desk
+    await reconciler.run()
+    for hours in (-5, 5):
+        clock.off = timedelta(hours=hours)
+        assert reconciler.against() == ""
+    # What came since is asked for by the clock as it stands, also if it was years ahead before.
+    reconciler.done_at += timedelta(days=900)
+    asked = []
+    statement = reconciler.desk.statements.statement
+
+    async def noting(outcomes, since):
+        asked.append(since)
+        return await statement(outcomes, since)
+
+    reconciler.desk.statements.statement = noting
+    clock.off = timedelta(0)
+    await reconciler.run()
+    assert asked[0] <= clock.now()
+
+
+async def test_h09_an_order_is_not_written_off_because_the_clock_was_set(make, monkeypatch):
+    """Its trades do not show yet; by the wall clock its time has been over for an hour."""
+    at = await make()
+    clock, hidden, trading = Wall(), [4], type(at.live.trading)
+    ask = trading.ask
+
+    async def late(self, order):
+        hidden[0] -= 1
+        return NotFound() if hidden[0] >= 0 else await ask(self, order)
+
+    def set_forward(_request):
+        clock.off = timedelta(hours=1)
+
+    at.desk = replace(at.desk, clock=clock)
+    at.orchestrator = ArbitrageOrchestrator(at.desk, at.options)
+    await at.orchestrator.setup()
+    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=60))
+    monkeypatch.setattr(trading, "ask", late)
+    at.before_post = set_forward
+    await at.fault("/orders", "accept_then_hang")
+    await at.trade()
+    assert hidden[0] < 0
+    clock.off = timedelta(0)
+    await at.ended()
+    (plan,) = await at.plans()
+    assert (await at.account(plan)).cash > 0
+    facts = await at.ledger.facts(plan.id)
+    assert not [f for f in facts if isinstance(f, Answered) and not f.answer.fills]
     await at.check()

@@ -165,6 +165,15 @@ def test_no_more_than_so_many_an_hour_but_everything_that_is_critical():
     assert gate.admit(_alert(key="later"), NOON + timedelta(hours=1)) is Verdict.SENT
 
 
+def test_a_clock_that_is_set_back_silences_nothing():
+    gate = Gate(replace(OPTIONS, per_hour=3))
+    for number in range(3):
+        assert gate.admit(_alert(key=str(number)), NOON) is Verdict.SENT
+    before = NOON - timedelta(days=30)
+    assert gate.admit(_alert(key="0"), before) is Verdict.SENT
+    assert gate.admit(_alert(key="0"), before) is Verdict.REPEATED
+
+
 def test_quiet_hours_hold_back_all_but_the_critical_until_the_morning():
     gate = Gate(replace(OPTIONS, quiet_from=clock_time(22), quiet_to=clock_time(7)))
     night = NOON.replace(hour=23)

@@ -280,7 +280,9 @@ async def run(world: World) -> World:
         try:
             if not began:
                 began = True
-                reconciler.done_at = world.clock.now()  # before its first plan every process has
+                # Before its first plan every process has reconciled.
+                reconciler.done_at = world.clock.now()
+                reconciler.done_ticks = world.clock.monotonic()
                 await desk.ledger.open_plan(1, plan)
                 _rivals(world)
                 await _execute(world, watch, executor, plan, books)

@@ -124,3 +124,10 @@ async def test_the_same_signature_is_never_sent_twice(guard, books, clock):
 def test_what_is_killed_sends_nothing(clock, books, guard):
     guard.killed = lambda: "halted by the operator"
     assert guard.forbids([order()], books) == "halted by the operator"
+
+
+def test_a_clock_that_was_set_back_makes_no_book_fresh(guard, books, clock):
+    (book,) = books.values()
+    later = replace(book, received_at=clock.now() + timedelta(hours=1))
+    assert "set back" in guard.forbids([order()], {TOKEN: later})
+    assert not guard.forbids([order()], {TOKEN: replace(book, received_at=clock.now())})

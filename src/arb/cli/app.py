@@ -8,7 +8,7 @@ import typer
 
 from arb import __version__
 from arb.cli import admin, alerts, bots, keys, live, reads, report, run, tools, top
-from arb.cli.common import ExitCode
+from arb.cli.common import ExitCode, leave
 from arb.cli.help import GroupedHelp, summary
 from arb.cli.output import print_error
 
@@ -98,7 +98,7 @@ def main() -> None:
         code = ExitCode.DONE
     except Exception as error:  # noqa: BLE001  # the last resort: say it, do not dump it
         code = _told(error)
-    sys.exit(code or 0)
+    leave(code or 0)
 
 
 def _told(error: Exception) -> int:

@@ -1,10 +1,14 @@
 """What all commands share: options, exit codes, settings."""
 
 import asyncio
+import contextlib
+import os
 import sys
+import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
     from arb.config.sources import Loaded
 
 T = TypeVar("T")
+
+THREADS_SECONDS = 0.5
+"""For threads that are about to end, when everything else has ended."""
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Profile = Annotated[
@@ -47,8 +54,46 @@ def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Lo
 def wait(work: Coroutine[Any, Any, T], doing: str | None = None) -> T:
     """Run a coroutine to its end; on a terminal, say what is being done meanwhile."""
     if doing is None or not sys.stderr.isatty():
-        return asyncio.run(work)
+        return _run(work)
     from rich.console import Console
 
     with Console(stderr=True).status(doing):
-        return asyncio.run(work)
+        return _run(work)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(_threads)
+        return runner.run(work)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, also where a thread still waits for something that may never come."""
+    _threads.shutdown(wait=False)
+    if not _threads.ended_within(THREADS_SECONDS):
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+class _Threads(ThreadPoolExecutor):
+    """The loop's threads: they look names up, which cannot be cancelled, so nobody waits for it."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # the library's signature
+        """Let go of the threads."""
+        super().shutdown(wait=False, cancel_futures=True)
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether every thread has ended within a time."""
+        for thread in list(self._threads):
+            began = time.monotonic()
+            thread.join(max(seconds, 0))
+            seconds -= time.monotonic() - began
+            if thread.is_alive():
+                return False
+        return True
+
+
+_threads = _Threads(thread_name_prefix="arb")

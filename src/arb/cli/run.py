@@ -45,7 +45,7 @@ def run(
 ) -> None:
     """Run the orchestrator until SIGINT or SIGTERM, or once."""
     from arb.runtime.logs import set_up_logs
-    from arb.runtime.running import run_once, run_scheduled
+    from arb.runtime.running import CutShort, run_once, run_scheduled
 
     flags: dict[str, Any] = {}
     if interval is not None:
@@ -55,10 +55,14 @@ def run(
     loaded = load(profile, flags)
     set_up_logs(loaded)
     if once:
-        report, statistics, still_open = wait(run_once(loaded, live=live))
+        try:
+            report, statistics, still_open = wait(run_once(loaded, live=live))
+        except CutShort as cut:
+            _show_end(cut.statistics, json=json)
+            raise typer.Exit(_open(cut.still_open)) from None
         _show(report, statistics, json=json)
         raise typer.Exit(_code(report, still_open))
-    from arb.cli.output import print_json, render_report, render_statistics
+    from arb.cli.output import print_json, render_report
 
     def hand_over(report: "CycleReport") -> None:
         if json:
@@ -67,10 +71,7 @@ def run(
     statistics, still_open = wait(
         run_scheduled(loaded, hand_over, cycles, live=live, ready=_say_where)
     )
-    if json:
-        print_json({"schema": 1, "statistics": render_statistics(statistics)})
-    else:
-        _show_statistics(statistics)
+    _show_end(statistics, json=json)
     raise typer.Exit(_open(still_open))
 
 
@@ -249,6 +250,16 @@ def _show_statistics(statistics: "Statistics") -> None:
 
     print_line()
     print_table("Final statistics", ("", ""), statistics_rows(statistics))
+
+
+def _show_end(statistics: "Statistics", *, json: bool) -> None:
+    """The last word of a run that has no one report."""
+    from arb.cli.output import print_json, render_statistics
+
+    if json:
+        print_json({"schema": 1, "statistics": render_statistics(statistics)})
+    else:
+        _show_statistics(statistics)
 
 
 def _names(value: Any) -> list[str]:

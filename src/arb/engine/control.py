@@ -33,6 +33,8 @@ class Switch:
 
     reason: str = ""
     thrown_at: datetime | None = None
+    written: bool = False
+    """Whether the ledger says so as well: then whoever ends it there ends this, too."""
 
     def __call__(self) -> str:
         """The reason; empty when orders may be sent."""
@@ -138,9 +140,12 @@ class Control:
     async def halt(self, reason: str) -> Standing:
         """Send nothing more, take every resting order back, trade no more until `resume`."""
         self.switch.reason = f"halted: {reason}" if reason else "halted"
+        self.switch.written = False
         self.switch.thrown_at = self.clock.now()
         try:
-            return await self._set(TradingState.HALTED, reason or "by the operator")
+            standing = await self._set(TradingState.HALTED, reason or "by the operator")
+            self.switch.written = True
+            return standing
         finally:
             # Even a ledger that does not answer must not keep orders in the market.
             await self._cancel_all()
@@ -278,7 +283,7 @@ class Control:
             self._held = False
             self.watch.reset()
         since, thrown = standing.since, self.switch.thrown_at
-        if self.switch.reason and since and thrown and since > thrown:
+        if self.switch.written or (since and thrown and since > thrown):
             self.switch.reason = ""
 
     async def _set(

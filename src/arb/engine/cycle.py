@@ -124,7 +124,12 @@ class Cycle:
         stand = await self._stand(tally.started_at)
         risk = stand.status(self._options.limits)
         try:
-            look = await self.look(await desk.catalog.event(event) if event else None)
+            async with asyncio.timeout(self._options.look_seconds_max):
+                look = await self.look(await desk.catalog.event(event) if event else None)
+        except TimeoutError:
+            late = f"it could not be read within {self._options.look_seconds_max:g} s"
+            tally.errors.append(Problem(where="venue", what=late, away=True))
+            look = None
         except VenueError as error:
             tally.errors.append(Problem(where="venue", what=str(error), away=True))
             look = None
@@ -198,11 +203,11 @@ class Cycle:
             sweep = await desk.scouts.sweep(listed)
         seen = listed if sweep is None else part_of(listed, _events(listed, sweep.wanted))
         outcomes = outcomes_of(seen)
-        began = desk.clock.now()
+        began = desk.clock.monotonic()
         books = await desk.books.fetch(outcomes)
         # A sweep of the whole market takes longer than one book may be old. What is found is
         # read again before it is traded, and then the limit holds as it stands.
-        snapshot = self._snapshot(seen, books, sweep=desk.clock.now() - began)
+        snapshot = self._snapshot(seen, books, sweep=desk.clock.monotonic() - began)
         strategies = tuple(desk.strategies)  # an operator may change them meanwhile
 
         def search() -> tuple[Found, Funnel]:
@@ -229,14 +234,12 @@ class Cycle:
             sweep.coverage if sweep else None,
         )
 
-    def _snapshot(
-        self, universe: Universe, books: Books, sweep: timedelta = timedelta(0)
-    ) -> Snapshot:
+    def _snapshot(self, universe: Universe, books: Books, sweep: float = 0.0) -> Snapshot:
         return Snapshot(
             universe=universe,
             books=books,
             taken_at=self._desk.clock.now(),
-            book_age_max=self._options.limits.max_book_age + sweep,
+            book_age_max=self._options.limits.max_book_age + timedelta(seconds=sweep),
         )
 
     async def _confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:

@@ -10,7 +10,7 @@ from arb.domain.errors import InvariantBroken, VenueError
 from arb.domain.fact import Answered, Confirmed, Fact, Requested, Settled, Submitted, Voided
 from arb.domain.market import OutcomeId
 from arb.domain.money import NO_USD
-from arb.domain.order import Answer, Final, NotFound, Order, TradeState
+from arb.domain.order import Answer, Final, NotFound, Order, OrderId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.settlement import Effect, OperationId
 from arb.engine.account import fills_of, read
@@ -50,6 +50,8 @@ class Executor:
     guard: Guard
     held_back: str = field(default="", init=False)
     """Why the last orders were not sent."""
+    _until: dict[OrderId, float] = field(default_factory=dict, init=False)
+    """When orders expire that this process sent and has no answer for, in monotonic seconds."""
 
     async def execute(self, plan: Plan, books: Books | None = None) -> ExecutionReport:
         """Take every step that the plan still needs; its end is in the ledger when this returns.
@@ -141,6 +143,9 @@ class Executor:
             await self._write_answers(plan, prepared, refused)
             return True
         self.guard.passed(prepared)
+        for order in prepared:
+            left = (order.expires_at - clock.now()).total_seconds()
+            self._until[order.id] = clock.monotonic() + left
         answers = await trading.submit(prepared)
         written = await self._write_answers(plan, prepared, answers)
         closed = [a for a in answers if isinstance(a, Final) and a.again]
@@ -176,13 +181,21 @@ class Executor:
         now = self.desk.clock.now()
         facts: list[Fact] = []
         for order, answer in zip(orders, answers, strict=True):
-            if isinstance(answer, NotFound) and now > order.expires_at + GRACE:
+            if isinstance(answer, NotFound) and self._is_over(order, now):
                 answer = Final((), "it was never placed")  # noqa: PLW2901  # the same answer, now proven
             if isinstance(answer, Final):
                 facts.append(Answered(order=order.id, answer=answer, at=now))
+                self._until.pop(order.id, None)
         if facts:
             await self.desk.ledger.append(plan.id, facts)
         return bool(facts)
+
+    def _is_over(self, order: Order, now: datetime) -> bool:
+        """Whether the order's time is over: by the steady clock, if this process sent it."""
+        until = self._until.get(order.id)
+        if until is None:
+            return now > order.expires_at + GRACE
+        return self.desk.clock.monotonic() > until + GRACE.total_seconds()
 
     async def _write_states(
         self, plan: Plan, order: Order, states: Mapping[str, TradeState]

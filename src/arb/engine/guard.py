@@ -16,6 +16,8 @@ from arb.domain.order import Order
 from arb.ports import Clock
 
 DUPLICATES_REMEMBERED = 10_000
+CLOCK_SET = timedelta(seconds=2)
+"""A book that is newer than now by more tells of a clock that was set, and not how old it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +93,11 @@ class Guard:
         return self._off(order, book, name, self.clock.now())
 
     def _off(self, order: Order, book: OrderBook, name: str, now: datetime) -> str:
-        if now - book.received_at > self.options.max_book_age:
-            return f"{name}: its book is {(now - book.received_at).total_seconds():.0f} s old"
+        age = now - book.received_at
+        if age > self.options.max_book_age:
+            return f"{name}: its book is {age.total_seconds():.0f} s old"
+        if -age > CLOCK_SET:
+            return f"{name}: its book is of a time to come: the clock was set back"
         best = book.best_ask if order.side is Side.BUY else book.best_bid
         if best is None:
             return f"{name}: nobody is there to trade with"

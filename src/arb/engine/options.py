@@ -24,6 +24,8 @@ class CycleOptions:
     answer_wait: timedelta = timedelta(seconds=90)
     """How long a plan that waits for an answer or for its trades holds up the cycle."""
     ask_pause_seconds: float = 1.0
+    look_seconds_max: float = 300.0
+    """For reading the listing, its books and the confirmations, in all."""
     reconcile_every: timedelta = timedelta(minutes=2)
     reconcile_tolerance: Usd = CENT
     """USD, or shares, in which ledger and venue may differ without anybody looking."""

@@ -35,6 +35,8 @@ class Reconciler:
     """Of the last reconciliation."""
     done_at: datetime | None = field(default=None, init=False)
     """When this process last heard the venue out."""
+    done_ticks: float = field(default=0.0, init=False)
+    """The same on the steady clock."""
     _tried: float | None = field(default=None, init=False)
     _agreed_at: datetime | None = field(default=None, init=False)
 
@@ -56,9 +58,9 @@ class Reconciler:
                 f"ledger and venue differ in {len(self.differences)} points: {first.what} "
                 f"{first.about}: {first.ledger} here, {first.venue} there; see `arb reconcile`"
             )
-        age = self.desk.clock.now() - self.done_at
-        if age > 4 * self.options.reconcile_every:
-            return f"the last reconciliation is {age.total_seconds():.0f} s old"
+        age = self.desk.clock.monotonic() - self.done_ticks
+        if age > 4 * self.options.reconcile_every.total_seconds():
+            return f"the last reconciliation is {age:.0f} s old"
         return ""
 
     @property
@@ -89,7 +91,7 @@ class Reconciler:
             if not review.corrections:
                 break
         self.differences = review.differences
-        self.done_at = clock.now()
+        self.done_at, self.done_ticks = clock.now(), clock.monotonic()
         await self._stop_kinds(review, recent)
         return review.differences
 
@@ -159,7 +161,11 @@ class Reconciler:
         assert statements is not None
         now = clock.now()
         opened = await ledger.opened_at() or now
-        since = max(opened, (self.done_at or opened) - OVERLAP)
+        done_at = self.done_at or opened
+        if self.done_at is not None:
+            # By the clock as it stands now: one that was ahead would leave out what came since.
+            done_at = min(done_at, now - timedelta(seconds=clock.monotonic() - self.done_ticks))
+        since = max(opened, done_at - OVERLAP)
         recent = await ledger.recent(since)
         portfolio = await ledger.portfolio(now)
         touched = {outcome for plan, _ in recent for outcome in plan.outcomes}

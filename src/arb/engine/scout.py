@@ -26,13 +26,13 @@ async def glimpse(
     Raises:
         Unavailable: No book could be read.
     """
-    began = clock.now()
+    began = clock.monotonic()
     read = await books.fetch(outcomes_of(part))
     snapshot = Snapshot(
         universe=part,
         books=read,
         taken_at=clock.now(),
-        book_age_max=book_age_max + (clock.now() - began),
+        book_age_max=book_age_max + timedelta(seconds=clock.monotonic() - began),
     )
     nominated = frozenset(
         proposal.event.id for strategy in strategies for proposal in strategy.find(snapshot)

@@ -74,14 +74,15 @@ class Watch:
     last_success: datetime | None = None
     busy: bool = False
     """Whether a cycle is at work."""
-    _errors: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
-    _failed: deque[tuple[datetime, bool]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _errors: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _failed: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
     """When a cycle has failed, and whether because the venue was away."""
     _good: int = 0
     """Cycles that have succeeded in a row."""
     _troubled: bool = False
     _unanswered: bool = False
-    _begun: datetime | None = None
+    _heard_at: float | None = None
+    """When a cycle last succeeded, or else the run began, in monotonic seconds."""
 
     def __call__(self, news: News) -> None:
         """Take note."""
@@ -100,7 +101,7 @@ class Watch:
     def count(self, where: str, *, away: bool = False) -> None:
         """One more error; `away` if it is that the venue did not answer."""
         kind = _kind(where)
-        self._errors.append((self.clock.now(), kind))
+        self._errors.append((self.clock.monotonic(), kind))
         if kind in SERIOUS:
             self._troubled |= not away
             self._unanswered |= away
@@ -114,7 +115,7 @@ class Watch:
 
     def begin(self) -> None:
         """The orchestrator runs from here on: from now on a success is waited for."""
-        self._begun = self.clock.now()
+        self._heard_at = self.clock.monotonic()
 
     def reset(self) -> None:
         """Forget the errors, for an operator who has dealt with them."""
@@ -143,14 +144,13 @@ class Watch:
 
     def errors(self) -> dict[str, int]:
         """How many errors within the window, by where."""
-        since = self.clock.now() - self.options.window
+        since = self.clock.monotonic() - self.options.window.total_seconds()
         return dict(Counter(where for at, where in self._errors if at >= since))
 
     def health(self, standing: Standing, *, running: bool) -> HealthReport:
         """How things are now."""
-        now, consecutive = self.clock.now(), self.consecutive
-        since = self.last_success or self._begun
-        waited = (now - since).total_seconds() if since else None
+        consecutive, heard_at = self.consecutive, self._heard_at
+        waited = None if heard_at is None else self.clock.monotonic() - heard_at
         late = waited is not None and waited >= self.options.unhealthy_after.total_seconds()
         failing = consecutive >= self.options.degraded_after
         against = {
@@ -171,7 +171,7 @@ class Watch:
             running=running,
             paused=standing.state is TradingState.HALTED,
             last_success=self.last_success,
-            seconds_since=(now - self.last_success).total_seconds() if self.last_success else None,
+            seconds_since=waited if self.last_success else None,
             consecutive_errors=consecutive,
             errors=self.errors(),
         )
@@ -183,16 +183,16 @@ class Watch:
         else:
             self._failed.clear()
             self._good += 1
-            self.last_success = self.clock.now()
+            self.last_success, self._heard_at = self.clock.now(), self.clock.monotonic()
         self._troubled = self._unanswered = False
 
     def _fail(self, *, away: bool) -> None:
-        self._failed.append((self.clock.now(), away))
+        self._failed.append((self.clock.monotonic(), away))
         self._good = 0
 
     def _lately(self) -> list[bool]:
         """Of each failed cycle within the window, whether it failed for the venue."""
-        since = self.clock.now() - self.options.window
+        since = self.clock.monotonic() - self.options.window.total_seconds()
         return [away for at, away in self._failed if at >= since]
 
 

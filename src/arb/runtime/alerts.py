@@ -115,9 +115,13 @@ class Watch:
             self._cycle_ended.clear()
             try:
                 await self.look()
-                if due is not None and at is not None and (now := self._clock.now()) >= due:
-                    due = next_summary(now, at)
-                    await self.sum_up(now)
+                now = self._clock.now()
+                if due is not None and at is not None:
+                    following = next_summary(now, at)
+                    if now >= due:
+                        await self.sum_up(now)
+                        due = following
+                    due = min(due, following)  # the clock may have been set back
             except LedgerError as error:
                 logger.warning("alerts: the ledger cannot be looked at: {}", error)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 
 from arb.adapters.polymarket.approvals import Approvals
-from arb.adapters.polymarket.client import permit, send, wallet_facts
+from arb.adapters.polymarket.client import in_time, permit, send, wallet_facts
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.bootstrap import cycle_options, live_desk, live_venue
@@ -78,7 +78,9 @@ async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
         return f"{facts.kind} {live.holdings.wallet}"
 
     async def account() -> str:
-        if await live.client.get_closed_only_mode():
+        async with in_time():
+            closing_only = await live.client.get_closed_only_mode()
+        if closing_only:
             raise ArbError("the account may only close positions")
         return "may trade"
 

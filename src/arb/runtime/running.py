@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
-from arb.adapters.telemetry.logs import log_news
+from arb.adapters.telemetry.logs import log_line, log_news
 from arb.adapters.telemetry.news_log import NewsLog
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
+from arb.domain.errors import ArbError
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.control import Control, end_outage
@@ -26,11 +27,23 @@ from arb.runtime.live import ready_desk
 from arb.runtime.pulse import Pulse, beating
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import Beside, commanded, serving
-from arb.runtime.signals import on_stop
+from arb.runtime.signals import stoppable
+
+
+@dataclass(slots=True)
+class CutShort(ArbError):
+    """SIGINT or SIGTERM has ended the only cycle before its report."""
+
+    statistics: Statistics
+    still_open: int
 
 
 async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, Statistics, int]:
-    """One cycle; answers with its report, the account's sum, and how many plans stay open."""
+    """One cycle; answers with its report, the account's sum, and how many plans stay open.
+
+    Raises:
+        CutShort: It was told to stop, and the cycle did not come to its end.
+    """
     settings = loaded.settings
     async with (
         one_leader(settings.database, _account(settings, live=live)) as lead,
@@ -38,12 +51,19 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     ):
         options = replace(cycle_options(settings), scan_every_seconds=None)
         orchestrator = ArbitrageOrchestrator(desk, options)
-        with on_stop(orchestrator.stop):
+
+        async def work() -> CycleReport:
             report = await orchestrator.run_once()
             if report.reachable:
                 await end_outage(desk)
-            statistics = await orchestrator.shutdown()
-        return report, statistics, len(await desk.ledger.open_plans())
+            return report
+
+        report = await stoppable(work(), _told_to(orchestrator.stop))
+        statistics = await orchestrator.shutdown()
+        still_open = len(await desk.ledger.open_plans())
+        if report is None:
+            raise CutShort(statistics, still_open)
+        return report, statistics, still_open
 
 
 async def run_scheduled(
@@ -81,14 +101,25 @@ async def run_scheduled(
             orchestrator.stop()
             schedule.stop()
 
-        with on_stop(stop):
-            ticker = schedule if lead is None else patient(schedule, log_news)
-            statistics = await orchestrator.run(control.ticker(ticker))
+        ticker = schedule if lead is None else patient(schedule, log_news)
+        statistics = await stoppable(orchestrator.run(control.ticker(ticker)), _told_to(stop))
+        if statistics is None:
+            statistics = await desk.ledger.statistics()
         return statistics, len(await desk.ledger.open_plans())
 
 
 def _news_log(*, live: bool) -> NewsLog:
     return NewsLog(live=live, monotonic=SystemClock().monotonic)
+
+
+def _told_to(stop: Callable[[], None]) -> Callable[[], None]:
+    """Stop, and say so: what follows can take a moment."""
+
+    def told() -> None:
+        log_line("INFO", "Told to stop. The step at work has a moment to end.")
+        stop()
+
+    return told
 
 
 def _pulse(control: Control, observers: Sequence[Observer], *, live: bool) -> Pulse:

@@ -248,13 +248,14 @@ class Gate:
         return level >= alert.level and timedelta(0) <= now - at < self.options.repeat_after
 
     def _remember(self, alert: Alert, now: datetime) -> None:
-        old = [k for k, (at, _) in self._sent.items() if now - at >= self.options.repeat_after]
+        after = self.options.repeat_after
+        old = [k for k, (at, _) in self._sent.items() if not timedelta(0) <= now - at < after]
         for key in old:
             del self._sent[key]
         self._sent[alert.key] = (now, alert.level)
 
     def _within_rate(self, now: datetime) -> Verdict:
-        while self._hour and now - self._hour[0] >= _HOUR:
+        while self._hour and not timedelta(0) <= now - self._hour[0] < _HOUR:
             self._hour.popleft()
         if len(self._hour) >= self.options.per_hour:
             self.suppressed += 1

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from polymarket.rate_limit import RateLimitUpdate
 
 VERSION = "0.14.0"
+ANSWER_SECONDS_MAX = 30.0
+"""For a whole answer to the official client, however steadily its pieces come."""
 RENEW_SECONDS = 60.0
 """At least between two new sign-ins: a key that is refused sooner has not expired."""
 MISSING = f"live trading needs polymarket-client {VERSION}: {how_to_install('live')}"
@@ -158,14 +160,15 @@ async def signed_in(
 
     async def enter(node: str, credentials: ApiKeyCreds | None) -> AsyncSecureClient:
         try:
-            client = await AsyncSecureClient.create(
-                private_key=key(),
-                wallet=permit_.wallet,
-                environment=_environment(options, node),
-                credentials=credentials,
-                api_key=_relayer_key(options),
-                on_rate_limit_update=heard,
-            )
+            async with in_time():
+                client = await AsyncSecureClient.create(
+                    private_key=key(),
+                    wallet=permit_.wallet,
+                    environment=_environment(options, node),
+                    credentials=credentials,
+                    api_key=_relayer_key(options),
+                    on_rate_limit_update=heard,
+                )
         except TransportError as error:
             raise Unavailable(f"signing in: {error}") from error
         except PolymarketError as error:
@@ -262,10 +265,27 @@ async def send(client: "AsyncSecureClient", calls: Sequence[Call], what: str) ->
         for call in calls
     ]
     try:
-        handle = await client.execute_transaction(calls=made, metadata=what)
+        async with in_time():
+            handle = await client.execute_transaction(calls=made, metadata=what)
         await handle.wait()
     except PolymarketError as error:
         raise told(error) from error
+
+
+@asynccontextmanager
+async def in_time(seconds: float = ANSWER_SECONDS_MAX) -> AsyncIterator[None]:
+    """What the official client is asked inside must be answered in full within this time.
+
+    Its own limit is between two pieces of an answer.
+
+    Raises:
+        Unavailable: It was not.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"the venue does not answer in full within {seconds:g} s") from None
 
 
 def told(error: Exception) -> VenueError:

@@ -12,6 +12,8 @@ PAUSES = {"restarting": 30.0, "cancel_only": 60.0, "post_only": 30.0}
 """Seconds without an order after the venue has said so, where it does not say how long
 (PLATFORM.md §3.5: a restart takes about 90 s and is followed by two minutes of post-only)."""
 LIMITED_SECONDS = 5.0
+RESET_SECONDS_MAX = 60.0
+"""A budget that is said to come back later tells of a clock that is wrong."""
 
 
 class Door:
@@ -34,7 +36,7 @@ class Door:
         if update.remaining is not None:
             wait = (update.reset or 0) - self._clock.now().timestamp()
             self._left = int(update.remaining)
-            self._renewed_at = self._clock.monotonic() + max(wait, 1.0)
+            self._renewed_at = self._clock.monotonic() + min(max(wait, 1.0), RESET_SECONDS_MAX)
 
     def pass_through(self, orders: int) -> None:
         """Nothing is wrong with sending so many orders now.

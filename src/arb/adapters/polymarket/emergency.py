@@ -15,6 +15,8 @@ from arb.domain.errors import BadVenueData, ConfigError, Unavailable
 METHOD, PATH = "DELETE", "/cancel-all"
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 """Short: a try that hangs keeps the next one waiting."""
+ANSWER_SECONDS_MAX = 4.0
+BODY_BYTES_MAX = 1024 * 1024
 
 
 class _Answer(msgspec.Struct):
@@ -28,10 +30,11 @@ def cancel_all(
     secret: str,
     passphrase: str,
     now: Callable[[], int],
+    monotonic: Callable[[], float],
 ) -> list[str]:
     """Take every resting order of an API key back; answers with those that could not be.
 
-    Blocking, for a thread. `now` gives Unix seconds.
+    Blocking, for a thread. `now` gives Unix seconds, `monotonic` those of a steady clock.
 
     Raises:
         ConfigError: The secret is not one.
@@ -48,14 +51,26 @@ def cancel_all(
     }
     try:
         with httpx.Client(timeout=TIMEOUT, trust_env=False) as client:
-            answer = client.request(METHOD, clob_url.rstrip("/") + PATH, headers=headers)
+            url = clob_url.rstrip("/") + PATH
+            with client.stream(METHOD, url, headers=headers) as answer:
+                body = _whole(answer, monotonic, monotonic() + ANSWER_SECONDS_MAX)
     except httpx.HTTPError as error:
         raise Unavailable(f"cancel-all: {type(error).__name__}: {error}") from error
     if answer.status_code >= 500 or answer.status_code in (425, 429):
         raise Unavailable(f"cancel-all: HTTP {answer.status_code}")
     if answer.status_code != 200:
         raise BadVenueData("cancel-all", f"HTTP {answer.status_code}")
-    return list(decode(answer.content, _Answer, "cancel-all").not_canceled)
+    return list(decode(body, _Answer, "cancel-all").not_canceled)
+
+
+def _whole(answer: httpx.Response, monotonic: Callable[[], float], until: float) -> bytes:
+    """The body, which may not come in drips for ever."""
+    body = bytearray()
+    for piece in answer.iter_bytes():
+        body += piece
+        if monotonic() > until or len(body) > BODY_BYTES_MAX:
+            raise Unavailable("cancel-all: the answer has no end")
+    return bytes(body)
 
 
 def signature(secret: str, stamp: int, method: str, path: str, body: str = "") -> str:

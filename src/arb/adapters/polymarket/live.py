@@ -58,6 +58,7 @@ class PolymarketLive:
                 credentials.secret,
                 credentials.passphrase,
                 lambda: int(clock.now().timestamp()),
+                clock.monotonic,
             )
 
         return take_back

@@ -4,6 +4,7 @@ Everything here may be repeated: questions change nothing, and a signed transact
 and one nonce wherever it is sent, so that sending it twice cannot do it twice.
 """
 
+import asyncio
 import math
 import re
 from collections import Counter
@@ -62,6 +63,8 @@ class RpcOptions:
     read_timeout_seconds: float = 5.0
     pause_seconds: float = 30.0
     """How long a node that failed is asked last."""
+    answer_seconds_max: float = 15.0
+    """For a whole answer, however steadily its pieces come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +291,15 @@ class Rpc:
         return envelope.result
 
     async def _post(self, node: _Node, content: bytes) -> bytes:
+        """One request and its whole answer, which may not come in drips for ever."""
+        most = self._options.answer_seconds_max
+        try:
+            async with asyncio.timeout(most):
+                return await self._exchange(node, content)
+        except TimeoutError:
+            raise Unavailable(f"{node.name} does not answer in full within {most:g} s") from None
+
+    async def _exchange(self, node: _Node, content: bytes) -> bytes:
         try:
             async with self._client.stream("POST", node.url, content=content) as response:
                 body = bytearray()

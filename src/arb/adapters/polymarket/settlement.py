@@ -35,7 +35,7 @@ from polymarket.types import EvmAddress, HexString
 
 from arb.adapters.polymarket import calls, position
 from arb.adapters.polymarket.calls import Call
-from arb.adapters.polymarket.client import Session
+from arb.adapters.polymarket.client import Session, in_time
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.holdings import Holdings, is_v2
 from arb.adapters.polymarket.options import PolymarketOptions
@@ -175,7 +175,8 @@ class PolymarketSettlement:
             for call in submission
         ]
         try:
-            handle = await client.execute_transaction(calls=wanted, metadata=what)
+            async with in_time():
+                handle = await client.execute_transaction(calls=wanted, metadata=what)
         except UserInputError as error:
             return str(error)
         except RequestRejectedError as error:

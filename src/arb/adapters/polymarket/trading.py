@@ -26,7 +26,7 @@ from arb.adapters.polymarket.answers import (
     state_of,
     taken,
 )
-from arb.adapters.polymarket.client import Session, told
+from arb.adapters.polymarket.client import ANSWER_SECONDS_MAX, Session, in_time, told
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SIGNED_KEPT_MAX = 1000
+LISTING_SECONDS_MAX = 300.0
+"""For all pages of a list, each of which has a limit of its own."""
 OVERLAP = timedelta(minutes=2)
 """How much before an order's time its trades are looked for: clocks differ."""
 DUST = Decimal("0.01")
@@ -76,7 +78,8 @@ class PolymarketTrading:
         """See `arb.ports.Trading`. While the venue takes no orders, none are made."""
         self._door.pass_through(len(orders))
         try:
-            signed = await asyncio.gather(*(self._sign(order) for order in orders))
+            async with in_time():
+                signed = await asyncio.gather(*(self._sign(order) for order in orders))
         except PolymarketError as error:
             raise told(error) from error
         prepared: list[Order] = []
@@ -98,10 +101,11 @@ class PolymarketTrading:
             return [Unknown() for _ in orders]
         client = self._session.client
         try:
-            if len(ready) == 1:
-                rows: Sequence[OrderResponse] = [await client.post_order(ready[0])]
-            else:
-                rows = await client.post_orders(ready)
+            async with in_time():
+                if len(ready) == 1:
+                    rows: Sequence[OrderResponse] = [await client.post_order(ready[0])]
+                else:
+                    rows = await client.post_orders(ready)
         except Exception as error:  # noqa: BLE001  # whatever it is, the orders may be at the venue
             self._hear(error)
             if key_expired(error):
@@ -124,13 +128,16 @@ class PolymarketTrading:
         """See `arb.ports.Trading`."""
         try:
             found = await self._trades(order)
-        except PolymarketError:
+        except (PolymarketError, VenueError):
             return {}
         return {trade.id: state_of(trade) for trade in found if trade.id in trades}
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
-        answer = await self._asking(lambda client: client.cancel_all())
+        try:
+            answer = await self._asking(lambda client: client.cancel_all())
+        except PolymarketError as error:
+            raise told(error) from error
         return tuple(answer.not_canceled)
 
     async def cancel(self, refs: Sequence[str]) -> Sequence[str]:
@@ -153,14 +160,15 @@ class PolymarketTrading:
         """
         try:
             client = self._session.client
-            signed = await client.create_limit_order(
-                asset_id=order.outcome.token,
-                price=order.limit,
-                size=order.size,
-                side=order.side.value,
-                post_only=True,
-            )
-            row = await client.post_order(signed)
+            async with in_time():
+                signed = await client.create_limit_order(
+                    asset_id=order.outcome.token,
+                    price=order.limit,
+                    size=order.size,
+                    side=order.side.value,
+                    post_only=True,
+                )
+                row = await client.post_order(signed)
         except PolymarketError as error:
             raise told(error) from error
         if not row.ok:
@@ -175,7 +183,7 @@ class PolymarketTrading:
         """
         try:
             after = str(int(since.timestamp()))
-            found = await self._asking(lambda client: _all(client.list_account_trades(after=after)))
+            found = await self._listing(lambda client: client.list_account_trades(after=after))
         except PolymarketError as error:
             raise told(error) from error
         return [
@@ -193,20 +201,30 @@ class PolymarketTrading:
             VenueError: They could not all be read.
         """
         try:
-            found = await self._asking(lambda client: _all(client.list_open_orders()))
+            found = await self._listing(lambda client: client.list_open_orders())
             return tuple(order.id for order in found)
         except PolymarketError as error:
             raise told(error) from error
 
-    async def _asking(self, ask: "Callable[[AsyncSecureClient], Awaitable[T]]") -> T:
+    async def _asking(
+        self,
+        ask: "Callable[[AsyncSecureClient], Awaitable[T]]",
+        seconds: float = ANSWER_SECONDS_MAX,
+    ) -> T:
         """What may be asked twice: once more, signed in anew, if the API key has expired."""
         client = self._session.client
         try:
-            return await ask(client)
+            async with in_time(seconds):
+                return await ask(client)
         except RequestRejectedError as error:
             if not key_expired(error) or not await self._session.renew(client):
                 raise
-        return await ask(self._session.client)
+        async with in_time(seconds):
+            return await ask(self._session.client)
+
+    async def _listing(self, pages: "Callable[[AsyncSecureClient], AsyncPaginator[T]]") -> list[T]:
+        """Every item of every page."""
+        return await self._asking(lambda client: _all(pages(client)), LISTING_SECONDS_MAX)
 
     async def _sign(self, order: Order) -> "SignedOrder":
         signed = await self._session.client.create_limit_order(
@@ -272,8 +290,8 @@ class PolymarketTrading:
         # An order expires for us a minute after it was made, whatever its life at the venue.
         since = order.expires_at - timedelta(minutes=1) - OVERLAP
         market, after = str(order.market), str(int(since.timestamp()))
-        found = await self._asking(
-            lambda client: _all(client.list_account_trades(market=market, after=after))
+        found = await self._listing(
+            lambda client: client.list_account_trades(market=market, after=after)
         )
         return [trade for trade in found if order.ref in self._own(trade)]
 
@@ -298,7 +316,13 @@ class PolymarketTrading:
 
 
 async def _all(pages: "AsyncPaginator[T]") -> list[T]:
-    return [item async for item in pages.iter_items()]
+    found, items = list[T](), aiter(pages.iter_items())
+    while True:
+        try:
+            async with in_time():
+                found.append(await anext(items))
+        except StopAsyncIteration:
+            return found
 
 
 def _check(order: Order, signed: "SignedOrder") -> None:
