@@ -145,7 +145,7 @@ def test_a_market_that_cannot_be_trusted_is_refused_with_the_place(changes):
 
 
 def _event(markets, **changes):
-    payload = EventPayload(id="1", slug="e", neg_risk=True, **changes)
+    payload = EventPayload(id="1", slug=msgspec.Raw(b'"e"'), neg_risk=True, **changes)
     return parse.event(payload, markets, changes.pop("missing", 0))
 
 
@@ -158,7 +158,7 @@ def test_what_makes_an_event_exclusive_complete_and_convertible():
     assert _event(markets, neg_risk_augmented=True).exclusive == (Exclusive(ids, complete=False),)
     assert _event(markets, cumulative_markets=True).exclusive == ()
     assert not _event(markets, neg_risk_fee_bips=Decimal(10)).event.convertible
-    payload = EventPayload(id="1", slug="e", neg_risk=True)
+    payload = EventPayload(id="1", slug=msgspec.Raw(b'"e"'), neg_risk=True)
     assert parse.event(payload, markets, 1).exclusive == (Exclusive(ids, complete=False),)
     plain = [*markets[:2], _market(_listed())]
     assert _event(plain).exclusive == ()
@@ -175,7 +175,7 @@ def test_each_group_of_an_event_is_exclusive_by_itself_and_none_is_complete():
     parsed = _event(markets)
     assert parsed.exclusive == (Exclusive(ids[:3], False), Exclusive(ids[3:], False))
     assert not parsed.event.convertible
-    assert "not all" in parsed.contradiction
+    assert "not all" in parsed.event.contradiction
 
 
 def test_a_market_without_a_group_excludes_nothing():
@@ -194,7 +194,7 @@ def test_an_event_that_names_another_group_than_its_markets_is_not_complete():
 
 def test_an_outcome_that_stands_for_others_makes_the_event_open():
     markets = [_of_group("a", n) for n in range(3)]
-    payload = EventPayload(id="1", slug="e", neg_risk=True)
+    payload = EventPayload(id="1", slug=msgspec.Raw(b'"e"'), neg_risk=True)
     parsed = parse.event(payload, markets, 0, other=True)
     assert parsed.event.augmented
     assert not parsed.exclusive[0].complete
@@ -283,17 +283,6 @@ def test_fees_that_are_stated_in_an_unknown_way_are_unknown_and_not_free():
         ({"closed": True, "umaResolutionStatus": "proposed", "outcomePrices": '["1", "0"]'}, None),
         ({"closed": False, "umaResolutionStatus": "resolved", "outcomePrices": '["1", "0"]'}, None),
         (
-            {
-                "closed": True,
-                "umaResolutionStatus": "resolved",
-                "outcomePrices": '["0.99", "0.01"]',
-            },
-            None,
-        ),
-        ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": "[]"}, None),
-        ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["1"]'}, None),
-        ({"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["1", "1"]'}, None),
-        (
             {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": [1, 0]},
             Resolution.YES,
         ),
@@ -305,6 +294,16 @@ def test_fees_that_are_stated_in_an_unknown_way_are_unknown_and_not_free():
 )
 def test_only_a_final_resolution_counts(changes, ended):
     assert parse.resolution(msgspec.json.encode(_listed(**changes))) is ended
+
+
+@pytest.mark.parametrize(
+    "prices",
+    ['["0.99", "0.01"]', '["0.7", "0.7"]', "[]", '["1"]', '["1", "1"]', "[", "no list", None, {}],
+)
+def test_a_resolution_whose_prices_do_not_say_how_is_named(prices):
+    ended = _listed(closed=True, umaResolutionStatus="resolved", outcomePrices=prices)
+    with pytest.raises(BadVenueData, match=r"market m\.outcomePrices"):
+        parse.resolution(msgspec.json.encode(ended))
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ def usual(tmp_path_factory):
     return report
 
 
+def _alarms(report):
+    return [one for one in report["data_quality"] if one["problem"] == "listed_differently"]
+
+
 def _reverse(event):
     first = event["markets"][0]
     first["clobTokenIds"] = json.dumps(json.loads(first["clobTokenIds"])[::-1])
@@ -125,6 +129,10 @@ async def test_the_markets_of_two_groups_in_one_event(tmp_path, usual):
     report = await _run(tmp_path, _events(change))
     assert _found(report) == _found(usual)
     assert any("neg-risk group" in one["what"] for one in report["errors"])
+    (alarm,) = _alarms(report)
+    assert alarm["detail"] == (
+        "decoy-stale-gamma: not all of its markets are of one neg-risk group"
+    )
 
 
 async def test_an_outcome_for_others_makes_the_set_open_whatever_its_event_says(tmp_path, usual):
@@ -214,6 +222,167 @@ async def test_one_market_in_two_versions_makes_its_set_incomplete(tmp_path, usu
     assert any("listed twice, differently" in one["what"] for one in report["errors"])
 
 
+RESOLVING = {"umaResolutionStatus": "disputed"}
+REGROUPED = {"negRiskMarketID": "0x" + "cd" * 32}
+CLOSED = {"acceptingOrders": False}
+
+
+def _again_in_its_event(page, slug, change):
+    (event,) = [one for one in page["events"] if one["slug"] == slug]
+    event["markets"].append(event["markets"][0] | change)
+
+
+def _again_on_another_page(page, slug, change):
+    (event,) = [one for one in page["events"] if one["slug"] == slug]
+    first, *others = event["markets"]
+    page["events"].append(event | {"markets": [first | change, *others]})
+
+
+def _again_in_another_event(page, slug, change):
+    (event,) = [one for one in page["events"] if one["slug"] == slug]
+    hub = {"id": "999001", "slug": "hub", "markets": [event["markets"][0] | change]}
+    page["events"].insert(0, event | hub)
+
+
+def _first_in_another_event(page, slug, change):
+    """The version that is told first is the one that would be wrong to believe."""
+    (event,) = [one for one in page["events"] if one["slug"] == slug]
+    hub = {"id": "999001", "slug": "hub", "markets": [dict(event["markets"][0])]}
+    event["markets"][0] |= change
+    page["events"].insert(0, event | hub)
+
+
+@pytest.mark.parametrize("change", [RESOLVING, REGROUPED, CLOSED])
+@pytest.mark.parametrize(
+    "again",
+    [
+        _again_in_its_event,
+        _again_on_another_page,
+        _again_in_another_event,
+        _first_in_another_event,
+    ],
+)
+@pytest.mark.parametrize("slug", ["cheap-yes-1", "cheap-no-2"])
+async def test_a_market_told_in_two_ways_is_not_traded_whatever_the_set(
+    tmp_path, usual, slug, again, change
+):
+    names = []
+
+    def edit(page):
+        names.append(page_market(page, slug))
+        again(page, slug, change)
+        return page
+
+    report = await _run(tmp_path, _events(edit))
+    (first,) = set(names)
+    legs = [leg["market"] for one in report["opportunities"] for leg in one["legs"]]
+    assert legs
+    assert first not in legs
+    assert _filled(report) - {slug} == _filled(usual) - {slug}
+    assert first in {one["market"] for one in _alarms(report)}
+    for count in ("markets_listed", "markets_unreadable"):
+        assert report["completeness"][count] == usual["completeness"][count]
+    if slug == "cheap-yes-1":
+        (passed,) = [one for one in report["passed"] if one["event"] == slug]
+        assert passed["reason"] in ("listed_differently", "missing_outcome")
+
+
+def page_market(page, slug):
+    return next(one["markets"][0]["slug"] for one in page["events"] if one["slug"] == slug)
+
+
+@pytest.mark.parametrize("sent", [2026, 1.5, True, ["a"], {"en": "a"}, None])
+async def test_words_for_people_lose_no_market_whatever_they_are_sent_as(tmp_path, usual, sent):
+    def change(page):
+        for event in page["events"]:
+            event["title"] = sent
+            for market in event["markets"]:
+                market["question"] = sent
+                if market.get("version") != "v2":
+                    market["positionIds"] = "none"
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+    assert report["completeness"] == usual["completeness"]
+
+
+async def test_tokens_of_v2_may_be_sent_as_json_in_a_string(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            for market in event["markets"]:
+                if market.get("version") == "v2":
+                    market["positionIds"] = json.dumps(market["positionIds"])
+                    market["clobTokenIds"] = 5
+        return page
+
+    assert _found(await _run(tmp_path, _events(change))) == _found(usual)
+
+
+async def test_other_is_an_outcome_of_v2_like_any_where_all_ids_are_there(tmp_path, usual):
+    def change(page):
+        (event,) = [one for one in page["events"] if one["slug"] == "cheap-yes-v2"]
+        event["markets"][-1]["negRiskOther"] = True
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+
+
+async def test_a_market_in_two_events_is_counted_once(tmp_path, usual):
+    report = await _run(tmp_path, _events(_in_two_events))
+    assert report["completeness"] == usual["completeness"]
+
+    def lost(page):
+        (event,) = [one for one in page["events"] if one["slug"] == "cheap-yes-1"]
+        event["markets"][0]["conditionId"] = "0x1"
+        return _in_two_events(page)
+
+    report = await _run(tmp_path / "lost", _events(lost))
+    before = usual["completeness"]
+    assert report["completeness"]["markets_listed"] == before["markets_listed"]
+    assert report["completeness"]["markets_unreadable"] == before["markets_unreadable"] + 1
+
+
+def _ignoring():
+    """The exchange as it answers when it does not know a filter."""
+
+    def edit(path, query, document):
+        if path == "/events/keyset":
+            for number, event in enumerate(document["events"]):
+                event["tags"] = [{"slug": "politics" if number % 2 else "sports"}]
+                event["liquidity"] = "5000.5" if number % 2 else 10
+        return document
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "kept"),
+    [
+        ("polymarket.tag_slug", "politics", 0.5),
+        ("polymarket.tag_slug", "weather", 0),
+        ("polymarket.liquidity_min", 5000, 0.5),
+        ("polymarket.liquidity_min", 5001, 0),
+        ("polymarket.liquidity_min", 10, 1),
+    ],
+)
+async def test_what_a_filter_should_have_kept_out_is_left_out_and_said(
+    tmp_path, usual, key, asked, kept
+):
+    async with (
+        exchange_at("demo", 7) as (_, address),
+        edited(address, _ignoring()) as front,
+    ):
+        report, _, _ = await run_once(settings_for(front, tmp_path, **{key: asked}))
+    document = render_report(report)
+    named = [one["what"] for one in document["errors"] if "not asked for" in one["what"]]
+    events, before = document["funnel"]["events"], usual["funnel"]["events"]
+    assert abs(events - before * kept) <= 2
+    assert bool(named) is (kept < 1)
+    assert len(_found(document)) < 10 or kept == 1
+
+
 @pytest.mark.parametrize("flag", ["negRiskAugmented", "cumulativeMarkets"])
 async def test_one_event_told_in_two_ways_is_not_complete(tmp_path, usual, flag):
     def change(page):
@@ -258,6 +427,36 @@ async def test_prices_as_numbers_lose_no_market(tmp_path, usual):
     report = await _run(tmp_path, _events(change))
     assert _found(report) == _found(usual)
     assert report["completeness"] == usual["completeness"]
+
+
+async def test_one_event_in_two_ways_leaves_no_set_of_it(tmp_path, usual):
+    """Were its markets steps of one ladder, any number of them could come true."""
+
+    def change(page):
+        (event,) = [one for one in page["events"] if one["slug"] == "cheap-no-2"]
+        page["events"].append(event | {"cumulativeMarkets": True})
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - {"cheap-no-2"}
+    assert not [one for one in report["opportunities"] if one["event"] == "cheap-no-2"]
+    assert len(_alarms(report)) > 1
+
+
+async def test_an_event_that_is_thrown_away_is_not_counted(tmp_path):
+    def edit(path, query, document):
+        if path == "/events/keyset" and "slug" in query:
+            document["events"] += everything["events"][:5]
+        elif path == "/events/keyset":
+            everything.update(document)
+        return document
+
+    everything = {}
+    async with exchange_at("demo", 7) as (_, address), edited(address, edit) as front:
+        loaded = settings_for(front, tmp_path)
+        await run_once(loaded)
+        look, _ = await preview(loaded, "cheap-yes-1")
+    assert look.completeness.markets_listed == len(look.listed.markets) == 4
 
 
 @pytest.mark.parametrize("asked", ["plain-1", "no-such-one"])

@@ -103,6 +103,8 @@ class Market:
     """What the venue says of a resolution that has begun: `proposed`, `disputed`, `resolved`, …"""
     protocol: Protocol = Protocol.V1
     closes_at: datetime | None = None
+    contradiction: str = ""
+    """How the venue's listing contradicts itself about the market: then nothing of it is traded."""
 
     @property
     def venue(self) -> VenueId:
@@ -139,6 +141,8 @@ class Event:
     missing: int = 0
     """Markets of the event that could not be read (wrong shape, three outcomes)."""
     closes_at: datetime | None = None
+    contradiction: str = ""
+    """What the event and its markets say differently of what belongs together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ class Reason(StrEnum):
     AUGMENTED = "augmented"
     MISSING_OUTCOME = "missing_outcome"
     CLOSED_SIBLING = "closed_sibling"
+    LISTED_DIFFERENTLY = "listed_differently"
     NOT_ACCEPTING = "not_accepting"
     BEING_RESOLVED = "being_resolved"
     DELAYED = "delayed"
@@ -71,6 +72,7 @@ _SENTENCES = {
     Reason.AUGMENTED: "the event may grow new outcomes, so its YES set is not exhaustive",
     Reason.MISSING_OUTCOME: "an outcome of the event could not be read, so the set is not complete",
     Reason.CLOSED_SIBLING: "an outcome of the event is closed already, so the set is not complete",
+    Reason.LISTED_DIFFERENTLY: "the listing contradicts itself about a market of the set",
     Reason.NOT_ACCEPTING: "a market of the set takes no orders now",
     Reason.BEING_RESOLVED: "a market of the set is being resolved, or has been",
     Reason.DELAYED: "a market of the set holds taking orders back before matching them",

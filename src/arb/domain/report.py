@@ -20,7 +20,9 @@ class DataQuality:
     """The market's slug."""
     market_id: MarketId
     problem: str
-    """`mirror_mismatch`, `crossed_book`."""
+    """`mirror_mismatch`, `crossed_book`, `listed_differently`, `market_changed`,
+    `chain_count_differs`.
+    """
     detail: str
 
 

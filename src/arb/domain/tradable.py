@@ -21,6 +21,9 @@ class Obstacle:
 
 def listing_obstacle(market: Market) -> Obstacle | None:
     """What the listing says against trading the market."""
+    if market.contradiction:
+        twice = f"{market.slug} is {market.contradiction}"
+        return Obstacle(Reason.LISTED_DIFFERENTLY, twice, market)
     if market.closed or not market.accepting:
         return Obstacle(Reason.NOT_ACCEPTING, f"{market.slug} takes no orders", market)
     if market.resolving:

@@ -37,7 +37,15 @@ from arb.domain.report import (
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import outcomes_of, part_of
 from arb.domain.tradable import obstacle
-from arb.engine.decide import Found, contradicted, count_reasons, find, funnel, miscounts
+from arb.engine.decide import (
+    Found,
+    contradicted,
+    count_reasons,
+    find,
+    funnel,
+    listed_differently,
+    miscounts,
+)
 from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
 from arb.engine.options import CycleOptions
@@ -218,7 +226,11 @@ class Cycle:
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._confirm(list(proved.values()))
         counted = await self._count([w for o in found.opportunities for w in o.whole])
-        alarms = (*contradicted(proved, confirmations), *miscounts(found.opportunities, counted))
+        alarms = (
+            *listed_differently(listed),
+            *contradicted(proved, confirmations),
+            *miscounts(found.opportunities, counted),
+        )
         return Look(
             snapshot,
             replace(found, data_quality=(*found.data_quality, *alarms)),

@@ -119,6 +119,18 @@ def contradicted(
             yield _alarm(markets[id_], Reason.MARKET_CHANGED, detail)
 
 
+def listed_differently(universe: Universe) -> Iterator[DataQuality]:
+    """An alarm for each market or event about which the listing contradicts itself."""
+    for market in universe.markets.values():
+        if market.contradiction:
+            detail = f"{market.slug} is {market.contradiction}"
+            yield _alarm(market, Reason.LISTED_DIFFERENTLY, detail)
+    for event in universe.events.values():
+        if event.contradiction and (markets := markets_of(universe, event)):
+            detail = f"{event.slug}: {event.contradiction}"
+            yield _alarm(markets[0], Reason.LISTED_DIFFERENTLY, detail)
+
+
 def miscounts(
     opportunities: Iterable[Opportunity], counted: Mapping[str, int]
 ) -> Iterator[DataQuality]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import msgspec
@@ -18,6 +18,7 @@ from arb.adapters.polymarket.payloads import (
     bounded,
     decode,
     decode_named,
+    label,
 )
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
@@ -41,35 +42,59 @@ from arb.net.http import HttpReader, Params
 BOTH_VERSIONS = ["v1", "v2"]
 """List endpoints answer with v1 markets only unless asked for both (PLATFORM.md §0)."""
 MARKETS_PER_PAGE = 100
+LISTED_TWICE = "listed twice, differently"
+UNASKED_NAMED = 3
+"""How many of the events that were not asked for are named."""
+
+
+@dataclass(slots=True)
+class _Listed:
+    """One event as it is listed."""
+
+    payload: EventPayload
+    markets: dict[MarketId, parse.ListedMarket]
+    """Those that could be read."""
+    lost: set[str]
+    """What the others are called."""
+    moved: bool = False
+    """Whether it was listed again with other markets."""
 
 
 @dataclass(slots=True)
 class _Listing:
     """A universe being gathered. What is listed more than once is taken once."""
 
-    events: dict[EventId, tuple[EventPayload, dict[MarketId, parse.ListedMarket], int]] = field(
-        default_factory=dict
-    )
-    """Of each event: its own fields, its readable markets, and how many others it has."""
-    listed: int = 0
-    unreadable: int = 0
+    events: dict[EventId, _Listed] = field(default_factory=dict)
+    unread: int = 0
+    """Events that could not be read at all."""
+    unasked: list[str] = field(default_factory=list)
+    """Events that the filters should have kept out."""
+
+    def completeness(self) -> Completeness:
+        """What is listed and what could be read of it; a market in two events is one market."""
+        lost = len({name for event in self.events.values() for name in event.lost}) + self.unread
+        read = len({id_ for event in self.events.values() for id_ in event.markets})
+        return Completeness(markets_listed=read + lost, markets_unreadable=lost)
 
     def universe(self, quarantine: Quarantine) -> Universe:
         """Every market in one event: in the one that lists most of the market's own group."""
         owners = self._owners()
+        versions = self._versions()
         markets: dict[MarketId, Market] = {}
         events: dict[EventId, Event] = {}
         relations: list[Relation] = []
-        for event, (payload, readable, missing) in self.events.items():
-            own = [listed for id_, listed in readable.items() if owners[id_] == event]
+        for event, listed in self.events.items():
+            own = [found for id_, found in listed.markets.items() if owners[id_] == event]
+            elsewhere = len(listed.markets) - len(own)
             parsed = parse.event(
-                payload,
-                [listed.market for listed in own],
-                missing + len(readable) - len(own),
-                other=any(listed.other for listed in own),
+                listed.payload,
+                [_marked(found.market, versions, quarantine) for found in own],
+                len(listed.lost) + elsewhere + listed.moved,
+                other=any(found.other for found in own),
             )
-            if parsed.contradiction:
-                quarantine.keep("event", parsed.contradiction, b"")
+            if parsed.event.contradiction:
+                what = f"event {parsed.event.slug}: {parsed.event.contradiction}"
+                quarantine.keep("event", what, b"")
             events[event] = parsed.event
             markets.update((market.id, market) for market in parsed.markets)
             relations += parsed.exclusive
@@ -77,13 +102,42 @@ class _Listing:
 
     def _owners(self) -> dict[MarketId, EventId]:
         best: dict[MarketId, tuple[int, EventId]] = {}
-        for event, (_, readable, _) in self.events.items():
-            groups = Counter(listed.market.group for listed in readable.values())
-            for id_, listed in readable.items():
-                kin = groups[listed.market.group] if listed.market.group else 0
+        for event, listed in self.events.items():
+            groups = Counter(found.market.group for found in listed.markets.values())
+            for id_, found in listed.markets.items():
+                kin = groups[found.market.group] if found.market.group else 0
                 if id_ not in best or kin > best[id_][0]:
                     best[id_] = (kin, event)
         return {id_: event for id_, (_, event) in best.items()}
+
+    def _versions(self) -> dict[MarketId, set[parse.ListedMarket]]:
+        """Of each market of more than one event, the ways in which they list it."""
+        times = Counter(id_ for listed in self.events.values() for id_ in listed.markets)
+        versions: dict[MarketId, set[parse.ListedMarket]] = {}
+        for listed in self.events.values():
+            for id_, found in listed.markets.items():
+                if times[id_] > 1:
+                    versions.setdefault(id_, set()).add(_traded(found))
+        return versions
+
+
+def _marked(
+    market: Market,
+    versions: Mapping[MarketId, set[parse.ListedMarket]],
+    quarantine: Quarantine,
+) -> Market:
+    """The market; not to be traded where another event lists it otherwise."""
+    if len(versions.get(market.id, ())) > 1 and not market.contradiction:
+        market = replace(market, contradiction="listed differently in two events")
+    if market.contradiction:
+        quarantine.keep("market", f"market {market.slug}: {market.contradiction}", b"")
+    return market
+
+
+def _traded(listed: parse.ListedMarket) -> parse.ListedMarket:
+    """What trading rests on: not the event, nor what is there for people."""
+    market = replace(listed.market, event=EventId(""), question="", closes_at=None)
+    return replace(listed, market=market)
 
 
 class PolymarketCatalog:
@@ -114,18 +168,21 @@ class PolymarketCatalog:
         for _ in range(self._options.pages_max):
             page = await self._page(cursor)
             for raw in page.events:
-                self._add(raw, listing)
+                self._add(raw, listing, filtered=True)
             cursor = page.next_cursor
             if cursor is None:
                 break
             if not cursor or cursor in seen:
                 raise BadVenueData("events.next_cursor", f"{cursor!r} leads nowhere")
             seen.add(cursor)
-        self._completeness = Completeness(
-            markets_listed=listing.listed, markets_unreadable=listing.unreadable
-        )
-        if listing.listed and listing.listed == listing.unreadable:
-            raise BadVenueData("events", f"none of {listing.listed} markets could be read")
+        if listing.unasked:
+            named = ", ".join(listing.unasked[:UNASKED_NAMED])
+            ignored = f"{len(listing.unasked)} answered that were not asked for: {named}"
+            self._quarantine.keep("events", ignored, b"")
+        self._completeness = listing.completeness()
+        listed = self._completeness.markets_listed
+        if listed and listed == self._completeness.markets_unreadable:
+            raise BadVenueData("events", f"none of {listed} markets could be read")
         universe = listing.universe(self._quarantine)
         self._cached = (now, universe)
         return universe
@@ -137,12 +194,10 @@ class PolymarketCatalog:
         listing = _Listing()
         for raw in decode(body, EventPage, "events").events:
             self._add(raw, listing)
-        self._completeness = Completeness(
-            markets_listed=listing.listed, markets_unreadable=listing.unreadable
-        )
-        others = [event for event, (found, _, _) in listing.events.items() if found.slug != slug]
+        others = [id_ for id_, listed in listing.events.items() if listed.payload.name != slug]
         for event in others:
             del listing.events[event]
+        self._completeness = listing.completeness()
         if not listing.events:
             raise BadVenueData(f"event {slug}", "there is no such event")
         return listing.universe(self._quarantine)
@@ -207,41 +262,52 @@ class PolymarketCatalog:
             self._quarantine.keep("events", error.what, body)
             raise
 
-    def _add(self, raw: msgspec.Raw, listing: _Listing) -> None:
+    def _add(self, raw: msgspec.Raw, listing: _Listing, *, filtered: bool = False) -> None:
         """Add one event. What cannot be read of it is left out, kept and counted."""
         try:
             payload = decode_named(raw, EventPayload, "event")
         except BadVenueData as error:
             self._quarantine.keep("event", str(error), bytes(raw))
-            listing.unreadable += 1
+            listing.unread += 1
+            return
+        if filtered and not self._asked_for(payload):
+            listing.unasked.append(payload.name)
             return
         event = EventId(str(payload.id))
+        found = self._read(payload, event)
+        before = listing.events.setdefault(event, found)
+        if before is found:
+            return
+        # The listing moved while its pages were read, or lists the event twice.
+        before.moved |= (before.markets.keys(), before.lost) != (found.markets.keys(), found.lost)
+        if _flags(before.payload) != _flags(payload):
+            twice = "of an event that is listed twice, differently"
+            before.markets = {id_: _doubtful(m, twice) for id_, m in before.markets.items()}
+        for id_, market in found.markets.items():
+            if before.markets.get(id_, market) != market:
+                before.markets[id_] = _doubtful(before.markets[id_], LISTED_TWICE)
+
+    def _read(self, payload: EventPayload, event: EventId) -> _Listed:
+        """An event's markets, each read on its own."""
         is_open = not (payload.closed or payload.archived)
-        readable: dict[MarketId, parse.ListedMarket] = {}
-        missing = 0
+        listed = _Listed(payload, {}, set())
         for part in payload.markets:
             try:
                 found = parse.listed_market(part, event, is_open=is_open)
             except BadVenueData as error:
                 self._quarantine.keep("market", str(error), bytes(part))
-                missing += 1
+                listed.lost.add(label(part) or bytes(part).hex())
                 continue
-            if readable.setdefault(found.market.id, found) != found:
-                twice = f"market {found.market.slug}: listed twice, differently"
-                self._quarantine.keep("market", twice, bytes(part))
-                missing += 1
-        if (before := listing.events.get(event)) is not None:
-            # The listing moved while its pages were read, or lists the event twice.
-            told = (_flags(before[0]), before[1], before[2])
-            if told != (_flags(payload), readable, missing):
-                self._quarantine.keep(
-                    "event", f"event {payload.slug}: listed twice, differently", bytes(raw)
-                )
-                listing.events[event] = (before[0], before[1], before[2] + 1)
-            return
-        listing.listed += len(readable) + missing
-        listing.unreadable += missing
-        listing.events[event] = (payload, readable, missing)
+            first = listed.markets.setdefault(found.market.id, found)
+            if first != found:
+                listed.markets[found.market.id] = _doubtful(first, LISTED_TWICE)
+        return listed
+
+    def _asked_for(self, payload: EventPayload) -> bool:
+        """Whether an event is one of those that the filters ask for, as far as it says."""
+        return parse.has_tag(payload, self._options.tag_slug) and parse.is_liquid(
+            payload, self._options.liquidity_min
+        )
 
     async def _add_payout(
         self, raw: msgspec.Raw, wanted: frozenset[MarketId], paid: dict[OutcomeId, Usd]
@@ -288,6 +354,11 @@ class PolymarketCatalog:
             return None
         self._words[market] = (now, word)
         return word
+
+
+def _doubtful(found: parse.ListedMarket, why: str) -> parse.ListedMarket:
+    """A market of which there are two versions; the one that was told first."""
+    return replace(found, market=replace(found.market, contradiction=why))
 
 
 def _flags(event: EventPayload) -> tuple[object, ...]:

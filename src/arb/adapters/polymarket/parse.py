@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import msgspec
 
@@ -12,9 +13,11 @@ from arb.adapters.polymarket.payloads import (
     EventPayload,
     FeePayload,
     MarketPayload,
+    Tag,
     bounded,
     decode,
     decode_named,
+    words,
 )
 from arb.domain.errors import BadVenueData
 from arb.domain.fees import FREE, FeeSchedule
@@ -40,6 +43,8 @@ DEFAULT_MIN_SIZE = Decimal(5)
 NOT_RESOLVING = ("", "requested", "inactive")
 """Words of the oracle and of protocol V2 while nobody has proposed how a market resolves."""
 RESOLVED = ("resolved", "settled")
+STRINGS: Any = str | list[str]
+"""A list that the venue may send as JSON within a string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,6 @@ class ParsedEvent:
     event: Event
     markets: tuple[Market, ...]
     exclusive: tuple[Exclusive, ...]
-    contradiction: str = ""
-    """What the event and its markets say differently about what belongs together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def market(raw: bytes | msgspec.Raw, event: EventId) -> Market:
 
 
 def _market(payload: MarketPayload, event: EventId) -> Market:
-    slug = payload.slug or payload.condition_id
+    slug = payload.name
     where = f"market {slug}"
     if payload.outcomes is None:
         raise BadVenueData(f"{where}.outcomes", "missing")
@@ -100,7 +103,7 @@ def _market(payload: MarketPayload, event: EventId) -> Market:
         id=condition_id(payload.condition_id, where),
         event=event,
         slug=slug,
-        question=payload.question or slug,
+        question=words(payload.question) or slug,
         yes=OutcomeId(POLYMARKET, yes),
         no=OutcomeId(POLYMARKET, no),
         yes_name=names[0],
@@ -120,26 +123,33 @@ def _market(payload: MarketPayload, event: EventId) -> Market:
 
 def _resolving(payload: MarketPayload) -> str:
     """What is said of a resolution that has begun; a word that is not known says that it has."""
-    words = (payload.uma_resolution_status or "", payload.resolution_status or "")
-    return next((word for word in words if word not in NOT_RESOLVING), "")
+    stated = (payload.uma_resolution_status or "", payload.resolution_status or "")
+    return next((word for word in stated if word not in NOT_RESOLVING), "")
 
 
 def resolution(raw: bytes | msgspec.Raw) -> Resolution | None:
-    """How a Gamma market has resolved; `None` while it has not, or not for certain."""
+    """How a Gamma market has resolved; `None` while it has not.
+
+    Raises:
+        BadVenueData: It has, and the prices do not say how; names the market and the field.
+    """
     payload = decode_named(raw, MarketPayload, "market")
     resolved = {payload.uma_resolution_status, payload.resolution_status} & {*RESOLVED}
+    if not (payload.closed and resolved):
+        return None
+    where = f"market {payload.name}.outcomePrices"
     stated = bytes(payload.outcome_prices)
-    if not (payload.closed and resolved and stated and stated != b"null"):
-        return None
-    where = f"market {payload.slug or payload.condition_id}.outcomePrices"
+    if not stated or stated == b"null":
+        raise BadVenueData(where, "missing, and the market has resolved")
     listed = decode(stated, str, where).encode() if stated.startswith(b'"') else stated
+    prices = [bounded(price, where) for price in decode(listed, list[Decimal], where)]
     try:
-        prices = [bounded(price, where) for price in decode(listed, list[Decimal], where)]
-        if len(prices) != OUTCOMES or sum(prices) != 1:
-            return None
-        return Resolution(prices[0])
-    except (BadVenueData, ValueError):
-        return None
+        if len(prices) == OUTCOMES and sum(prices) == 1:
+            return Resolution(prices[0])
+    except ValueError:
+        pass  # neither side won, and it is no split
+    said = ", ".join(str(price) for price in prices[: OUTCOMES + 1])
+    raise BadVenueData(where, f"[{said}] does not say how the market has resolved")
 
 
 def event(
@@ -157,18 +167,19 @@ def event(
         other: Whether one of them stands for outcomes that are still to be named.
     """
     neg_risk = bool(payload.neg_risk or payload.enable_neg_risk)
-    augmented = bool(payload.neg_risk_augmented) or other
-    slug = payload.slug or str(payload.id)
+    slug = payload.name
     groups = {m.group for m in markets} | ({payload.neg_risk_market_id or ""} - {""})
     one_group = len(groups) == 1 and "" not in groups
     v1 = all(m.protocol is Protocol.V1 for m in markets)
     conditions = [m.id for m in markets if m.protocol is Protocol.V2 and _structured(m)]
     if len(conditions) != len(markets):
         conditions = []  # of two kinds, or ids that do not belong together: nothing is sure
+    # An event of v2 whose ids are all there cannot grow: "Other" is one of them (PLATFORM.md §7.2).
+    augmented = bool(payload.neg_risk_augmented) or (other and not position.whole(conditions))
     parsed = Event(
         id=EventId(str(payload.id)),
         slug=slug,
-        title=payload.title or slug,
+        title=words(payload.title) or slug,
         venue=POLYMARKET,
         markets=tuple(m.id for m in markets),
         neg_risk=neg_risk,
@@ -191,8 +202,29 @@ def event(
         members = tuple(m.id for m in markets if m.group == group)
         if len(members) >= OUTCOMES:
             relations.append(Exclusive(members, whole and one_group))
-    said = "" if one_group else f"event {slug}: not all of its markets are of one neg-risk group"
-    return ParsedEvent(parsed, tuple(markets), tuple(relations), said)
+    if not one_group:
+        parsed = replace(parsed, contradiction="not all of its markets are of one neg-risk group")
+    return ParsedEvent(parsed, tuple(markets), tuple(relations))
+
+
+def has_tag(payload: EventPayload, slug: str | None) -> bool:
+    """Whether an event has a tag, as far as it says which it has."""
+    if not slug or bytes(payload.tags) in (b"", b"null"):
+        return True
+    try:
+        return any(tag.slug == slug for tag in decode(payload.tags, list[Tag], "tags"))
+    except BadVenueData:
+        return True
+
+
+def is_liquid(payload: EventPayload, least: int | None) -> bool:
+    """Whether an event has at least so much liquidity in USD, as far as it says how much."""
+    if least is None or bytes(payload.liquidity) in (b"", b"null"):
+        return True
+    try:
+        return bounded(decode(payload.liquidity, Decimal, "liquidity"), "liquidity") >= least
+    except BadVenueData:
+        return True
 
 
 def _structured(market: Market) -> bool:
@@ -243,9 +275,9 @@ def _tokens(payload: MarketPayload, protocol: Protocol, where: str) -> tuple[str
         field, listed = "clobTokenIds", payload.clob_token_ids
     else:
         field, listed = "positionIds", payload.position_ids
-    if not listed:
+    if bytes(listed) in (b"", b"null"):
         raise BadVenueData(f"{where}.{field}", "missing")
-    tokens = _strings(listed, f"{where}.{field}")
+    tokens = _strings(decode(listed, STRINGS, f"{where}.{field}"), f"{where}.{field}")
     if (
         len(tokens) != OUTCOMES
         or tokens[0] == tokens[1]
@@ -292,7 +324,7 @@ def _accepting(payload: MarketPayload) -> bool:
 
 
 def _strings(value: str | list[str], where: str) -> list[str]:
-    """A list of strings that the venue may send as JSON within a string."""
+    """See `STRINGS`."""
     if isinstance(value, list):
         return value
     return decode(value.encode(), list[str], where)

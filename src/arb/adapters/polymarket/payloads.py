@@ -13,6 +13,9 @@ from arb.domain.errors import BadVenueData
 
 T = TypeVar("T")
 
+WORDS_MAX = 200
+"""Characters kept of a text for people that was sent as something else."""
+
 
 class Wire(msgspec.Struct, gc=False, rename="camel"):
     """A Gamma object: camelCase keys."""
@@ -29,12 +32,12 @@ class MarketPayload(Wire):
     """A Gamma market. What trading does not rest on stays raw, so that it can spoil nothing."""
 
     condition_id: str
-    slug: str | None = None
+    slug: msgspec.Raw = msgspec.Raw()
     outcomes: str | list[str] | None = None
-    question: str | None = None
+    question: msgspec.Raw = msgspec.Raw()
     version: str | None = None
-    clob_token_ids: str | list[str] | None = None
-    position_ids: list[str] | None = None
+    clob_token_ids: msgspec.Raw = msgspec.Raw()
+    position_ids: msgspec.Raw = msgspec.Raw()
     active: bool | None = None
     closed: bool | None = None
     archived: bool | None = None
@@ -53,13 +56,26 @@ class MarketPayload(Wire):
     uma_resolution_status: str | None = None
     resolution_status: str | None = None
 
+    @property
+    def name(self) -> str:
+        """What the market is called by."""
+        return words(self.slug) or self.condition_id
+
+
+class Tag(Wire):
+    """A tag of an event."""
+
+    slug: str | None = None
+
 
 class EventPayload(Wire):
     """A Gamma event; its markets are read one by one, so that one cannot spoil the others."""
 
     id: str | int
-    slug: str | None = None
-    title: str | None = None
+    slug: msgspec.Raw = msgspec.Raw()
+    title: msgspec.Raw = msgspec.Raw()
+    tags: msgspec.Raw = msgspec.Raw()
+    liquidity: msgspec.Raw = msgspec.Raw()
     markets: list[msgspec.Raw] = []
     closed: bool | None = None
     archived: bool | None = None
@@ -70,6 +86,11 @@ class EventPayload(Wire):
     neg_risk_fee_bips: Decimal | None = None
     cumulative_markets: bool | None = None
     end_date: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def name(self) -> str:
+        """What the event is called by."""
+        return words(self.slug) or str(self.id)
 
 
 class EventPage(msgspec.Struct, gc=False):
@@ -147,16 +168,16 @@ class Label(Wire):
     id: msgspec.Raw = msgspec.Raw()
 
 
-def _label(body: bytes | msgspec.Raw) -> str:
-    """The name of a market or event of which nothing else may be readable."""
+def label(body: bytes | msgspec.Raw) -> str:
+    """The name of a market or event of which nothing else may be readable; empty: it has none."""
     try:
         bounds.check_nesting(bytes(body))
         found = msgspec.json.decode(body, type=Label)
         names = [bytes(each) for each in (found.slug, found.condition_id, found.id)]
-        named = next((name for name in names if name and name != b"null"), b"without a name")
+        named = next((name for name in names if name and name != b"null"), b"")
         return named.decode().strip('"')[:80]
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return "without a name"
+        return ""
 
 
 def bounded(number: Decimal, where: str) -> Decimal:
@@ -195,4 +216,15 @@ def decode_named(raw: bytes | msgspec.Raw, shape: type[T], kind: str) -> T:
     try:
         return decode(raw, shape, kind)
     except BadVenueData as error:
-        raise BadVenueData(f"{kind} {_label(raw)}", error.what) from error
+        raise BadVenueData(f"{kind} {label(raw) or 'without a name'}", error.what) from error
+
+
+def words(raw: msgspec.Raw) -> str:
+    """A text for people, whatever it was sent as; empty: none was."""
+    sent = bytes(raw)
+    if sent in (b"", b"null"):
+        return ""
+    try:
+        return decode(sent, str, "text") if sent.startswith(b'"') else sent.decode()[:WORDS_MAX]
+    except (BadVenueData, UnicodeDecodeError):
+        return ""
