@@ -50,7 +50,7 @@ def test_later_sources_win_and_are_remembered(tmp_path, monkeypatch):
     ("name", "value", "said"),
     [
         ("ARB_TRADING__MAX_POSITON_SIZE", "5", "did you mean ARB_TRADING__MAX_POSITION_SIZE"),
-        ("ARB_NONSENSE", "5", "ARB_NONSENSE (environment) is not a setting"),
+        ("ARB_TRADING__NONSENSE", "5", "ARB_TRADING__NONSENSE (environment) is not a setting"),
         ("ARB_RISK__MAX_DAILY_LOSS", "lots", "risk.max_daily_loss = 'lots' (environment)"),
         ("ARB_RISK__MAX_DAILY_LOSS", "-1", "risk.max_daily_loss = '-1' (environment)"),
         ("ARB_SIZING__METHOD", "guess", "sizing.method = 'guess' (environment)"),

@@ -104,11 +104,25 @@ def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
     """Send nothing more and trade no more until `arb resume`. Scanning goes on."""
     from arb.runtime.sentinel import say_halt
 
-    loaded = load(profile)
+    loaded = _for_halt(profile)
     options = loaded.settings
     # First of all: the database takes half a second to load, and the word must be out by then.
     unsaid = say_halt(options.database.url, options.accounts, reason)
     _command("halt", reason, loaded, unsaid)
+
+
+def _for_halt(profile: str | None) -> "Loaded":
+    """The settings; where they are not sound, as much of them as a halt needs."""
+    from arb.cli.common import warn
+    from arb.config.sources import load_for_halt
+    from arb.domain.errors import ConfigError
+
+    try:
+        return load(profile)
+    except ConfigError as error:
+        loaded = load_for_halt(profile, error)
+        warn(loaded)
+        return loaded
 
 
 def pause(reason: Reason = "", profile: Profile = None) -> None:

@@ -48,7 +48,16 @@ def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Lo
 
     loaded = read(profile, flags)
     learn(loaded.secrets())
+    warn(loaded)
     return loaded
+
+
+def warn(loaded: "Loaded") -> None:
+    """Say what stands where settings do and is not read."""
+    from arb.cli.output import print_error
+
+    for warning in loaded.warnings:
+        print_error(f"warning: {warning}")
 
 
 def wait(work: Coroutine[Any, Any, T], doing: str | None = None) -> T:

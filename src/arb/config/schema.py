@@ -17,6 +17,7 @@ DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
 NATS = ("nats://", "tls://")
 REDIS = ("redis://", "rediss://")
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
+ADDRESS = re.compile(r"(https?|wss?)://[^/\s]\S*")
 YEAR_SECONDS = 365 * 86_400
 
 
@@ -70,7 +71,7 @@ class TradingSettings(Section):
     min_profit_usd: Dollars = Decimal("0.0")
     bankroll_usd: Dollars = Decimal(10000)
     live: bool = False
-    account: Annotated[str, Field(min_length=1)] = "paper:default"
+    account: Annotated[str, Field(min_length=1, pattern=r"^\S([^\r\n]*\S)?$")] = "paper:default"
     min_balance_usd: Dollars = Decimal(10)
     answer_wait: Seconds = 90
     reconcile_interval: SomeSeconds = 120
@@ -289,7 +290,7 @@ def faults(options: PolymarketOptions) -> Iterator[tuple[str, Any, str]]:
     for field in fields(options):
         name, value = field.name, getattr(options, field.name)
         if name.endswith(("_url", "_urls")):
-            bad = [url for url in _each(value) if not re.match(r"(https?|wss?)://[^/\s]", url)]
+            bad = [url for url in _each(value) if not ADDRESS.fullmatch(url)]
             if bad:
                 yield name, bad[0], "is no http, https, ws or wss address"
         elif isinstance(value, int | float) and not isinstance(value, bool):

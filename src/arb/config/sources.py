@@ -4,12 +4,13 @@ Every value remembers its source, so that an error can name it and `arb config s
 can tell.
 """
 
+import contextlib
 import difflib
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -17,17 +18,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
+from arb.config.envfile import FILE, PREFIX, Line, read_lines, readable_lines
 from arb.config.schema import MAPPINGS, SECRETS, Settings, faults
+from arb.config.strays import GIVEN_TO_BOTS, lookalikes, meant
 from arb.domain import bounds
 from arb.domain.errors import ConfigError
 from arb.files import document
 
-PREFIX = "ARB_"
+HALTED_BY = ("database.url", "trading.account", "trading.live", "polymarket.wallet")
+"""The settings that say what `arb halt` halts."""
 LISTS = frozenset({"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled"})
 MASK = "********"
 FILE_BYTES_MAX = 1024 * 1024
@@ -70,6 +73,8 @@ class Loaded:
 
     settings: Settings
     sources: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+    """What stands where settings do and is none, though it looks as if it was meant to be."""
 
     def all(self) -> list[Setting]:
         """Every setting, in the order of config/default.toml."""
@@ -111,7 +116,8 @@ def load(
     here = folder or Path.cwd()
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, values in _sources(profile or "paper", here, flags or {}):
+    warnings: list[str] = []
+    for source, values in _sources(profile or "paper", here, flags or {}, warnings):
         for name, value in _flat(values):
             _refuse(name, value, source)
             _bound(name, value, source)
@@ -123,18 +129,67 @@ def load(
         raise _told(error, sources) from None
     for field, value, what in faults(settings.polymarket):
         raise _wrong(f"polymarket.{field}", value, what, sources)
-    return Loaded(settings, sources)
+    return Loaded(settings, sources, tuple(warnings))
+
+
+def load_for_halt(profile: str | None, unusable: ConfigError) -> Loaded:
+    """The few settings that `arb halt` needs, from sources that are not sound.
+
+    Args:
+        profile: As for `load`.
+        unusable: Why `load` could not be used; stands in the warnings.
+    """
+    here, merged, sources = Path.cwd(), dict[str, Any](), dict[str, str]()
+    for source, values in _readable(profile or "paper", here):
+        for name in HALTED_BY:
+            if (value := values.get(name)) not in (None, ""):
+                _put(merged, name, value)
+                sources[name] = source
+    for name in HALTED_BY:
+        try:
+            Settings.model_validate(_only(merged, name))
+        except ValidationError:
+            _take(merged, name)
+            sources.pop(name, None)
+    warning = f"the settings are not sound: {unusable}"
+    return Loaded(Settings.model_validate(merged), sources, (warning,))
+
+
+def _readable(profile: str, here: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What can be read of each source, by dotted name; no source is refused for the rest of it."""
+    with contextlib.suppress(ConfigError):
+        yield f"config/{profile}.toml", dict(_flat(_toml(_profile(profile, here))))
+    names = {_variable(name): name for name in HALTED_BY}
+    lines = {line.name: line.value for line in readable_lines(here / FILE)}
+    for source, variables in ((FILE, lines), ("environment", dict(os.environ))):  # noqa: TID251  # this is the one place
+        yield source, {names[k.upper()]: v for k, v in variables.items() if k.upper() in names}
+
+
+def _only(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section, _, last = name.partition(".")
+    table = tree.get(section, {})
+    return {section: {last: table[last]}} if last in table else {}
+
+
+def _take(tree: dict[str, Any], name: str) -> None:
+    section, _, last = name.partition(".")
+    tree.get(section, {}).pop(last, None)
 
 
 def _sources(
-    profile: str, here: Path, flags: Mapping[str, Any]
+    profile: str, here: Path, flags: Mapping[str, Any], warnings: list[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "config/default.toml", _toml(_packaged("default"))
     yield f"config/{profile}.toml", _toml(_profile(profile, here))
-    env_file = here / ".env"
+    env_file = here / FILE
     if env_file.is_file():
-        yield ".env", _dotenv(env_file)
-    _refuse_unknown(dict(os.environ), "environment")  # noqa: TID251  # this is the one place
+        lines = read_lines(env_file)
+        for line in lines:
+            warnings += _lookalikes({line.name: line.value}, f".env line {line.number}")
+        yield ".env", _dotenv(env_file, lines)
+    variables = dict(os.environ)  # noqa: TID251  # this is the one place
+    warnings += _unknown_in_environment(variables)
+    warnings += _lookalikes(variables, "environment")
     yield "environment", _without_empty(_Environment(Settings)())
     nested: dict[str, Any] = {}
     for name, value in flags.items():
@@ -196,10 +251,10 @@ class _DotEnv(_TextOfLists, DotEnvSettingsSource):
     """The variables of a `.env` file."""
 
 
-def _dotenv(path: Path) -> dict[str, Any]:
+def _dotenv(path: Path, lines: Sequence[Line]) -> dict[str, Any]:
+    for line in lines:
+        _refuse_unknown(line)
     try:
-        named = {name: value for name, value in dotenv_values(path).items() if value}
-        _refuse_unknown(named, ".env")
         known = _DotEnv(Settings, env_file=path, env_file_encoding="utf-8")()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f".env cannot be read: {error}") from error
@@ -258,14 +313,40 @@ def _numbers() -> frozenset[str]:
     return frozenset({*numbers, *parts, "polymarket.liquidity_min"})
 
 
-def _refuse_unknown(variables: Mapping[str, Any], source: str) -> None:
-    known = {_variable(name) for name in _known()}
+@cache
+def _variables() -> frozenset[str]:
+    """The variable of everything that may be set."""
+    return frozenset(map(_variable, _known()))
+
+
+def _refuse_unknown(line: Line) -> None:
+    """Stop at a name of ours in our own file that is no setting."""
+    name, known = line.name.upper(), _variables()
+    if line.value and name.startswith(PREFIX) and name not in known:
+        raise ConfigError(f"{_label(line.name)} (.env) is not a setting{_near(name, known)}")
+
+
+def _unknown_in_environment(variables: Mapping[str, str]) -> Iterator[str]:
+    """What to warn of: other programs' variables may begin as ours do, and stop nothing.
+
+    Raises:
+        ConfigError: One was meant for us.
+    """
+    known = _variables()
     for variable in variables:
-        upper = variable.upper()
-        if upper.startswith(PREFIX) and upper not in known:
-            raise ConfigError(
-                f"{_label(variable)} ({source}) is not a setting{_near(upper, known)}"
-            )
+        name = variable.upper()
+        if not name.startswith(PREFIX) or name in known or name.startswith(GIVEN_TO_BOTS):
+            continue
+        said = f"{_label(variable)} (environment) is not a setting"
+        if (right := meant(variable[:NAME_LENGTH_MAX], known)) is not None:
+            raise ConfigError(said + (f"; did you mean {right}?" if right else _near(name, known)))
+        yield f"{said}; it is not read"
+
+
+def _lookalikes(variables: Mapping[str, str], source: str) -> Iterator[str]:
+    shared = source == "environment"
+    for variable, right in lookalikes(variables, _variables(), shared=shared):
+        yield f"{variable} ({source}) is not read; for the setting write {right}"
 
 
 def _label(name: str) -> str:
