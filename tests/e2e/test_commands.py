@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from decimal import Decimal
 
 import httpx
@@ -133,9 +134,11 @@ def test_an_event_can_be_previewed(served):
     assert "FAIL  profit_fraction" in text
     assert "augmented" in _text(served, "preview", "six-5-augmented")
     assert "No edge" in _text(served, "preview", "plain-1")
-    missing = arb("preview", "no-such-event", env=env, cwd=folder)
-    assert missing.returncode == 3
-    assert "no such event" in missing.stderr
+    pasted = "https://polymarket.com/en/event/Plain-1/any-market?tid=1"
+    assert "No edge" in _text(served, "preview", pasted)
+    missing = arb("preview", "plain-one", env=env, cwd=folder)
+    assert missing.returncode == 2
+    assert re.search(r"^arb: no event plain-one; nearest: plain-\d", missing.stderr)
 
 
 def test_the_doctor_finds_all_well_and_says_what_is_not(served, tmp_path):

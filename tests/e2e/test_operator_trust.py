@@ -8,15 +8,32 @@ import re
 import signal
 import threading
 import time
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from starlette.responses import Response
 
+from arb.adapters.clock import SystemClock
+from arb.adapters.notify.courier import Courier
+from arb.adapters.notify.rules import AlertOptions
+from arb.adapters.telemetry.wording import say
+from arb.bootstrap import cycle_options, paper_desk
 from arb.cli.output import render_report
+from arb.domain.halt import TradingState
+from arb.domain.money import Usd
+from arb.domain.news import PlanStarted, StateChanged
+from arb.domain.plan import PlanState
+from arb.domain.reason import Reason
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.runtime.alerts import Watch
+from arb.runtime.killswitch import kill_switch
 from arb.runtime.lock import holder, one_instance
-from arb.runtime.reads import Status
+from arb.runtime.reads import Status, write_down
 from arb.runtime.running import run_once
-from tests.conftest import environment_for, exchange_at, settings_for
+from arb.testing.fakes import MemoryLedger
+from tests.conftest import ROOT, environment_for, exchange_at, settings_for
 from tests.editing import edited
 from tests.programs import Program, arb, exchange_program
 
@@ -165,3 +182,192 @@ async def test_a_listing_of_which_no_market_can_be_read_has_failed(tmp_path):
         done = await asyncio.to_thread(arb, "run", "--once", env=env, cwd=tmp_path)
     assert done.returncode == 3
     assert "none of 134 markets could be read" in done.stderr
+
+
+def test_a_pause_is_no_halt_and_never_weakens_one(served, tmp_path):
+    env = environment_for(served, tmp_path)
+
+    def said(*args):
+        done = arb(*args, env=env, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def state():
+        lines = said("status").stdout.splitlines()
+        return next(line for line in lines if line.startswith("Trading is"))
+
+    assert said("pause", "--reason", "lunch").stdout.startswith("Trading is paused.")
+    assert state() == "Trading is paused: lunch."
+    refused = arb("run", "--once", env=env, cwd=tmp_path)
+    assert refused.returncode == 4
+    assert refused.stderr.splitlines()[-1] == "arb: not trading: paused: lunch"
+    assert said("halt", "--reason", "paused for good").stdout.startswith("Trading is halted.")
+    assert state() == "Trading is halted: halt: paused for good."
+    weaker = said("pause", "--reason", "tea")
+    assert weaker.stdout.startswith("Trading is halted.")
+    kept = "arb: trading is halted already (halt: paused for good); a pause would weaken that"
+    assert weaker.stderr.splitlines() == [kept]
+    assert state() == "Trading is halted: halt: paused for good."
+    said("resume")
+    assert state() == "Trading is normal."
+
+
+async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_work(tmp_path):
+    """`arb pause` beside a cycle between two plans: the first is done, the next never begins."""
+    heard = []
+    async with exchange_at("demo", 7) as (_, address):
+        loaded = settings_for(address, tmp_path)
+        switch = kill_switch(loaded.settings.database.url, loaded.settings.account, heard.append)
+        begun = []
+        async with paper_desk(loaded.settings, [heard.append]) as plain:
+
+            def pause_after_the_first(news):
+                if isinstance(news, PlanStarted) and not begun:
+                    begun.append(news)
+                    thread = threading.Thread(
+                        target=lambda: asyncio.run(
+                            write_down(loaded, TradingState.HALTED, "paused: lunch")
+                        )
+                    )
+                    thread.start()
+                    thread.join()
+
+            observers = [heard.append, pause_after_the_first]
+            desk = replace(plain, killed=switch.killed, observers=observers)
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+            with switch:
+                report = await orchestrator.run_once()
+                assert switch.killed() == ""
+                await orchestrator.scan_cycle()
+                await write_down(loaded, TradingState.NORMAL, "")
+                await orchestrator.scan_cycle()
+    (plan,) = report.plans
+    assert plan.state is PlanState.DONE
+    ends = Counter(reason for _, reason in report.outcomes)
+    assert (ends[Reason.FILLED], ends[Reason.HALTED]) == (1, len(report.outcomes) - 1)
+    told = [say(news)[1] for news in heard if isinstance(news, StateChanged)]
+    assert told == ["Trading is paused: lunch", "Trading is normal: all limits are far away again"]
+
+
+def _alerts_of(*changes):
+    """What a watch of alerts shows after the changes, newest first."""
+    clock = SystemClock()
+    options = AlertOptions(balance_low=Usd(Decimal(1)), volume_max=Usd(Decimal(1)))
+    watch = Watch(options, Courier([]), MemoryLedger(), clock)
+    for change in changes:
+        watch.observe(change)
+    return watch.latest(10)
+
+
+async def test_a_pause_alerts_at_medium_and_what_has_ended_is_marked():
+    halted = TradingState.HALTED
+    shown = _alerts_of(
+        StateChanged(halted, "paused: lunch", by_operator=True),
+        StateChanged(halted, "fire", by_operator=True),
+    )
+    assert [(one["level"], one["condition"]) for one in shown] == [
+        ("critical", "halted"), ("medium", "paused"),
+    ]  # fmt: skip
+    assert shown[1]["text"] == "Trading is paused: lunch. `arb resume` ends it."
+    assert (shown[0]["ended_at"], shown[1]["ended_at"] is None) == (None, False)
+    resumed = StateChanged(TradingState.NORMAL, "", by_operator=True)
+    (ended,) = _alerts_of(StateChanged(halted, "fire", by_operator=True), resumed)
+    assert ended["ended_at"] is not None
+    by_itself = _alerts_of(StateChanged(halted, "paused: 10 cycles in a row failed"))
+    assert by_itself[0]["level"] == "critical"
+    away = _alerts_of(StateChanged(halted, "paused: the venue was away"))
+    assert away[0]["level"] == "high"
+
+
+def test_the_doctor_says_what_it_could_not_ask(served, tmp_path):
+    env = environment_for("http://127.0.0.1:9", tmp_path) | {"ARB_POLYMARKET__ATTEMPTS": "1"}
+    done = arb("doctor", env=env, cwd=tmp_path)
+    assert done.returncode == 3
+    assert not re.search(r"chrony|another version|trading is not|speaks it", done.stdout)
+    found = {
+        one["check"]: one
+        for one in json.loads(arb("doctor", "--json", env=env, cwd=tmp_path).stdout)
+    }
+    for name in ("clock", "order version", "geoblock"):
+        one = found[name]
+        assert (one["asked"], one["passed"], one["mend"]) == (False, False, "")
+        assert one["detail"].startswith("not asked: ")
+        assert re.search(rf"SKIP +{name}", done.stdout)
+    for name in ("listing", "exchange", "data"):
+        assert found[name]["mend"].startswith("check the network")
+    # One that answers and says no is no silence.
+    blocked = environment_for(served, tmp_path) | {
+        "ARB_POLYMARKET__GEOBLOCK_URL": f"{served}/nothing-here"
+    }
+    found = {
+        one["check"]: one
+        for one in json.loads(arb("doctor", "--json", env=blocked, cwd=tmp_path).stdout)
+    }
+    assert found["clock"]["passed"]
+    assert found["geoblock"]["asked"]
+
+
+def test_the_doctor_looks_where_the_ledger_would_be_made(served, tmp_path):
+    (tmp_path / "file").touch()
+    env = environment_for(served, tmp_path) | {
+        "ARB_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path}/file/arb.db",
+        "ARB_LOGGING__FOLDER": str(tmp_path / "file" / "logs"),
+    }
+    done = arb("doctor", "--json", env=env, cwd=tmp_path)
+    found = {one["check"]: one for one in json.loads(done.stdout)}
+    assert [name for name in found if not found[name]["passed"]] == ["ledger", "logs"]
+    assert str(tmp_path / "file") in found["ledger"]["detail"]
+    assert "ARB_DATABASE__URL" in found["ledger"]["mend"]
+
+
+@pytest.mark.parametrize(
+    "command", [("doctor", "--money"), ("reconcile",), ("redeem",), ("preflight",)]
+)
+def test_what_needs_the_live_key_says_which_and_where(command, served, tmp_path):
+    done = arb(*command, env=environment_for(served, tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "ARB_TRADING__LIVE=true" in said
+    assert "step 4" in said
+    assert "config check" not in said
+
+
+def test_a_backup_is_never_lost_to_a_newer_one_without_a_word(served, tmp_path):
+    env = environment_for(served, tmp_path)
+    assert arb("run", "--once", env=env, cwd=tmp_path).returncode == 0
+    assert arb("db", "backup", "monday.db", env=env, cwd=tmp_path).returncode == 0
+    before = (tmp_path / "monday.db").read_bytes()
+    assert arb("run", "--once", env=env, cwd=tmp_path).returncode == 0
+    refused = arb("db", "backup", "monday.db", env=env, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert (tmp_path / "monday.db").read_bytes() == before
+    # The weekly rotation that is shipped writes over last week's on purpose.
+    for shipped in ("config/arb.cron", "config/systemd/arb-backup.service"):
+        assert "db backup --force " in (ROOT / shipped).read_text()
+    assert arb("db", "backup", "--force", "monday.db", env=env, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "monday.db").read_bytes() != before
+
+
+def test_an_id_that_is_not_there_or_means_several_is_a_usage_error(served, tmp_path):
+    env = environment_for(served, tmp_path)
+    report = json.loads(arb("run", "--once", "--json", env=env, cwd=tmp_path).stdout)
+    ids = [one["id"] for one in report["opportunities"]]
+    none = arb("explain", "zzzz", env=env, cwd=tmp_path)
+    assert (none.returncode, "no candidate has the id zzzz" in none.stderr) == (2, True)
+    everything = json.loads(arb("opportunities", "--all", "--json", env=env, cwd=tmp_path).stdout)
+    first = Counter(one["id"][0] for one in everything).most_common(1)[0][0]
+    several = arb("explain", first, env=env, cwd=tmp_path)
+    assert several.returncode == 2
+    named = re.findall(r"[0-9a-f]{16} \([\w-]+\)", several.stderr)
+    assert 2 <= len(named) <= 5
+    assert {one.split()[0] for one in named} <= {one["id"] for one in everything}
+    assert arb("explain", ids[0], env=env, cwd=tmp_path).returncode == 0
+
+
+def test_only_kinds_that_a_strategy_makes_can_be_scanned_for(served, tmp_path):
+    env = environment_for(served, tmp_path)
+    refused = arb("scan", "--kind", "implication", env=env, cwd=tmp_path)
+    assert refused.returncode == 2
+    said = "--kind implication: one of binary_complement, negrisk_no, negrisk_yes"
+    assert refused.stderr.strip() == f"arb: {said}"

@@ -165,6 +165,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Alert": {
         "at": _AT,
         "last_at": _AT,
+        "ended_at": None,
         "level": "critical",
         "condition": "halted",
         "text": "Trading is halted: 10 plans in a row failed. `arb resume` ends it.",

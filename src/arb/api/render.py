@@ -101,7 +101,8 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
         case Trouble(problem=problem):
             return "trouble", {"where": problem.where, "what": problem.what}
         case StateChanged(state=state, reason=reason):
-            return "state", {"state": state.value, "reason": reason}
+            paused = news.standing.paused
+            return "state", {"state": state.value, "reason": reason, "paused": paused}
         case Contradicted(found=found):
             return "contradiction", contradiction(found)
         case KindResumed(kind=kind, reason=reason):

@@ -276,6 +276,7 @@ class Alert(Model):
 
     at: str
     last_at: str = Field(description="When the same came again last.")
+    ended_at: str | None = Field(description="When it was over: trading was resumed.")
     level: Literal["critical", "high", "medium", "low"]
     condition: str
     text: str

@@ -81,12 +81,18 @@ def db_check(json: Json = False, profile: Profile = None) -> None:
 
 
 @db.command("backup")
-def db_backup(target: Path, profile: Profile = None) -> None:
-    """Copy the ledger while it is in use."""
+def db_backup(
+    target: Path,
+    force: Annotated[
+        bool, typer.Option("--force", help="In the place of a backup of the same name.")
+    ] = False,
+    profile: Profile = None,
+) -> None:
+    """Copy the ledger while it is in use; never over another file without --force."""
     from arb.cli.output import print_line
     from arb.runtime.database import backup_ledger
 
-    wait(backup_ledger(load(profile), target))
+    wait(backup_ledger(load(profile), target, force=force))
     print_line(f"The ledger is copied to {target}.")
 
 
@@ -210,6 +216,7 @@ def _resume_kind(kind: str, reason: str, loaded: "Loaded") -> None:
 
 def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:
     from arb.cli.output import print_error, print_line
+    from arb.domain.halt import Standing, TradingState
     from arb.runtime.reads import workplace
     from arb.runtime.remote import command
 
@@ -217,9 +224,9 @@ def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None
     done = wait(command(loaded, name, reason, unsaid))
     if done.note:
         print_error(done.note)
-    paused = "paused" if done.reason.startswith("paused") else done.state
+    word = Standing(state=TradingState(done.state), reason=done.reason).word
     where = " (told to the running orchestrator)" if done.through == "api" else ""
-    print_line(f"Trading is {paused}{where}.")
+    print_line(f"Trading is {word}{where}.")
     print_line(place.sentence)
     if name == "halt" and not place.made:
         print_error("there was no ledger here, a new one was made: is this the right folder?")

@@ -107,9 +107,16 @@ def _told(error: Exception) -> int:
         return ExitCode.USAGE
     if _state["debug"]:
         _print_traceback(error)
-    from arb.domain.errors import ArbError, ConfigError, LedgerLocked, NotReady, VenueError
+    from arb.domain.errors import (
+        ArbError,
+        ConfigError,
+        LedgerLocked,
+        NotFound,
+        NotReady,
+        VenueError,
+    )
 
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | NotFound):
         print_error(str(error))
         return ExitCode.USAGE
     if isinstance(error, VenueError):

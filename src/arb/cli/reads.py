@@ -10,6 +10,7 @@ from arb.cli.common import ExitCode, Json, Limit, Profile, Wide, load, wait
 from arb.cli.table import Column, local_times, print_table, short_hashes, short_ids
 
 if TYPE_CHECKING:
+    from arb.domain.halt import Standing
     from arb.runtime.reads import Status
 
 Everything = Annotated[
@@ -47,7 +48,7 @@ def status(
         about = "; ".join(told["reasons"]) or f"{len(live['strategies'])} strategies look"
         print_line(f"The orchestrator is {told['status']}: {about}.")
     print_line(f"{place.sentence} {_last_cycle(found)}")
-    print_line(f"Trading is {found.standing.state.value}. {found.standing.reason}".strip())
+    print_line(f"Trading is {_told(found.standing)}.")
     for stop in found.contradictions:
         print_line(f"{stop.sentence}. Once you have looked: `{stop.command}`")
     print_table("Account", ("", ""), found.account_rows())
@@ -56,6 +57,10 @@ def status(
     if found.funnel:
         print_line()
         print_table(f"Cycle #{found.cycle}", ("step", "count"), list(found.funnel.items()))
+
+
+def _told(standing: "Standing") -> str:
+    return f"{standing.word}: {standing.why}" if standing.why else standing.word
 
 
 def _last_cycle(found: "Status") -> str:

@@ -112,12 +112,13 @@ def scan(
     from arb.cli.output import print_json, render_report
     from arb.domain.decision import Approved, Refused
     from arb.domain.errors import ConfigError
-    from arb.domain.opportunity import Kind
+    from arb.runtime.kinds import kinds_made
     from arb.runtime.logs import set_up_logs
     from arb.runtime.running import scan as look
 
-    if kind is not None and kind not in set(Kind):
-        raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")
+    kinds = kinds_made()
+    if kind is not None and kind not in kinds:
+        raise ConfigError(f"--kind {kind}: one of {', '.join(kinds)}")
     flags = {} if min_profit is None else {"trading.min_profit_threshold": min_profit}
     loaded = load(profile, flags)
     set_up_logs(loaded, level="ERROR")

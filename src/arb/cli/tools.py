@@ -129,7 +129,7 @@ def doctor(
 ) -> None:
     """Whether everything needed works, each line with its mend."""
     from arb.domain.errors import ConfigError
-    from arb.runtime.doctor import examine, unsettled
+    from arb.runtime.doctor import Check, examine, unsettled
 
     async def all_of_it() -> "list[Check]":
         loaded = load(profile)
@@ -138,7 +138,11 @@ def doctor(
             from arb.runtime.ladder import money as look_at_money
 
             known = {check.name for check in checks}
-            checks += [c for c in await look_at_money(loaded) if c.name not in known]
+            try:
+                found = await look_at_money(loaded)
+            except ConfigError as error:
+                found = [Check(name="money", passed=False, detail=str(error))]
+            checks += [c for c in found if c.name not in known]
         return checks
 
     try:
@@ -155,7 +159,7 @@ def show_checks(title: str, checks: "Sequence[Check]", *, json: bool) -> None:
     if json:
         print_json([check.document() for check in checks])
     else:
-        rows = [("PASS" if c.passed else "FAIL", c.name, c.detail, c.mend) for c in checks]
+        rows = [(c.word, c.name, c.detail, c.mend) for c in checks]
         columns = (
             "",
             "check",

@@ -64,13 +64,13 @@ def frame(glance: "Glance") -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
-    state = glance.status.standing.state.value
-    colours = {"normal": "bold green", "throttled": "bold yellow", "halted": "bold red"}
+    standing = glance.status.standing
+    colours = {"normal": "bold green", "halted": "bold red"}
     head = Text.assemble(
         ("arb ", "bold"),
         f"{glance.status.account}  trading is ",
-        (state, colours[state]),
-        f"  {_plain(glance.status.standing.reason)}  {_clock(glance.at)} UTC",
+        (standing.word, colours.get(standing.word, "bold yellow")),
+        f"  {_plain(standing.why)}  {_clock(glance.at)} UTC",
     )
     return Group(
         head,
@@ -138,7 +138,10 @@ def _orchestrator(live: "dict[str, Any]") -> "list[RenderableType]":
         found += [Text(""), _table("Bots", columns, rows)]
     for alert in live["alerts"]:
         style = "red" if alert["level"] in ("critical", "high") else ""
-        found.append(Text(f"{alert['level'].upper()}  {_plain(alert['text'])}", style))
+        said = f"{_time(alert['last_at'])}  {alert['level'].upper()}  {_plain(alert['text'])}"
+        if alert["ended_at"] is not None:
+            said, style = f"{said}  (ended {_time(alert['ended_at'])})", "dim strike"
+        found.append(Text(said, style))
     return found
 
 
@@ -212,6 +215,11 @@ def _plain(cell: Any) -> str:
 
     words = text(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell)
     return printable(safe(words))
+
+
+def _time(stamp: str) -> str:
+    """The time of day in a stamp of the API's."""
+    return _clock(datetime.fromisoformat(stamp))
 
 
 def _clock(at: datetime) -> str:

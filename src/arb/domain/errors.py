@@ -6,6 +6,7 @@ ArbError
 │   ├── Unavailable        the circuit counts it; reads are retried, the cycle goes on without it
 │   ├── RateLimited        carries `retry_after_seconds`
 │   └── BadVenueData       the book or market is left out; the payload is kept
+├── NotFound            say what comes nearest; exit 2
 ├── LedgerError            no trading without a ledger: halt
 │   └── LedgerLocked       another instance owns it
 ├── NotReady            a check before live trading has failed: nothing is traded
@@ -52,6 +53,10 @@ class BadVenueData(VenueError):
         super().__init__(f"{where}: {what}")
         self.where = where
         self.what = what
+
+
+class NotFound(ArbError):
+    """What was asked for by its name is not there; the message names what comes nearest."""
 
 
 class LedgerError(ArbError):

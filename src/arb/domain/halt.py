@@ -33,12 +33,33 @@ class Standing:
     @property
     def paused(self) -> bool:
         """Whether no new plan may start although nothing has called for a halt."""
-        return self.state is TradingState.HALTED and self.reason.startswith(PAUSED)
+        pause = self.reason == PAUSED or self.reason.startswith(f"{PAUSED}: ")
+        return self.state is TradingState.HALTED and pause
+
+    @property
+    def word(self) -> str:
+        """The state as people call it: a pause is no halt."""
+        return PAUSED if self.paused else self.state.value
+
+    @property
+    def why(self) -> str:
+        """The reason without the word."""
+        return self.reason[len(PAUSED) :].removeprefix(": ") if self.paused else self.reason
 
     @property
     def outage(self) -> bool:
         """Whether nobody but the venue holds trading back: the pause ends when it is back."""
         return self.paused and not self.by_operator and self.reason.startswith(OUTAGE)
+
+
+def reason_of_halt(reason: str) -> str:
+    """A reason that nobody takes for a pause's, however it is worded."""
+    return f"halt: {reason}" if reason.startswith(PAUSED) else reason
+
+
+def reason_of_pause(reason: str) -> str:
+    """A reason that says that it is a pause's."""
+    return f"{PAUSED}: {reason}" if reason else PAUSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

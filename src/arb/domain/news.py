@@ -6,7 +6,7 @@ from datetime import datetime
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
-from arb.domain.halt import TradingState
+from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Shares, Usd
 from arb.domain.opportunity import Kind
 from arb.domain.plan import ExecutionReport, Plan
@@ -115,10 +115,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """Trading is throttled, halted or resumed."""
+    """Trading is throttled, paused, halted or resumed."""
 
     state: TradingState
     reason: str
+    by_operator: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """The same as it stands in the ledger."""
+        return Standing(state=self.state, reason=self.reason, by_operator=self.by_operator)
 
 
 @dataclass(frozen=True, slots=True)

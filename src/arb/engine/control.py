@@ -7,7 +7,7 @@ from datetime import datetime
 
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import ArbError, LedgerError, VenueError
-from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState
+from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState, reason_of_halt, reason_of_pause
 from arb.domain.news import KindResumed, News, StateChanged, Trouble
 from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport, Problem
@@ -130,15 +130,18 @@ class Control:
         self.running = False
         return True
 
-    async def pause(self, reason: str) -> Standing:
+    async def pause(self, reason: str, *, by_operator: bool = True) -> Standing:
         """Start no new plan until `resume`; plans at work come to their end, scanning goes on."""
         standing = await self.desk.ledger.standing()
         if standing.state is TradingState.HALTED and not standing.paused:
             return standing  # a halt is the stronger of the two
-        return await self._set(TradingState.HALTED, f"{PAUSED}: {reason}" if reason else PAUSED)
+        return await self._set(
+            TradingState.HALTED, reason_of_pause(reason), by_operator=by_operator
+        )
 
     async def halt(self, reason: str) -> Standing:
         """Send nothing more, take every resting order back, trade no more until `resume`."""
+        reason = reason_of_halt(reason)
         self.switch.reason = f"halted: {reason}" if reason else "halted"
         self.switch.written = False
         self.switch.thrown_at = self.clock.now()
@@ -205,7 +208,8 @@ class Control:
         self._must_not_have_ended()
         standing = await self.desk.ledger.standing()
         if standing.state is TradingState.HALTED or self.switch.reason:
-            raise Refusal(f"trading is halted: {standing.reason}; resume it first")
+            word = "halted" if self.switch.reason else standing.word
+            raise Refusal(f"trading is {word}: {standing.why}; resume it first")
         if not self.running:
             raise Refusal("the orchestrator is stopped; start it first")
         if self._at_work.locked():
@@ -293,7 +297,8 @@ class Control:
             state=state, reason=reason, since=self.clock.now(), by_operator=by_operator
         )
         await self.desk.ledger.set_standing(standing)
-        self.tell(StateChanged(state, reason or told))
+        self.orchestrator.knows(standing)
+        self.tell(StateChanged(state, reason or told, by_operator))
         return standing
 
     async def _cancel_all(self) -> Sequence[str]:

@@ -114,6 +114,8 @@ class Cycle:
         self._options = options
         self._executor = executor
         self._against = against
+        self.known: Standing | None = None
+        """The state of trading that has been told last."""
 
     async def run(
         self, number: int, *, stopping: Callable[[], bool], event: str | None = None
@@ -316,6 +318,11 @@ class Cycle:
                 continue
             if place:
                 await self._desk.clock.sleep(self._options.execution_pause_seconds)
+            standing = await self._desk.ledger.standing()
+            if standing.state is TradingState.HALTED:
+                said = f"{standing.word}: {standing.why}".removesuffix(": ")
+                await self._end(decision, Reason.HALTED, said, tally)
+                continue
             try:
                 await self._execute(number, decision, universe, tally)
             except LedgerError:
@@ -405,6 +412,10 @@ class Cycle:
         ledger = self._desk.ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         stops = await ledger.contradictions()
+        known, self.known = self.known, standing
+        if known is not None and (known.state, known.reason) != (standing.state, standing.reason):
+            # Another process has changed it, for instance `arb pause`.
+            self._tell(StateChanged(standing.state, standing.reason, standing.by_operator))
         judged = judge(standing, portfolio, self._options.limits, now)
         if reason := self._desk.killed() or self._against():
             # Not the ledger's state: it ends by itself as soon as the reason does.
@@ -412,6 +423,7 @@ class Cycle:
             return _Stand(portfolio, halted, stops)
         if judged != standing:
             await ledger.set_standing(judged)
+            self.known = judged
             if judged.state is not standing.state:
                 self._tell(StateChanged(judged.state, judged.reason))
         return _Stand(portfolio, judged, stops)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.fact import Requested, Settled
-from arb.domain.halt import RiskStatus
+from arb.domain.halt import RiskStatus, Standing
 from arb.domain.money import NO_USD, Usd, micro_down
 from arb.domain.news import (
     CycleEnded,
@@ -146,6 +146,10 @@ class ArbitrageOrchestrator:
         """
         look = await self._cycle.look(await self._desk.catalog.event(event_slug))
         return look, self._cycle.judge(look)
+
+    def knows(self, standing: Standing) -> None:
+        """The state of trading has been changed and told by who calls this."""
+        self._cycle.known = standing
 
     def stop(self) -> None:
         """Ask the cycle at work to finish its step and start nothing new."""

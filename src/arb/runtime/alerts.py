@@ -58,8 +58,10 @@ class Watch:
                 self._conditions.plan_ended(news.reason)
             if isinstance(news, CycleEnded):
                 self._cycle_ended.set()
-            if isinstance(news, StateChanged) and news.state is TradingState.NORMAL:
-                self.gate.over("state")
+            if isinstance(news, StateChanged):
+                self.record.end("state", self._clock.now())
+                if news.state is TradingState.NORMAL:
+                    self.gate.over("state")
             if (alert := of_news(news)) is not None:
                 self.send(alert)
         except Exception as error:  # noqa: BLE001  # an alert that fails is no reason to stop
@@ -229,6 +231,7 @@ def _document(told: Told) -> dict[str, Any]:
     return {
         "at": told.at.isoformat(),
         "last_at": told.last_at.isoformat(),
+        "ended_at": told.ended_at.isoformat() if told.ended_at else None,
         "level": told.alert.level.name.lower(),
         "condition": told.alert.condition,
         "text": told.alert.sentence,

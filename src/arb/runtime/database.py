@@ -1,12 +1,13 @@
 """Care of the ledger's database."""
 
+import asyncio
 from pathlib import Path
 
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import backup, check, restore, upgrade
 from arb.config.sources import Loaded
-from arb.domain.errors import LedgerError
+from arb.domain.errors import ConfigError, LedgerError
 from arb.runtime.lock import one_instance
 
 
@@ -41,8 +42,15 @@ async def check_ledger(loaded: Loaded) -> list[str]:
         await database.close()
 
 
-async def backup_ledger(loaded: Loaded, target: Path) -> None:
-    """Copy the ledger while it is in use."""
+async def backup_ledger(loaded: Loaded, target: Path, *, force: bool = False) -> None:
+    """Copy the ledger while it is in use.
+
+    Raises:
+        ConfigError: There is a file of that name, and it is not to be replaced.
+        LedgerError: The copy could not be made.
+    """
+    if not force and await asyncio.to_thread(target.exists):
+        raise ConfigError(f"{target} is there already; --force puts the new backup in its place")
     await backup(loaded.settings.database.url, target)
 
 

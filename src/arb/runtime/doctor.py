@@ -21,7 +21,7 @@ from arb.bootstrap import (
 from arb.config.keys import source
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
-from arb.domain.errors import ArbError, ConfigError, VenueError
+from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
 from arb.runtime.logs import check_logs
 
 CLOCK_OFFSET_MAX_SECONDS = 2
@@ -39,12 +39,22 @@ class Check:
     mend: str = ""
     remote: bool = False
     """Whether it failed because the venue did not answer."""
+    asked: bool = True
+    """Whether the answer is known at all; nothing is passed that was not asked."""
+
+    @property
+    def word(self) -> str:
+        """What became of it."""
+        if not self.asked:
+            return "SKIP"
+        return "PASS" if self.passed else "FAIL"
 
     def document(self) -> dict[str, object]:
         """For scripts."""
         return {
             "check": self.name,
             "passed": self.passed,
+            "asked": self.asked,
             "detail": self.detail,
             "mend": self.mend,
         }
@@ -54,7 +64,8 @@ async def examine(loaded: Loaded) -> list[Check]:
     """Every check, the venue's first. A dry-run needs no credentials, so none are asked for."""
     async with polymarket(loaded.settings) as venue:
         checks = await venue_checks(venue, loaded.settings)
-    checks.append(await tried("ledger", lambda: _ledger(loaded), "see `arb db check`"))
+    mend = "see `arb db check`, or set ARB_DATABASE__URL to a place that can be written to"
+    checks.append(await tried("ledger", lambda: _ledger(loaded), mend))
     checks.append(await tried("settings", lambda: _settings(loaded), "see `arb config check`"))
     checks.append(await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
     checks.append(_disk(loaded))
@@ -124,15 +135,21 @@ async def venue_checks(venue: PolymarketVenue, settings: Settings) -> list[Check
         await health.data()
         return options.data_url
 
-    steps = (
+    hosts = (
         ("listing", gamma, "check the network and ARB_POLYMARKET__GAMMA_URL"),
         ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
         ("data", data, "check the network and ARB_POLYMARKET__DATA_URL"),
+    )
+    found = [await tried(name, work, mend) for name, work, mend in hosts]
+    away = next((c for c in found if c.name == "exchange" and c.remote), None)
+    questions = (
         ("clock", clock, "set this machine's clock, for instance with chrony"),
         ("order version", version, "install a version of arb that speaks it"),
-        ("geoblock", geoblock, "reading is fine from here, trading is not"),
     )
-    return [await tried(name, work, mend) for name, work, mend in steps]
+    for name, work, mend in questions:
+        found.append(_unasked(name) if away else await asked(name, work, mend))
+    found.append(await asked("geoblock", geoblock, "reading is fine from here, trading is not"))
+    return found
 
 
 def unsettled(error: ConfigError) -> list[Check]:
@@ -149,6 +166,20 @@ async def tried(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Che
         return Check(name=name, passed=False, detail=str(error), mend=mend, remote=away)
 
 
+async def asked(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Check:
+    """A check of what somebody else says: who does not answer has not said no."""
+    try:
+        return Check(name=name, passed=True, detail=await work())
+    except Unavailable as error:
+        return _unasked(name, str(error))
+    except ArbError as error:
+        return Check(name=name, passed=False, detail=str(error), mend=mend)
+
+
+def _unasked(name: str, why: str = "the exchange does not answer") -> Check:
+    return Check(name=name, passed=False, detail=f"not asked: {why}", remote=True, asked=False)
+
+
 async def _settings(loaded: Loaded) -> str:
     build_strategies(loaded.settings)
     check_logs(loaded)
@@ -159,10 +190,19 @@ async def _settings(loaded: Loaded) -> str:
 async def _logs(loaded: Loaded) -> str:
     folder = loaded.settings.logging.folder
     if folder:
-        existing = _existing(Path(folder))
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
-            raise ArbError(f"{existing} cannot be written to")
+        _must_take_files(Path(folder))
     return folder or "console only"
+
+
+def _must_take_files(folder: Path) -> None:
+    """Whether files can be made in the folder, or it and those above it can be.
+
+    Raises:
+        ArbError: They cannot.
+    """
+    existing = _existing(folder.resolve())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ArbError(f"{existing} cannot be written to")
 
 
 def _existing(path: Path) -> Path:
@@ -176,6 +216,7 @@ async def _ledger(loaded: Loaded) -> str:
     url = loaded.settings.database.url
     file = file_of(url)
     if file is not None and not file.exists():
+        _must_take_files(file.parent)
         return "none yet; the first run makes one"
     database = Database(url)
     try:

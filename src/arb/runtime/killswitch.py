@@ -177,7 +177,8 @@ def kill_switch(url: str, account: str, tell: Observer) -> KillSwitch:
 
 
 def _by_operator(standing: Standing) -> bool:
-    return standing.state is TradingState.HALTED and standing.by_operator
+    # A pause starts nothing new; plans at work come to their end.
+    return standing.state is TradingState.HALTED and standing.by_operator and not standing.paused
 
 
 def _worded(reason: str) -> str:

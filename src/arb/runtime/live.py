@@ -11,13 +11,13 @@ from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.bootstrap import cycle_options, live_desk, live_venue
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
-from arb.domain.errors import ArbError, NotReady
+from arb.domain.errors import ArbError, ConfigError, NotReady
 from arb.domain.money import Usd, text
 from arb.domain.news import News, Trouble
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.recover import Reconciler, describe, describe_adjustment
 from arb.ports import Desk, Observer
-from arb.runtime.doctor import Check, tried, venue_checks
+from arb.runtime.doctor import Check, asked, venue_checks
 from arb.runtime.leader import one_leader, token_of
 
 WEI_PER_POL = 10**18
@@ -59,6 +59,11 @@ async def signed_in(
         VenueError: The venue could not be reached.
     """
     settings = loaded.settings
+    if not settings.trading.live:
+        raise ConfigError(
+            "this needs ARB_TRADING__LIVE=true in .env; see README_ORCHESTRATOR.md, Going live, "
+            "step 4 (`arb run` needs --live as well: both keys, or a dry run)"
+        )
     granted = permit(setting=settings.trading.live, flag=True, wallet=settings.polymarket.wallet)
     async with live_venue(settings, granted, observers) as both:
         yield both
@@ -129,7 +134,7 @@ async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
         ("gas", gas, "send POL to the wallet"),
         ("relayer", relayer, "set ARB_POLYMARKET__RELAYER_KEY and __RELAYER_KEY_ADDRESS"),
     )
-    return [await tried(name, work, mend) for name, work, mend in steps]
+    return [await asked(name, work, mend) for name, work, mend in steps]
 
 
 async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list[str]]:

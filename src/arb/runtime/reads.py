@@ -21,7 +21,7 @@ from arb.adapters.storage.queries import (
 from arb.api.render import contradiction
 from arb.config.sources import Loaded
 from arb.domain.contradiction import Contradiction
-from arb.domain.errors import LedgerError
+from arb.domain.errors import LedgerError, NotFound
 from arb.domain.fact import (
     Answered,
     Confirmed,
@@ -235,13 +235,17 @@ async def find_plan(loaded: Loaded, id_: str) -> Plan:
     """A plan by the beginning of its id.
 
     Raises:
-        LedgerError: There is none, or more than one.
+        NotFound: There is none, or more than one.
     """
     async with opened(loaded) as (ledger, _):
         known = await ledger.recent(datetime.min.replace(tzinfo=UTC))
     found = [plan for plan, _ in known if plan.id.startswith(id_)]
-    if len(found) != 1:
-        raise LedgerError(f"{len(found)} plans begin with {id_!r}; see `arb plans`")
+    if not found:
+        raise NotFound(f"no plan has the id {id_}; `arb plans` lists them")
+    if len(found) > 1:
+        some = ", ".join(f"{plan.id} ({plan.event_slug})" for plan in found[:5])
+        more = ", …" if len(found) > 5 else ""  # as many as are shown
+        raise NotFound(f"several plans' ids begin with {id_}: {some}{more}")
     return found[0]
 
 
@@ -293,8 +297,12 @@ async def resume_kind(loaded: Loaded, kind: Kind, reason: str) -> bool:
         return bool(await end_of_kind(ledger, kind, reason, SystemClock().now()))
 
 
-async def write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
-    """An operator's word on the state of trading, also before the first run."""
+async def write_down(loaded: Loaded, state: TradingState, reason: str) -> Standing | None:
+    """An operator's word on the state of trading, also before the first run.
+
+    Returns:
+        The halt that a pause would have weakened, and that stays; `None`: it is written down.
+    """
     async with opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
         if ledger.account.startswith("paper:"):
@@ -303,7 +311,11 @@ async def write_down(loaded: Loaded, state: TradingState, reason: str) -> None:
             # A wallet's account is opened with what is in the wallet.
             raise LedgerError(f"there is no account {ledger.account} yet; a live run opens it")
         standing = Standing(state=state, reason=reason, since=now, by_operator=True)
+        before = _overruled(loaded, await ledger.standing())
+        if standing.paused and before.state is TradingState.HALTED and not before.paused:
+            return before
         await ledger.set_standing(standing)
+        return None
 
 
 def _overruled(loaded: Loaded, standing: Standing) -> Standing:

@@ -8,7 +8,7 @@ import httpx
 
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
-from arb.domain.halt import PAUSED, TradingState
+from arb.domain.halt import Standing, TradingState, reason_of_halt, reason_of_pause
 from arb.domain.opportunity import Kind
 from arb.runtime import reads
 from arb.runtime.resets import reset_file
@@ -102,13 +102,19 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
         answer = Answer()
     if answer.document is not None:
         status = answer.document["status"]
-        return Done(status["state"], status["reason"], "api")
+        now = Standing(state=TradingState(status["state"]), reason=status["reason"])
+        note = _kept(now) if name == "pause" and not now.paused else ""
+        return Done(status["state"], status["reason"], "api", note)
     if name == "halt":
-        note = await reads.halt(loaded, reason, unsaid)
-        return Done(TradingState.HALTED.value, reason, "ledger", note or answer.note)
+        note = await reads.halt(loaded, reason_of_halt(reason), unsaid)
+        return Done(
+            TradingState.HALTED.value, reason_of_halt(reason), "ledger", note or answer.note
+        )
     if name == "pause":
-        reason = f"{PAUSED}: {reason}" if reason else PAUSED
-        await reads.write_down(loaded, TradingState.HALTED, reason)
+        reason = reason_of_pause(reason)
+        before = await reads.write_down(loaded, TradingState.HALTED, reason)
+        if before is not None:
+            return Done(before.state.value, before.reason, "ledger", _kept(before))
         return Done(TradingState.HALTED.value, reason, "ledger", answer.note)
     return Done(TradingState.NORMAL.value, reason, "ledger", answer.note)
 
@@ -126,6 +132,12 @@ async def resume_kind(loaded: Loaded, kind: Kind, reason: str) -> tuple[bool, st
     if answer.document is not None:
         return bool(answer.document["changed"]), answer.note
     return await reads.resume_kind(loaded, kind, reason), answer.note
+
+
+def _kept(now: Standing) -> str:
+    """Why a pause changes nothing."""
+    why = f" ({now.why})" if now.why else ""
+    return f"trading is halted already{why}; a pause would weaken that"
 
 
 async def reset_errors(loaded: Loaded) -> str:

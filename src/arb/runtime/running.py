@@ -1,8 +1,11 @@
 """The orchestrator in a process: once, or until told to stop."""
 
+import difflib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import urlsplit
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
@@ -11,7 +14,7 @@ from arb.adapters.telemetry.news_log import NewsLog
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
-from arb.domain.errors import ArbError
+from arb.domain.errors import ArbError, BadVenueData, NotFound
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.control import Control, end_outage
@@ -36,6 +39,10 @@ class CutShort(ArbError):
 
     statistics: Statistics
     still_open: int
+
+
+NEAREST = 3
+"""Events named where one asked for is not there."""
 
 
 async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, Statistics, int]:
@@ -127,7 +134,8 @@ def _pulse(control: Control, observers: Sequence[Observer], *, live: bool) -> Pu
         for observer in observers:
             observer(news)
 
-    return Pulse(clock=control.clock, tell=tell, pause=control.pause if live else None)
+    pause = partial(control.pause, by_operator=False) if live else None
+    return Pulse(clock=control.clock, tell=tell, pause=pause)
 
 
 @asynccontextmanager
@@ -203,8 +211,36 @@ async def scan(loaded: Loaded) -> CycleReport:
         return await ArbitrageOrchestrator(desk, cycle_options(loaded.settings)).detect()
 
 
-async def preview(loaded: Loaded, slug: str) -> tuple[Look, CycleReport]:
-    """What one event would give now, with every gate's verdict."""
+async def preview(loaded: Loaded, event: str) -> tuple[Look, CycleReport]:
+    """What one event would give now, with every gate's verdict.
+
+    Args:
+        loaded: The settings.
+        event: Its slug, or its address on the venue's own page.
+
+    Raises:
+        NotFound: There is no such event; those whose slugs come nearest are named.
+        VenueError: The venue could not be read.
+    """
+    slug = _slug(event)
     async with looking_desk(loaded.settings) as desk:
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
-        return await orchestrator.preview(slug)
+        try:
+            return await orchestrator.preview(slug)
+        except BadVenueData:
+            universe = await desk.catalog.universe()
+            slugs = [one.slug for one in universe.events.values()]
+            if slug in slugs:
+                raise
+        near = difflib.get_close_matches(slug, slugs, NEAREST, cutoff=0.4)
+        named = f"; nearest: {', '.join(near)}" if near else ""
+        raise NotFound(f"no event {slug}{named}")
+
+
+def _slug(event: str) -> str:
+    """The slug in an address such as `https://polymarket.com/event/SLUG/MARKET?tid=1`."""
+    address = urlsplit(event)
+    parts = [part for part in address.path.split("/") if part]
+    if "event" in parts[:-1]:  # a language may stand before it
+        return parts[parts.index("event") + 1].lower()
+    return event.strip().strip("/").lower()

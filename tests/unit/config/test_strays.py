@@ -37,7 +37,7 @@ def _load(folder, content):
         ("=5\n", ".env line 1"),
         (f"OTHER: 5\n{LIMIT}=50\n", ".env line 1"),
         (f"ARB_POLYMARKET__PRIVATE_KEY: {SECRET}\n", "ARB_POLYMARKET__PRIVATE_KEY: there is no ="),
-        (f'{SECRET}: 1\n', ".env line 1"),
+        (f"{SECRET}: 1\n", ".env line 1"),
         (b"\xff\xfeA\x00", ".env cannot be read"),
         (b"A=" + b"x" * 1024 * 1024, ".env cannot be read"),
     ],

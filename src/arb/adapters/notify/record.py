@@ -22,6 +22,8 @@ class Told:
     """When the same was decided on last."""
     again: int = 0
     """How often the same came again, without being told again."""
+    ended_at: datetime | None = None
+    """When what it tells of was over; `None`: it is not, or nobody can say."""
     channels: dict[str, str] = field(default_factory=dict)
     """By channel: `waiting`, `sent`, or what went wrong."""
 
@@ -41,6 +43,7 @@ class Record:
         before = next((one for one in reversed(self._told) if one.alert.key == alert.key), None)
         if (
             before is not None
+            and before.ended_at is None
             and verdict in (Verdict.REPEATED, before.verdict)
             and (verdict is not Verdict.SENT)
         ):
@@ -49,6 +52,12 @@ class Record:
         told = Told(alert=alert, verdict=verdict, at=at, last_at=at)
         self._told.append(told)
         return told
+
+    def end(self, key: str, at: datetime) -> None:
+        """What was told under this key is over."""
+        for told in self._told:
+            if told.alert.key == key and told.ended_at is None:
+                told.ended_at = at
 
     def latest(self, limit: int) -> list[Told]:
         """The latest decisions, newest first."""

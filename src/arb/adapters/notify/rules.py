@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from arb.adapters.notify import wording
-from arb.domain.halt import TradingState
+from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BotChanged,
@@ -93,11 +93,11 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
     """Every condition in words, the most urgent first."""
     part = text(options.volume_part * 100)
     found = [
-        (Level.CRITICAL, "trading is halted"),
+        (Level.CRITICAL, "trading is halted, or has paused itself until somebody resumes it"),
         (Level.CRITICAL, "a trade came to something else than was proved: its kind is stopped"),
         (Level.CRITICAL, f"cash is below ${text(options.balance_low)}"),
         (Level.CRITICAL, "a plan needs a look: shares nobody takes, an exit that failed"),
-        (Level.HIGH, "trading is throttled"),
+        (Level.HIGH, "trading is throttled, or paused until the venue is back"),
         (
             Level.HIGH,
             f"fewer than {text(options.inclusion_rate * 100)} % of the last "
@@ -112,6 +112,7 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         (Level.MEDIUM, f"the day's volume is above {part} % of ${text(options.volume_max)}"),
     ]
     found += [
+        (Level.MEDIUM, "an operator has paused trading"),
         (Level.MEDIUM, "a bot has ended by itself and is started again"),
         (Level.LOW, "a bot is started or stopped"),
         (Level.LOW, "a held position is paid out, a held plan is resolved"),
@@ -125,7 +126,7 @@ def of_news(news: News) -> Alert | None:
     """The alert that news calls for, if any."""
     match news:
         case StateChanged(state=TradingState.HALTED):
-            level, condition, key = Level.CRITICAL, "halted", "state"
+            level, condition, key = _held(news.standing), news.standing.word, "state"
         case StateChanged(state=TradingState.THROTTLED):
             level, condition, key = Level.HIGH, "throttled", "state"
         case Contradicted(found=found):
@@ -151,6 +152,13 @@ def of_news(news: News) -> Alert | None:
         case _:
             return None
     return Alert(level=level, condition=condition, key=key, sentence=wording.say(news))
+
+
+def _held(now: Standing) -> Level:
+    """A pause that a person meant is no emergency, and one that ends by itself needs nobody."""
+    if now.paused and now.by_operator:
+        return Level.MEDIUM
+    return Level.HIGH if now.outage else Level.CRITICAL
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from arb.domain.halt import OUTAGE, TradingState
+from arb.domain.halt import TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BotChanged,
@@ -23,9 +23,10 @@ from arb.domain.report import Statistics
 def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
     """The sentence for news that a person may have to act on; empty for all other news."""
     match news:
-        case StateChanged(state=TradingState.HALTED, reason=reason):
-            mend = "" if reason.startswith(OUTAGE) else " `arb resume` ends it."
-            return f"Trading is halted: {reason or 'no reason given'}.{mend}"
+        case StateChanged(state=TradingState.HALTED):
+            now = news.standing
+            mend = "" if now.outage else " `arb resume` ends it."
+            return f"Trading is {now.word}: {now.why or 'no reason given'}.{mend}"
         case StateChanged(state=TradingState.THROTTLED, reason=reason):
             return f"Trading is throttled: {reason}. It does half the work and recovers by itself."
         case Contradicted(found=found):

@@ -13,10 +13,13 @@ from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import cycles, facts, fills, findings, leaders, plans
-from arb.domain.errors import LedgerError
+from arb.domain.errors import NotFound
 from arb.domain.fact import Fact
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Position
+
+LIKE_MAX = 5
+"""Candidates shown where an id may mean several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +160,16 @@ class LedgerReads:
         """One candidate by its id, or by the beginning of it.
 
         Raises:
-            LedgerError: None has it, or several have.
+            NotFound: None has it, or several have.
         """
         rows = await self.findings_like(id_)
-        if len(rows) != 1:
-            said = "no candidate has" if not rows else "several candidates have"
-            raise LedgerError(f"{said} the id {id_}; `arb opportunities --all` lists them")
+        if not rows:
+            what = f"no candidate has the id {id_}, and no event of the ledger is called so"
+            raise NotFound(f"{what}; `arb opportunities --all` lists them")
+        if len(rows) > 1:
+            some = ", ".join(f"{row.id} ({row.event})" for row in rows[:LIKE_MAX])
+            more = ", …" if len(rows) > LIKE_MAX else ""
+            raise NotFound(f"several candidates' ids begin with {id_}: {some}{more}")
         return rows[0]
 
     async def latest_of_event(self, slug: str) -> FindingRow | None:
@@ -188,11 +195,11 @@ class LedgerReads:
         ]
 
     async def findings_like(self, id_: str) -> list[FindingRow]:
-        """The candidates, two at most, whose id begins so."""
+        """The candidates whose id begins so; one more than are shown, at most."""
         wanted = (
             select(findings)
             .where(findings.c.account == self._account, findings.c.id.startswith(id_))
-            .limit(2)
+            .limit(LIKE_MAX + 1)
         )
         return [_finding(row) for row in await self._rows(wanted)]
 

@@ -1,7 +1,7 @@
 """News as sentences: one wording for every channel. Pure."""
 
 from arb.domain.decision import Approved, Refused
-from arb.domain.halt import TradingState
+from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BooksFetched,
@@ -82,9 +82,8 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return _BOT_LEVELS.get(how, "INFO"), f"Bot {bot} is {how}: {detail}"
         case Trouble(problem=problem):
             return "ERROR", f"{problem.where}: {problem.what}"
-        case StateChanged(state=state, reason=reason):
-            level = "CRITICAL" if state is TradingState.HALTED else "WARNING"
-            return level, f"Trading is {state}: {reason or 'all limits are far away again'}"
+        case StateChanged():
+            return _state(news.standing)
         case Contradicted(found=found):
             return "CRITICAL", f"{found.sentence}; once you have looked, `{found.command}`"
         case KindResumed(kind=kind, reason=reason):
@@ -97,6 +96,14 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return "WARNING", f"A cycle was skipped: {reason}"
         case Stopped(statistics=statistics):
             return "INFO", f"Stopped after {statistics.cycles} cycles"
+
+
+def _state(now: Standing) -> tuple[str, str]:
+    """What needs a person to go on is critical; a pause that was meant, or that ends, is not."""
+    bad = now.state is TradingState.HALTED and not now.outage
+    level = "CRITICAL" if bad and not (now.paused and now.by_operator) else "WARNING"
+    nothing = "no reason given" if bad else "all limits are far away again"
+    return level, f"Trading is {now.word}: {now.why or nothing}"
 
 
 def spoken(news: News, *, live: bool) -> tuple[str, str]:
