@@ -317,7 +317,7 @@ async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(ser
         await _tick_often(served, _in_trouble, 10)
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
         halted = (await client.get("/api/v1/alerts")).json()[0]
-        assert (halted["level"], halted["condition"]) == ("critical", "halted")
+        assert (halted["level"], halted["condition"]) == ("critical", "paused")
         assert "10 cycles in a row failed" in halted["text"]
         await _tick_often(served, _well, 5)
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
