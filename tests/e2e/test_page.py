@@ -173,9 +173,11 @@ def test_an_operator_sees_pauses_resumes_and_halts(browser, running):
     assert _plans(page) == plans
     _shoot(page, "paused", folder)
 
+    page.wait_for_selector("#alerts li:has-text('Trading is paused'):has-text('MEDIUM')")
     page.click("#resume")
     page.click("#confirm-yes")
     page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+    page.wait_for_selector("#alerts li:has(s:has-text('Trading is paused')):has-text('ended')")
     newer = f"#plans tbody tr:first-child:not([data-id='{plans[0]}'])"
     page.wait_for_selector(newer, timeout=PATIENCE_MS)
 
@@ -257,6 +259,90 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
     assert [(one["action"], one["bot"], one["reason"]) for one in done] == [
         ("bot/stop", "atom", "too slow"), ("bot/start", "atom", ""),
     ]  # fmt: skip
+
+
+def _age(page):
+    return page.inner_text("#age")
+
+
+def test_it_says_how_old_it_is_and_turns_stale_when_nothing_is_heard(browser, running):
+    """A process that is stopped keeps its socket open, and says nothing: so does a cut network."""
+    address, _, folder = running
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    _enter(page, address)
+    page.wait_for_selector(
+        "#age:text-matches('^updated [0-9]+ s ago · last cycle ended [0-9]+ s ago$')",
+        timeout=PATIENCE_MS,
+    )
+    pid = int((folder / "arb.db.lock").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # Three reads at the least interval of two seconds, and as long as one is waited for.
+        page.wait_for_selector("#health.is-stale:has-text('stale')", timeout=PATIENCE_MS)
+        assert re.match(r"what is shown is \d+ s old", _age(page))
+        assert page.title() == "stale · arb"
+        assert page.locator("main.stale").count() == 1
+        page.wait_for_selector("#age:has-text('no answer within 10 s')", timeout=PATIENCE_MS)
+        _shoot(page, "stale", folder, whole=False)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+    page.wait_for_selector("#age:has-text('updated')", timeout=PATIENCE_MS)
+    assert page.locator("main.stale").count() == 0
+    context.set_offline(True)
+    page.wait_for_selector("#health.is-stale", timeout=PATIENCE_MS)
+    page.wait_for_selector("#age:has-text('cannot be reached')", timeout=PATIENCE_MS)
+    context.set_offline(False)
+    page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+    context.close()
+
+
+def test_many_tabs_read_once_a_beat_and_who_must_wait_says_so(browser, tmp_path):
+    with _running(tmp_path, "moving", ARB_API__REQUESTS_PER_MINUTE="120") as (address, _, _):
+        tabs, asked, refused = [], [], []
+        for _ in range(4):
+            page = browser.new_context().new_page()
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("response", lambda answer: refused.append(answer.status))
+            _enter(page, address)
+            tabs.append(page)
+        del asked[:]
+        began = time.monotonic()
+        while time.monotonic() - began < 20:
+            tabs[0].wait_for_timeout(500)
+        seconds = time.monotonic() - began
+        reads = [url for url in asked if "/api/v1/" in url]
+        assert {url.rpartition("/api/v1")[2] for url in reads} <= {"/overview", "/stream/ticket"}
+        assert len(reads) <= len(tabs) * (seconds / 2 + 2)
+        # Far more is asked for than may be: what is refused is said, and its age goes on.
+        for page in tabs:
+            page.evaluate(
+                "setInterval(() => { for (let n = 0; n < 20; n++) get('/bot/status').catch(() => 0); }, 500)"
+            )
+        tabs[0].wait_for_selector("#age.bad:has-text('too many requests')", timeout=PATIENCE_MS)
+        assert 429 in refused
+        tabs[0].wait_for_selector("#health.is-stale", timeout=PATIENCE_MS)
+        for page in tabs:
+            page.context.close()
+
+
+def test_who_may_only_look_is_offered_no_command(browser, running):
+    address, env, folder = running
+    made = arb("api", "token", "viewer", "--role", "read", env=env, cwd=folder)
+    page = browser.new_context().new_page()
+    page.goto(address + "/")
+    page.fill("#token", made.stdout.strip())
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+    why = "needs the role operate; the token viewer has the role read"
+    for name in ("pause", "resume", "halt"):
+        assert page.is_disabled(f"#{name}")
+        assert page.get_attribute(f"#{name}", "title") == why
+    page.wait_for_selector("#bots tbody button", timeout=PATIENCE_MS)
+    assert page.locator("#bots tbody button:not([disabled])").count() == 0
+    assert page.locator("#bots tbody button").first.get_attribute("title") == why
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

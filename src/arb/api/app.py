@@ -50,6 +50,8 @@ class ApiOptions:
 
     gate: GateOptions
     exchange: str = "polymarket"
+    interval_seconds: float = 30.0
+    """Between cycles: who looks is told, so that it knows when something is late."""
     queue_max: int = QUEUE_MAX
     """News that one WebSocket client may leave unread."""
 
@@ -78,6 +80,7 @@ def create_app(
         executed=executed,
         tickets=Tickets(clock),
         exchange=options.exchange,
+        interval_seconds=options.interval_seconds,
         bots=bots,
         alerts=alerts,
     )

@@ -216,3 +216,24 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Alive": {"status": "ok"},
     "Ready": {"ready": True},
 }
+
+EXAMPLES["You"] = {"name": "grafana", "role": "read"}
+EXAMPLES["Overview"] = {
+    "you": EXAMPLES["You"],
+    "interval_seconds": 30.0,
+    "cycle_age_seconds": 12.5,
+    "status": EXAMPLES["Status"],
+    "health": EXAMPLES["Health"],
+    "portfolio": EXAMPLES["Portfolio"],
+    **{
+        name: [EXAMPLES[model]]
+        for name, model in (
+            ("plans", "Plan"),
+            ("positions", "Position"),
+            ("profit", "Profit"),
+            ("cycles", "Cycle"),
+            ("alerts", "Alert"),
+            ("bots", "Bot"),
+        )
+    },
+}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from arb.api import schemas
 from arb.api.auth import Role
 from arb.api.guarded import GuardedRoute, needs
-from arb.api.routes import Here, Id
+from arb.api.routes import Here, Id, Who, get_health, get_status
 from arb.engine.control import Unheard
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
@@ -132,3 +132,26 @@ async def alerts(here: Here, limit: Limit = 50) -> Any:
 async def audit(here: Here, limit: Limit = 50) -> Any:
     """The latest commands: who, what, why, before and after."""
     return list(here.audit.recent)[::-1][:limit]
+
+
+@router.get("/overview", response_model=schemas.Overview, tags=["operation"], **READ)
+async def overview(here: Here, who: Who) -> Any:
+    """Everything that the page shows, in one answer, and how old its latest cycle is."""
+    report, now = here.control.watch.last_report, here.control.clock.now()
+    age = None
+    if report is not None:
+        age = (now - report.started_at).total_seconds() - report.duration_ms / 1000
+    return {
+        "you": {"name": who.name, "role": who.role.value},
+        "interval_seconds": here.interval_seconds,
+        "cycle_age_seconds": None if age is None else max(age, 0.0),
+        "status": await get_status(here),
+        "health": await get_health(here),
+        "portfolio": await portfolio(here),
+        "plans": await plans(here, limit=20),
+        "positions": await positions(here),
+        "profit": await profit(here),
+        "cycles": await cycles(here),
+        "alerts": await alerts(here),
+        "bots": await bots(here),
+    }

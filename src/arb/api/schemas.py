@@ -319,6 +319,30 @@ class Bot(Model):
     )
 
 
+class You(Model):
+    """Whose token it is, and what it may do."""
+
+    name: str
+    role: Literal["read", "operate", "trade"]
+
+
+class Overview(Model):
+    """What the page shows."""
+
+    you: You
+    interval_seconds: float = Field(description="Between cycles.")
+    cycle_age_seconds: float | None = Field(description="Since the last cycle ended.")
+    status: Status
+    health: Health
+    portfolio: Portfolio
+    plans: list[Plan]
+    positions: list[Position]
+    profit: list[Profit]
+    cycles: list[Cycle]
+    alerts: list[Alert]
+    bots: list[Bot]
+
+
 class Executed(Model):
     """What looking at the event came to."""
 

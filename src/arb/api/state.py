@@ -62,6 +62,8 @@ class Served:
     tickets: Tickets
     executed: Executed
     exchange: str
+    interval_seconds: float = 30.0
+    """Between cycles."""
     bots: Bots | None = None
     alerts: Alerts | None = None
 

@@ -153,11 +153,12 @@ async def serving(
         found.control,
         recent,
         ApiOptions(
+            interval_seconds=loaded.settings.arbitrage.scan_interval,
             gate=GateOptions(
                 hosts=allowed_hosts(options.host, options.allowed_hosts),
                 requests_per_minute=options.requests_per_minute,
                 open_metrics=options.open_metrics and is_loopback(options.host),
-            )
+            ),
         ),
         tokens=tokens,
         bus=bus,

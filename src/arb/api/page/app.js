@@ -4,13 +4,18 @@
 const API = "/api/v1";
 const KEY = "arb-token";
 const SVG = "http://www.w3.org/2000/svg";
-const MARKS = { healthy: "✓", degraded: "▲", unhealthy: "✕", paused: "❚❚", stopped: "■", halted: "■" };
-const REFRESH_MS = 2000;
+const MARKS = { stale: "?", healthy: "✓", degraded: "▲", unhealthy: "✕", paused: "❚❚", stopped: "■", halted: "■" };
+const REFRESH_MS = 2000;   // the page reads no more often than this
+const BEAT_MS = 10000;     // … and no more seldom, while somebody looks
+const HIDDEN_MS = 30000;   // in a tab that nobody sees
+const ANSWER_MS = 10000;
+const BEATS_STALE = 3;     // so many reads that came to nothing make what is shown stale
 const LATEST = 20;
 const KEPT = 50;
 
 const $ = (id) => document.getElementById(id);
-const state = { status: null, health: null, opportunities: [], quality: [], seq: 0, socket: null, wait: 1000, due: 0, timer: null, last: null };
+const state = { status: null, health: null, opportunities: [], quality: [], seq: 0, socket: null, wait: 1000, due: 0, timer: null, next: 0, reading: false, again: false, last: null,
+  read: 0, every: BEAT_MS, cycleAge: null, you: null, error: "", patience: 0, connected: false };
 
 function h(tag, attributes, ...children) {
   const node = document.createElement(tag);
@@ -52,17 +57,20 @@ class Denied extends Error {}
 async function call(method, path, body) {
   const token = sessionStorage.getItem(KEY);
   if (!token) throw new Denied("no token");
-  const options = { method, headers: { authorization: "Bearer " + token }, cache: "no-store" };
+  const options = { method, headers: { authorization: "Bearer " + token }, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) };
   if (body !== undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const answer = await fetch(API + path, options);
+  let answer;
+  try { answer = await fetch(API + path, options); } catch (error) { throw new Error(error.name === "TimeoutError" ? "no answer within " + ANSWER_MS / 1000 + " s" : "the orchestrator cannot be reached"); }
   const document_ = await answer.json().catch(() => ({}));
   if (answer.ok) return document_;
   const message = document_.error ? document_.error.message : "the API answered " + answer.status;
   if (answer.status === 401) throw new Denied(message);
-  throw new Error(message);
+  const refused = new Error(message);
+  if (answer.status === 429) refused.wait = 1000 * (Number(answer.headers.get("retry-after")) || 1);
+  throw refused;
 }
 
 const get = (path) => call("GET", path);
@@ -174,7 +182,7 @@ function fate(alert) {
 
 function drawAlerts(rows) {
   redraw("alerts", rows.length ? h("ul", { class: "list" }, rows.map((row) => h("li", {},
-    h("time", { datetime: row.at }, clock(row.at)), h("span", { class: "level " + row.level }, row.level.toUpperCase()), row.text,
+    h("time", { datetime: row.at }, clock(row.at)), h("span", { class: "level " + row.level }, row.level.toUpperCase()), row.ended_at ? [h("s", {}, row.text), " ended " + clock(row.ended_at)] : row.text,
     h("div", { class: "fate" }, fate(row))))) : empty("No alert since the start."));
 }
 
@@ -188,13 +196,13 @@ const BOT_MARKS = { running: ["✓", "yes"], restarting: ["▲", "warn"], stoppe
 
 function botState(row) {
   const [mark, kind] = BOT_MARKS[row.status] || ["?", ""];
-  return h("span", { class: "verdict " + kind }, mark + " " + (row.gave_up ? "gave up" : row.status));
+  return h("span", { class: "verdict " + kind }, mark + " " + (row.gave_up ? "gave up" : row.status) + (row.off_routes ? ", off its routes" : ""));
 }
 
 function botCommand(row) {
   if (row.status === "script") return "run once a command";
   const name = row.is_running || row.status === "restarting" ? "stop" : "start";
-  return h("button", { type: "button", class: "small", "aria-label": name + " " + row.bot_id, onclick: () => ask(botCommands(row.bot_id)[name]) }, name === "stop" ? "■ Stop" : "▶ Start");
+  return h("button", { type: "button", class: "small", "aria-label": name + " " + row.bot_id, disabled: mayNot() !== "", title: mayNot() || null, onclick: () => ask(botCommands(row.bot_id)[name]) }, name === "stop" ? "■ Stop" : "▶ Start");
 }
 
 const botWork = (row) => row.work.map((one) => one.event || one.plan).join(", ") || (row.is_running ? "waits" : row.last_exit || "–");
@@ -298,54 +306,95 @@ function drawCycles(rows) {
 function drawState() {
   const status = state.status, health = state.health;
   if (!status || !health) return;
-  const halted = status.paused && !status.reason.startsWith("paused") && health.status !== "stopped";
-  const word = halted ? "halted" : health.status;
+  const pause = status.reason === "paused" || status.reason.startsWith("paused: ");
+  const halted = status.paused && !pause && health.status !== "stopped";
+  const old = staleness();
+  const word = old ? "stale" : halted ? "halted" : health.status;
   const pill = $("health");
   pill.className = "pill is-" + word;
   pill.querySelector(".mark").textContent = MARKS[word] || "?";
   if (pill.querySelector(".word").textContent !== word) pill.querySelector(".word").textContent = word;
   $("why").textContent = health.reasons.length ? health.reasons.join("; ") : status.state === "throttled" ? "throttled: " + status.reason : "";
   $("mode").textContent = status.paper_trading ? "paper" : "LIVE";
-  $("pause").disabled = status.paused || !status.running;
-  $("resume").disabled = !status.paused;
-  $("halt").disabled = status.paused && halted;
+  const against = mayNot();
+  for (const [name, off] of [["pause", status.paused || !status.running], ["resume", !status.paused], ["halt", status.paused && halted]]) {
+    $(name).disabled = off || against !== "";
+    $(name).title = against;
+  }
   $("looking").textContent = "Strategies: " + (status.strategies.map((one) => words(one.name)).join(", ") || "none") + " · account " + status.account;
   document.title = word + " · arb";
+  $("main").classList.toggle("stale", old);
   if (health.requests) drawVenue(health);
 }
+
+// Why this token may give no command; empty: it may.
+function mayNot() {
+  const you = state.you;
+  return you && you.role === "read" ? "needs the role operate; the token " + you.name + " has the role read" : "";
+}
+
+// What is shown is as old as the last answer that was read whole: a stream that is silent, or a
+// socket that is open, says nothing about a process that is frozen.
+function staleness() {
+  const beat = document.hidden ? HIDDEN_MS : state.every;
+  return state.read > 0 && Date.now() - state.read > BEATS_STALE * beat;
+}
+
+function drawAge() {
+  const seconds = state.read ? Math.max(0, Math.round((Date.now() - state.read) / 1000)) : null;
+  const old = staleness();
+  const parts = [seconds === null ? "nothing read yet" : old ? "what is shown is " + span(seconds) + " old" : "updated " + span(seconds) + " ago"];
+  if (state.cycleAge !== null) parts.push("last cycle ended " + span(Math.round(state.cycleAge + seconds)) + " ago");
+  if (state.error) parts.push(state.error);
+  else if (!state.connected && state.read) parts.push("no stream, asking instead");
+  $("age").textContent = parts.join(" · ");
+  $("age").className = old || state.error ? "age bad" : "age";
+  if (old !== $("main").classList.contains("stale")) drawState();
+}
+
+const span = (seconds) => seconds < 120 ? seconds + " s" : seconds < 7200 ? Math.round(seconds / 60) + " min" : Math.round(seconds / 3600) + " h";
 
 function drawStream(text) {
   const cycle = state.last ? " · cycle " + state.last.cycle + " took " + state.last.duration_ms + " ms" : "";
   $("stream").textContent = text + cycle;
 }
 
-async function refreshState() {
-  [state.status, state.health] = await Promise.all([get("/bot/status"), get("/bot/health")]);
-  drawState();
-}
-
 async function refresh() {
-  const [held, plans, positions, profit, cycles, alerts, bots] = await Promise.all([
-    get("/portfolio"), get("/plans?limit=20"), get("/portfolio/positions"), get("/portfolio/profit?limit=1000"),
-    get("/cycles?limit=50"), get("/alerts?limit=50"), get("/arbitrage/bots"), refreshState(),
-  ]);
-  drawTiles(held); drawPlans(plans); drawPositions(positions); drawProfit(profit); drawCycles(cycles); drawAlerts(alerts); drawBots(bots);
+  const all = await get("/overview");
+  state.status = all.status; state.health = all.health; state.you = all.you; state.cycleAge = all.cycle_age_seconds;
+  state.read = Date.now(); state.error = ""; state.patience = 0;
+  state.every = Math.min(BEAT_MS, Math.max(REFRESH_MS, 1000 * all.interval_seconds));
+  drawState(); drawAge();
+  drawTiles(all.portfolio); drawPlans(all.plans); drawPositions(all.positions); drawProfit(all.profit); drawCycles(all.cycles); drawAlerts(all.alerts); drawBots(all.bots);
   if ($("detail").open && state.following) await planDetail(state.following);
 }
 
-function refreshSoon() {
-  if (state.timer) return;
-  const wait = Math.max(0, state.due - Date.now());
-  state.timer = setTimeout(async () => {
-    state.timer = null;
-    state.due = Date.now() + REFRESH_MS;
-    try { await refresh(); } catch (error) { failed(error); }
-  }, wait);
+// One read at a time, soon after news and at every beat; who is asked to wait waits.
+function refreshSoon(wait = 0) {
+  if (document.hidden && wait < state.every) wait = HIDDEN_MS;
+  const at = Math.max(Date.now() + wait, state.due);
+  if (state.reading) { state.again = state.again || wait === 0; return; }
+  if (state.timer && state.next <= at) return;
+  clearTimeout(state.timer);
+  state.next = at;
+  state.timer = setTimeout(readNow, at - Date.now());
+}
+
+async function readNow() {
+  clearTimeout(state.timer);
+  state.timer = null;
+  if (state.reading) return;
+  state.reading = true; state.again = false;
+  state.due = Date.now() + REFRESH_MS;
+  try { await refresh(); } catch (error) { failed(error); } finally { state.reading = false; }
+  refreshSoon(state.again && !state.patience ? 0 : Math.max(state.every, state.patience));
 }
 
 function failed(error) {
   if (error instanceof Denied) { signIn(sessionStorage.getItem(KEY) ? "This token is not accepted." : ""); return; }
-  drawStream("Not connected: " + error.message);
+  state.error = error.message;
+  state.patience = error.wait ? Math.min(Math.max(error.wait, 2 * state.patience, REFRESH_MS), HIDDEN_MS) : 0;
+  drawAge();
 }
 
 // ── The stream ───────────────────────────────────────────────────────────────────────────────
@@ -358,7 +407,7 @@ async function connect() {
   const socket = new WebSocket(scheme + location.host + "/ws/arbitrage", ["arb.v1", "ticket." + ticket]);
   state.socket = socket;
   socket.onmessage = (event) => hear(JSON.parse(event.data));
-  socket.onclose = () => { drawStream("Not connected; trying again"); $("health").className = "pill"; $("health").querySelector(".word").textContent = "no connection"; $("health").querySelector(".mark").textContent = "?"; again(); };
+  socket.onclose = () => { state.connected = false; drawStream("Not connected; trying again"); drawAge(); again(); };
 }
 
 function again() {
@@ -368,10 +417,9 @@ function again() {
 
 function hear(message) {
   if (message.type === "snapshot") {
-    state.seq = message.seq; state.wait = 1000;
-    state.status = message.data.status; state.health = message.data.health;
+    state.seq = message.seq; state.wait = 1000; state.connected = true;
     state.opportunities = message.data.opportunities;
-    drawStream("Live"); drawState(); drawOpportunities(); drawQuality(); refreshSoon();
+    drawStream("Live"); drawOpportunities(); drawQuality(); refreshSoon();
     return;
   }
   if (message.seq !== state.seq + 1) { connect(); return; }
@@ -387,8 +435,7 @@ function hear(message) {
     drawQuality();
   } else if (message.type === "cycle_ended") {
     state.last = data; drawStream("Live"); refreshSoon();
-  } else if (["plan_started", "plan_ended", "trouble"].includes(message.type)) refreshSoon();
-  else if (message.type === "state") refreshState().catch(failed);
+  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "cycle_failed"].includes(message.type)) refreshSoon();
 }
 
 // ── Dialogs ──────────────────────────────────────────────────────────────────────────────────
@@ -503,8 +550,8 @@ $("confirm-form").addEventListener("submit", async (event) => {
   try {
     await call("POST", event.target.dataset.path, { reason: $("reason").value.trim() });
     $("confirm").close();
-    await refreshState();
-    refreshSoon();
+    state.due = 0;
+    await readNow();
   } catch (error) {
     $("confirm-error").textContent = error.message;
   } finally { $("confirm-yes").disabled = false; }
@@ -519,7 +566,7 @@ $("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   sessionStorage.setItem(KEY, $("token").value.trim());
   try {
-    await refreshState();
+    await refresh();
   } catch (error) { $("sign-in-error").textContent = error instanceof Denied ? "This token is not accepted." : error.message; return; }
   $("token").value = "";
   $("sign-in").close();
@@ -530,7 +577,9 @@ $("leave").addEventListener("click", () => { sessionStorage.removeItem(KEY); loc
 function begin() {
   $("leave").hidden = false;
   connect();
-  setInterval(() => refreshState().catch(failed), 15000);
+  refreshSoon();
+  setInterval(drawAge, 1000);
+  addEventListener("visibilitychange", () => { if (!document.hidden) { drawAge(); refreshSoon(); } });
 }
 
 if (sessionStorage.getItem(KEY)) begin();
