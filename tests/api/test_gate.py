@@ -365,7 +365,8 @@ def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
         assert role == exceptions.get(path.rpartition("/")[2], expected), path
     document = description(_application())
     shapes = document["components"]["schemas"]
-    assert set(shapes) == set(EXAMPLES)
+    # An enumeration is its own example.
+    assert {name for name, shape in shapes.items() if "enum" not in shape} == set(EXAMPLES)
     for name, example in EXAMPLES.items():
         getattr(schemas, name).model_validate(example, strict=True)
         assert shapes[name]["examples"] == [example]

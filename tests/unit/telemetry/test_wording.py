@@ -9,8 +9,10 @@ import pytest
 from arb.adapters.telemetry.wording import details, say
 from arb.bootstrap import cycle_options, paper_desk
 from arb.domain import news as told
+from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import TradingState
+from arb.domain.market import POLYMARKET
 from arb.domain.money import Shares, Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Unproven
@@ -42,6 +44,18 @@ async def heard(tmp_path):
         told.BotChanged("atom", "restarting", "exit code 3"),
         told.PaidOut(plan, "slug", "YES", Shares(Decimal(3)), Usd(Decimal(3))),
         told.PlanResolved(plan, report),
+        told.Contradicted(
+            Contradiction(
+                key="k",
+                venue=POLYMARKET,
+                kind=plan.kind,
+                about=plan.id,
+                believed="bring $3",
+                seen="it brought $2",
+                at=plan.approved_at,
+            )
+        ),
+        told.KindResumed(plan.kind, "looked at"),
     ]
 
 
