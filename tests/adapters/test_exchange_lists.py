@@ -151,3 +151,16 @@ async def test_the_history_of_a_price_is_kept_and_ends_with_now():
         assert answer.json() == {
             "error": "invalid filters: 'startTs' and 'endTs' interval is too long"
         }
+
+
+async def test_what_strict_schemas_of_others_need_is_there():
+    async with venue("demo") as at:
+        events = (await at.http.get("/events", params={"limit": 500, "version": "v1"})).json()
+        for event in events:
+            assert all(market["marketMakerAddress"] == "" for market in event["markets"])
+        market = at.market()
+        clob = (await at.http.get(f"/clob-markets/{market.padded_id}")).json()
+        assert {"r", "ibce", "oas", "gst", "fd", "nr"} <= clob.keys()
+        told = (await at.http.get("/v2/approvals", params={"user": "0x" + "1" * 40})).json()
+        rows = told["data"]["contracts"]
+        assert {row["feature"] for row in rows} == {"trading", "perps", "auto-redeem"}

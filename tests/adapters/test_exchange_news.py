@@ -134,9 +134,13 @@ async def test_an_empty_side_has_no_best_price():
     async with venue() as at:
         market = at.market()
         async with watching(at, market.yes) as (socket, _):
-            await at.control(book={"token": market.yes, "bids": [["0.41", "100"]], "asks": []})
-            changes = (await said(socket, "price_change"))["price_changes"]
-        assert {(one["best_bid"], one["best_ask"]) for one in changes} == {("0.41", "")}
+            for bids, asks, best in (
+                ([["0.41", "100"]], [], ("0.41", "")),
+                ([], [["0.45", "100"]], ("", "0.45")),
+            ):
+                await at.control(book={"token": market.yes, "bids": bids, "asks": asks})
+                changes = (await said(socket, "price_change"))["price_changes"]
+                assert {(one["best_bid"], one["best_ask"]) for one in changes} == {best}
 
 
 async def test_a_killed_order_is_told_to_its_owner_in_dollars_and_kept_nowhere():

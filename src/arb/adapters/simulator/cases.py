@@ -215,6 +215,7 @@ def three_outcomes(slug: str) -> dict[str, object]:
         "closed": False,
         "acceptingOrders": True,
         "negRisk": True,
+        "marketMakerAddress": "",
     }
 
 

@@ -5,6 +5,7 @@ PLATFORM.md §1.5 and §2.2.
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from arb.adapters.simulator import wire
@@ -182,9 +183,13 @@ def builder_trades(
             "fee": _amount(fee),
             "feeUsdc": _amount(fee),
             "err_msg": None,
-            "createdAt": None,
-            "updatedAt": None,
+            "createdAt": _iso(one.unix),
+            "updatedAt": _iso(one.updated),
         }
+
+
+def _iso(unix: int) -> str:
+    return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _outcome(market: SimMarket, token: str) -> str:
