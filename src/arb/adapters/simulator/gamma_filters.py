@@ -95,7 +95,9 @@ def events(found: Iterable[SimEvent], asked: QueryParams) -> list[SimEvent]:
     words = asked.get("title_search", "").lower()
     if words:
         checks.append(lambda e: words in e.title.lower())
-    return [one for one in found if all(check(one) for check in checks)]
+    for check in checks:
+        found = [one for one in found if check(one)]
+    return list(found)
 
 
 def markets(found: Iterable[tuple[SimEvent, SimMarket]], asked: QueryParams) -> list[SimMarket]:
@@ -123,12 +125,12 @@ def markets(found: Iterable[tuple[SimEvent, SimMarket]], asked: QueryParams) -> 
     least = _number(asked, "rewards_min_size")
     if least is not None:
         checks.append(lambda m: m.rewards is not None and m.rewards.min_size >= least)
-    of_event = _tags(asked, lambda e: e.tags)
-    return [
-        market
-        for event, market in found
-        if all(check(market) for check in checks) and all(check(event) for check in of_event)
-    ]
+    for of_event in _tags(asked, lambda e: e.tags):
+        found = [pair for pair in found if of_event(pair[0])]
+    kept = [market for _, market in found]
+    for check in checks:
+        kept = [market for market in kept if check(market)]
+    return kept
 
 
 def ordered(found: list[T], asked: QueryParams, keys: dict[str, Key[T]], now: float) -> list[T]:

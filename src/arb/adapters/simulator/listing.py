@@ -1,6 +1,6 @@
 """What the embedded exchange lists: markets, events, and the state of each."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from arb.domain.fees import FeeSchedule
 from arb.domain.market import Side
 from arb.domain.money import MICRO, from_micro
 
+NOTHING = Decimal(0)
 START, END = "2026-01-01T00:00:00Z", "2026-12-31T12:00:00Z"
 
 
@@ -181,8 +182,10 @@ class SimEvent:
     series: Series | None = None
 
 
-def traded(prints: Iterable[Print], since: float = 0) -> Decimal:
+def traded(prints: Sequence[Print], since: float = 0) -> Decimal:
     """The dollars of trades since a time in Unix seconds."""
+    if not prints:
+        return NOTHING
     worth = (one.price * one.size // MICRO for one in prints if one.unix >= since)
     return from_micro(sum(worth))
 

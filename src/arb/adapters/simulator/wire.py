@@ -37,7 +37,7 @@ def compact(document: Any) -> bytes:
 
 def market(listed: SimMarket, now: float) -> dict[str, Any]:
     """A Gamma market at a time in Unix seconds."""
-    bid, ask = quotes(listed)
+    (bid, ask), rests, volume = quotes(listed), liquidity(listed), listed.volume
     said = listed.proposal if listed.resolution is None else listed.resolution
     middle = (bid + ask) / 2 if said is None else said
     prices = [text(middle), text(1 - middle)][: len(listed.outcomes)]
@@ -69,11 +69,11 @@ def market(listed: SimMarket, now: float) -> dict[str, Any]:
         "bestAsk": number(ask),
         "spread": number(ask - bid),
         "lastTradePrice": number(from_micro(listed.last.price)) if listed.last else 0,
-        "volume": text(listed.volume),
-        "volumeNum": number(listed.volume),
+        "volume": text(volume),
+        "volumeNum": number(volume),
         "volume24hr": number(traded(listed.prints, now - DAY)),
-        "liquidity": text(liquidity(listed)),
-        "liquidityNum": number(liquidity(listed)),
+        "liquidity": text(rests),
+        "liquidityNum": number(rests),
         "umaResolutionStatus": oracle_status(listed),
         "groupItemTitle": listed.question,
         "description": f"This market resolves to Yes if the answer to {listed.slug} is yes.",
