@@ -7,6 +7,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
+from arb.adapters.simulator.chain import ChainApi
 from arb.cli.output import render_report
 from arb.runtime.running import run_once
 from tests.conftest import exchange_at, settings_for
@@ -98,6 +99,24 @@ async def test_an_outcome_that_only_the_chain_knows_of_bars_the_set_and_is_an_al
     assert len(alarms) == len(sets) == len(usual[1])
     assert all("the chain counts" in one["detail"] for one in alarms)
     assert _same_but_yes_sets(report, usual)
+
+
+@pytest.mark.parametrize("hidden", [0, 1])
+async def test_the_exchange_counts_without_the_libraries_of_live_trading(
+    tmp_path, usual, monkeypatch, hidden
+):
+    """The base install has none of them, and its demo buys the same sets."""
+
+    def missing(_self):
+        raise ImportError("eth_abi")
+
+    monkeypatch.setattr(ChainApi, "_made", missing)
+    report = await _run(tmp_path, Chain(), **({"hidden_questions": 1} if hidden else {}))
+    sets = [one for one in _of(report, "negrisk_yes") if one["event"] != "cheap-yes-v2"]
+    if hidden:
+        assert "chain_count_differs" in {one["reason"] for one in sets}
+    else:
+        assert _said(sets) == _said(usual[1])
 
 
 async def test_a_market_that_the_listing_leaves_out_is_missed(tmp_path, usual):

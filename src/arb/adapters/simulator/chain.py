@@ -1,7 +1,7 @@
 """The chain side of the embedded exchange over HTTP: a node, a relayer, and what is really there.
 
-Signatures need the libraries of the `live` extra. Without them the endpoints answer 501 and the
-rest of the exchange works as ever.
+Signatures need the libraries of the `live` extra. Without them the endpoints answer 501, but for
+the node, which still counts an event's questions, and the rest of the exchange works as ever.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from arb.adapters.simulator.bank import Act, Bank, NotPossible
 from arb.adapters.simulator.chain_conduct import ChainConduct
 from arb.adapters.simulator.chain_keys import Keys
+from arb.adapters.simulator.chain_questions import count_only
 from arb.adapters.simulator.exchange import Exchange
 from arb.adapters.simulator.places import PLACES
 from arb.domain.money import from_micro, text, to_micro
@@ -79,8 +80,6 @@ class ChainApi:
     async def rpc(self, request: Request) -> Response:
         """`POST /rpc`: one question or a batch."""
         parts = self._ready()
-        if parts is None:
-            return JSONResponse({"error": MISSING}, 501)
         if self.conduct.rpc_down:
             return JSONResponse({"error": "service unavailable"}, 503)
         if self._chance.random() < self.conduct.rpc_429:
@@ -89,6 +88,9 @@ class ChainApi:
             asked = msgspec.json.decode(await request.body())
         except msgspec.MsgspecError:
             asked = None
+        if parts is None:
+            counted = count_only(self.exchange, self.conduct, asked)
+            return JSONResponse(counted or {"error": MISSING}, 200 if counted else 501)
         if isinstance(asked, list) and len(asked) <= BATCH_MAX:
             return JSONResponse([parts.node.answer(one) for one in asked])
         return JSONResponse(parts.node.answer(asked))

@@ -12,9 +12,10 @@ from eth_utils.crypto import keccak
 
 from arb.adapters.simulator.bank import Act, Bank, NotPossible
 from arb.adapters.simulator.chain_conduct import ChainConduct
+from arb.adapters.simulator.chain_questions import Question, questions
 from arb.adapters.simulator.chain_tokens import Handler, Reverts, Tokens
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.listing import SimEvent, SimMarket
+from arb.adapters.simulator.listing import SimMarket
 from arb.adapters.simulator.places import ORACLE, PLACES, VAULT, Places
 from arb.adapters.simulator.positions import NO, YES, outcomes_of, position
 from arb.domain.money import MICRO
@@ -23,15 +24,6 @@ SELECTOR_BYTES, WORD = 4, 32
 REDEEMING = "0x00000000000000000000000000000000000000fd"
 """Takes what is redeemed while it is paid out."""
 RESULT_MISSING = "result for condition not received yet"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question of a neg-risk event, as the chain counts them."""
-
-    condition: str
-    yes: str
-    no: str
 
 
 @dataclass(slots=True)
@@ -80,14 +72,7 @@ class Contracts:
 
     def questions(self, market_id: str) -> list[Question]:
         """The questions of a neg-risk event, in the chain's order."""
-        event = self._event(market_id)
-        if event is None:
-            return []
-        listed = [Question(m.condition_id, m.yes, m.no) for m in event.markets]
-        if self.conduct.questions == "reversed":
-            listed.reverse()
-        hidden = [_hidden(market_id, number) for number in range(self.conduct.hidden_questions)]
-        return listed + hidden
+        return questions(self.exchange, self.conduct, market_id)
 
     def _table(self) -> dict[tuple[str, bytes], tuple[list[str], Handler, int]]:
         places = self.places
@@ -318,18 +303,6 @@ class Contracts:
             return None
         return _payouts(market)
 
-    def _event(self, market_id: str) -> SimEvent | None:
-        return next(
-            (
-                event
-                for event in self.exchange.events
-                if event.neg_risk
-                and event.version == "v1"
-                and any(market.neg_risk_id == market_id for market in event.markets)
-            ),
-            None,
-        )
-
 
 def _note(
     bank: Bank,
@@ -347,13 +320,6 @@ def _payouts(market: SimMarket) -> tuple[int, int]:
         raise Reverts(RESULT_MISSING)
     yes = int(market.resolution * Decimal(MICRO))
     return yes, MICRO - yes
-
-
-def _hidden(market_id: str, number: int) -> Question:
-    """A question that only the chain knows of."""
-    seed = f"{market_id}/{number}"
-    condition, yes, no = (hashlib.sha256(f"{seed}/{x}".encode()).hexdigest() for x in "cyn")
-    return Question("0x" + condition, str(int(yes, 16)), str(int(no, 16)))
 
 
 def _hex(raw: bytes) -> str:
