@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,11 +18,13 @@ from arb.adapters.notify.rules import of_news
 from arb.adapters.telemetry.news_log import LASTS_SECONDS, REPEAT_SECONDS, NewsLog
 from arb.adapters.telemetry.wording import spoken
 from arb.api.render import document
-from arb.bootstrap import cycle_options, paper_desk
+from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.cli.output import render_report
+from arb.domain.decision import Approved
 from arb.domain.halt import RiskStatus, TradingState
 from arb.domain.news import BotChanged, CycleEnded, PaidOut, PlanResolved, Trouble
 from arb.domain.plan import PlanState
+from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.runtime.bots import with_bots
@@ -73,8 +76,6 @@ def test_an_error_nobody_expected_ends_its_cycle_and_never_the_run(tmp_path):
         (log,) = (tmp_path / "logs").glob("*.log")
         written = log.read_text()
         assert written.count('raise RuntimeError("kaputt")') == 1
-        once = arb("run", "--once", env={**env, "PYTHONSTARTUP": ""}, cwd=tmp_path)
-        assert once.returncode == 0, once.stderr
 
 
 def test_the_log_says_which_mode_it_is_in_and_how_often_it_looks(tmp_path):
@@ -276,3 +277,48 @@ def test_what_lasts_is_counted_and_what_comes_back_is_new():
     cycle(7)
     assert cycle(8, listing)[0] == "market x: 3 outcomes"
     logger.remove()
+
+
+async def test_what_our_own_paper_fills_hide_has_a_reason_until_it_is_new(tmp_path):
+    async with exchange_at("demo", 7) as (_, address):
+        settings = settings_for(address, tmp_path).settings
+        async with paper_desk(settings) as desk:
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            first = await orchestrator.run_once()
+            second = await orchestrator.scan_cycle()
+        async with looking_desk(settings) as desk:
+            seen = await ArbitrageOrchestrator(desk, cycle_options(settings)).detect()
+    proved = {one["event"] for one in render_report(seen)["opportunities"]}
+    bought = {f.plan.event_slug for f in first.findings if isinstance(f, Approved)}
+    assert len(bought) == first.funnel.filled > 0
+    document = render_report(second)
+    hidden = {one["event"]: one for one in document["passed"] if one["reason"] == "taken_before"}
+    assert set(hidden) == bought
+    assert all(" shares at a profit of $" in one["detail"] for one in hidden.values())
+    # Every edge that anybody sees there ends in exactly one reason here.
+    still = {one["event"] for one in document["opportunities"]}
+    assert proved == still | set(hidden)
+    ends = Counter(one["event"] for one in document["passed"] if one["event"] in hidden)
+    assert set(ends.values()) == {1}
+    assert dict(second.reasons)[Reason.TAKEN_BEFORE] == len(hidden)
+
+
+async def test_an_edge_that_reopens_at_once_is_no_failed_trade(tmp_path):
+    """The same books again, as new: the paper account must not remember what it took."""
+    heard = []
+    async with exchange_at("demo", 7) as (_, address):
+        settings = settings_for(address, tmp_path).settings
+        async with paper_desk(settings, [heard.append]) as desk:
+            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+            first = await orchestrator.run_once()
+            desk.books._taken.clear()
+            again = await orchestrator.scan_cycle()
+            statistics = await desk.ledger.statistics()
+    ends = Counter(reason for _, reason in again.outcomes)
+    assert ends == {Reason.SENT_BEFORE: len(again.outcomes)}
+    assert len(again.outcomes) > 0
+    assert again.plans == ()
+    assert (statistics.trades, statistics.failures) == (first.funnel.filled, 0)
+    assert not [
+        news for news in heard if isinstance(news, Trouble) and "plan" in news.problem.where
+    ]

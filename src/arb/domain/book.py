@@ -107,6 +107,13 @@ class Books(Mapping[OutcomeId, OrderBook], ABC):
         For screens over the whole market: an implementation answers without building books.
         """
 
+    def before_ours(self) -> tuple["Books", frozenset[OutcomeId]] | None:
+        """The same with what was taken on paper put back, and of which outcomes that was.
+
+        `None` where nothing was: the books are the venue's own.
+        """
+        return None
+
 
 class BookMap(Books):
     """Books held one by one."""

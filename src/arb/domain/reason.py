@@ -20,6 +20,7 @@ class Reason(StrEnum):
     STALE_BOOK = "stale_book"
     MIRROR_MISMATCH = "mirror_mismatch"
     CROSSED_BOOK = "crossed_book"
+    TAKEN_BEFORE = "taken_before"
     NO_EDGE = "no_edge"
     FEES_EXCEED_EDGE = "fees_exceed_edge"
     BELOW_MIN_SIZE = "below_min_size"
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     PLANS_PER_CYCLE = "plans_per_cycle"
     # What execution says.
     EDGE_VANISHED = "edge_vanished"
+    SENT_BEFORE = "sent_before"
     EXECUTION_FAILED = "execution_failed"
     STOPPED = "stopped"
     NOT_TRADED = "not_traded"
@@ -81,6 +83,7 @@ _SENTENCES = {
     Reason.STALE_BOOK: "a book of the set is too old",
     Reason.MIRROR_MISMATCH: "YES and NO book of one market are not mirrors: bad data, not profit",
     Reason.CROSSED_BOOK: "bid and ask of one book cross: the engine stands still",
+    Reason.TAKEN_BEFORE: "our own paper fills took it; the venue still shows it",
     Reason.NO_EDGE: "prices leave no edge",
     Reason.FEES_EXCEED_EDGE: "the taker fees exceed the edge",
     Reason.BELOW_MIN_SIZE: "the edge ends before the venue's least order",
@@ -114,6 +117,7 @@ _SENTENCES = {
     Reason.CONSECUTIVE_FAILURES: "too many plans in a row have failed",
     Reason.PLANS_PER_CYCLE: "the cycle's plans are used up",
     Reason.EDGE_VANISHED: "looked at again before trading, the edge was gone",
+    Reason.SENT_BEFORE: "the same orders were sent a moment ago; it is looked at again next cycle",
     Reason.EXECUTION_FAILED: "execution failed; see the plan's facts",
     Reason.STOPPED: "the orchestrator was told to stop before its turn came",
     Reason.NOT_TRADED: "it was only looked at: detection does not trade",

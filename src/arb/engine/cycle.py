@@ -48,6 +48,7 @@ from arb.engine.decide import (
 )
 from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
+from arb.engine.hidden import with_hidden
 from arb.engine.options import CycleOptions
 from arb.ports import Desk
 from arb.risk.checks import Context
@@ -221,7 +222,7 @@ class Cycle:
         strategies = tuple(desk.strategies)  # an operator may change them meanwhile
 
         def search() -> tuple[Found, Funnel]:
-            found = find(strategies, snapshot)
+            found = with_hidden(strategies, snapshot, find(strategies, snapshot))
             return found, funnel(found, replace(snapshot, universe=listed))
 
         found, counts = await desk.apart(search)
@@ -346,6 +347,9 @@ class Cycle:
         again = await self._look_again(decision.opportunity, universe)
         if isinstance(again, str):
             await self._end(decision, Reason.EDGE_VANISHED, again, tally)
+            return
+        if repeated := self._executor.repeats(plan):
+            await self._end(decision, Reason.SENT_BEFORE, repeated, tally)
             return
         await self._desk.ledger.open_plan(number, plan)
         self._tell(PlanStarted(plan))

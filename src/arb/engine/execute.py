@@ -53,6 +53,11 @@ class Executor:
     _until: dict[OrderId, float] = field(default_factory=dict, init=False)
     """When orders expire that this process sent and has no answer for, in monotonic seconds."""
 
+    def repeats(self, plan: Plan) -> str:
+        """Why the plan's first orders would be taken for a mistake; empty: they would not."""
+        step = next_step(plan, (), self.desk.clock.now())
+        return self.guard.repeats(step.orders) if isinstance(step, Submit) else ""
+
     async def execute(self, plan: Plan, books: Books | None = None) -> ExecutionReport:
         """Take every step that the plan still needs; its end is in the ledger when this returns.
 

@@ -58,6 +58,10 @@ class Guard:
             or next((why for o in orders if (why := self._wrong(o, books.get(o.outcome)))), "")
         )
 
+    def repeats(self, orders: Sequence[Order]) -> str:
+        """What of these orders was sent a moment ago and would not be let pass now."""
+        return next((f"{_said(o)} was sent a moment ago" for o in orders if self._repeats(o)), "")
+
     def passed(self, orders: Sequence[Order]) -> None:
         """These orders are sent now."""
         ticks = self.clock.monotonic()
@@ -80,7 +84,7 @@ class Guard:
         return ""
 
     def _wrong(self, order: Order, book: OrderBook | None) -> str:
-        name, limits = f"{order.side} {text(order.size)} @ {text(order.limit)}", self.options
+        name, limits = _said(order), self.options
         value = notional(order.limit, order.size)
         if order.side is Side.BUY and value > limits.order_value_max:
             return f"{name}: ${text(value)} in one order, at most ${text(limits.order_value_max)}"
@@ -112,3 +116,7 @@ class Guard:
 
 def _content(order: Order) -> object:
     return (order.outcome, order.side, order.limit, order.size)
+
+
+def _said(order: Order) -> str:
+    return f"{order.side} {text(order.size)} @ {text(order.limit)}"

@@ -252,6 +252,10 @@ class PaperBooks(Books):
                     asks[place] = to_micro(best.price) if best else 0
         return asks
 
+    def before_ours(self) -> tuple[Books, frozenset[OutcomeId]] | None:
+        """See `Books.before_ours`."""
+        return (self.inner, frozenset(self._touched)) if self._touched else None
+
     def shown(self, outcome: OutcomeId, price: Price) -> Shares:
         """What the venue itself shows for sale at this price."""
         return _size_at(self.inner[outcome].asks, price)
