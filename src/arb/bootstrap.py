@@ -23,6 +23,7 @@ from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.keys import private_key
 from arb.config.schema import Settings
+from arb.config.sources import inherited
 from arb.domain.errors import ConfigError, how_to_install
 from arb.domain.market import POLYMARKET
 from arb.domain.money import Price, Usd
@@ -30,6 +31,7 @@ from arb.domain.news import News, Trouble
 from arb.domain.report import Problem
 from arb.engine.options import CycleOptions
 from arb.engine.scout import glimpse
+from arb.net import way
 from arb.net.budget import Budgets, OwnBudgets
 from arb.plugins import strategies
 from arb.ports import Clock, Desk, Observer, Scouts, Strategy
@@ -103,8 +105,10 @@ async def polymarket(
     """Polymarket, for reading; observers hear of a Redis that is away.
 
     Raises:
-        ConfigError: The budgets are to be shared, and the extra for it is not installed.
+        ConfigError: The budgets are to be shared, and the extra for it is not installed; or the
+            environment names a way out that cannot be used.
     """
+    way.check(inherited())
     # Retries are counted by the reader; the library's own log lines would say it twice.
     stamina.instrumentation.set_on_retry_hooks([])
     clock = SystemClock()

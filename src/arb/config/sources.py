@@ -486,6 +486,14 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)  # noqa: TID251  # settings and bots alike are given what is here
 
 
+def reach_directly(host: str) -> None:
+    """From here on this process sends nothing for the host through a proxy of the environment."""
+    names = ("no_proxy", "NO_PROXY")
+    spared = next(filter(None, (os.environ.get(name) for name in names)), "")  # noqa: TID251  # libraries read it from here
+    for name in names:
+        os.environ[name] = f"{spared},{host}" if spared else host  # noqa: TID251  # the same
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """A file of definitions.
 

@@ -16,6 +16,7 @@ import httpx
 import stamina
 
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable
+from arb.net import way
 from arb.net.budget import Budgets, OwnBudgets
 from arb.net.circuit import Circuit
 
@@ -67,7 +68,9 @@ class HttpReader:
         now: Callable[[], datetime],
         transport: httpx.AsyncBaseTransport | None = None,
         budgets: Budgets | None = None,
+        as_for: str = "",
     ) -> None:
+        """Make a client; `as_for` is an address whose way all its requests take (see `way`)."""
         self._options = options
         self._monotonic, self._now = monotonic, now
         self._client = httpx.AsyncClient(
@@ -76,9 +79,9 @@ class HttpReader:
                 options.read_timeout_seconds, connect=options.connect_timeout_seconds
             ),
             limits=httpx.Limits(max_connections=options.connections_max),
-            trust_env=False,
             follow_redirects=False,
             headers={"user-agent": "arb", "accept": "application/json"},
+            **way.options(as_for),
         )
         self._budgets = budgets or OwnBudgets()
         self._circuits: dict[str, Circuit] = {}
@@ -195,7 +198,7 @@ class HttpReader:
                 self._refuse(response, where, bytes(pieces[:ERROR_TEXT_MAX]))
                 return bytes(pieces)
         except httpx.HTTPError as error:
-            raise Unavailable(f"{where} does not answer ({type(error).__name__})") from error
+            raise Unavailable(f"{where} does not answer ({way.failure(error, url)})") from error
         except httpx.InvalidURL as error:
             raise BadVenueData(where, str(error)) from error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from arb.config.sources import load
+from arb.config.sources import load, reach_directly
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import Unavailable
 from arb.domain.money import text
@@ -45,6 +45,7 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
     tell(f"Starting the embedded exchange (scenario demo, seed {seed}) on loopback…")
     async with exchange_process("demo", seed) as address:
         tell(f"It listens at {address}. Running one cycle against it…")
+        reach_directly("127.0.0.1")
         with tempfile.TemporaryDirectory(prefix="arb-demo-") as folder:
             loaded = load(
                 flags={

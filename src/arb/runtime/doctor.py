@@ -20,8 +20,9 @@ from arb.bootstrap import (
 )
 from arb.config.keys import source
 from arb.config.schema import Settings
-from arb.config.sources import Loaded
+from arb.config.sources import Loaded, inherited
 from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
+from arb.net import way
 from arb.runtime.logs import check_logs
 
 CLOCK_OFFSET_MAX_SECONDS = 2
@@ -63,13 +64,19 @@ class Check:
 async def examine(loaded: Loaded) -> list[Check]:
     """Every check, the venue's first. A dry-run needs no credentials, so none are asked for."""
     async with polymarket(loaded.settings) as venue:
-        checks = await venue_checks(venue, loaded.settings)
+        checks = [_way_out(loaded.settings), *await venue_checks(venue, loaded.settings)]
     mend = "see `arb db check`, or set ARB_DATABASE__URL to a place that can be written to"
     checks.append(await tried("ledger", lambda: _ledger(loaded), mend))
     checks.append(await tried("settings", lambda: _settings(loaded), "see `arb config check`"))
     checks.append(await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
     checks.append(_disk(loaded))
     return [*checks, *await _helpers(loaded.settings)]
+
+
+def _way_out(settings: Settings) -> Check:
+    """By what proxy requests leave; what cannot be used has been refused before."""
+    detail = way.sentence(inherited(), settings.polymarket.clob_url)
+    return Check(name="way out", passed=True, detail=detail)
 
 
 async def _helpers(settings: Settings) -> list[Check]:

@@ -11,6 +11,7 @@ import msgspec
 
 from arb.adapters.polymarket.payloads import decode
 from arb.domain.errors import BadVenueData, ConfigError, Unavailable
+from arb.net import way
 
 METHOD, PATH = "DELETE", "/cancel-all"
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
@@ -50,7 +51,7 @@ def cancel_all(
         "POLY_TIMESTAMP": str(stamp),
     }
     try:
-        with httpx.Client(timeout=TIMEOUT, trust_env=False) as client:
+        with httpx.Client(timeout=TIMEOUT, **way.options()) as client:
             url = clob_url.rstrip("/") + PATH
             with client.stream(METHOD, url, headers=headers) as answer:
                 body = _whole(answer, monotonic, monotonic() + ANSWER_SECONDS_MAX)

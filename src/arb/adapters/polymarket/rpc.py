@@ -20,6 +20,7 @@ from arb.adapters.polymarket.calls import Call, View
 from arb.adapters.polymarket.contracts import POLYGON
 from arb.domain.bounds import check_nesting
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable, VenueError
+from arb.net import way
 
 Answer = TypeVar("Answer")
 
@@ -134,9 +135,9 @@ class Rpc:
             timeout=httpx.Timeout(
                 options.read_timeout_seconds, connect=options.connect_timeout_seconds
             ),
-            trust_env=False,
             follow_redirects=False,
             headers={"user-agent": "arb", "content-type": "application/json"},
+            **way.options(),
         )
         self.counts: Counter[str] = Counter()
         """Requests and failures by host: `requests:HOST`, `failures:HOST`."""
@@ -308,7 +309,8 @@ class Rpc:
                     if len(body) > BODY_BYTES_MAX:
                         raise Unavailable(f"{node.name} answers more than {BODY_BYTES_MAX} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"{node.name} does not answer ({type(error).__name__})") from error
+            why = way.failure(error, node.url)
+            raise Unavailable(f"{node.name} does not answer ({why})") from error
         if response.status_code == TOO_MANY:
             raise RateLimited(f"{node.name} asks us to wait")
         # Some nodes put a contract's refusal behind a 4xx or 5xx, with the usual body.

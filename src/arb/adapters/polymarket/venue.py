@@ -14,6 +14,7 @@ from arb.adapters.polymarket.payloads import Geoblock, decode
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.adapters.polymarket.rpc import Rpc, RpcOptions
+from arb.net import way
 from arb.net.budget import Budgets
 from arb.net.http import HttpOptions, HttpReader
 from arb.ports import Clock
@@ -29,6 +30,8 @@ class PolymarketVenue:
     books: PolymarketBooks
     health: "PolymarketHealth"
     reader: HttpReader
+    as_orders: HttpReader
+    """What is asked by the way that orders leave by: `reader`, unless that differs."""
     rpc: Rpc
     """Nodes of the chain; nothing is sent through them without a wallet."""
 
@@ -36,6 +39,8 @@ class PolymarketVenue:
         """Close all connections."""
         try:
             await self.reader.close()
+            if self.as_orders is not self.reader:
+                await self.as_orders.close()
         finally:
             await self.rpc.close()
 
@@ -43,8 +48,11 @@ class PolymarketVenue:
 class PolymarketHealth:
     """Small reads that tell whether trading could work from here."""
 
-    def __init__(self, options: PolymarketOptions, reader: HttpReader, clock: Clock) -> None:
+    def __init__(
+        self, options: PolymarketOptions, reader: HttpReader, as_orders: HttpReader, clock: Clock
+    ) -> None:
         self._options, self._reader, self._clock = options, reader, clock
+        self._as_orders = as_orders
 
     async def listing(self) -> None:
         """Gamma answers. Raises `VenueError` otherwise."""
@@ -72,10 +80,9 @@ class PolymarketHealth:
         return decode(body, _Version, "version").version
 
     async def geoblock(self) -> Geoblock:
-        """Whether the exchange trades with this place."""
-        return decode(
-            await self._reader.get("default", self._options.geoblock_url), Geoblock, "geoblock"
-        )
+        """Whether the exchange trades with the place that orders come from."""
+        body = await self._as_orders.get("default", self._options.geoblock_url)
+        return decode(body, Geoblock, "geoblock")
 
 
 class _Version(msgspec.Struct):
@@ -90,21 +97,22 @@ def open_venue(
     budgets: Budgets | None = None,
 ) -> PolymarketVenue:
     """Assemble the reading side. Nothing is asked of the venue yet."""
-    reader = HttpReader(
-        HttpOptions(
-            connect_timeout_seconds=options.connect_timeout_seconds,
-            read_timeout_seconds=options.read_timeout_seconds,
-            attempts=options.attempts,
-            patience_seconds=options.patience_seconds,
-            body_bytes_max=options.body_bytes_max,
-            requests_per_10_seconds=options.requests_per_10_seconds,
-            connections_max=max(options.concurrency * 2, 4),
-        ),
-        monotonic=clock.monotonic,
-        now=clock.now,
-        transport=transport,
-        budgets=budgets,
+    http = HttpOptions(
+        connect_timeout_seconds=options.connect_timeout_seconds,
+        read_timeout_seconds=options.read_timeout_seconds,
+        attempts=options.attempts,
+        patience_seconds=options.patience_seconds,
+        body_bytes_max=options.body_bytes_max,
+        requests_per_10_seconds=options.requests_per_10_seconds,
+        connections_max=max(options.concurrency * 2, 4),
     )
+    reader = as_orders = HttpReader(
+        http, monotonic=clock.monotonic, now=clock.now, transport=transport, budgets=budgets
+    )
+    if way.proxy_for(options.geoblock_url) != way.proxy_for(options.clob_url):
+        as_orders = HttpReader(
+            http, monotonic=clock.monotonic, now=clock.now, as_for=options.clob_url
+        )
     folder = Path(options.quarantine_folder) if options.quarantine_folder else None
     quarantine = Quarantine(folder, options.quarantine_files_max)
     rpc = Rpc(RpcOptions(urls=options.nodes), monotonic=clock.monotonic, transport=transport)
@@ -112,7 +120,8 @@ def open_venue(
     return PolymarketVenue(
         catalog=PolymarketCatalog(options, reader, quarantine, clock.monotonic, questions),
         books=PolymarketBooks(options, reader, quarantine, clock.now),
-        health=PolymarketHealth(options, reader, clock),
+        health=PolymarketHealth(options, reader, as_orders, clock),
         reader=reader,
+        as_orders=as_orders,
         rpc=rpc,
     )
