@@ -7,8 +7,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from arb.domain.market import Exclusive, Implies, Resolution, Same, Side
-from arb.domain.money import Price, Shares
-from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Opportunity, Unproven, prove
+from arb.domain.money import NO_USD, Price, Shares
+from arb.domain.opportunity import (
+    Candidate,
+    Exit,
+    Kind,
+    Leg,
+    Opportunity,
+    ProvenLeg,
+    Unproven,
+    prove,
+    structure,
+)
+from arb.domain.order import PlanId
+from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.reason import Reason
 from arb.domain.worlds import holding, pays, possible, worst
 from arb.testing import builders as make
@@ -73,6 +85,62 @@ def test_no_possible_world_pays_less_than_proved(universe, data):
     assert pays(held, proved.world) == proved.pays
     if set(chosen) == set(ids):
         assert proved.pays == min(payoffs)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(related_universes(), st.data())
+def test_no_part_of_a_plan_is_worth_more_than_the_poorest_world_pays(universe, data):
+    """Whatever the label that `structure` gives: what is held is paid at least so in any world."""
+    outcomes = list(universe.outcomes())
+    side = data.draw(st.sampled_from(["yes", "no", "any"]))
+    pool = outcomes if side == "any" else [getattr(m, side) for m in universe.markets.values()]
+    chosen = data.draw(st.lists(st.sampled_from(pool), min_size=1, unique=True))
+    sizes = [Shares(Decimal(data.draw(st.integers(1, 50)))) for _ in chosen]
+    held = [Shares(Decimal(data.draw(st.integers(0, 60)))) for _ in chosen]
+    payoffs = list(_brute_force(universe, holding(universe, zip(chosen, held, strict=True))))
+    assume(payoffs)
+    assert _plan_of(universe, chosen, sizes).guaranteed(held) <= min(payoffs)
+
+
+def _plan_of(universe, chosen, sizes):
+    """A plan of these legs, whose kind and payoff are the proof's own."""
+    legs = [
+        ProvenLeg(
+            leg=_leg(outcome, "0.5", size),
+            market=universe.market_of(outcome),
+            fills=(),
+            value=NO_USD,
+            fee=NO_USD,
+        )
+        for outcome, size in zip(chosen, sizes, strict=True)
+    ]
+    kind, event = structure(legs, universe)
+    return Plan(
+        id=PlanId("p"),
+        kind=kind,
+        event=event.id,
+        event_slug=event.slug,
+        event_title=event.title,
+        exit=Exit.RESOLUTION,
+        legs=tuple(
+            PlannedLeg(
+                outcome=proven.leg.outcome,
+                outcome_name="",
+                market=proven.market.id,
+                market_slug=proven.market.slug,
+                side=Side.BUY,
+                limit=proven.leg.limit,
+                size=proven.leg.size,
+                value=NO_USD,
+                fee=NO_USD,
+            )
+            for proven in legs
+        ),
+        settlement=None,
+        outlay=NO_USD,
+        payoff_worst=worst(universe, holding(universe, zip(chosen, sizes, strict=True))).pays,
+        approved_at=make.NOON,
+    )
 
 
 @settings(max_examples=300, deadline=None)

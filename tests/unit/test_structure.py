@@ -2,22 +2,39 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
+from itertools import combinations
 
 import pytest
 
+from arb.domain.book import BookMap
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
 from arb.domain.halt import Standing
-from arb.domain.market import Event, EventId, Implies, Protocol, Side, WholeGroup
+from arb.domain.market import (
+    Event,
+    EventId,
+    Implies,
+    OutcomeId,
+    Protocol,
+    Side,
+    Universe,
+    WholeGroup,
+)
 from arb.domain.money import Price, Shares, Usd
-from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Unproven, prove
+from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Passed, Unproven, prove
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
+from arb.domain.worlds import holding, worst
+from arb.engine.decide import find
+from arb.engine.scout import glimpse
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
+from arb.strategies.binary_complement import BinaryComplement
+from arb.strategies.options import StrategyOptions
 from arb.testing import builders as make
 
 OPTIONS = SizingOptions(max_fraction=Decimal(1), conservative_factor=Decimal(1))
@@ -203,6 +220,202 @@ def test_of_any_other_set_only_whole_sets_count():
     assert decided.plan.guaranteed([size, size]) == decided.plan.payoff_worst
     assert decided.plan.guaranteed([size / 2, size]) == decided.plan.payoff_worst / 2
     assert decided.plan.guaranteed([size, Shares(Decimal(0))]) == 0
+
+
+def test_what_a_part_of_a_group_is_worth_is_never_rounded_up():
+    universe, snapshot, legs = _implication()
+    plan = _decide(_candidate(universe, legs, Kind.GROUP), snapshot).plan
+    uneven = replace(
+        plan,
+        legs=tuple(replace(leg, size=Shares(Decimal(47))) for leg in plan.legs),
+        payoff_worst=Usd(Decimal(47)),
+    )
+    # 59 / 47 has no end: it must not come back as more than 59.
+    for held in (59, 58, 1):
+        assert uneven.guaranteed([Shares(Decimal(held))] * 2) <= held
+
+
+def _pairwise():
+    """Three markets, each two exclusive: no single relation says that at most one ends YES."""
+    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(3)]
+    relations = [make.exclusive(pair, complete=False) for pair in combinations(markets, 2)]
+    universe = make.universe(markets, relations)
+    snapshot = make.snapshot(
+        universe, *(make.books(m, [("0.45", "50")], [("0.60", "50")]) for m in markets)
+    )
+    return universe, snapshot, [(m.no, "0.55", "20") for m in markets]
+
+
+def test_a_set_of_no_is_one_by_a_relation_and_not_by_its_legs():
+    universe, snapshot, legs = _pairwise()
+    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    assert isinstance(decided, Approved)
+    assert decided.plan.kind is Kind.GROUP
+    size = decided.plan.size
+    # Whole it pays two of three; of its parts nothing is proved.
+    assert decided.plan.guaranteed([size] * 3) == decided.plan.payoff_worst == 2 * size
+    assert decided.plan.guaranteed([size, size, size / 4]) == size / 2
+    assert decided.plan.guaranteed([size, size, Shares(Decimal(0))]) == 0
+
+
+@pytest.mark.parametrize("bought", ["yes", "no"])
+@pytest.mark.parametrize("splits", [1, 3])
+def test_exclusive_markets_that_may_resolve_50_50_are_a_group(bought, splits):
+    markets = [make.market(f"m{i}", neg_risk=i >= splits, rate="0") for i in range(4)]
+    universe = make.universe(markets, [make.exclusive(markets)])
+    price, bid, ask = ("0.05", "0.01", "0.05") if bought == "yes" else ("0.20", "0.80", "0.90")
+    snapshot = make.snapshot(
+        universe, *(make.books(m, [(bid, "50")], [(ask, "50")]) for m in markets)
+    )
+    legs = [(getattr(m, bought), price, "20") for m in markets]
+    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    assert isinstance(decided, Approved)
+    plan = decided.plan
+    assert plan.kind is Kind.GROUP
+    held = [leg.size for leg in plan.legs]
+    assert plan.guaranteed(held) == plan.payoff_worst
+    without = [*held[1:], Shares(Decimal(0))]
+    shares = zip([outcome for outcome, *_ in legs], without, strict=True)
+    assert plan.guaranteed(without) <= worst(universe, holding(universe, shares)).pays
+
+
+def test_a_lone_pair_stays_a_pair_though_its_market_may_split():
+    universe, snapshot, legs = _crossed_pair()
+    proved = prove(_candidate(universe, legs, Kind.GROUP), snapshot)
+    assert (proved.kind, proved.payoff_worst) == (Kind.BINARY_COMPLEMENT, 20)
+
+
+def _with(universe, snapshot, **changes):
+    (own,) = universe.events.values()
+    changed = replace(universe, events={own.id: replace(own, **changes)})
+    return changed, replace(snapshot, universe=changed)
+
+
+def _exit_of(universe, snapshot, legs):
+    return prove(_candidate(universe, legs, Kind.GROUP), snapshot).exit
+
+
+def test_a_full_set_of_yes_is_cash_now_only_where_the_venue_merges_it():
+    universe, snapshot, legs = _yes_set()
+    assert _exit_of(*_with(universe, snapshot, mergeable=False), legs) is Exit.RESOLUTION
+    assert _exit_of(*_with(universe, snapshot, mergeable=True), legs) is Exit.NOW
+    more = [*next(iter(universe.events.values())).markets, "m9"]
+    longer = _with(universe, snapshot, mergeable=True, markets=tuple(more))
+    assert _exit_of(*longer, legs) is Exit.RESOLUTION
+
+
+@pytest.mark.parametrize("make_set", [_yes_set, _no_set, _crossed_pair])
+@pytest.mark.parametrize("leg", [0, 1])
+def test_a_set_of_unequal_sizes_waits_for_its_resolution(make_set, leg):
+    universe, snapshot, legs = make_set()
+    mergeable = _with(universe, snapshot, mergeable=True)
+    assert _exit_of(*mergeable, legs) is Exit.NOW
+    legs[leg] = (*legs[leg][:2], "21")
+    assert _exit_of(*mergeable, legs) is Exit.RESOLUTION
+
+
+class _Stranger:
+    """A strategy that skips every check, and names what it likes."""
+
+    name = "stranger"
+
+    def __init__(self, candidate):
+        self.candidate = candidate
+
+    def find(self, _snapshot):
+        return [self.candidate]
+
+
+def _phantom():
+    """YES and NO of two moments: together they seem to cost 92 cents."""
+    market = make.market("m0", rate="0")
+    universe = make.universe([market])
+    yes, _ = make.books(market, [("0.49", "50")], [("0.50", "50")])
+    _, no = make.books(market, [("0.58", "50")], [("0.60", "50")])
+    legs = [(market.yes, "0.50", "20"), (market.no, "0.42", "20")]
+    return universe, make.snapshot(universe, (yes, no)), legs
+
+
+def _late_mirror():
+    """Mirrors, but an hour lies between them."""
+    market = make.market("m0", rate="0")
+    universe = make.universe([market])
+    later = make.NOON.replace(hour=1)
+    pair = make.books(market, [("0.60", "50")], [("0.50", "50")], no_stamped_at=later)
+    legs = [(market.yes, "0.50", "20"), (market.no, "0.40", "20")]
+    return universe, make.snapshot(universe, pair), legs
+
+
+@pytest.mark.parametrize("make_pair", [_phantom, _late_mirror])
+def test_a_phantom_of_any_strategy_is_an_alarm_and_told_once(make_pair):
+    universe, snapshot, legs = make_pair()
+    stranger = _Stranger(_candidate(universe, legs, Kind.GROUP))
+    careful = BinaryComplement(StrategyOptions())
+    for strategies in ([stranger], [stranger, stranger], [careful, stranger]):
+        found = find(strategies, snapshot)
+        assert not found.opportunities
+        (alarm,) = found.data_quality
+        assert (alarm.market, alarm.problem) == ("m0", "mirror_mismatch")
+
+
+def test_what_is_no_bad_data_is_no_alarm():
+    universe, snapshot, legs = _crossed_pair()
+    lone = legs[:1]
+    off_the_grid = [(outcome, "0.505", size) for outcome, _, size in legs]
+    unknown = [(OutcomeId("polymarket", "nobody's"), "0.50", "20")]
+    for other in (lone, off_the_grid, unknown):
+        found = find([_Stranger(_candidate(universe, other, Kind.GROUP))], snapshot)
+        assert (found.opportunities, found.data_quality) == ((), ())
+
+
+class _Books:
+    def __init__(self, books):
+        self.books = books
+
+    async def fetch(self, _outcomes):
+        return self.books
+
+
+class _Noon:
+    def now(self):
+        return make.NOON
+
+    def monotonic(self):
+        return 0.0
+
+
+@pytest.mark.parametrize("named", ["event", "elsewhere", "another"])
+async def test_a_scout_nominates_the_event_of_the_legs_own_markets(named):
+    ours, other = make.market("m0", rate="0"), make.market("n0", rate="0", event="another")
+    one, two = make.universe([ours]), make.universe([other])
+    part = Universe({**one.markets, **two.markets}, {**one.events, **two.events})
+    event = replace(part.events[EventId("event")], id=EventId(named))
+    legs = [(ours.yes, "0.50", "20"), (ours.no, "0.40", "20")]
+    books = BookMap(
+        book
+        for market in (ours, other)
+        for book in make.books(market, [("0.60", "50")], [("0.50", "50")])
+    )
+    passed = Passed(
+        kind=Kind.GROUP, event=event, outcomes=(ours.yes,), reason=Reason.NO_EDGE, market=ours
+    )
+    unknown = replace(passed, outcomes=(OutcomeId("polymarket", "nobody's"),))
+    unread = replace(passed, outcomes=())
+    for proposal, expected in (
+        (_candidate(part, legs, Kind.GROUP, event), {"event"}),
+        (passed, {"event"}),
+        (unknown, set()),
+        (unread, {named} & part.events.keys()),
+    ):
+        seen = await glimpse(
+            part,
+            books=_Books(books),
+            strategies=[_Stranger(proposal)],
+            clock=_Noon(),
+            book_age_max=timedelta(seconds=15),
+        )
+        assert seen.nominated == expected
+        assert seen.fresh == len(part.events) - len(expected)
 
 
 def _essence(decided):

@@ -15,6 +15,7 @@ from arb.domain.market import (
     MarketId,
     OutcomeId,
     Protocol,
+    Resolution,
     Side,
     Universe,
     WholeGroup,
@@ -182,6 +183,8 @@ class Unproven:
     candidate: Candidate
     reason: Reason
     detail: str
+    market: Market | None = None
+    """The market that the reason is about, where it is about one."""
 
 
 def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
@@ -202,10 +205,10 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
     for leg in candidate.legs:
         result = _prove_leg(leg, snapshot)
         if not isinstance(result, ProvenLeg):
-            return Unproven(candidate=candidate, reason=result[0], detail=result[1])
+            return result.of(candidate)
         proven.append(result)
     if broken := _contradiction(proven, snapshot):
-        return Unproven(candidate=candidate, reason=broken[0], detail=broken[1])
+        return broken.of(candidate)
 
     bought = [(p.leg.outcome, p.leg.size) for p in proven]
     try:
@@ -236,17 +239,32 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
     return opportunity
 
 
-def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | tuple[Reason, str]:
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """Where a proof broke."""
+
+    reason: Reason
+    detail: str
+    market: Market | None = None
+
+    def of(self, candidate: Candidate) -> Unproven:
+        """What becomes of the candidate."""
+        return Unproven(
+            candidate=candidate, reason=self.reason, detail=self.detail, market=self.market
+        )
+
+
+def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | _Broken:
     try:
         market = snapshot.universe.market_of(leg.outcome)
     except KeyError:
-        return Reason.BAD_LEGS, f"no market has outcome {leg.outcome}"
+        return _Broken(Reason.BAD_LEGS, f"no market has outcome {leg.outcome}")
     if speaks_against := obstacle(market, snapshot):
-        return speaks_against.reason, speaks_against.detail
+        return _Broken(speaks_against.reason, speaks_against.detail, market)
     book = snapshot.books[leg.outcome]
     broken = _book_forbids(book, leg) or _rules_forbid(market, leg)
     if broken:
-        return broken[0], f"{market.slug}: {broken[1]}"
+        return _Broken(broken[0], f"{market.slug}: {broken[1]}", market)
     assert market.fees is not None
     fills = tuple(walk(book.asks, leg.size))
     return ProvenLeg(
@@ -284,13 +302,18 @@ def _rules_forbid(market: Market, leg: Leg) -> tuple[Reason, str] | None:
 def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Event]:
     """What kind of set the legs are, and the event that they belong to.
 
-    `Kind.GROUP` is any other set: it is proved like all, and its parts alone are worth nothing.
+    The kind says what part of the set is worth, see `arb.domain.plan.Plan.guaranteed`. It holds
+    of exclusive markets that end YES or NO alone: one that may resolve 50/50 pays neither side a
+    dollar and leaves its relation. `Kind.GROUP` is any other set: it is proved like all, and its
+    parts alone are worth nothing.
     """
     bought = {proven.leg.outcome for proven in legs}
     markets = {proven.market.id: proven.market for proven in legs}
     event = universe.events[legs[0].market.event]
-    if len(markets) == 1:
+    if len(markets) == 1 and len(bought) > 1:
         return Kind.BINARY_COMPLEMENT, event
+    if any(Resolution.SPLIT in market.resolutions() for market in markets.values()):
+        return Kind.GROUP, event
     for relation in universe.relations_among(markets):
         if not isinstance(relation, Exclusive) or not markets.keys() <= {*relation.markets}:
             continue
@@ -302,18 +325,20 @@ def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Even
     return Kind.GROUP, event
 
 
-def _contradiction(legs: Sequence[ProvenLeg], snapshot: Snapshot) -> tuple[Reason, str] | None:
+def _contradiction(legs: Sequence[ProvenLeg], snapshot: Snapshot) -> _Broken | None:
     if not legs:
-        return Reason.BAD_LEGS, "no legs"
+        return _Broken(Reason.BAD_LEGS, "no legs")
     seen: set[OutcomeId] = set()
     for proven in legs:
         # Each outcome's asks are one pool, and the two outcomes' asks are different pools.
         if proven.leg.outcome in seen:
-            return Reason.SHARED_LIQUIDITY, f"{proven.market.slug} is bought twice"
+            twice = f"{proven.market.slug} is bought twice"
+            return _Broken(Reason.SHARED_LIQUIDITY, twice, proven.market)
         seen.add(proven.leg.outcome)
     for market in {p.market.id: p.market for p in legs}.values():
         if {market.yes, market.no} <= seen and not of_one_instant(market, snapshot):
-            return Reason.MIRROR_MISMATCH, f"{market.slug}: the two books are not of one instant"
+            apart = f"{market.slug}: the two books are not of one instant"
+            return _Broken(Reason.MIRROR_MISMATCH, apart, market)
     return None
 
 

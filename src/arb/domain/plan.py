@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side, VenueId
-from arb.domain.money import NO_SHARES, Price, Shares, Usd, total
+from arb.domain.money import NO_SHARES, Price, Shares, Usd, micro_down, total
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
 from arb.domain.settlement import Operation
@@ -116,7 +116,7 @@ class Plan:
         if self.kind is Kind.GROUP:
             # Of any other set only whole sets are worth what was proved of all of them.
             parts = (shares / leg.size for shares, leg in zip(held, self.legs, strict=True))
-            return Usd(self.payoff_worst * min(parts, default=NO_SHARES))
+            return Usd(micro_down(self.payoff_worst * min(parts, default=NO_SHARES)))
         return Usd(min(held, default=NO_SHARES))
 
     @property

@@ -43,7 +43,7 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
     return Found(
         opportunities=tuple(opportunities),
         others=tuple(others),
-        data_quality=tuple(_alarms(opportunities, others)),
+        data_quality=_each_once(_alarms(opportunities, others)),
     )
 
 
@@ -105,8 +105,16 @@ def _alarms(
             crossed = f"{market.slug}: bid and ask cross at one instant; the engine stands still"
             yield _alarm(market, Reason.CROSSED_BOOK, crossed)
     for other in others:
-        if isinstance(other, Passed) and other.reason in BAD_DATA and other.market is not None:
+        if other.reason in BAD_DATA and other.market is not None:
             yield _alarm(other.market, other.reason, other.detail)
+
+
+def _each_once(alarms: Iterable[DataQuality]) -> tuple[DataQuality, ...]:
+    """Several strategies may come upon the same: one problem of a market is one alarm."""
+    first: dict[tuple[str, str], DataQuality] = {}
+    for alarm in alarms:
+        first.setdefault((alarm.market_id, alarm.problem), alarm)
+    return tuple(first.values())
 
 
 def contradicted(
