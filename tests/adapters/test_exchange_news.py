@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 
 import pytest
 import websockets
@@ -95,6 +96,24 @@ async def test_trades_of_accounts_are_told_of_one_by_one():
             ("0.43", "4", "BUY"),
             ("0.44", "6", "BUY"),
         ]
+
+
+async def test_a_change_bears_the_time_that_its_hash_covers():
+    async with venue() as at:
+        market, tell = at.market(), at.exchange.changed
+
+        def slowly(markets):
+            time.sleep(0.01)
+            tell(markets)
+
+        at.exchange.changed = slowly
+        async with watching(at, market.yes) as (socket, _):
+            book = {"token": market.yes, "bids": [["0.41", "100"]], "asks": [["0.43", "100"]]}
+            await at.control(book=book)
+            change = await said(socket, "price_change")
+        asked = (await at.http.get("/book", params={"token_id": market.yes})).json()
+        assert change["timestamp"] == asked["timestamp"]
+        assert {one["hash"] for one in change["price_changes"]} == {asked["hash"]}
 
 
 async def test_a_new_tick_is_told_of_for_both_outcomes():

@@ -73,6 +73,7 @@ class MarketChannel:
             "size": text(from_micro(one.size)),
             "side": side.value,
             "fee_rate_bps": "0",
+            "timestamp": str(int(one.unix * 1000)),
         }
         token = market.yes if one.of_yes else market.no
         self._publish(market, token, "last_trade_price", news)
@@ -88,6 +89,7 @@ class MarketChannel:
             "outcomes": list(market.outcomes),
             "winning_asset_id": market.yes if yes else market.no,
             "winning_outcome": market.outcomes[0 if yes else -1],
+            "timestamp": str(int(market.resolved_unix * 1000)),
         }
         for client in self._clients:
             if client.custom:
@@ -125,8 +127,9 @@ class MarketChannel:
         message = {
             "event_type": kind,
             "market": market.padded_id,
+            # Of a change in the book the time that its hash covers.
+            "timestamp": str(market.stamp_ms),
             **news,
-            "timestamp": str(int(self._exchange.unix() * 1000)),
         }
         with contextlib.suppress(asyncio.QueueFull):
             client.queue.put_nowait(wire.compact(message))
