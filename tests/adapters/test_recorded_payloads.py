@@ -80,6 +80,18 @@ def test_a_recorded_book_is_read_although_it_has_spaces_and_no_terms(recording):
     assert book.best_ask == 510_000
 
 
+def test_odd_levels_of_public_reports(recording):
+    decoded = decode_books(recording("cases/b35_levels.json").read_bytes())
+    asks = {book.token: book.side(book.asks) for book in decoded.books}
+    assert asks == {
+        "1": ([500_000], [4_000_000]),  # a price twice: the smaller of the two
+        "2": ([500_000], [100_300_000]),  # the noise of floats
+        "4": ([600_000], [5_000_000]),  # a level of no size
+    }
+    named = [problem.where for problem, _ in decoded.problems]
+    assert named == ["level", "book 3.asks[0]"]  # the third offers at no price
+
+
 def _listed(**changes):
     return {
         "conditionId": "0x" + "ab" * 32,

@@ -196,10 +196,10 @@ def _level(level):
     if price is None or size is None:
         return None
     micro = price * MICRO, size * MICRO
-    if any(amount.denominator != 1 for amount in micro):
+    if micro[0].denominator != 1:
         return None
     in_bounds = 0 < micro[0] < MICRO and 0 <= micro[1] <= SIZE_MAX * MICRO
-    return (int(micro[0]), int(micro[1])) if in_bounds else None
+    return (int(micro[0]), int(micro[1])) if in_bounds else None  # of finer sizes never more
 
 
 def read_kept_book(raw, _folder):

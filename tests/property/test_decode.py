@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def test_a_bad_book_is_lost_alone():
         {**good, "asset_id": "3", "asks": [{"price": "0.5", "size": "-1"}]},
         {**good, "asset_id": "4", "asks": [{"price": "NaN", "size": "1"}]},
         {**good, "asset_id": "5", "asks": [{"price": 0.5, "size": "1"}]},
-        {**good, "asset_id": "6", "asks": [{"price": "0.5", "size": "1"}] * 2},
+        {**good, "asset_id": "6", "asks": [{"price": "0.00", "size": "3.56"}]},
         {**good, "asset_id": "7", "asks": None},
         {"asset_id": "8"},
         7,
@@ -95,6 +96,41 @@ def test_a_bad_book_is_lost_alone():
     decoded = decode.decode_books(json.dumps([*bad, good]).encode())
     assert [book.token for book in decoded.books] == ["1"]
     assert len(decoded.problems) == len(bad)
+
+
+def _asks(*levels):
+    """The asks that are read of some levels, best first, and what is said of them."""
+    asks = [{"price": price, "size": size} for price, size in levels]
+    book = {"asset_id": "1", "bids": [{"price": "0.3", "size": "7"}], "asks": asks}
+    decoded = decode.decode_books(json.dumps([book], separators=(",", ":")).encode())
+    (found,) = decoded.books
+    assert found.side(found.bids) == ([300_000], [7_000_000])
+    return dict(zip(*found.side(found.asks), strict=True)), [p.what for p, _ in decoded.problems]
+
+
+@pytest.mark.parametrize(
+    ("levels", "read", "named"),
+    [
+        # Of levels at one price the smaller counts, however often and in whatever spelling.
+        ([("0.5", "4"), ("0.50", "5")], {500_000: 4_000_000}, "twice"),
+        ([("0.5", "5"), ("0.6", "1"), ("0.5", "4")], {500_000: 4_000_000, 600_000: 10**6}, "twice"),
+        ([("0.5", "4"), ("0.5", "4"), ("0.5", "9")], {500_000: 4_000_000}, "2 levels"),
+        # Of a size finer than shares are the rest is left out.
+        ([("0.5", "100.30000000000001")], {500_000: 100_300_000}, ""),
+        ([("0.5", "100.2999999999999")], {500_000: 100_299_999}, ""),
+        ([("0.5", "1E-7"), ("0.6", "5")], {600_000: 5_000_000}, ""),
+        ([("0.5", "0.0000009")], {}, ""),
+        ([("0.5", "0"), ("0.6", "5")], {600_000: 5_000_000}, ""),
+        # A price between all ticks is none that could be bought at.
+        ([("0.5000001", "3"), ("0.6", "5")], {600_000: 5_000_000}, "asks[0]: 0.5000001 is finer"),
+        ([("1E-7", "3"), ("0.6", "5")], {600_000: 5_000_000}, "1 levels"),
+    ],
+)
+def test_an_odd_level_makes_a_book_smaller_and_never_larger(levels, read, named):
+    found, said = _asks(*levels)
+    assert found == read
+    assert bool(said) is bool(named)
+    assert named in "".join(said)
 
 
 def test_no_byte_within_a_number_is_read_differently_by_the_fast_path():

@@ -4,10 +4,11 @@ Nearly all of the answer is price levels, and all levels look alike:
 `{"price":"0.48","size":"100.00"}`. They are cut out and read together as columns, with every byte
 of their punctuation checked; what remains is small and is decoded as ordinary typed JSON. Anything
 unusual (white space, another key order, an escape, more digits) sends the whole answer down the
-plain path, which reads book by book and loses only the books that are wrong.
+plain path, which reads book by book and loses only the books and levels that are wrong.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -18,7 +19,7 @@ from arb.adapters.polymarket.payloads import BookPayload, LevelPayload, decode
 from arb.domain.bounds import OutOfBounds, check_nesting
 from arb.domain.bounds import number as bounded_number
 from arb.domain.errors import BadVenueData
-from arb.domain.money import MICRO, to_micro
+from arb.domain.money import MICRO, from_micro, micro_down, to_micro
 from arb.domain.report import Problem
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -43,8 +44,10 @@ HIGH_NIBBLES = np.uint64(0xF0F0F0F0F0F0F0F0)
 EVERY_BIT = np.uint64(0xFFFFFFFFFFFFFFFF)
 TENS = np.array([10**n for n in range(7)], dtype=np.int64)
 NO_LEVELS = np.zeros(0, dtype=np.int64)
-SIZE_MICRO_MAX = 10**14
+SIZE_MAX = 10**8
 """More shares than exist; a larger number is not a size."""
+DOUBTS_NAMED = 3
+"""How many levels of a book are named that could not be taken as they are."""
 
 
 class RawBook(NamedTuple):
@@ -115,17 +118,23 @@ def slow(body: bytes) -> Decoded:
     books: list[RawBook] = []
     problems: list[tuple[Problem, bytes]] = []
     for raw in decode(body, list[msgspec.Raw], "books"):
+        doubts: list[str] = []
         try:
-            books.append(_plain_book(decode(raw, BookPayload, "book")))
+            books.append(_plain_book(decode(raw, BookPayload, "book"), doubts))
         except BadVenueData as error:
             problems.append((Problem(where=error.where, what=error.what), bytes(raw)))
+            continue
+        if doubts:
+            named = "; ".join(doubts[:DOUBTS_NAMED])
+            what = f"{named} ({len(doubts)} levels in doubt)"
+            problems.append((Problem(where="level", what=what), bytes(raw)))
     return Decoded(tuple(books), tuple(problems))
 
 
-def _plain_book(payload: BookPayload) -> RawBook:
+def _plain_book(payload: BookPayload, doubts: list[str]) -> RawBook:
     where = f"book {payload.asset_id}"
-    bids = _plain_side(payload.bids, f"{where}.bids", rising=True)
-    asks = _plain_side(payload.asks, f"{where}.asks", rising=False)
+    bids = _plain_side(payload.bids, f"{where}.bids", doubts, rising=True)
+    asks = _plain_side(payload.asks, f"{where}.asks", doubts, rising=False)
     columns = np.array([*bids, *asks], dtype=np.int64).reshape(-1, 2)
     return RawBook(
         payload.asset_id,
@@ -138,26 +147,37 @@ def _plain_book(payload: BookPayload) -> RawBook:
     )
 
 
-def _plain_side(levels: list[LevelPayload], where: str, *, rising: bool) -> list[tuple[int, int]]:
-    pairs: list[tuple[int, int]] = []
+def _plain_side(
+    levels: list[LevelPayload], where: str, doubts: list[str], *, rising: bool
+) -> list[tuple[int, int]]:
+    """The levels of a side, best last. What is odd makes liquidity smaller, never larger.
+
+    Of a size finer than a share can be the rest is left out, down to nothing. A price finer than
+    any tick loses its level. Of two levels at one price the smaller counts: they may be two orders
+    or one that is told twice. A price or a size that no level can have loses the book.
+    """
+    sizes: dict[int, int] = {}
     for number, level in enumerate(levels):
         place = f"{where}[{number}]"
-        price, size = _micro(level.price, place), _micro(level.size, place)
-        if not 0 < price < MICRO or not 0 <= size <= SIZE_MICRO_MAX:
+        price, size = _number(level.price, place), _number(level.size, place)
+        if not 0 < price < 1 or not 0 <= size <= SIZE_MAX:
             raise BadVenueData(place, f"{level.size[:40]} @ {level.price[:40]}")
-        if size:
-            pairs.append((price, size))
-    pairs.sort(reverse=not rising)
-    if len({price for price, _ in pairs}) != len(pairs):
-        raise BadVenueData(where, "a price is there twice")
-    return pairs
+        at, whole = to_micro(micro_down(price)), to_micro(micro_down(size))
+        if from_micro(at) != price:
+            doubts.append(f"{place}: {level.price[:40]} is finer than any tick")
+        elif whole and at in sizes:
+            doubts.append(f"{place}: a price that is there twice")
+            sizes[at] = min(whole, sizes[at])
+        elif whole:
+            sizes[at] = whole
+    return sorted(sizes.items(), reverse=not rising)
 
 
-def _micro(number: str, where: str) -> int:
+def _number(text: str, where: str) -> Decimal:
     try:
-        return to_micro(bounded_number(number))
+        return bounded_number(text)
     except ValueError:
-        raise BadVenueData(where, f"{number[:40]!r} is not an amount") from None
+        raise BadVenueData(where, f"{text[:40]!r} is not an amount") from None
 
 
 def _fast(body: bytes) -> tuple[RawBook, ...]:
