@@ -17,6 +17,9 @@ Edit = Callable[[str, dict[str, str], Any], Any]
 """Path, query (with the request's own body) and document of an answer; gives what is sent instead:
 a document, or a whole response."""
 
+OUR_OWN = ("host", "content-length", "accept-encoding")
+"""Headers of a request that the front makes itself."""
+
 
 @contextlib.asynccontextmanager
 async def edited(upstream: str, edit: Edit) -> AsyncIterator[str]:
@@ -29,7 +32,7 @@ async def edited(upstream: str, edit: Edit) -> AsyncIterator[str]:
                 request.url.path,
                 params=request.query_params.multi_items(),
                 content=await request.body(),
-                headers={"content-type": request.headers.get("content-type", "")},
+                headers={k: v for k, v in request.headers.items() if k not in OUR_OWN},
             )
             body = answer.content
             if answer.is_success and body[:1] in (b"{", b"["):
@@ -41,6 +44,6 @@ async def edited(upstream: str, edit: Edit) -> AsyncIterator[str]:
                 body = json.dumps(told).encode()
             return Response(body, answer.status_code, media_type="application/json")
 
-        app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])
+        app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST", "DELETE"])])
         async with listening(app, "127.0.0.1", 0) as address:
             yield address

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from arb.domain.fact import Answered, Confirmed, Discovered, Submitted, Voided
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import Shares, Usd
@@ -153,6 +155,65 @@ def test_strangers_are_differences():
         "trade",
     ]
     assert not found.corrections
+
+
+def _unread(made, told, **fields):
+    """The first leg's trade, of which only so much could be read."""
+    seen = trade(made, told)
+    ours = {"ref": "", "refs": (seen.ref, "0xmaker"), "fills": (), "unread": "trade t.side: HOLD"}
+    return replace(seen, **(ours | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({}, False),
+        ({"refs": ()}, False),
+        ({"refs": ("0xsomebody",)}, False),
+        ({"id": "other"}, True),
+        ({"id": "other", "refs": ()}, True),
+        ({"id": "other", "refs": ("0xsomebody",)}, True),
+        ({"id": "other", "state": TradeState.VOIDED}, False),
+        ({"id": "other", "refs": (), "state": TradeState.VOIDED}, False),
+    ],
+)
+def test_a_trade_that_cannot_be_read_is_a_difference_only_where_the_ledger_lacks_it(fields, named):
+    made = plan()
+    told = with_refs(facts(made, ("100", "0", "0")))
+    found = reconcile(
+        portfolio(made, "940", ("100", "0", "0")),
+        [(made, told)],
+        statement(
+            "940",
+            {made.legs[0].outcome: Shares(Decimal(100))},
+            [_unread(made, told, **fields)],
+        ),
+        CENT,
+    )
+    assert found.corrections == ()
+    assert [d.venue for d in found.differences] == (["trade t.side: HOLD"] if named else [])
+
+
+def test_a_trade_that_cannot_be_read_still_settles():
+    made = plan()
+    told = with_refs(facts(made, ("100", "0", "0"), settled=False))
+    found = reconcile(
+        portfolio(made, "940", ("100", "0", "0")),
+        [(made, told)],
+        statement("940", {made.legs[0].outcome: Shares(Decimal(100))}, [_unread(made, told)]),
+        CENT,
+    )
+    ((_, fact),) = found.corrections
+    assert isinstance(fact, Confirmed)
+
+
+def test_a_strangers_trade_that_failed_is_no_difference():
+    made = plan()
+    told = with_refs(facts(made, ("100", "0", "0")))
+    stranger = replace(trade(made, told), ref="0xsomebody", id="other", state=TradeState.VOIDED)
+    there = statement("940", {made.legs[0].outcome: Shares(Decimal(100))}, [stranger])
+    found = reconcile(portfolio(made, "940", ("100", "0", "0")), [(made, told)], there, CENT)
+    assert (found.corrections, found.differences) == ((), ())
 
 
 def test_what_an_operator_has_accounted_for_is_no_difference_any_more():

@@ -19,6 +19,12 @@ class VenueTrade:
     state: TradeState
     fills: tuple[Fill, ...]
     """Our side of it; `order` is the venue's id until the ledger's own is known."""
+    unread: str = ""
+    """What of it could not be read: then there are no fills, and none may be concluded."""
+    refs: tuple[str, ...] = ()
+    """Orders that it may be about where `ref` could not be told; empty: any."""
+    at: datetime | None = None
+    """When it was made; `None` where that could not be read either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ nothing. What is still on its way widens what may be true instead of counting as
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -79,12 +80,22 @@ def reconcile(
     }
     corrections: list[tuple[PlanId, Fact]] = []
     differences: list[Difference] = []
+    booked = {
+        fill.trade for _, order, facts in orders.values() for fill in fills_of(facts, order.id)
+    }
     for trade in statement.trades:
-        if trade.ref not in orders:
-            if explained_until is None or _last(trade) > explained_until:
+        ref = trade.ref or next((ref for ref in trade.refs if ref in orders), "")
+        if ref not in orders:
+            # What failed was never had, whoever's it was; the balances are compared below.
+            explained = explained_until is not None and _last(trade) <= explained_until
+            known = trade.state is TradeState.VOIDED or (trade.unread and trade.id in booked)
+            if not explained and not known:
                 differences.append(_unknown(trade))
             continue
-        plan, order, facts = orders[trade.ref]
+        plan, order, facts = orders[ref]
+        if trade.unread and _missed(trade, order, facts, booked):
+            differences.append(_unknown(trade))
+            continue
         corrections += [(plan, fact) for fact in _proved(trade, order, facts, statement)]
     differences += [
         Difference(what="order", about=ref, ledger="none", venue="rests in the book")
@@ -121,15 +132,26 @@ def _proved(
         yield Voided(order=order.id, fills=tuple(known), at=statement.at)
 
 
+def _missed(
+    trade: VenueTrade, order: Order, facts: Sequence[Fact], booked: AbstractSet[str]
+) -> bool:
+    """Whether the ledger lacks a trade that cannot be read, and nobody will ask about its order."""
+    had = trade.id in booked or trade.state is TradeState.VOIDED
+    return not had and order.id in read(facts).answers
+
+
 def _last(trade: VenueTrade) -> datetime:
-    return max((fill.at for fill in trade.fills), default=datetime.max.replace(tzinfo=UTC))
+    until = trade.at or datetime.max.replace(tzinfo=UTC)
+    return max((fill.at for fill in trade.fills), default=until)
 
 
 def _unknown(trade: VenueTrade) -> Difference:
     bought = ", ".join(
         f"{fill.side} {text(fill.size)} @ {text(fill.price)}" for fill in trade.fills
     )
-    return Difference(what="trade", about=trade.id, ledger="none", venue=bought or trade.ref)
+    return Difference(
+        what="trade", about=trade.id, ledger="none", venue=bought or trade.unread or trade.ref
+    )
 
 
 def _balances(

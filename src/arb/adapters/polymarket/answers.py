@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
 
 import httpx
 from polymarket.errors import (
@@ -12,13 +11,11 @@ from polymarket.errors import (
     UserInputError,
 )
 
+from arb.adapters.polymarket.rows import TradeRow
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
 from arb.domain.money import NO_USD, ONE, Price, Shares
 from arb.domain.order import Answer, Fill, Final, OrderId, TradeState, Unknown
-
-if TYPE_CHECKING:
-    from polymarket.models.clob.account import ClobTrade
 
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 """What happens before the first byte of a request is written."""
@@ -38,9 +35,10 @@ REFUSALS = frozenset(
 REFUSING = frozenset({400, 401, 403, 404, 405, 413, 422, 425, 429, 451})
 """HTTP statuses by which a request is turned away before it is carried out."""
 STATES = {"CONFIRMED": TradeState.SETTLED, "FAILED": TradeState.VOIDED}
+KNOWN_STATES = frozenset({*STATES, "MATCHED", "MATCHED_NOT_BROADCASTED", "MINED", "RETRYING"})
 
 
-def made(trade: "ClobTrade", ref: str, market: MarketId) -> tuple[Fill, ...]:
+def made(trade: TradeRow, ref: str, market: MarketId) -> tuple[Fill, ...]:
     """The fills of a resting order of ours in a trade that somebody else took."""
     return tuple(
         _fill(trade, ref, market, piece.asset_id, piece.side, piece.price, piece.matched_amount)
@@ -49,9 +47,7 @@ def made(trade: "ClobTrade", ref: str, market: MarketId) -> tuple[Fill, ...]:
     )
 
 
-def taken(
-    trade: "ClobTrade", ref: str, market: MarketId, schedule: FeeSchedule
-) -> tuple[Fill, ...]:
+def taken(trade: TradeRow, ref: str, market: MarketId, schedule: FeeSchedule) -> tuple[Fill, ...]:
     """The taker's side, piece by piece, each at the price that its maker had asked."""
     pieces = [
         (
@@ -69,17 +65,17 @@ def taken(
 
 
 def _fill(
-    trade: "ClobTrade",
+    trade: TradeRow,
     ref: str,
     market: MarketId,
-    token: Any,
+    token: str,
     side: str,
     price: Decimal,
     size: Decimal,
 ) -> Fill:
     return Fill(
         order=OrderId(ref),
-        outcome=OutcomeId(POLYMARKET, str(token)),
+        outcome=OutcomeId(POLYMARKET, token),
         market=market,
         side=Side(side),
         price=Price(price),
@@ -96,7 +92,7 @@ def key_expired(error: Exception) -> bool:
     return isinstance(error, RequestRejectedError) and error.status == httpx.codes.UNAUTHORIZED
 
 
-def state_of(trade: "ClobTrade") -> TradeState:
+def state_of(trade: TradeRow) -> TradeState:
     """Where a trade stands between its match and the chain."""
     return STATES.get(trade.status, TradeState.PROVISIONAL)
 

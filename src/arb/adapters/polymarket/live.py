@@ -86,7 +86,7 @@ async def open_live(
 
         fees = FeeBook(options, venue.reader, clock.monotonic)
         holdings = Holdings(venue.rpc, contracts, str(session.client.wallet))
-        trading = PolymarketTrading(session, contracts, fees, door)
+        trading = PolymarketTrading(session, contracts, fees, door, venue.rpc, venue.quarantine)
         settlement = PolymarketSettlement(
             session, options, contracts, venue.rpc, holdings, venue.reader, clock.now
         )

@@ -22,8 +22,9 @@ class Quarantine:
     def keep(self, where: str, what: str, payload: bytes) -> None:
         """Count a refused payload and keep it if there is room."""
         self.counts[where] += 1
-        if len(self._problems) < PROBLEMS_MAX:
-            self._problems.append(Problem(where=where, what=what))
+        problem = Problem(where=where, what=what)
+        if len(self._problems) < PROBLEMS_MAX and problem not in self._problems:
+            self._problems.append(problem)
         if self._folder is None:
             return
         name = f"{where.replace('/', '-')}-{hashlib.sha256(payload).hexdigest()[:12]}.txt"

@@ -11,26 +11,31 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from polymarket.errors import (
     PolymarketError,
     RateLimitError,
     RequestRejectedError,
-    TransportError,
 )
 
+from arb.adapters.polymarket import rows
 from arb.adapters.polymarket.answers import (
+    KNOWN_STATES,
     REFUSALS,
+    STATES,
     key_expired,
     made,
     proven_by,
     state_of,
     taken,
 )
-from arb.adapters.polymarket.client import ANSWER_SECONDS_MAX, Session, in_time, told
+from arb.adapters.polymarket.client import Session, in_time, told
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.order_hash import order_hash
+from arb.adapters.polymarket.quarantine import Quarantine
+from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.signer import KnownOrder
 from arb.domain.errors import BadVenueData, VenueError
 from arb.domain.market import POLYMARKET, MarketId, Side
@@ -48,18 +53,18 @@ from arb.domain.statement import VenueTrade
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient
-    from polymarket.models.clob.account import ClobTrade
     from polymarket.models.clob.order_response import OrderResponse
     from polymarket.models.clob.orders import SignedOrder
-    from polymarket.pagination import AsyncPaginator
 
 T = TypeVar("T")
 
 SIGNED_KEPT_MAX = 1000
 LISTING_SECONDS_MAX = 300.0
 """For all pages of a list, each of which has a limit of its own."""
+PAGES_MAX = 1000
 OVERLAP = timedelta(minutes=2)
 """How much before an order's time its trades are looked for: clocks differ."""
+RESTING = ("LIVE", "DELAYED")
 DUST = Decimal("0.01")
 """How far a full fill may fall short of its order (FAULTS.md B09)."""
 
@@ -69,9 +74,18 @@ class PolymarketTrading:
 
     venue = POLYMARKET
 
-    def __init__(self, session: Session, contracts: Contracts, fees: FeeBook, door: Door) -> None:
+    def __init__(
+        self,
+        session: Session,
+        contracts: Contracts,
+        fees: FeeBook,
+        door: Door,
+        rpc: Rpc,
+        quarantine: Quarantine,
+    ) -> None:
         self._session, self._contracts = session, contracts
-        self._fees, self._door = fees, door
+        self._fees, self._door, self._rpc = fees, door, rpc
+        self._quarantine = quarantine
         self._signed: dict[str, SignedOrder] = {}
 
     async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
@@ -127,10 +141,10 @@ class PolymarketTrading:
     async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`."""
         try:
-            found = await self._trades(order)
+            found, _ = await self._trades(order)
+            return {t.id: await self._state(t) for t in found if t.id in trades}
         except (PolymarketError, VenueError):
             return {}
-        return {trade.id: state_of(trade) for trade in found if trade.id in trades}
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
@@ -182,49 +196,115 @@ class PolymarketTrading:
             VenueError: They could not all be read.
         """
         try:
-            after = str(int(since.timestamp()))
-            found = await self._listing(lambda client: client.list_account_trades(after=after))
+            found, lost = await self._account_trades(after=str(int(since.timestamp())))
         except PolymarketError as error:
             raise told(error) from error
-        return [
+        seen = [await self._venue_trade(trade, ref) for trade in found for ref in self._own(trade)]
+        return seen + [
             VenueTrade(
-                id=trade.id, ref=ref, state=state_of(trade), fills=await self._fills(trade, ref)
+                id=row.id,
+                ref="",
+                state=STATES.get(row.status, TradeState.PROVISIONAL),
+                fills=(),
+                unread=row.what,
+                refs=tuple(sorted(row.refs or ())),
+                at=row.matched_at,
             )
-            for trade in found
-            for ref in self._own(trade)
+            for row in lost
         ]
 
+    async def _venue_trade(self, trade: rows.TradeRow, ref: str) -> VenueTrade:
+        fills: tuple[Fill, ...] = ()
+        unread = ""
+        try:
+            fills = await self._fills(trade, ref)
+        except VenueError as error:
+            unread = f"fees of trade {trade.id}: {error}"
+            self._quarantine.keep("trades", unread, b"")
+        return VenueTrade(
+            id=trade.id,
+            ref=ref,
+            state=await self._state(trade),
+            fills=fills,
+            unread=unread,
+            at=trade.matched_at,
+        )
+
     async def open_orders(self) -> tuple[str, ...]:
-        """Hashes of everything that rests.
+        """Hashes of everything that rests; of an order without one, where it stood in the list.
 
         Raises:
             VenueError: They could not all be read.
         """
         try:
-            found = await self._listing(lambda client: client.list_open_orders())
-            return tuple(order.id for order in found)
+            async with in_time(LISTING_SECONDS_MAX):
+                found, lost = rows.order_ids(await self._rows("orders", {}))
         except PolymarketError as error:
             raise told(error) from error
+        for what in lost:
+            self._quarantine.keep("orders", what, b"")
+        return (*found, *lost)
 
-    async def _asking(
-        self,
-        ask: "Callable[[AsyncSecureClient], Awaitable[T]]",
-        seconds: float = ANSWER_SECONDS_MAX,
-    ) -> T:
+    async def _rows(self, what: str, params: dict[str, str]) -> list[msgspec.Raw]:
+        """All rows of `/data/trades` or `/data/orders`, as sent.
+
+        The client reads a page as a whole and loses it for one field of one row; so it is asked
+        for the bytes.
+        """
+        gathered: list[msgspec.Raw] = []
+        asked: dict[str, str] = dict(params)
+        seen: set[str] = set()
+        for _ in range(PAGES_MAX):
+            body = await self._get(f"/data/{what}", dict(asked))
+            page = rows.page(body, what)
+            gathered += page.rows
+            if page.next_cursor is None:
+                return gathered
+            if page.next_cursor in seen:
+                break
+            seen.add(page.next_cursor)
+            asked["next_cursor"] = page.next_cursor
+        raise BadVenueData(f"{what}.next_cursor", "it leads nowhere")
+
+    async def _get(self, path: str, params: dict[str, str]) -> bytes:
+        return await self._asking(
+            lambda client: client._ctx.secure_clob.get_bytes(path, params=params)
+        )
+
+    async def _account_trades(
+        self, **params: str
+    ) -> tuple[list[rows.TradeRow], list[rows.LostRow]]:
+        async with in_time(LISTING_SECONDS_MAX):
+            sent = await self._rows("trades", params)
+        found, lost = rows.trades(sent)
+        for row in lost:
+            self._quarantine.keep("trades", f"set aside: {row.what}", b"")
+        return found, lost
+
+    async def _state(self, trade: rows.TradeRow) -> TradeState:
+        """Where a trade stands; of a word that is not known the chain is asked."""
+        if trade.status in KNOWN_STATES or not trade.transaction_hash:
+            return state_of(trade)
+        try:
+            receipt = await self._rpc.receipt(trade.transaction_hash)
+            final = await self._rpc.block("finalized")
+        except VenueError:
+            return TradeState.PROVISIONAL
+        if receipt is None or final is None or receipt.block > final.number:
+            return TradeState.PROVISIONAL
+        return TradeState.SETTLED if receipt.succeeded else TradeState.PROVISIONAL
+
+    async def _asking(self, ask: "Callable[[AsyncSecureClient], Awaitable[T]]") -> T:
         """What may be asked twice: once more, signed in anew, if the API key has expired."""
         client = self._session.client
         try:
-            async with in_time(seconds):
+            async with in_time():
                 return await ask(client)
         except RequestRejectedError as error:
             if not key_expired(error) or not await self._session.renew(client):
                 raise
-        async with in_time(seconds):
+        async with in_time():
             return await ask(self._session.client)
-
-    async def _listing(self, pages: "Callable[[AsyncSecureClient], AsyncPaginator[T]]") -> list[T]:
-        """Every item of every page."""
-        return await self._asking(lambda client: _all(pages(client)), LISTING_SECONDS_MAX)
 
     async def _sign(self, order: Order) -> "SignedOrder":
         signed = await self._session.client.create_limit_order(
@@ -260,20 +340,18 @@ class PolymarketTrading:
     async def _rests(self, ref: str) -> bool:
         """Whether the order still rests or waits; terminal orders are not shown any more."""
         try:
-            found = await self._asking(lambda client: client.get_order(order_id=ref))
+            body = await self._get(f"/data/order/{ref}", {})
         except RequestRejectedError as error:
             if error.status == 404:
                 return False
             raise
-        except PolymarketError as error:
-            if isinstance(error, TransportError | RateLimitError):
-                raise
-            return False  # an empty answer: there is no such open order
-        return found.status.upper() in ("LIVE", "DELAYED")
+        return rows.order_status(body) in RESTING
 
     async def _from_trades(self, order: Order, wanted: set[str] | None = None) -> Answer:
-        trades = await self._trades(order)
+        trades, lost = await self._trades(order)
         found = {trade.id for trade in trades}
+        if lost:
+            return Unknown()  # one of them may be a fill: what there is, is not all
         if not trades:
             return NotFound()
         if wanted is not None and not wanted <= found:
@@ -285,44 +363,34 @@ class PolymarketTrading:
             return Unknown()  # not all of its trades show yet
         return Final(ours)
 
-    async def _trades(self, order: Order) -> list["ClobTrade"]:
-        """Trades of an order. Unfiltered by token: a mint shows the other one (FAULTS.md B08)."""
+    async def _trades(self, order: Order) -> tuple[list[rows.TradeRow], list[rows.LostRow]]:
+        """Trades of an order, whatever their token (FAULTS.md B08), and rows that may be such."""
         # An order expires for us a minute after it was made, whatever its life at the venue.
         since = order.expires_at - timedelta(minutes=1) - OVERLAP
-        market, after = str(order.market), str(int(since.timestamp()))
-        found = await self._listing(
-            lambda client: client.list_account_trades(market=market, after=after)
-        )
-        return [trade for trade in found if order.ref in self._own(trade)]
+        after = str(int(since.timestamp()))
+        found, lost = await self._account_trades(market=str(order.market), after=after)
+        ours = [trade for trade in found if order.ref in self._own(trade)]
+        return ours, [row for row in lost if row.may_be_about(order.ref)]
 
-    def _own(self, trade: "ClobTrade") -> list[str]:
-        """Hashes of our orders in a trade."""
+    def _own(self, trade: rows.TradeRow) -> list[str]:
+        """Hashes of our orders in a trade; what does not name our side of it is looked through."""
         if trade.trader_side == "TAKER":
             return [trade.taker_order_id]
         client = self._session.client
         owner, wallet = client.credentials.key, str(client.wallet).lower()
-        return [
+        resting = [
             piece.order_id
             for piece in trade.maker_orders
             if piece.owner == owner or piece.maker_address.lower() == wallet
         ]
+        return resting or ([] if trade.trader_side == "MAKER" else [trade.taker_order_id])
 
-    async def _fills(self, trade: "ClobTrade", ref: str) -> tuple[Fill, ...]:
-        market = MarketId(str(trade.condition_id))
-        if trade.trader_side == "MAKER":
+    async def _fills(self, trade: rows.TradeRow, ref: str) -> tuple[Fill, ...]:
+        market = MarketId(trade.condition_id)
+        if ref != trade.taker_order_id:
             return made(trade, ref, market)
         schedule = await self._fees.of(market)
         return taken(trade, ref, market, schedule)
-
-
-async def _all(pages: "AsyncPaginator[T]") -> list[T]:
-    found, items = list[T](), aiter(pages.iter_items())
-    while True:
-        try:
-            async with in_time():
-                found.append(await anext(items))
-        except StopAsyncIteration:
-            return found
 
 
 def _check(order: Order, signed: "SignedOrder") -> None:

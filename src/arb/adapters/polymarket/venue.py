@@ -34,6 +34,8 @@ class PolymarketVenue:
     """What is asked by the way that orders leave by: `reader`, unless that differs."""
     rpc: Rpc
     """Nodes of the chain; nothing is sent through them without a wallet."""
+    quarantine: Quarantine
+    """What was refused; drained with the catalog's problems."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -124,4 +126,5 @@ def open_venue(
         reader=reader,
         as_orders=as_orders,
         rpc=rpc,
+        quarantine=quarantine,
     )

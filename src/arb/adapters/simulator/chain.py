@@ -21,6 +21,7 @@ from arb.adapters.simulator.chain_conduct import ChainConduct
 from arb.adapters.simulator.chain_keys import Keys
 from arb.adapters.simulator.chain_questions import count_only
 from arb.adapters.simulator.exchange import Exchange
+from arb.adapters.simulator.floor import Floor
 from arb.adapters.simulator.places import PLACES
 from arb.domain.money import from_micro, text, to_micro
 
@@ -60,8 +61,9 @@ class _Parts:
 class ChainApi:
     """The endpoints over one bank."""
 
-    def __init__(self, exchange: Exchange, bank: Bank) -> None:
+    def __init__(self, exchange: Exchange, bank: Bank, floor: Floor) -> None:
         self.exchange, self.bank, self.conduct = exchange, bank, ChainConduct()
+        self._floor = floor
         self._chance = random.Random("chain")
         self._parts: _Parts | None = None
 
@@ -193,9 +195,17 @@ class ChainApi:
         chain = Chain(self.exchange, self.bank, self.conduct, contracts)
         return _Parts(
             chain=chain,
-            node=Node(chain, self.conduct, self._wake),
+            node=Node(chain, self.conduct, self._wake, self._settled),
             relayer=Relayer(chain, self.conduct, PLACES, self._chance, self._wake),
         )
+
+    def _settled(self, hash_: str) -> float | None:
+        """How many seconds ago a trade's transaction was mined; `None`: it was not."""
+        self._floor.advance()
+        for trade in self._floor.trades.values():
+            if trade.transaction == hash_ and trade.moved:
+                return self._floor.now() - trade.mined_at
+        return None
 
     def _wake(self, seconds: float) -> None:
         """See that what is due in a while happens then, even if nobody asks."""

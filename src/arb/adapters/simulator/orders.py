@@ -150,6 +150,8 @@ class Trade:
     moves: Change | None = None
     """What the chain has moved, while it stands."""
     transaction: str = ""
+    mined_at: float = 0.0
+    """When the chain moved, while it stands."""
     updated: int = 0
     """Unix seconds."""
 

@@ -46,7 +46,7 @@ class Api:
         self.bank = bank or (floor.bank if floor else Bank())
         self.floor = floor or Floor(exchange, self.bank, _same_chance(exchange))
         self.bank.unix = self.floor.unix
-        self.chain = ChainApi(exchange, self.bank)
+        self.chain = ChainApi(exchange, self.bank, self.floor)
         self.keys = Keys(self.floor)
         self.trading = Trading(self.floor, self.keys, self.faults)
         self.gamma, self.clob = Gamma(exchange, self.bank), Clob(self.floor)

@@ -32,7 +32,10 @@ class Chain:
         for trade in list(self.underway):
             while trade.plan and trade.plan[0][0] <= now:
                 trade.updated = unix
+                moved = trade.moved
                 self._step(trade, trade.plan.pop(0)[1], conduct)
+                if trade.moved and not moved:
+                    trade.mined_at = now
             if not trade.plan:
                 self.underway.remove(trade)
 
