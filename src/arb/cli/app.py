@@ -11,6 +11,7 @@ from arb.cli import admin, alerts, bots, keys, live, reads, report, run, tools, 
 from arb.cli.common import ExitCode, leave
 from arb.cli.help import GroupedHelp, summary
 from arb.cli.output import print_error
+from arb.cli.streams import make_whole, told
 
 app = typer.Typer(
     name="arb",
@@ -88,6 +89,7 @@ _state = {"debug": False}
 
 def main() -> None:
     """Run a command; every error is one line with its mend, and an exit code that says its kind."""
+    make_whole()
     try:
         code = app(standalone_mode=False, prog_name="arb")
     except typer.Exit as stop:
@@ -98,6 +100,9 @@ def main() -> None:
         code = ExitCode.DONE
     except Exception as error:  # noqa: BLE001  # the last resort: say it, do not dump it
         code = _told(error)
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if not told(command):
+        code = code or ExitCode.INTERNAL
     leave(code or 0)
 
 

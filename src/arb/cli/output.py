@@ -18,7 +18,13 @@ def print_json(document: Any) -> None:
     """The one document on standard output."""
     from arb.runtime.words import safe
 
-    sys.stdout.write(json.dumps(safe(document), ensure_ascii=False) + "\n")
+    kept = safe(document)
+    line = json.dumps(kept, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(kept)  # the same document, in any code page
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 

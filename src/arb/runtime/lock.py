@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from arb.domain.errors import LedgerLocked
+from arb.domain.errors import LedgerError, LedgerLocked
 
 LOOKS_OUTLASTED, LOOK_SECONDS = 10, 0.05
 
@@ -58,13 +58,13 @@ def one_instance(ledger: Path | None) -> Iterator[None]:
 
     Raises:
         LedgerLocked: Another process has it; names the process.
+        LedgerError: There is no place for the lock, or it is another user's.
     """
     if ledger is None:
         yield
         return
-    ledger.parent.mkdir(parents=True, exist_ok=True)
     path = _path(ledger)
-    with path.open("a+", encoding="ascii", errors="replace") as file:
+    with _opened(path) as file:
         if not _locked(file):
             file.seek(0)
             owner = file.read(20).strip() or "unknown"
@@ -72,7 +72,18 @@ def one_instance(ledger: Path | None) -> Iterator[None]:
                 f"process {owner} already works on {ledger}; stop it, or use another "
                 "ARB_DATABASE__URL"
             )
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with contextlib.suppress(OSError):  # the number is for people; a full disk has no room
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="ascii", errors="replace")
+    except OSError as error:
+        raise LedgerError(
+            f"{path} cannot be opened: {error.strerror}; see to its owner and its disk, or use "
+            "another ARB_DATABASE__URL"
+        ) from error

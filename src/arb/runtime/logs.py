@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from arb.adapters.telemetry.logs import LogOptions, check, set_up
+from arb.adapters.telemetry.logs import LogOptions, check, check_room, set_up
 from arb.config.sources import Loaded
 
 
@@ -18,6 +18,15 @@ def check_logs(loaded: Loaded) -> None:
         ConfigError: One cannot be understood.
     """
     check(log_options(loaded))
+
+
+def check_log_room(loaded: Loaded) -> None:
+    """Try whether a line could be written now.
+
+    Raises:
+        ConfigError: It could not.
+    """
+    check_room(log_options(loaded))
 
 
 def log_options(loaded: Loaded, level: str | None = None) -> LogOptions:

@@ -1,15 +1,21 @@
 """Logs: coloured on the console, rotated in files, secrets masked in both (INTERFACE_SPEC §6)."""
 
+import contextlib
+import errno
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from loguru import logger
+
+# Private: the public way to have it, a path, cannot be told what to do when the disk is full.
+from loguru._file_sink import FileSink
 
 from arb.adapters.telemetry.redact import printable, redact
 from arb.adapters.telemetry.wording import details, say
@@ -47,7 +53,7 @@ def set_up(options: LogOptions, secrets: Iterable[str] = (), console: TextIO | N
     stream = console or sys.stderr
     colour = stream.isatty() and not options.json_lines
 
-    def write(message: "Message") -> None:
+    def write(message: str) -> None:
         stream.write(str(message))
         stream.flush()
 
@@ -62,7 +68,8 @@ def set_up(options: LogOptions, secrets: Iterable[str] = (), console: TextIO | N
     )
     if options.folder is not None:
         _make(options.folder)
-        _add_file(options, options.folder)
+        _must_append(_file_sink(options, options.folder))
+        _add_file(options, options.folder, write)
     _take_over_standard_logging()
 
 
@@ -72,35 +79,113 @@ def check(options: LogOptions) -> None:
     Raises:
         ConfigError: One cannot be understood.
     """
-    logger.remove(_add_file(options, options.folder or Path()))
+    _file_sink(options, options.folder or Path())
+
+
+def check_room(options: LogOptions) -> None:
+    """Try whether a line could be written now, in a folder that is there.
+
+    Raises:
+        ConfigError: It could not.
+    """
+    if options.folder is None or not options.folder.is_dir():
+        return
+    _must_append(_file_sink(options, options.folder))
+    try:
+        _probe(options.folder)
+    except OSError as error:
+        raise ConfigError(f"{options.folder} cannot be written to: {error.strerror}") from error
+
+
+def _probe(folder: Path) -> None:
+    """Write a little and take it away again."""
+    probe = folder / f".writable.{os.getpid()}"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"0" * 4096)
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        _probe(folder)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return  # which passes: trading does not wait for it, and each sink says it once
         raise ConfigError(
             f"logging.folder = {str(folder)!r} cannot be written to: {error.strerror}; "
             "set ARB_LOGGING__FOLDER to a folder that can be"
         ) from error
 
 
-def _add_file(options: LogOptions, folder: Path) -> int:
+def _add_file(options: LogOptions, folder: Path, say: "Callable[[str], None]") -> None:
+    logger.add(
+        _File(_file_sink(options, folder), say),
+        level=options.level,
+        format=_formatter(json_lines=options.json_lines, colour=False, tracebacks=True),
+        colorize=False,
+        backtrace=False,
+        diagnose=False,
+    )
+
+
+class _File:
+    """The file, whose disk may be full and which other processes rotate: never in the way."""
+
+    def __init__(self, sink: Any, say: "Callable[[str], None]") -> None:
+        self._sink, self._say, self._failing = sink, say, False
+
+    def write(self, message: "Message") -> None:
+        """Append the message; when that begins to fail, say so on the console."""
+        try:
+            self._sink.write(message)
+        except OSError as error:
+            if not self._failing:
+                when = message.record["time"].strftime("%Y-%m-%d %H:%M:%S")
+                why = error.strerror or type(error).__name__
+                mend = "its lines are lost until that is mended"
+                self._say(f"{when} | WARNING  | the log file cannot be written: {why}; {mend}\n")
+            self._failing = True
+        else:
+            self._failing = False
+
+    def stop(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._sink.stop()
+
+
+def _must_append(sink: Any) -> None:
+    """See that today's file can be written to: it may be another user's.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    today = Path(sink._create_path())
     try:
-        return logger.add(
-            folder / FILE_NAME,
-            level=options.level,
-            format=_formatter(json_lines=options.json_lines, colour=False, tracebacks=True),
+        if today.exists():
+            today.open("ab").close()
+    except OSError as error:
+        raise ConfigError(
+            f"the log {today} cannot be written to: {error.strerror}; make it this user's, or set "
+            "ARB_LOGGING__FOLDER to another folder"
+        ) from error
+
+
+def _file_sink(options: LogOptions, folder: Path) -> Any:
+    try:
+        made: Any = FileSink
+        return made(
+            str(folder / FILE_NAME),
             rotation=options.rotation,
             retention=options.retention,
             compression=options.compression or None,
-            backtrace=False,
-            diagnose=False,
             delay=True,
+            watch=True,  # another process of ours may rotate it
             encoding="utf-8",
+            errors="backslashreplace",
         )
     except ValueError as error:
         rules = ("rotation", "retention", "compression")
