@@ -169,7 +169,8 @@ def test_what_makes_an_event_exclusive_complete_and_convertible():
     assert whole.event.convertible
     assert _event(markets, neg_risk_augmented=True).exclusive == (Exclusive(ids, complete=False),)
     assert _event(markets, cumulative_markets=True).exclusive == ()
-    assert not _event(markets, neg_risk_fee_bips=Decimal(10)).event.convertible
+    assert not _event(markets, neg_risk_fee_bips=msgspec.Raw(b"10")).event.convertible
+    assert not _event(markets, neg_risk_fee_bips=msgspec.Raw(b'"1e99999"')).event.convertible
     payload = EventPayload(id="1", slug=msgspec.Raw(b'"e"'), neg_risk=True)
     assert parse.event(payload, markets, 1).exclusive == (Exclusive(ids, complete=False),)
     plain = [*markets[:2], _market(_listed())]
@@ -269,7 +270,7 @@ def test_numbers_are_bounded_before_anything_is_computed_with_them(size):
         '"orderMinSize": 5', f'"orderMinSize": {size}'
     )
     assert size in text
-    with pytest.raises(BadVenueData, match="beyond all bounds"):
+    with pytest.raises(BadVenueData, match="not a number within bounds"):
         parse.market(text.encode(), EventId("1"))
 
 

@@ -27,6 +27,8 @@ NUMBERS = (
     b"-Infinity",
     b"sNaN",
     b"1_0",
+    b"0.0_1",
+    "\u0660.\u0660\u0661".encode(),
     b"0x10",
     "\u0661\u0662".encode(),
     b" 1 ",

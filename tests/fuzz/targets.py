@@ -36,7 +36,7 @@ from arb.adapters.bots.messages import (
     parse,
 )
 from arb.adapters.bots.status import BotState, Status, read_status, runs, take_wish
-from arb.adapters.polymarket import calls
+from arb.adapters.polymarket import calls, rows
 from arb.adapters.polymarket.books import BookTable
 from arb.adapters.polymarket.catalog import PolymarketCatalog
 from arb.adapters.polymarket.contracts import Contracts
@@ -157,11 +157,11 @@ def catalog(body, words=None):
 
 def read_books(raw, _folder):
     decoded = decode_books(raw)
-    rows = naive(raw)
-    must(isinstance(rows, list) or not decoded.books, "books out of no list")
+    said = naive(raw)
+    must(isinstance(said, list) or not decoded.books, "books out of no list")
     table = BookTable({book.token: (book, NOW) for book in decoded.books})
     for book in decoded.books:
-        own = [row for row in rows if isinstance(row, dict) and row.get("asset_id") == book.token]
+        own = [row for row in said if isinstance(row, dict) and row.get("asset_id") == book.token]
         must(any(_same_book(book, row) for row in own), f"no such book: {book.token[:80]}")
         built = (
             table[OutcomeId(POLYMARKET, book.token)] if len(table) == len(decoded.books) else None
@@ -176,8 +176,8 @@ def read_books(raw, _folder):
 
 
 def _same_book(book, row):
-    for name, rows in (("bids", book.bids), ("asks", book.asks)):
-        prices, sizes = book.side(rows)
+    for name, where in (("bids", book.bids), ("asks", book.asks)):
+        prices, sizes = book.side(where)
         read = list(zip(prices, sizes, strict=True))
         said = [_level(level) for level in row.get(name) or []]
         good = [level for level in said if level is not None and level[1]]
@@ -269,7 +269,7 @@ def _same_market(market, said):
     tick = said.get("orderPriceMinTickSize")
     return (
         tokens == [market.yes.token, market.no.token]
-        and (tick is None or Fraction(market.rules.tick) == exact(tick.strip()))
+        and (tick is None or Fraction(market.rules.tick) == exact(tick))
         and bool(said.get("negRisk")) == market.neg_risk
         and not (said.get("closed") is True and not market.closed)
     )
@@ -289,7 +289,7 @@ def read_word(raw, _folder):
     if word.known:
         must(isinstance(said, dict), "a word out of no object")
         if not word.differences:
-            must(exact(said["mts"].strip()) == Fraction(market.rules.tick), "another tick")
+            must(exact(said["mts"]) == Fraction(market.rules.tick), "another tick")
             must(
                 {token["t"] for token in said["t"]} == {market.yes.token, market.no.token}, "tokens"
             )
@@ -318,6 +318,60 @@ def read_payouts(raw, _folder):
         known = universe.markets[market]
         must(paid[known.yes] + paid[known.no] == 1, "payouts that do not add up")
         must(0 <= paid[known.yes] <= 1, "a payout beyond a dollar")
+
+
+PIECE = {
+    "order_id": "0x" + "2" * 64,
+    "asset_id": "7" * 77,
+    "maker_address": WALLET,
+    "owner": "own",
+    "side": "SELL",
+    "price": "0.48",
+    "matched_amount": "12.5",
+}
+TRADE = {
+    "id": "t1",
+    "taker_order_id": "0x" + "1" * 64,
+    "market": "0x" + "3" * 64,
+    "asset_id": "7" * 77,
+    "side": "BUY",
+    "trader_side": "TAKER",
+    "price": "0.48",
+    "size": "12.5",
+    "status": "TRADE_STATUS_CONFIRMED",
+    "bucket_index": 0,
+    "transaction_hash": "0x" + "4" * 64,
+    "match_time": "1790000000",
+    "last_update": "1790000001",
+    "maker_orders": [PIECE],
+}
+ACCOUNT = [
+    {"data": [TRADE, {**TRADE, "id": "t2", "trader_side": "MAKER"}], "next_cursor": "LTE="},
+    {"data": [{"id": "0x" + "5" * 64, "status": "LIVE"}], "next_cursor": "LTE="},
+]
+
+
+def read_rows(raw, _folder):
+    """A page of the account's trades, or of its orders: what can be read, and what is lost."""
+    page = rows.page(raw, "trades")
+    read, lost = rows.trades(page.rows)
+    ids, gone = rows.order_ids(page.rows)
+    said = [one for one in naive(raw)["data"] if isinstance(one, dict)]
+    stated = [one.get("id") for one in said]
+    must(
+        len(read) + len(lost) <= len(page.rows) and all(id_ in stated for id_ in ids),
+        "a row out of nothing",
+    )
+    must(len(ids) + len(gone) <= len(page.rows), "more orders than rows")
+    for one in read:
+        own = [row for row in said if row.get("id") == one.id]
+        sizes = [exact(row.get("size")) for row in own]
+        must(own and (None in sizes or Fraction(one.size) in sizes), "another size")
+        for price, size in (
+            (one.price, one.size),
+            *((p.price, p.matched_amount) for p in one.maker_orders),
+        ):
+            must(0 < price < 1 and 0 < size < 10**19, f"{size} @ {price}")
 
 
 NODE = [
@@ -460,9 +514,7 @@ def read_message(raw, _folder):
     said = naive(raw)
     must(len(part.markets) == len(said["markets"]), "another number of markets")
     for market, one in zip(part.markets, said["markets"], strict=True):
-        must(
-            Fraction(market.rules.tick) == exact(str(one["rules"]["tick"]).strip()), "another tick"
-        )
+        must(Fraction(market.rules.tick) == exact(one["rules"]["tick"]), "another tick")
         must(market.yes.token == one["yes"]["token"], "another token")
     universe = part.universe()
     try:
@@ -556,7 +608,7 @@ def read_bot_state(raw, folder):
             must(
                 (said["bot_name"], said["state"]) == ("atom", status.state.value), "another status"
             )
-            must(str(status.pid) == str(said.get("pid", "0")), "another process")
+            must(status.pid == int(said.get("pid", "0")), "another process")
         must(not runs(status), "a process that is not there")
         wish = take_wish(place, "atom")
         must(wish == said["wish"], "another wish")
@@ -789,7 +841,7 @@ def read_variable(raw, folder):
         load(folder=folder)
     except ConfigError as error:
         must(len(str(error)) < 2000, "an error without end")
-        must("secret" not in str(error) or b"secret@" not in raw, "a password in an error")
+        must("secret" not in str(error) or b"secret@" not in value, "a password in an error")
         raise
     finally:
         del os.environb[name]
@@ -825,6 +877,12 @@ TARGETS = {
             seeds=lambda: [word for _, word in seeds.answers()["words"][:1]],
             contract=(),
             read=read_word,
+        ),
+        Target(
+            name="trades and orders",
+            seeds=lambda: _json(ACCOUNT),
+            contract=(BadVenueData,),
+            read=read_rows,
         ),
         Target(
             name="payouts",

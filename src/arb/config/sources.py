@@ -216,6 +216,8 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         _small_file(path)
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except InvalidOperation:
+        raise ConfigError(f"{path.name} cannot be read: a number beyond all bounds") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} cannot be read: {str(error)[:VALUE_SHOWN_MAX]}") from error
 

@@ -199,8 +199,9 @@ class HttpReader:
                 return bytes(pieces)
         except httpx.HTTPError as error:
             raise Unavailable(f"{where} does not answer ({way.failure(error, url)})") from error
-        except httpx.InvalidURL as error:
-            raise BadVenueData(where, str(error)) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            # ValueError: the library's own, at an address to go on to that is none.
+            raise BadVenueData(where, str(error)[:ERROR_TEXT_MAX]) from error
 
     def _refuse(self, response: httpx.Response, where: str, text: bytes) -> None:
         code = response.status_code

@@ -15,7 +15,8 @@ from arb.domain.opportunity import Kind
 SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASS|CREDENTIAL|PRIVATE|MNEMONIC", re.IGNORECASE)
 """No bot sees a variable whose name has one of these, listed or not."""
 SECRET_PREFIXES = ("ARB_POLYMARKET__", "ARB_API__", "ARB_ALERTS__", "ARB_DATABASE__", "LD_")
-NUMBER_MAX = 1e9
+VALUE_SHOWN_MAX = 80
+NUMBER_MAX = 10**9
 MODES = ("decides", "executes", "prints")
 BASE_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
 
@@ -169,8 +170,11 @@ def _value(value: Any, type_: Any, where: str) -> Any:
         raise ConfigError(f"{where}: a list of texts")
     if type_ in (int, float):
         number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-        if not number or not 0 <= float(value) < NUMBER_MAX:
-            raise ConfigError(f"{where} = {value!r}: a number that is not negative")
+        if isinstance(value, Decimal) and not value.is_finite():
+            number = False  # it compares with nothing
+        if not number or not 0 <= value < NUMBER_MAX:
+            shown = str(value)[:VALUE_SHOWN_MAX]
+            raise ConfigError(f"{where} = {shown}: a number that is not negative")
         if type_ is int and not isinstance(value, int):
             raise ConfigError(f"{where} = {value!r}: a whole number")
         return type_(value)

@@ -15,10 +15,10 @@ from arb.adapters.polymarket.payloads import (
     EventPage,
     EventPayload,
     MarketPage,
-    bounded,
     decode,
     decode_named,
     label,
+    number,
 )
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
@@ -35,7 +35,7 @@ from arb.domain.market import (
     Universe,
     WholeGroup,
 )
-from arb.domain.money import Usd, text
+from arb.domain.money import ZERO, Usd, text
 from arb.domain.report import Completeness, Problem
 from arb.net.http import HttpReader, Params
 
@@ -347,8 +347,9 @@ class PolymarketCatalog:
         try:
             body = await self._reader.get("clob-markets", url)
             word = decode(body, ClobMarket, f"clob-market {market}")
-            for name, number in (("mts", word.mts), ("mos", word.mos), ("sd", word.sd)):
-                bounded(number or Decimal(0), f"clob-market {market}.{name}")
+            for name, sent in (("mts", word.mts), ("mos", word.mos)):
+                number(sent, f"clob-market {market}.{name}")
+            number(word.sd, f"clob-market {market}.sd", ZERO)
         except (Unavailable, BadVenueData) as error:
             self._quarantine.keep("clob-market", str(error), b"")
             return None
@@ -368,7 +369,7 @@ def _flags(event: EventPayload) -> tuple[object, ...]:
         event.enable_neg_risk,
         event.neg_risk_augmented,
         event.neg_risk_market_id,
-        str(event.neg_risk_fee_bips),  # what is no number equals nothing, not even itself
+        bytes(event.neg_risk_fee_bips),
         event.cumulative_markets,
     )
 
@@ -393,11 +394,12 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
     if word.nr != market.neg_risk:
         contradictions.append(f"{market.slug}: neg risk {word.nr}, not {market.neg_risk}")
     differences = [*contradictions]
-    if word.mts != market.rules.tick:
-        differences.append(f"{market.slug}: tick {text(word.mts)}, not {text(market.rules.tick)}")
-    if word.mos > market.rules.min_size:
+    tick, least = number(word.mts, "mts"), number(word.mos, "mos")
+    if tick != market.rules.tick:
+        differences.append(f"{market.slug}: tick {text(tick)}, not {text(market.rules.tick)}")
+    if least > market.rules.min_size:
         differences.append(
-            f"{market.slug}: at least {text(word.mos)} shares, not {text(market.rules.min_size)}"
+            f"{market.slug}: at least {text(least)} shares, not {text(market.rules.min_size)}"
         )
     fees = fees_of(word)
     if fees != market.fees and not (_free(fees) and _free(market.fees)):
@@ -406,7 +408,7 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
         market=market.id,
         known=True,
         accepting=word.ao,
-        delayed=bool(word.itode) or bool(word.sd),
+        delayed=bool(word.itode) or number(word.sd, "sd", ZERO) != 0,
         differences=tuple(differences),
         contradictions=tuple(contradictions),
     )
@@ -417,7 +419,7 @@ def fees_of(word: ClobMarket) -> FeeSchedule | None:
     if word.fd is None:
         return FREE
     try:
-        rate, exponent = bounded(word.fd.r, "fd.r"), bounded(word.fd.e, "fd.e")
+        rate, exponent = number(word.fd.r, "fd.r"), number(word.fd.e, "fd.e")
         return FeeSchedule(rate, int(exponent)) if exponent == int(exponent) else None
     except (BadVenueData, ValueError):
         return None

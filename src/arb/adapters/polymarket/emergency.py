@@ -57,6 +57,8 @@ def cancel_all(
                 body = _whole(answer, monotonic, monotonic() + ANSWER_SECONDS_MAX)
     except httpx.HTTPError as error:
         raise Unavailable(f"cancel-all: {type(error).__name__}: {error}") from error
+    except (httpx.InvalidURL, ValueError) as error:
+        raise BadVenueData("cancel-all", f"{type(error).__name__}: {error}") from error
     if answer.status_code >= 500 or answer.status_code in (425, 429):
         raise Unavailable(f"cancel-all: HTTP {answer.status_code}")
     if answer.status_code != 200:

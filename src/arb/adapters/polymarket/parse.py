@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,9 +14,9 @@ from arb.adapters.polymarket.payloads import (
     FeePayload,
     MarketPayload,
     Tag,
-    bounded,
     decode,
     decode_named,
+    number,
     words,
 )
 from arb.domain.errors import BadVenueData
@@ -33,7 +33,7 @@ from arb.domain.market import (
     Protocol,
     Resolution,
 )
-from arb.domain.money import Price, Shares
+from arb.domain.money import ZERO, Price, Shares
 
 OUTCOMES = 2
 CONDITION_ID_V2 = 64  # 0x and 31 bytes
@@ -112,7 +112,7 @@ def _market(payload: MarketPayload, event: EventId) -> Market:
         fees=_fees(payload),
         accepting=_accepting(payload),
         closed=bool(payload.closed or payload.archived),
-        delay_seconds=bounded(payload.seconds_delay or Decimal(0), f"{where}.secondsDelay"),
+        delay_seconds=number(payload.seconds_delay, f"{where}.secondsDelay", ZERO),
         neg_risk=bool(payload.neg_risk),
         group=payload.neg_risk_market_id or "",
         resolving=_resolving(payload),
@@ -142,7 +142,7 @@ def resolution(raw: bytes | msgspec.Raw) -> Resolution | None:
     if not stated or stated == b"null":
         raise BadVenueData(where, "missing, and the market has resolved")
     listed = decode(stated, str, where).encode() if stated.startswith(b'"') else stated
-    prices = [bounded(price, where) for price in decode(listed, list[Decimal], where)]
+    prices = [number(price, where) for price in decode(listed, list[msgspec.Raw], where)]
     try:
         if len(prices) == OUTCOMES and sum(prices) == 1:
             return Resolution(prices[0])
@@ -186,7 +186,7 @@ def event(
         augmented=augmented,
         convertible=neg_risk
         and one_group
-        and ((not payload.neg_risk_fee_bips and v1) or position.siblings(conditions) is not None),
+        and ((_converts_free(payload) and v1) or position.siblings(conditions) is not None),
         mergeable=neg_risk and one_group and position.whole(conditions),
         missing=missing,
         closes_at=_instant(payload.end_date),
@@ -222,9 +222,17 @@ def is_liquid(payload: EventPayload, least: int | None) -> bool:
     if least is None or bytes(payload.liquidity) in (b"", b"null"):
         return True
     try:
-        return bounded(decode(payload.liquidity, Decimal, "liquidity"), "liquidity") >= least
+        return number(payload.liquidity, "liquidity") >= least
     except BadVenueData:
         return True
+
+
+def _converts_free(payload: EventPayload) -> bool:
+    """Whether the event says that a conversion costs nothing."""
+    try:
+        return number(payload.neg_risk_fee_bips, "negRiskFeeBips", ZERO) == 0
+    except BadVenueData:
+        return False
 
 
 def _structured(market: Market) -> bool:
@@ -289,8 +297,8 @@ def _tokens(payload: MarketPayload, protocol: Protocol, where: str) -> tuple[str
 
 def _rules(payload: MarketPayload, where: str) -> OrderRules:
     stated, least = payload.order_price_min_tick_size, payload.order_min_size
-    tick = DEFAULT_TICK if stated is None else bounded(stated, f"{where}.orderPriceMinTickSize")
-    size = DEFAULT_MIN_SIZE if least is None else bounded(least, f"{where}.orderMinSize")
+    tick = number(stated, f"{where}.orderPriceMinTickSize", DEFAULT_TICK)
+    size = number(least, f"{where}.orderMinSize", DEFAULT_MIN_SIZE)
     if not 0 < tick < 1:
         raise BadVenueData(f"{where}.orderPriceMinTickSize", str(tick))
     if size < 0:
@@ -305,11 +313,10 @@ def _fees(payload: MarketPayload) -> FeeSchedule | None:
         return FREE if bytes(payload.fees_enabled) in (b"", b"null", b"false") else None
     try:
         schedule = decode(stated, FeePayload, "feeSchedule")
-        bounded(schedule.rate, "feeSchedule.rate")
-        if bounded(schedule.exponent, "feeSchedule.exponent") != int(schedule.exponent):
-            return None
-        return FeeSchedule(schedule.rate, int(schedule.exponent))
-    except (BadVenueData, ValueError, InvalidOperation):
+        rate = number(schedule.rate, "feeSchedule.rate")
+        exponent = number(schedule.exponent, "feeSchedule.exponent")
+        return FeeSchedule(rate, int(exponent)) if exponent == int(exponent) else None
+    except (BadVenueData, ValueError):
         return None
 
 

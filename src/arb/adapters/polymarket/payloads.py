@@ -1,6 +1,7 @@
 """The wire's shapes, exactly as sent (PLATFORM.md §1.3-1.4). Unknown fields are ignored.
 
-JSON numbers arrive as `Decimal`: no float exists on the way in.
+Numbers stay as they were sent until `number` reads them: no float exists on the way in, and
+nothing is computed with one before it is known to be within bounds.
 """
 
 from decimal import Decimal
@@ -17,6 +18,9 @@ WORDS_MAX = 200
 """Characters kept of a text for people that was sent as something else."""
 
 
+ONE_RAW = msgspec.Raw(b"1")
+
+
 class Wire(msgspec.Struct, gc=False, rename="camel"):
     """A Gamma object: camelCase keys."""
 
@@ -24,8 +28,8 @@ class Wire(msgspec.Struct, gc=False, rename="camel"):
 class FeePayload(Wire):
     """`feeSchedule` of a market."""
 
-    rate: Decimal
-    exponent: Decimal = Decimal(1)
+    rate: msgspec.Raw
+    exponent: msgspec.Raw = ONE_RAW
 
 
 class MarketPayload(Wire):
@@ -47,9 +51,9 @@ class MarketPayload(Wire):
     neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
     neg_risk_other: bool | None = None
     end_date: msgspec.Raw = msgspec.Raw()
-    order_min_size: Decimal | None = None
-    order_price_min_tick_size: Decimal | None = None
-    seconds_delay: Decimal | None = None
+    order_min_size: msgspec.Raw = msgspec.Raw()
+    order_price_min_tick_size: msgspec.Raw = msgspec.Raw()
+    seconds_delay: msgspec.Raw = msgspec.Raw()
     fees_enabled: msgspec.Raw = msgspec.Raw()
     fee_schedule: msgspec.Raw = msgspec.Raw()
     outcome_prices: msgspec.Raw = msgspec.Raw()
@@ -83,7 +87,7 @@ class EventPayload(Wire):
     enable_neg_risk: bool | None = None
     neg_risk_augmented: bool | None = None
     neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
-    neg_risk_fee_bips: Decimal | None = None
+    neg_risk_fee_bips: msgspec.Raw = msgspec.Raw()
     cumulative_markets: bool | None = None
     end_date: msgspec.Raw = msgspec.Raw()
 
@@ -134,18 +138,18 @@ class TokenPayload(msgspec.Struct, gc=False):
 class ClobFees(msgspec.Struct, gc=False):
     """`fd` of `/clob-markets`."""
 
-    r: Decimal
-    e: Decimal = Decimal(1)
+    r: msgspec.Raw
+    e: msgspec.Raw = ONE_RAW
 
 
 class ClobMarket(msgspec.Struct, gc=False):
     """The exchange's own word on a market: `/clob-markets/{condition_id}`."""
 
     t: list[TokenPayload]
-    mts: Decimal
-    mos: Decimal
+    mts: msgspec.Raw
+    mos: msgspec.Raw
     ao: bool = True
-    sd: Decimal | None = None
+    sd: msgspec.Raw = msgspec.Raw()
     itode: bool | None = None
     fd: ClobFees | None = None
     nr: bool = False
@@ -180,14 +184,23 @@ def label(body: bytes | msgspec.Raw) -> str:
         return ""
 
 
-def bounded(number: Decimal, where: str) -> Decimal:
-    """A number from the venue, before any arithmetic is done with it.
+def number(raw: msgspec.Raw, where: str, absent: Decimal | None = None) -> Decimal:
+    """A number as it was sent, bare or as text.
+
+    Args:
+        raw: What was sent.
+        where: What it is called.
+        absent: What stands for one that was not sent; without it there must be one.
 
     Raises:
-        BadVenueData: It has more digits, or is larger or finer, than any amount or price is.
+        BadVenueData: It is none, or has more digits, or is larger or finer, than any is.
     """
+    sent = bytes(raw)
+    if absent is not None and sent in (b"", b"null"):
+        return absent
+    said = decode(sent, str, where) if sent.startswith(b'"') else sent.decode("ascii", "replace")
     try:
-        return bounds.bounded(number)
+        return bounds.number(said)
     except bounds.OutOfBounds as error:
         raise BadVenueData(where, str(error)) from error
 

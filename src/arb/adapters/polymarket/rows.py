@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
-from arb.adapters.polymarket.payloads import bounded, decode
+from arb.adapters.polymarket.payloads import decode
+from arb.adapters.polymarket.payloads import number as sent_number
 from arb.domain.errors import BadVenueData
 from arb.domain.money import ONE, ZERO
 
@@ -381,17 +382,17 @@ def _amount(raw: msgspec.Raw, where: str) -> Decimal:
     """A positive number, sent as text or as a number."""
     if bytes(raw) in NOTHING:
         raise BadVenueData(where, "missing")
-    number = bounded(decode(raw, Decimal, where), where)
-    if not number > 0:
+    amount = sent_number(raw, where)
+    if not amount > 0:
         raise BadVenueData(where, _said(raw))
-    return number
+    return amount
 
 
 def _price(raw: msgspec.Raw, where: str) -> Decimal:
-    number = _amount(raw, where)
-    if number >= 1:
+    price = _amount(raw, where)
+    if price >= 1:
         raise BadVenueData(where, _said(raw))
-    return number
+    return price
 
 
 def _instant(raw: msgspec.Raw, where: str) -> datetime | None:

@@ -308,7 +308,7 @@ class Rpc:
                     body += piece
                     if len(body) > BODY_BYTES_MAX:
                         raise Unavailable(f"{node.name} answers more than {BODY_BYTES_MAX} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             why = way.failure(error, node.url)
             raise Unavailable(f"{node.name} does not answer ({why})") from error
         if response.status_code == TOO_MANY:

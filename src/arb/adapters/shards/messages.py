@@ -182,6 +182,9 @@ def _load(data: bytes, kind: type[M]) -> M:
         raise BadMessage(str(error)) from error
     if message.schema != SCHEMA:
         raise BadMessage(f"schema {message.schema}, not {SCHEMA}")
+    if msgspec.json.encode(message) != data:
+        # A name twice, digits of another script: whatever is read as something else than it says.
+        raise BadMessage("not written as we write")
     return message
 
 
