@@ -215,7 +215,10 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         page.wait_for_selector("#alerts li:has-text('The balance is low')", timeout=PATIENCE_MS)
         held = page.wait_for_selector("#positions tbody tr", timeout=PATIENCE_MS).inner_text()
         assert "0x" not in held
-        assert held.split("\t")[1] in ("Yes", "No")
+        assert re.search(r"\$[\d.]+\s+\$[\d.]+\s+\$[\d.]+", held)
+        row = page.locator("#positions table").last.locator("tbody tr").first.inner_text()
+        assert row.split("\t")[1] in ("Yes", "No")
+        page.wait_for_selector("#plans tbody tr:has-text('✓ held')", timeout=PATIENCE_MS)
         assert "✓ closed" in page.inner_text("#venue")
         assert "books" in page.inner_text("#venue")
         page.wait_for_selector("#quality li")

@@ -322,3 +322,38 @@ async def test_an_edge_that_reopens_at_once_is_no_failed_trade(tmp_path):
     assert not [
         news for news in heard if isinstance(news, Trouble) and "plan" in news.problem.where
     ]
+
+
+def test_what_is_held_has_its_cost_its_worst_case_and_its_date(tmp_path):
+    with exchange_program(tmp_path, seed=7) as address:
+        env = environment_for(address, tmp_path)
+        once = arb("run", "--once", env=env, cwd=tmp_path)
+        report = json.loads(arb("run", "--once", "--json", env=env, cwd=tmp_path).stdout)
+        rows = json.loads(arb("positions", "--json", env=env, cwd=tmp_path).stdout)
+        plans = {
+            one["id"]: one
+            for one in json.loads(arb("plans", "--json", env=env, cwd=tmp_path).stdout)
+        }
+        shown = arb("positions", "--wide", env=env, cwd=tmp_path).stdout
+        listed = arb("plans", "--wide", env=env, cwd=tmp_path).stdout
+        status = arb("status", env=env, cwd=tmp_path).stdout
+    held = {id_: one for id_, one in plans.items() if Decimal(one["locked"]) > 0}
+    assert {row["plan"] for row in rows if row["plan_paid"]} == set(held)
+    for id_, plan in held.items():
+        mine = [row for row in rows if row["plan"] == id_]
+        assert len(mine) > 1
+        assert sum(Decimal(row["cost"]) for row in mine) == Decimal(plan["locked"])
+        for row in mine:
+            paid, pays = Decimal(row["plan_paid"]), Decimal(row["plan_pays"])
+            assert paid == Decimal(plan["locked"])
+            assert pays == Decimal(plan["payoff_worst"])
+            assert Decimal(row["plan_profit"]) == pays - paid > 0
+    assert "Held until they are resolved" in shown
+    # One word for what is filled and waits, and never "open".
+    assert len(re.findall(r"\bheld\b", listed)) == len(held)
+    assert re.search(rf"Plans open or held +{len(held)}", status)
+    assert re.search(
+        r"This run: 1 cycle, [1-9]\d* plans ended, \$[\d.]+\. Below: the whole account\.",
+        once.stdout,
+    )
+    assert report["cycle"] == 2

@@ -151,6 +151,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "market": _MARKET,
         "token": _TOKEN,
         "shares": "20",
+        "plan": _PLAN,
+        "cost": "4.47",
+        "closes_at": _AT,
+        "plan_paid": "17.871",
+        "plan_pays": "20",
+        "plan_profit": "2.129",
     },
     "Profit": {
         "at": _AT,

@@ -242,6 +242,12 @@ class Position(Model):
     market: str
     token: str
     shares: Amount
+    plan: str = Field(description="The latest plan that traded it; empty: none did.")
+    cost: Amount | None = Field(description="What these shares cost, fee included.")
+    closes_at: str | None = Field(description="When the market was to close when it was bought.")
+    plan_paid: Amount | None = Field(description="What the plan has bound until its resolution.")
+    plan_pays: Amount | None = Field(description="What the plan pays in the worst world.")
+    plan_profit: Amount | None = Field(description="Certain, and not realised yet.")
 
 
 class Profit(Model):

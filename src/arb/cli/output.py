@@ -107,6 +107,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def stand_of(state: str, locked: Decimal) -> str:
+    """A plan's state as people call it: filled and waiting for its resolution, it is held."""
+    return "held" if state == "done" and locked > 0 else state
+
+
 def decision_of(finding: Approved | Refused, ended: dict[str, Reason]) -> tuple[str, Reason | None]:
     """Approved or refused, and why; an approval that came to nothing is a refusal with a reason."""
     if isinstance(finding, Refused):

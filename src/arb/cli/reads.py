@@ -1,7 +1,7 @@
 """Commands that read the ledger."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,10 +107,13 @@ def plans(
     wide: Wide = False,
     profile: Profile = None,
 ) -> None:
-    """The latest plans."""
+    """The latest plans; `held`: filled, waits for its resolution."""
+    from arb.cli.output import stand_of
     from arb.runtime.reads import read_plans
 
     rows = wait(read_plans(load(profile), limit=limit, only_open=only_open))
+    if not json:
+        rows = [replace(row, state=stand_of(row.state, row.locked)) for row in rows]
     columns = (
         Column("id", short=short_ids),
         Column("cycle", rank=5),
@@ -147,19 +150,44 @@ def fills(
 
 
 def positions(json: Json = False, wide: Wide = False, profile: Profile = None) -> None:
-    """What is held."""
+    """What is held: what it cost, when its market closes, and what each plan pays at least."""
+    from arb.cli.output import print_line
     from arb.runtime.reads import read_positions
 
     rows = wait(read_positions(load(profile)))
     columns = (
-        Column("venue", rank=2),
-        Column("event", rank=1),
+        Column("venue", rank=6),
+        Column("plan", short=short_ids),
         "slug",
         "outcome",
         "shares",
-        Column("market", rank=3, short=short_hashes),
+        "cost",
+        Column("closes_at", rank=1, short=local_times),
+        Column("event", rank=3),
+        Column("market", rank=5, short=short_hashes),
     )
     _show("Positions", columns, rows, json=json, wide=wide)
+    held = {row.plan: row for row in rows if row.plan_paid is not None}
+    if json or not held:
+        return
+    print_line()
+    sums = [
+        (row.plan, row.event, row.plan_paid, row.plan_pays, row.plan_profit, row.closes_at)
+        for row in held.values()
+    ]
+    print_table(
+        "Held until they are resolved",
+        (
+            Column("plan", short=short_ids),
+            "event",
+            "paid $",
+            "pays at least $",
+            "profit then $",
+            Column("closes", rank=1, short=local_times),
+        ),
+        [(*row[:5], "" if row[5] is None else f"{row[5]:%Y-%m-%dT%H:%M:%SZ}") for row in sums],
+        wide=wide,
+    )
 
 
 def explain(

@@ -1,6 +1,8 @@
 """`arb run`, `arb scan`, `arb demo`."""
 
 import sys
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +25,30 @@ OPPORTUNITY_COLUMNS: tuple[Column | str, ...] = (
     Column("exit", rank=6),
     "decision",
 )
+
+
+@dataclass(slots=True)
+class RunSum:
+    """What one run came to; the statistics are the account's, of all its runs."""
+
+    cycles: int = 0
+    plans: int = 0
+    realised: Decimal = Decimal(0)
+
+    def add(self, report: "CycleReport") -> None:
+        """One more cycle."""
+        self.cycles += 1
+        self.plans += sum(plan.state.value != "open" for plan in report.plans)
+        self.realised += sum((plan.realised for plan in report.plans), Decimal(0))
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        from arb.cli.output import counted
+        from arb.domain.money import text
+
+        ended = counted(self.plans, "plan")
+        return f"This run: {counted(self.cycles, 'cycle')}, {ended} ended, ${text(self.realised)}."
 
 
 def run(
@@ -60,18 +86,23 @@ def run(
         except CutShort as cut:
             _show_end(cut.statistics, json=json)
             raise typer.Exit(_open(cut.still_open)) from None
-        _show(report, statistics, json=json)
+        run = RunSum()
+        run.add(report)
+        _show(report, statistics, json=json, run=run)
         raise typer.Exit(_code(report, still_open))
     from arb.cli.output import print_json, render_report
 
+    whole = RunSum()
+
     def hand_over(report: "CycleReport") -> None:
+        whole.add(report)
         if json:
             print_json(render_report(report))
 
     statistics, still_open = wait(
         run_scheduled(loaded, hand_over, cycles, live=live, ready=_say_where)
     )
-    _show_end(statistics, json=json)
+    _show_end(statistics, json=json, run=whole)
     raise typer.Exit(_open(still_open))
 
 
@@ -177,14 +208,16 @@ def _say_where(address: str, token: str | None) -> None:
     sys.stderr.flush()
 
 
-def _show(report: "CycleReport", statistics: "Statistics", *, json: bool) -> None:
+def _show(
+    report: "CycleReport", statistics: "Statistics", *, json: bool, run: RunSum | None = None
+) -> None:
     from arb.cli.output import print_json, render_report, render_statistics
 
     if json:
         print_json({**render_report(report), "statistics": render_statistics(statistics)})
         return
     _show_report(report)
-    _show_statistics(statistics)
+    _show_statistics(statistics, run)
 
 
 def _show_report(report: "CycleReport") -> None:
@@ -246,21 +279,23 @@ def _opportunity_rows(report: "CycleReport") -> list[list[Any]]:
     return rows
 
 
-def _show_statistics(statistics: "Statistics") -> None:
+def _show_statistics(statistics: "Statistics", run: RunSum | None = None) -> None:
     from arb.cli.output import print_line, statistics_rows
 
     print_line()
+    if run is not None:
+        print_line(f"{run.sentence} Below: the whole account.")
     print_table("Final statistics", ("", ""), statistics_rows(statistics))
 
 
-def _show_end(statistics: "Statistics", *, json: bool) -> None:
+def _show_end(statistics: "Statistics", *, json: bool, run: RunSum | None = None) -> None:
     """The last word of a run that has no one report."""
     from arb.cli.output import print_json, render_statistics
 
     if json:
         print_json({"schema": 1, "statistics": render_statistics(statistics)})
     else:
-        _show_statistics(statistics)
+        _show_statistics(statistics, run)
 
 
 def _names(value: Any) -> list[str]:

@@ -64,6 +64,8 @@ def frame(glance: "Glance") -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
+    from arb.cli.output import stand_of
+
     standing = glance.status.standing
     colours = {"normal": "bold green", "halted": "bold red"}
     head = Text.assemble(
@@ -95,7 +97,7 @@ def frame(glance: "Glance") -> "RenderableType":
                     _clock(p.approved_at),
                     p.kind,
                     p.event,
-                    p.state,
+                    stand_of(p.state, p.locked),
                     p.outlay,
                     p.realised,
                     p.locked,

@@ -82,7 +82,7 @@ class Status:
             ("Promised to open plans", f"${text(held.promised)}"),
             ("Bound until resolution", f"${text(held.locked)}"),
             ("Matched, not settled yet", f"${text(held.provisional)}"),
-            ("Open plans", str(held.open_plans)),
+            ("Plans open or held", str(held.open_plans)),
             ("Volume today", f"${text(held.volume_today)}"),
             ("Losses today", f"${text(held.loss_today)}"),
             ("Failures in a row", str(held.consecutive_failures)),

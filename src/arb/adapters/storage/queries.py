@@ -1,6 +1,6 @@
 """Read models: what the command line and the API show of the ledger."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -132,6 +132,18 @@ class HeldRow:
     market: str
     token: str
     shares: Decimal
+    plan: str
+    """That plan's id."""
+    cost: Decimal | None
+    """USD that these shares cost, fee included."""
+    closes_at: datetime | None
+    """When trading in the market is to end, as the listing said when it was bought."""
+    plan_paid: Decimal | None
+    """USD that the plan has bound until its resolution."""
+    plan_pays: Decimal | None
+    """USD that the plan pays in the worst world."""
+    plan_profit: Decimal | None
+    """The difference: certain, and not realised yet."""
 
 
 class LedgerReads:
@@ -283,9 +295,30 @@ class LedgerReads:
             )
             .distinct()
         )
-        plans_ = await self._plans_of({row.plan for row in await self._rows(traded)})
-        known = {leg.outcome: (plan.event_slug, leg) for plan in plans_ for leg in plan.legs}
-        return [_held(position, *known.get(position.outcome, ("", None))) for position in held]
+        ids = {row.plan for row in await self._rows(traded)}
+        plans_ = await self._plans_of(ids)
+        known = {leg.outcome: (plan, leg) for plan in plans_ for leg in plan.legs}
+        bound = select(plans.c.id, plans.c.locked).where(plans.c.id.in_(ids))
+        locked = {row.id: row.locked for row in await self._rows(bound)}
+        closing = await self._closing(ids)
+        rows = [_held(position, known.get(position.outcome), locked, closing) for position in held]
+        return sorted(rows, key=lambda row: (row.event, row.plan, row.slug))
+
+    async def _closing(self, ids: Collection[str]) -> dict[str, datetime]:
+        """When the markets of these plans were to close, by token, as their certificates say."""
+        wanted = select(findings.c.certificate).where(
+            findings.c.account == self._account, findings.c.id.in_(ids)
+        )
+        legs = [
+            leg
+            for row in await self._rows(wanted)
+            for leg in msgspec.json.decode(row.certificate).get("legs", [])
+        ]
+        return {
+            leg["token"]: datetime.fromisoformat(leg["closes_at"])
+            for leg in legs
+            if leg.get("closes_at")
+        }
 
     async def last_cycle(self) -> CycleRow | None:
         """The latest cycle that came to its end."""
@@ -335,15 +368,28 @@ async def leader_of(database: Database, account: str) -> str:
         return str(await db.scalar(wanted) or "")
 
 
-def _held(position: Position, event: str, leg: PlannedLeg | None) -> HeldRow:
+def _held(
+    position: Position,
+    bought: tuple[Plan, PlannedLeg] | None,
+    locked: Mapping[str, Decimal],
+    closing: Mapping[str, datetime],
+) -> HeldRow:
+    plan, leg = bought or (None, None)
+    paid = locked.get(plan.id) if plan else None
     return HeldRow(
         venue=position.outcome.venue,
-        event=event,
+        event=plan.event_slug if plan else "",
         slug=leg.market_slug if leg else "",
         outcome=leg.outcome_name if leg else "",
         market=position.market,
         token=position.outcome.token,
         shares=position.shares,
+        plan=plan.id if plan else "",
+        cost=(leg.value + leg.fee) * position.shares / leg.size if leg else None,
+        closes_at=closing.get(position.outcome.token),
+        plan_paid=paid or None,
+        plan_pays=plan.payoff_worst if plan and paid else None,
+        plan_profit=plan.payoff_worst - paid if plan and paid else None,
     )
 
 

@@ -52,6 +52,7 @@ def _proven_row(
             "fills": _levels(proven.fills),
             "cost": text(proven.value),
             "fee": text(proven.fee),
+            "closes_at": proven.market.closes_at.isoformat() if proven.market.closes_at else None,
         }
         for proven in opportunity.legs
     ]

@@ -111,8 +111,10 @@ function verdict(decision, reason, times = 1) {
   return h("span", { class: "verdict no" }, "– " + words(reason || decision) + (times > 1 ? " ×" + times : ""));
 }
 
-const PLAN_MARKS = { open: ["…", ""], done: ["✓", "yes"], unwound: ["✕", "bad"] };
-function planState(value) {
+const PLAN_MARKS = { open: ["…", ""], held: ["✓", "yes"], done: ["✓", "yes"], unwound: ["✕", "bad"] };
+// Filled and waiting for its resolution, a plan is held.
+function planState(row) {
+  const value = row.state === "done" && Number(row.locked) > 0 ? "held" : row.state;
   const [mark, kind] = PLAN_MARKS[value] || ["", ""];
   return h("span", { class: "verdict " + kind }, mark + " " + value);
 }
@@ -153,7 +155,7 @@ function drawOpportunities() {
 function drawPlans(rows) {
   redraw("plans", rows.length ? table([
     { name: "Event", cell: (r) => r.event },
-    { name: "State", cell: (r) => planState(r.state) },
+    { name: "State", cell: (r) => planState(r) },
     { name: "Paid", num: true, cell: (r) => money(r.outlay) },
     { name: "Realised", num: true, cell: (r) => r.state === "open" ? "–" : money(r.realised) },
     { name: "Locked", num: true, cell: (r) => money(r.locked) },
@@ -161,12 +163,25 @@ function drawPlans(rows) {
   ], rows, (row) => planDetail(row.id)) : empty("No plan yet."));
 }
 
+const day = (text) => text ? new Date(text).toLocaleDateString("en-GB") : "–";
+
+// By plan: what it has bound, what it pays at least, and when its markets close.
 function drawPositions(rows) {
-  redraw("positions", rows.length ? table([
-    { name: "Market", cell: (r) => r.slug || short(r.market) },
-    { name: "Outcome", cell: (r) => r.outcome || short(r.token) },
-    { name: "Shares", num: true, cell: (r) => r.shares },
-  ], rows.map((row) => ({ ...row, id: row.token }))) : empty("Nothing is held."));
+  const plans = new Map(rows.filter((row) => row.plan_paid !== null).map((row) => [row.plan, row]));
+  redraw("positions", rows.length ? h("div", {},
+    plans.size ? table([
+      { name: "Held plan", cell: (r) => r.event },
+      { name: "Paid", num: true, cell: (r) => money(r.plan_paid) },
+      { name: "Pays at least", num: true, cell: (r) => money(r.plan_pays) },
+      { name: "Profit then", num: true, cell: (r) => money(r.plan_profit) },
+      { name: "Closes", cell: (r) => day(r.closes_at) },
+    ], [...plans.values()].map((row) => ({ ...row, id: row.plan })), (row) => planDetail(row.id)) : null,
+    table([
+      { name: "Market", cell: (r) => r.slug || short(r.market) },
+      { name: "Outcome", cell: (r) => r.outcome || short(r.token) },
+      { name: "Shares", num: true, cell: (r) => r.shares },
+      { name: "Cost", num: true, cell: (r) => money(r.cost) },
+    ], rows.map((row) => ({ ...row, id: row.token })))) : empty("Nothing is held."));
 }
 
 const UNSENT = {
@@ -251,7 +266,7 @@ function drawTiles(held) {
     ["Equity", money(held.equity)], ["Free cash", money(held.free)],
     ["Promised", money(held.promised)], ["Locked", money(held.locked)],
     ["Profit realised", money(sums.total_profit)], ["Loss today", money(held.loss_today)],
-    ["Volume today", money(held.volume_today)], ["Unsettled plans", held.open_plans],
+    ["Volume today", money(held.volume_today)], ["Plans open or held", held.open_plans],
     ["Trades filled", sums.trades === undefined ? "–" : sums.successes + " of " + sums.trades],
   ];
   put("tiles", ...tiles.map(([name, figure]) => h("div", { class: "tile" }, h("div", { class: "name" }, name), h("div", { class: "figure" }, figure))));
@@ -512,7 +527,7 @@ async function planDetail(id) {
   let found;
   try { found = await get("/plans/" + encodeURIComponent(id)); } catch (error) { showDetail("Plan " + id, null, empty(error.message)); return; }
   showDetail("Plan: " + (found.title || found.event), found.state === "open" ? id : null,
-    facts([["State", planState(found.state)], ["Kind", words(found.kind)], ["Paid", money(found.outlay)], ["Pays at least", money(found.payoff_worst)],
+    facts([["State", planState(found)], ["Kind", words(found.kind)], ["Paid", money(found.outlay)], ["Pays at least", money(found.payoff_worst)],
       ["Realised", money(found.realised)], ["Locked", money(found.locked)], ["Begun", clock(found.approved_at)], ["Ended", found.ended_at ? clock(found.ended_at) : "not yet"], ["Id", h("code", {}, found.id)]]),
     found.reason ? h("p", {}, found.reason) : null, found.alarm ? h("p", { class: "error" }, "Look at: " + found.alarm) : null,
     h("h3", {}, "Legs"), legTable(found.legs), factTable(found.facts));
