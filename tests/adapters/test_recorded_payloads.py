@@ -264,7 +264,10 @@ def test_a_market_that_is_lost_is_named_with_its_field(changes, field):
     assert field in str(refused.value)
 
 
-@pytest.mark.parametrize("size", ["1e99999", "1e-99999", "1" + "0" * 100])
+@pytest.mark.parametrize(
+    "size",
+    ["1e99999", "1e-99999", "1" + "0" * 100, '"1_0"', '"\u0661"', '" 5 "', '"NaN"', "true", "[]"],
+)
 def test_numbers_are_bounded_before_anything_is_computed_with_them(size):
     text = json.dumps(_listed(orderMinSize=5)).replace(
         '"orderMinSize": 5', f'"orderMinSize": {size}'

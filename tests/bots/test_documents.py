@@ -7,6 +7,8 @@ import pytest
 
 from arb.adapters.bots.definition import NO_BOTS, Limits, read
 from arb.adapters.bots.messages import Command, Heartbeat, Result, dump, parse
+from arb.config.sources import read_toml
+from arb.domain.errors import ConfigError
 from tests.conftest import ROOT
 
 KINDS = {"command": Command, "result": Result, "heartbeat": Heartbeat}
@@ -44,3 +46,11 @@ def test_the_example_of_the_readme_is_sound():
     text = (ROOT / "README_ORCHESTRATOR.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```toml\n(\[bot\..+?)```", text, re.DOTALL)
     assert len(read(tomllib.loads(shown), "bots.toml").definitions) == 2
+
+
+@pytest.mark.parametrize("number", ["1e99999", "nan", "inf", "-1", "9" * 400, "1e9"])
+def test_a_number_that_no_limit_has_is_refused_by_name(number, tmp_path):
+    path = tmp_path / "bots.toml"
+    path.write_text(f'[bot.atom]\ncommand = ["x"]\nbackoff_seconds = {number}\n')
+    with pytest.raises(ConfigError, match="backoff_seconds"):
+        read(read_toml(path), "bots.toml")

@@ -2,11 +2,12 @@
 
 import pytest
 
+from arb.adapters.shards.messages import BadMessage, Names, load_part
 from arb.domain.snapshot import Snapshot
 from arb.engine.decide import find
 from tests.fuzz import seeds
 from tests.fuzz.campaign import run
-from tests.fuzz.targets import NOW, STRATEGIES, TARGETS, books_for
+from tests.fuzz.targets import NOW, STRATEGIES, TARGETS, books_for, part_seeds
 
 SLICE = {"settings file": 60, "settings' variables": 60, "nodes": 100}
 """Of those that cost more than a millisecond or two."""
@@ -25,3 +26,13 @@ def test_what_is_spoilt_reaches_the_proof():
     universe = seeds.answers()["universe"]
     snapshot = Snapshot(universe=universe, books=books_for(universe), taken_at=NOW)
     assert find(STRATEGIES, snapshot).opportunities
+
+
+def test_a_number_that_is_written_otherwise_is_none_of_a_worker():
+    raw = part_seeds()[0]
+    load_part(raw, "arb.parts.s1", Names(prefix="arb"))
+    for tick in ("0.0_1", " 0.01", "\u0660.\u0660\u0661"):
+        spoilt = raw.replace(b'"tick":"0.01"', f'"tick":"{tick}"'.encode())
+        assert spoilt != raw
+        with pytest.raises(BadMessage, match="as we write"):
+            load_part(spoilt, "arb.parts.s1", Names(prefix="arb"))

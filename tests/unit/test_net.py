@@ -115,3 +115,10 @@ async def test_a_wait_that_is_no_number_spoils_nothing(header):
     answer = httpx.Response(429, headers=[(b"retry-after", header)])
     with pytest.raises(RateLimited):
         await _reader(lambda _r: answer, attempts=1).get("x", "http://a/b")
+
+
+async def test_an_address_to_go_on_to_that_is_none_is_refused_by_name():
+    reader = _reader(lambda _r: httpx.Response(301, headers={"location": ":ttps://a]b/x"}))
+    with pytest.raises(BadVenueData, match="venue"):
+        await reader.get("x", "http://venue/x")
+    await reader.close()

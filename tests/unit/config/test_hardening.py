@@ -80,6 +80,7 @@ def test_a_value_that_cannot_work_is_refused(name, value, said, monkeypatch, tmp
         ("trading = 5", "trading = 5 (config/mine.toml): trading is a table of settings"),
         ("[trading]\nbankroll_usd = 1e99999", "bankroll_usd (config/mine.toml): a number beyond"),
         ("[arbitrage]\nplans_per_cycle = 1e99999", "a number beyond all bounds"),
+        ("[trading]\nbankroll_usd = 1e9999999999999999999", "a number beyond all bounds"),
         ("[arbitrage]\nplans_per_cycle = " + "9" * 4000, "a number beyond all bounds"),
         ("[arbitrage]\nplans_per_cycle = " + "9" * 5000, "mine.toml cannot be read"),
         ("x = " + "[" * 5000 + "]" * 5000, "mine.toml cannot be read"),
