@@ -1,5 +1,6 @@
 """What contradicts a proof stops its kind of trade until an operator has looked."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -140,6 +141,24 @@ async def test_a_plan_of_a_stopped_kind_that_has_sent_nothing_never_begins(make)
     await at.restart()
     assert len(at.sent) == sent
     assert not await at.ledger.open_plans()
+
+
+@pytest.mark.parametrize("where", ["execute.examine", "contradict.tell_contradictions"])
+async def test_what_a_crash_kept_back_is_found_and_told_by_the_next_life(make, monkeypatch, where):
+    async def dies(*_):
+        raise asyncio.CancelledError
+
+    at = await make()
+    at.before_post = lambda _: charge(at)
+    with monkeypatch.context() as killed:
+        killed.setattr(f"arb.engine.{where}", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await at.trade()
+    assert told(at) == []
+    await at.restart()
+    await at.ended()
+    (found,) = await at.ledger.contradictions()
+    assert [each.key for each in told(at)] == [found.key]
 
 
 AWAY = [
