@@ -5,11 +5,18 @@ The first inputs are made after public bug reports of neighbouring software; the
 
 import json
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
+from arb.adapters.polymarket.client import permit
 from arb.adapters.storage import open_ledger
+from arb.bootstrap import live_venue
 from arb.domain.halt import TradingState
+from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.money import Price, Shares
+from arb.domain.order import Final, Order, OrderId, TimeInForce, Unknown
 from arb.domain.plan import PlanState
 from arb.runtime.running import run_once
 from tests.e2e.worlds import differences, live_settings, live_world
@@ -219,3 +226,37 @@ async def test_an_open_order_is_its_id_and_one_without_is_named(tmp_path, how):
     assert (still_open, apart) == (0, [])
     assert report.risk.state is TradingState.HALTED
     assert f"order {named}" in report.risk.reasons[0]
+
+
+async def test_an_order_with_a_row_that_cannot_be_read_is_not_taken_for_never_placed(tmp_path):
+    """What there is of its trades is not all, so nothing may be concluded of the order."""
+    seen, broken = [], []
+
+    def spoil(rows):
+        seen.extend(rows[:1])
+        if broken:
+            _first(side="HOLD")(rows)
+
+    async with (
+        live_world("eoa", "demo", "5000", EVENT) as (at, wallet),
+        edited(at.address, _trades(spoil, only_with=True)) as front,
+    ):
+        loaded = live_settings(front, tmp_path, wallet)
+        await run_once(loaded, live=True)
+        row = seen[-1]
+        order = Order(
+            id=OrderId("p/0/BUY/0"),
+            outcome=OutcomeId(POLYMARKET, row["asset_id"]),
+            market=MarketId(row["market"]),
+            side=Side.BUY,
+            limit=Price(Decimal("0.99")),
+            size=Shares(Decimal(row["size"])),
+            time_in_force=TimeInForce.FAK,
+            expires_at=datetime.now(UTC),
+            ref=row["taker_order_id"],
+        )
+        allowed = permit(setting=True, flag=True, wallet=wallet)
+        async with live_venue(loaded.settings, allowed) as (_, live):
+            assert isinstance(await live.trading.ask(order), Final)
+            broken.append(True)
+            assert isinstance(await live.trading.ask(order), Unknown)
