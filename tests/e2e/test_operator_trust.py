@@ -371,3 +371,16 @@ def test_only_kinds_that_a_strategy_makes_can_be_scanned_for(served, tmp_path):
     assert refused.returncode == 2
     said = "--kind implication: one of binary_complement, negrisk_no, negrisk_yes"
     assert refused.stderr.strip() == f"arb: {said}"
+
+
+def test_an_account_that_is_not_there_and_a_new_bankroll_are_said(served, tmp_path):
+    env = environment_for(served, tmp_path)
+    assert arb("run", "--once", env=env, cwd=tmp_path).returncode == 0
+    mistyped = arb("status", env=env | {"ARB_TRADING__ACCOUNT": "paper:defualt"}, cwd=tmp_path)
+    assert "There is no account paper:defualt yet" in mistyped.stdout
+    assert "Here are: paper:default." in mistyped.stdout
+    changed = arb("status", env=env | {"ARB_TRADING__BANKROLL_USD": "500"}, cwd=tmp_path).stdout
+    assert "The account was opened with $10000: ARB_TRADING__BANKROLL_USD, now $500," in changed
+    assert "opened with" not in arb("status", env=env, cwd=tmp_path).stdout
+    (row,) = json.loads(arb("accounts", "--json", env=env, cwd=tmp_path).stdout)
+    assert (row["account"], row["opening_cash"]) == ("paper:default", "10000")

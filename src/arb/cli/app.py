@@ -34,6 +34,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("plans", reads.plans),
     ("fills", reads.fills),
     ("positions", reads.positions),
+    ("accounts", reads.accounts),
     ("explain", reads.explain),
     ("report", report.report),
     ("top", top.top),

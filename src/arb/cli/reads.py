@@ -51,6 +51,8 @@ def status(
     print_line(f"Trading is {_told(found.standing)}.")
     for stop in found.contradictions:
         print_line(f"{stop.sentence}. Once you have looked: `{stop.command}`")
+    for note in found.notes:
+        print_line(note)
     print_table("Account", ("", ""), found.account_rows())
     print_line()
     print_table("All cycles", ("", ""), statistics_rows(found.statistics))
@@ -147,6 +149,15 @@ def fills(
         Column("state", rank=1),
     )
     _show("Fills", columns, rows, json=json, wide=wide)
+
+
+def accounts(json: Json = False, profile: Profile = None) -> None:
+    """The accounts of the ledger, with what each was opened with."""
+    from arb.runtime.reads import read_accounts
+
+    rows = wait(read_accounts(load(profile)))
+    columns = ("account", Column("opened_at", short=local_times), "opening_cash")
+    _show("Accounts", columns, rows, json=json, wide=False)
 
 
 def positions(json: Json = False, wide: Wide = False, profile: Profile = None) -> None:

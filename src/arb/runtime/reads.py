@@ -12,6 +12,7 @@ from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.database import file_of, shown_url
 from arb.adapters.storage.queries import (
     FOUND_COLUMNS,
+    AccountRow,
     FillRow,
     FindingRow,
     HeldRow,
@@ -58,6 +59,8 @@ class Status:
     cycle_at: datetime | None
     """When the last cycle began."""
     funnel: dict[str, int]
+    notes: tuple[str, ...] = ()
+    """What somebody should know who meant another account, or another sum."""
 
     @property
     def cycle_age(self) -> float | None:
@@ -192,7 +195,28 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
         cycle=last.cycle if last else None,
         cycle_at=last.started_at if last else None,
         funnel=last.summary["funnel"] if last else {},
+        notes=_notes(loaded, ledger.account, await reads.accounts()),
     )
+
+
+def _notes(loaded: Loaded, account: str, rows: Sequence[AccountRow]) -> tuple[str, ...]:
+    row = next((row for row in rows if row.account == account), None)
+    if row is None:
+        known = ", ".join(row.account for row in rows) or "none"
+        return (f"There is no account {account} yet, the first run opens it. Here are: {known}.",)
+    wanted = loaded.settings.trading.bankroll_usd
+    if account.startswith("paper:") and row.opening_cash != wanted:
+        return (
+            f"The account was opened with ${text(row.opening_cash)}: ARB_TRADING__BANKROLL_USD, "
+            f"now ${text(wanted)}, is for new accounts. ARB_TRADING__ACCOUNT=paper:NAME opens one.",
+        )
+    return ()
+
+
+async def read_accounts(loaded: Loaded) -> Sequence[AccountRow]:
+    """Every account of the ledger."""
+    async with opened(loaded) as (_, reads):
+        return await reads.accounts()
 
 
 async def read_opportunities(

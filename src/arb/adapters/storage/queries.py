@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select
 from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
-from arb.adapters.storage.tables import cycles, facts, fills, findings, leaders, plans
+from arb.adapters.storage.tables import accounts, cycles, facts, fills, findings, leaders, plans
 from arb.domain.errors import NotFound
 from arb.domain.fact import Fact
 from arb.domain.plan import Plan, PlannedLeg
@@ -144,6 +144,15 @@ class HeldRow:
     """USD that the plan pays in the worst world."""
     plan_profit: Decimal | None
     """The difference: certain, and not realised yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account of the ledger."""
+
+    account: str
+    opened_at: datetime
+    opening_cash: Decimal
 
 
 class LedgerReads:
@@ -319,6 +328,11 @@ class LedgerReads:
             for leg in legs
             if leg.get("closes_at")
         }
+
+    async def accounts(self) -> list[AccountRow]:
+        """Every account of the ledger, not this one's alone."""
+        rows = await self._rows(select(accounts).order_by(accounts.c.account))
+        return [AccountRow(row.account, row.opened_at, row.opening_cash) for row in rows]
 
     async def last_cycle(self) -> CycleRow | None:
         """The latest cycle that came to its end."""
