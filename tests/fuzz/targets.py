@@ -365,13 +365,14 @@ def read_rows(raw, _folder):
     must(len(ids) + len(gone) <= len(page.rows), "more orders than rows")
     for one in read:
         own = [row for row in said if row.get("id") == one.id]
-        sizes = [exact(row.get("size")) for row in own]
-        must(own and (None in sizes or Fraction(one.size) in sizes), "another size")
+        # One that is no size is made up for by the pieces (`rows`), where they say it.
+        sizes = [size for row in own if (size := exact(row.get("size"))) and 0 < size < SIZE_MAX]
+        must(own and (len(sizes) < len(own) or Fraction(one.size) in sizes), "another size")
         for price, size in (
             (one.price, one.size),
             *((p.price, p.matched_amount) for p in one.maker_orders),
         ):
-            must(0 < price < 1 and 0 < size < 10**19, f"{size} @ {price}")
+            must(0 < price < 1 and 0 < size < 10**30, f"{size} @ {price}")
 
 
 NODE = [
