@@ -366,7 +366,11 @@ def read_rows(raw, _folder):
     for one in read:
         own = [row for row in said if row.get("id") == one.id]
         # One that is no size is made up for by the pieces (`rows`), where they say it.
-        sizes = [size for row in own if (size := exact(row.get("size"))) and 0 < size < SIZE_MAX]
+        sizes = [
+            size
+            for row in own
+            if (size := exact(row.get("size"))) and Fraction(1, MICRO) <= size < SIZE_MAX
+        ]
         must(own and (len(sizes) < len(own) or Fraction(one.size) in sizes), "another size")
         for price, size in (
             (one.price, one.size),
