@@ -268,7 +268,7 @@ async def test_the_api_works_on_a_server_and_a_waiting_orchestrator_does_not_ser
 
 
 @pytest.mark.parametrize(
-    ("only", "plans"), [("cheap-no-2", 1), pytest.param(None, 6, marks=pytest.mark.full)]
+    ("only", "plans"), [("cheap-no-2", 1), pytest.param(None, 7, marks=pytest.mark.full)]
 )
 async def test_live_trading_on_a_server_keeps_a_ledger_that_is_the_exchanges_truth(
     only, plans, tmp_path, postgres

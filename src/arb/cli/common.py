@@ -71,15 +71,17 @@ def wait(work: Coroutine[Any, Any, T], doing: str | None = None) -> T:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    threads = _Threads(thread_name_prefix="arb")
+    _of_all_runs.append(threads)
     with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(_threads)
+        runner.get_loop().set_default_executor(threads)
         return runner.run(work)
 
 
 def leave(code: int) -> NoReturn:
     """End the process, also where a thread still waits for something that may never come."""
-    _threads.shutdown(wait=False)
-    if not _threads.ended_within(THREADS_SECONDS):
+    until = time.monotonic() + THREADS_SECONDS
+    if not all(threads.ended_within(until - time.monotonic()) for threads in _of_all_runs):
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -105,4 +107,5 @@ class _Threads(ThreadPoolExecutor):
         return True
 
 
-_threads = _Threads(thread_name_prefix="arb")
+_of_all_runs: list[_Threads] = []
+"""A loop's threads take no more work once it has ended, and a command may run several."""
