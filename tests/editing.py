@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import httpx
@@ -22,15 +22,18 @@ OUR_OWN = ("host", "content-length", "accept-encoding")
 
 
 @contextlib.asynccontextmanager
-async def edited(upstream: str, edit: Edit) -> AsyncIterator[str]:
-    """The exchange with its JSON answers edited; gives the address of the front."""
+async def edited(upstream: str, edit: Edit, deaf: Sequence[str] = ()) -> AsyncIterator[str]:
+    """The exchange with its JSON answers edited; gives the address of the front.
+
+    What is asked for by a parameter of a name in `deaf` is not passed on.
+    """
     async with httpx.AsyncClient(base_url=upstream, trust_env=False, timeout=60) as client:
 
         async def forward(request: Request) -> Response:
             answer = await client.request(
                 request.method,
                 request.url.path,
-                params=request.query_params.multi_items(),
+                params=[one for one in request.query_params.multi_items() if one[0] not in deaf],
                 content=await request.body(),
                 headers={k: v for k, v in request.headers.items() if k not in OUR_OWN},
             )

@@ -250,7 +250,7 @@ async def test_a_command_that_is_not_on_record_is_an_alert(served):
     async with served.client() as client:
         assert (await client.post("/api/v1/bot/pause", json={})).status_code == 200
         told = (await client.get("/api/v1/alerts")).json()
-    assert {one["condition"] for one in told} == {"audit", "halted"}
+    assert {one["condition"] for one in told} == {"audit", "paused"}
 
 
 async def test_a_circuit_that_opens_is_seen_in_health_and_metrics(tmp_path, monkeypatch):

@@ -112,9 +112,8 @@ async def _resting_order(address):
         keys = client.credentials
 
         def by_hand():
-            return cancel_all(
-                address, wallet, keys.key, keys.secret, keys.passphrase, lambda: int(time.time())
-            )
+            key = (keys.key, keys.secret, keys.passphrase)
+            return cancel_all(address, wallet, *key, lambda: int(time.time()), time.monotonic)
 
         yield client, by_hand
     finally:

@@ -396,7 +396,7 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
     assert "Errors forgotten" in said("reset-errors")
     top = said("top", "--once")
     assert "orchestrator is healthy" in top
-    assert "Trading is halted: paused: tea" in top
+    assert "Trading is paused: tea" in top
     assert "halted" in said("halt")
     lines = [
         json.loads(line) for line in (folder / "data" / "api-audit.jsonl").read_text().splitlines()

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from arb.cli.output import render_report
-from arb.domain.errors import BadVenueData
+from arb.domain.errors import BadVenueData, NotFound
 from arb.runtime.running import preview, run_once
 from tests.conftest import exchange_at, settings_for
 from tests.editing import edited
@@ -372,7 +372,7 @@ async def test_what_a_filter_should_have_kept_out_is_left_out_and_said(
 ):
     async with (
         exchange_at("demo", 7) as (_, address),
-        edited(address, _ignoring()) as front,
+        edited(address, _ignoring(), deaf=("tag_slug", "liquidity_min")) as front,
     ):
         report, _, _ = await run_once(settings_for(front, tmp_path, **{key: asked}))
     document = render_report(report)
@@ -459,8 +459,14 @@ async def test_an_event_that_is_thrown_away_is_not_counted(tmp_path):
     assert look.completeness.markets_listed == len(look.listed.markets) == 4
 
 
-@pytest.mark.parametrize("asked", ["plain-1", "no-such-one"])
-async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked):
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ("plain-1", BadVenueData, "there is no such event"),
+        ("no-such-one", NotFound, "no event no-such-one"),
+    ],
+)
+async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked, error, said):
     def edit(path, query, document):
         if path == "/events/keyset" and "slug" in query:
             document["events"] = everything["events"][:1]
@@ -472,7 +478,7 @@ async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked):
     async with exchange_at("demo", 7) as (_, address), edited(address, edit) as front:
         loaded = settings_for(front, tmp_path)
         await run_once(loaded)
-        with pytest.raises(BadVenueData, match="there is no such event"):
+        with pytest.raises(error, match=said):
             await preview(loaded, asked)
 
 
