@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Literal
 
 from arb.domain.basket import Basket, ladder
-from arb.domain.money import ONE, ZERO, Shares, Usd
+from arb.domain.money import CENT, ONE, ZERO, Shares, Usd
 from arb.domain.opportunity import Candidate, Exit, Leg, Opportunity, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
@@ -133,7 +133,7 @@ def shrink(
     Args:
         opportunity: As found.
         budget: Most that it may cost at the books at hand.
-        cap: Most that it may cost at its legs' limits.
+        cap: Most that it may cost wherever within its legs' limits it is filled.
         snapshot: The books at hand.
 
     Returns:
@@ -146,8 +146,9 @@ def shrink(
             return smaller
         sized = smaller
     if sized.outlay_max > cap:
-        # What limits and books differ by only falls with the size: once is enough.
-        return _resized(sized, Usd(cap - (sized.outlay_max - sized.outlay)), snapshot)
+        # What they differ by only falls with the size, but for the cent that each leg may waste.
+        cents = len(sized.legs) * CENT
+        return _resized(sized, Usd(cap - (sized.outlay_max - sized.outlay) - cents), snapshot)
     return sized
 
 

@@ -83,13 +83,41 @@ async def test_fine_ticks_allow_finer_amounts_and_odd_ones_only_their_grid(any_s
         assert "Price (0.401) breaks minimum tick size rule: 0.0025" in why
 
 
-async def test_least_size_for_takers_is_a_knob():
+async def test_the_least_size_binds_what_rests_and_what_takes_only_by_a_knob():
     async with venue() as at, at.client() as client:
         market = at.market()
         order = await signed(client, market.yes, "0.43", 4, life="FAK")
+        resting = await signed(client, market.yes, "0.40", 4)
+        assert "Size (4) lower than the minimum: 5" in await refused(client, resting)
+        await at.conduct(min_size_for_takers=True)
         assert "Size (4) lower than the minimum: 5" in await refused(client, order)
         await at.conduct(min_size_for_takers=False)
         assert (await client.post_order(order)).ok
+
+
+async def test_a_buy_that_trades_at_once_spends_a_dollar_whatever_its_life():
+    async with venue() as at, at.client() as client:
+        market = at.market(ask="0.15", bid="0.13")
+        small = await signed(client, market.yes, "0.15", 5)
+        why = await refused(client, small)
+        assert why == "invalid amount for a marketable BUY order ($0.75), min size: $1"
+        assert (await client.post_order(await signed(client, market.yes, "0.14", 5))).ok
+
+
+async def test_a_fifth_decimal_is_refused_at_fine_ticks_too():
+    """As production does since 2026-07, though the official client signs it."""
+    async with venue() as at, at.client() as client:
+        market = at.market(tick=Decimal("0.001"), ask="0.985", bid="0.983")
+        order = await client.create_market_order(
+            asset_id=market.yes, side="BUY", amount="9.98", max_price="0.985", order_type="FAK"
+        )
+        assert order.taker_amount % 100
+        why = await refused(client, order)
+        assert "market buy orders maker amount supports a max accuracy of 2 decimals" in why
+        assert "taker amount a max of 4 decimals" in why
+        selling = await signed(client, market.yes, "0.983", "33.33", side="SELL", life="FAK")
+        assert selling.taker_amount % 100
+        assert "taker amount a max of 4 decimals" in await refused(client, selling)
 
 
 async def test_balance_allowance_and_claims_of_resting_orders():

@@ -8,7 +8,7 @@ from polymarket.errors import (
     RequestRejectedError,
 )
 
-from tests.adapters.venue import listed, place, signed, venue
+from tests.adapters.venue import listed, place, signed, spend, venue
 
 
 async def refused(client, order, status=400):
@@ -85,7 +85,7 @@ async def test_b02_only_a_part_of_an_order_fails():
         ends = set()
         for _ in range(12):
             await at.control(book=book)
-            answer = await place(client, market.yes, "0.43", 10, life="FOK")
+            answer = await spend(client, market.yes, "0.43", "4.25")
             assert len(answer.trade_ids) == 2
             await at.settle()
             trades = {t.id: t.status for t in await listed(client.list_account_trades())}
@@ -121,7 +121,7 @@ async def test_b07_one_trade_with_many_of_ones_orders():
             (await place(maker, market.yes, price, 5, side="SELL")).order_id
             for price in ("0.41", "0.41", "0.42")
         ]
-        answer = await place(taker, market.yes, "0.42", 15, life="FOK")
+        answer = await spend(taker, market.yes, "0.42", "6.20")
         (trade,) = await listed(maker.list_account_trades())
         assert (trade.id,) == answer.trade_ids
         assert [order.order_id for order in trade.maker_orders] == mine
@@ -142,14 +142,54 @@ async def test_b09_a_trifle_more_or_less(dust):
         assert (await at.truth())["problems"] == []
 
 
-@pytest.mark.parametrize(("improvement", "shares"), [("shares", 10), ("cash", Decimal("10.75"))])
-async def test_b10_what_a_better_price_brings(improvement, shares):
+@pytest.mark.parametrize(
+    ("knobs", "shares", "paid"),
+    [({}, "10.75", "4.3"), ({"improvement": "shares"}, "10", "4")],
+)
+async def test_b10_what_a_better_price_brings(knobs, shares, paid):
     async with venue() as at, at.client() as client:
         market = at.market(ask="0.40", bid="0.30")
-        await at.conduct(improvement=improvement)
+        await at.conduct(**knobs)
         answer = await place(client, market.yes, "0.43", 10, life="FOK")
-        assert answer.taking_amount == shares
-        assert answer.making_amount == shares * Decimal("0.4")
+        assert (answer.taking_amount, answer.making_amount) == (Decimal(shares), Decimal(paid))
+
+
+@pytest.mark.parametrize(
+    ("dollars", "limit", "ask", "shares", "paid"),
+    [
+        ("1", "0.07", "0.07", "14.285713", "0.999999"),
+        ("1.52", "0.71", "0.71", "2.140844", "1.519999"),
+        ("2.5", "0.35", "0.35", "7.142856", "2.499999"),
+        ("4.95", "0.99", "0.98", "5.051019", "4.949998"),
+    ],
+)
+async def test_b10_dollars_buy_what_they_bought_live(dollars, limit, ask, shares, paid):
+    """Answers of production, quoted in public reports."""
+    async with venue() as at, at.client() as client:
+        market = at.market(ask=ask, bid="0.02")
+        answer = await spend(client, market.yes, limit, dollars)
+        assert (answer.taking_amount, answer.making_amount) == (Decimal(shares), Decimal(paid))
+        await at.settle()
+        assert (await at.truth())["problems"] == []
+
+
+async def test_b10_dollars_that_find_nobody_within_their_limit():
+    """FOK is killed, FAK takes what there is; GTC is in shares."""
+    async with venue() as at, at.client() as client:
+        market = at.market()
+        book = {
+            "token": market.yes,
+            "bids": [],
+            "asks": [["0.42", "5"], ["0.43", "5"], ["0.9", "9"]],
+        }
+        await at.control(book=book)
+        with pytest.raises(RequestRejectedError, match="couldn't be fully filled"):
+            await spend(client, market.yes, "0.43", "4.26")
+        answer = await spend(client, market.yes, "0.43", "4.26", life="FAK")
+        assert (answer.taking_amount, answer.making_amount) == (10, Decimal("4.25"))
+        await at.control(book=book)
+        resting = await place(client, market.yes, "0.43", "9.5")
+        assert (resting.taking_amount, resting.making_amount) == (Decimal("9.5"), Decimal("4.035"))
 
 
 async def test_b11_b12_fees_that_are_elsewhere():

@@ -121,5 +121,13 @@ async def place(client, *args, **more):
     return await client.post_order(await signed(client, *args, **more))
 
 
+async def spend(client, token, limit, dollars, life="FOK"):
+    """A BUY of so many dollars, as the official client makes it."""
+    order = await client.create_market_order(
+        asset_id=token, side="BUY", amount=dollars, max_price=limit, order_type=life
+    )
+    return await client.post_order(order)
+
+
 async def listed(paginator):
     return [item async for item in paginator.iter_items()]

@@ -126,13 +126,20 @@ async def test_what_a_bot_reports_enters_the_ledger_as_facts(tmp_path):
         **answer,
         "success": True,
         "fills": [
-            {"order": o["id"], "price": o["limit"], "shares": o["shares"], "fee": "0.01"}
+            {"order": o["id"], "price": paid(o), "shares": o["shares"], "fee": "0.01"}
             for o in command["orders"]
         ],
     }"""
+    price = """
+
+def paid(order):
+    return str(int(float(order["spend"]) / float(order["shares"]) * 10_000) / 10_000)
+
+
+def main("""
     source = (EXAMPLES / "atom.py").read_text()
     assert yes in source
-    (tmp_path / "own.py").write_text(source.replace(yes, fills))
+    (tmp_path / "own.py").write_text(source.replace(yes, fills).replace("\n\ndef main(", price, 1))
     definition = (
         f'[bot.own]\ncommand = ["{sys.executable}", "own.py"]\nfolder = "{tmp_path}"\n'
         'does = "executes"\n'

@@ -78,6 +78,7 @@ def test_the_report_has_the_shape_that_scripts_rely_on(served):
         "side",
         "price",
         "size",
+        "spend",
         "cost",
         "fee",
     }

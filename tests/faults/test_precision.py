@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from arb.adapters.polymarket.client import wallet_facts
+from arb.domain.market import Side
 from arb.domain.money import to_micro
 from tests.faults.world import DONE, UNWOUND
 
@@ -16,8 +17,9 @@ async def test_f01_no_order_of_ours_is_worse_than_meant_or_killed_by_rounding(at
     assert report.state is DONE
     for order in await at.orders(plan):
         posted = next(b["order"] for b in at.bodies if b["order"]["tokenId"] == order.outcome.token)
-        assert int(posted["takerAmount"]) == to_micro(order.size)
-        assert int(posted["makerAmount"]) == to_micro(order.size * order.limit)
+        leg = next(leg for leg in plan.legs if leg.outcome == order.outcome)
+        assert int(posted["makerAmount"]) == to_micro(leg.spend)
+        assert int(posted["takerAmount"]) == to_micro(order.amounts[1])
     assert {o["status"] for o in (await at.truth())["orders"]} == {"MATCHED"}
     await at.check()
 
@@ -49,7 +51,8 @@ async def test_f03_the_markets_own_least_size_is_kept(at, least):
     for slug in ("race-1", "race-2", "race-3"):
         at.market(slug).min_size = Decimal(least)
     await at.cycle()
-    assert all(Decimal(b["order"]["takerAmount"]) / 10**6 >= Decimal(least) for b in at.bodies)
+    orders = [order for plan in await at.plans() for order in await at.orders(plan)]
+    assert all(order.size >= Decimal(least) for order in orders if order.side is Side.BUY)
     await at.ended()
     await at.check()
 

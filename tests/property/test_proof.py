@@ -108,6 +108,7 @@ def _plan_of(universe, chosen, sizes):
         ProvenLeg(
             leg=_leg(outcome, "0.5", size),
             market=universe.market_of(outcome),
+            spend=NO_USD,
             fills=(),
             value=NO_USD,
             fee=NO_USD,
@@ -255,7 +256,9 @@ def test_each_rule_of_the_venue_is_held():
     _refused_for(Reason.DELAYED, delay="3")
     _refused_for(Reason.OFF_TICK, lambda m: [_leg(m.yes, "0.455", "20")])
     _refused_for(Reason.BELOW_MIN_SIZE, lambda m: [_leg(m.yes, "0.45", "4")])
-    _refused_for(Reason.NOT_WHOLE_CENTS, lambda m: [_leg(m.yes, "0.45", "20.01")])
+    _refused_for(Reason.NOT_WHOLE_CENTS, lambda m: [_leg(m.yes, "0.45", "20.001")])
+    # 20.01 shares cost 9.0045, and nobody is there to take the rest of a cent.
+    _refused_for(Reason.NOT_WHOLE_CENTS, lambda m: [_leg(m.yes, "0.45", "20.01")], size="20.01")
     _refused_for(Reason.NOT_ENOUGH_DEPTH, lambda m: [_leg(m.yes, "0.45", "41")])
     _refused_for(Reason.NOT_ENOUGH_DEPTH, lambda m: [_leg(m.yes, "0.44", "20")])
     _refused_for(

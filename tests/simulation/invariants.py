@@ -14,7 +14,7 @@ from arb.adapters.storage import SqlLedger
 from arb.adapters.storage.maintenance import check
 from arb.domain.fact import Answered, Confirmed, Discovered, Requested, Settled, Voided
 from arb.domain.market import Side
-from arb.domain.money import from_micro, notional
+from arb.domain.money import MICRO, from_micro
 from arb.domain.plan import Plan, PlanState
 from arb.domain.settlement import Convert, Merge, MergeSet, Redeem
 from arb.engine.account import read
@@ -68,7 +68,7 @@ class Watch:
             self.say(f"I3: orders are sent while {account.unended.id} has no end")
         if not self.reconciled:
             self.say("I6: orders are sent by a process that has not reconciled")
-        buys = sum((notional(o.limit, o.size) for o in orders if o.side is Side.BUY), Decimal(0))
+        buys = sum((o.dollars for o in orders if o.side is Side.BUY), Decimal(0))
         if buys - account.cash > limits.max_event_exposure:
             self.say(f"I5: {buys - account.cash} would be at risk")
         if account.round == 1 and buys > limits.max_position_size:
@@ -196,7 +196,7 @@ class Watch:
                 self.say("I4: an operation without a request")
         # I5, I9: what was spent stays within the plan and its ways out, and so do the orders.
         spent = sum(
-            (notional(o.limit, o.size) for o in account.orders.values() if o.side is Side.BUY),
+            (o.dollars for o in account.orders.values() if o.side is Side.BUY),
             Decimal(0),
         )
         if account.round <= 1 and spent > self.plan.outlay * 2:
@@ -232,7 +232,8 @@ class Watch:
         meant = plan.settlement is None and any(r.state is PlanState.DONE for r in heard)
         legs = account.legs(plan)
         reached = all(s >= leg.size - 1 for s, leg in zip(legs, plan.legs, strict=True))
-        if any(s > REST for s in legs) and not meant and not reached and not self.world.alarms:
+        rests = [s - leg.remainder for s, leg in zip(legs, plan.legs, strict=True)]
+        if any(s > REST for s in rests) and not meant and not reached and not self.world.alarms:
             self.say("a rest was left without an alarm")
 
 
@@ -257,7 +258,7 @@ def _moved(trade):
     """Shares and cash that a trade brings its taker, fees included."""
     side = 1 if trade.taker.side is Side.BUY else -1
     cash = sum(
-        -side * from_micro(piece.size) * from_micro(trade.taker_price(piece)) - from_micro(fee)
+        -side * from_micro(piece.size * trade.taker_price(piece) // MICRO) - from_micro(fee)
         for piece, fee in zip(trade.pieces, trade.fees, strict=True)
     )
     return side * from_micro(trade.size), cash

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from arb.adapters.storage import open_ledger
-from arb.domain.opportunity import Opportunity
 from arb.domain.order import Final, NotFound, Unknown
 from arb.engine import execute, saga
 from tests.naive import send_then_write
@@ -148,11 +147,6 @@ async def test_sending_before_writing_is_caught(monkeypatch):
 async def test_sending_before_the_venue_was_heard_out_is_caught(monkeypatch):
     monkeypatch.setattr("arb.engine.recover.Reconciler.unasked", lambda _self: "")
     assert await _breaks("I6", [376])
-
-
-async def test_spending_more_than_the_limit_at_the_limits_is_caught(monkeypatch):
-    monkeypatch.setattr(Opportunity, "outlay_max", Opportunity.outlay)
-    assert await _breaks("I5", [771])
 
 
 async def test_an_end_that_nobody_is_told_of_is_caught(monkeypatch):

@@ -379,7 +379,7 @@ def _trouble(conduct: Conduct, odds: Odds, chance) -> Odds:
     conduct.fail = chance.choice((0, 0, 0.1, 0.5, 1.0))
     conduct.fail_mined = chance.random() < 0.3
     conduct.split_trades = chance.random() < 0.5
-    conduct.improvement = chance.choice(("shares", "shares", "cash"))
+    conduct.improvement = chance.choice(("dollars", "dollars", "shares"))
     conduct.rivals = chance.choice((0, 0, 0.3, 0.8))
     conduct.matching_delay = chance.choice((0, 0, 0, 3))
     conduct.hidden = chance.choice((0, 0, 5, 40))

@@ -224,16 +224,34 @@ def test_legs_without_terms_can_only_be_held():
 
 
 @pytest.mark.parametrize(
-    ("size", "got"), [("3", "5"), ("5", "5"), ("5.52", "5.55"), ("60", None), ("50", "50")]
+    ("size", "got", "dollars", "limit"),
+    [
+        ("1.3", "2.5", "1.00", "0.40"),  # a BUY spends a dollar at least
+        ("5", "5", "2.00", "0.40"),
+        ("5.52", "5.525", "2.21", "0.40"),
+        ("30", "30", "12.00", "0.40"),
+        ("30.01", "30.022221", "12.01", "0.45"),
+        ("50", "50", "21.00", "0.45"),
+        ("49.99", "50", "21.00", "0.45"),
+        ("60", None, None, None),
+    ],
 )
-def test_a_purchase_is_the_smallest_that_the_venue_takes(size, got):
+def test_a_purchase_is_the_smallest_that_the_venue_takes(size, got, dollars, limit):
     terms = plan().legs[0].terms
     found = buy(make.levels([("0.40", "30"), ("0.45", "20")]), Shares(Decimal(size)), terms)
-    assert (found and found[1]) == (got and Decimal(got))
+    if got is None:
+        assert found is None
+    else:
+        assert (found.size, found.spend, found.limit) == tuple(map(Decimal, (got, dollars, limit)))
+
+
+def test_a_purchase_whose_last_cent_nobody_takes_is_none():
+    terms = plan().legs[0].terms
+    assert buy(make.levels([("0.45", "20.01")]), Shares(Decimal("20.01")), terms) is None
 
 
 @pytest.mark.parametrize(
-    ("size", "got"), [("3", None), ("5", "5"), ("5.555", "5.55"), ("99", "50")]
+    ("size", "got"), [("0.009", None), ("3", "3"), ("5.555", "5.55"), ("99", "50")]
 )
 def test_a_sale_is_the_largest_that_the_venue_takes(size, got):
     terms = plan().legs[0].terms

@@ -189,6 +189,7 @@ def _leg(proven: ProvenLeg) -> dict[str, str]:
         "side": leg.side.value,
         "price": text(leg.limit),
         "size": text(leg.size),
+        "spend": text(proven.spend),
         "cost": text(proven.value),
         "fee": text(proven.fee),
     }

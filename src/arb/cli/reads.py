@@ -227,7 +227,8 @@ def explain(
     if story["legs"]:
         print_line()
         legs = [_leg(leg) for leg in story["legs"]]
-        print_table("Legs", ("market", "outcome", "limit", "size", "cost", "fee", "takes"), legs)
+        names = ("market", "outcome", "limit", "size", "spend", "cost", "fee", "takes")
+        print_table("Legs", names, legs)
     print_line()
     verdicts = [
         ("pass" if v["passed"] else "FAIL", v["gate"], v["detail"]) for v in story["verdicts"]
@@ -244,7 +245,7 @@ def explain(
 
 
 def _leg(leg: dict[str, Any]) -> tuple[Any, ...]:
-    names = ("market", "outcome", "limit", "size", "cost", "fee")
+    names = ("market", "outcome", "limit", "size", "spend", "cost", "fee")
     return (*(leg.get(name, "") for name in names), _levels(leg.get("fills", [])))
 
 

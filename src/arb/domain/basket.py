@@ -8,27 +8,34 @@ along its ladder, fees included,
 where buying NO on a set S of an exclusive event has base -1 and per_leg 1 (it pays |S| - 1), and
 a fixed set that pays 1 has base 1 and per_leg 0 (SCIENCE.md §2.1-2.2).
 
-For a given `q` the legs do not interact: a leg is worth taking if the venue accepts `q` shares at
-its limit price and its own term is positive. Between two breakpoints of the ladders every term is
-linear in `q`, so the best `q` of each grid of acceptable sizes lies at an end. Looking at the ends
-of every interval, for every grid that the legs' whole-cent steps can form, finds the optimum.
+For a given `q` the legs do not interact: a leg is worth taking if the venue accepts to spend on it
+what `q` shares cost, in whole cents, and its own term is positive. Between two breakpoints every
+term is linear in `q`, so the best `q` lies at an end. Breakpoints are the depths of the ladders,
+where a leg becomes dear enough to be accepted, and just above a depth's end, where the last cent
+finds nobody any more. Looking at both ends of every interval finds the optimum.
 
-Integers throughout: sizes in micro-shares, prices per share in 10^-18 USD. Fees are taken before
-their truncation, which can only make the true profit larger, by less than 0.00001 USD per fill.
+The cent is no part of `K_i`: what it buys is kept (see `arb.domain.dollars`), and the proof counts
+what is really spent, at most a cent a leg more. Integers throughout: sizes in micro-shares, prices
+per share in 10^-18 USD. Fees are taken before their truncation, which can only make the true profit
+larger, by less than 0.00001 USD per fill.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import gcd, lcm
+from math import lcm
 
 from arb.domain.book import Level
+from arb.domain.dollars import UNSPENT_MAX
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import OrderRules
 from arb.domain.money import MICRO, ONE, Price, Shares, Usd, from_micro, to_micro
 
 ATTO = 10**18
+PICO = 10**12
+UNSPENT = UNSPENT_MAX * MICRO
+"""What may stay unspent of an order that was filled, in 10^-12 USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +43,22 @@ class Ladder:
     """One outcome's asks as running integer sums, with the venue's rules for taking them."""
 
     prices: tuple[Price, ...]
+    micros: tuple[int, ...]
+    """The same in micro-dollars."""
     depths: tuple[int, ...]
     """Micro-shares on offer down to and including each level."""
     costs: tuple[int, ...]
     """What those cost with fees, in 10^-24 USD."""
+    values: tuple[int, ...]
+    """What those cost before fees, in 10^-12 USD."""
     unit: tuple[int, ...]
     """Cost of one share at each level with its fee, in 10^-18 USD, rounded up."""
-    steps: tuple[int, ...]
-    """Whole-cent step of the size, in micro-shares, when the limit is that level's price."""
-    least: tuple[int, ...]
-    """Least acceptable micro-shares when the limit is that level's price."""
+    step: int
+    """Step of acceptable sizes, in micro-shares."""
+    least: int
+    """Least acceptable micro-shares: what the venue's least amounts ask for."""
+    cent: int
+    """The step of what a BUY may spend, in 10^-12 USD."""
 
     def at(self, size: int) -> int | None:
         """The level that the last share of `size` comes from; `None` beyond the depth."""
@@ -58,20 +71,47 @@ class Ladder:
         spent = self.costs[level - 1] if level else 0
         return spent + (size - before) * self.unit[level]
 
+    def change(self, size: int, level: int) -> int:
+        """What is spent beyond their price to spend whole cents on them, in 10^-12 USD."""
+        before = self.depths[level - 1] if level else 0
+        value = self.values[level - 1] if level else 0
+        return -(value + (size - before) * self.micros[level]) % self.cent
+
+    def accepts(self, size: int, level: int) -> bool:
+        """Whether the venue takes a BUY of so much: large enough, and every cent is spent."""
+        rest = (self.depths[level] - size) * self.micros[level]
+        return size >= self.least and self.change(size, level) <= rest + UNSPENT
+
+    def edges(self) -> Iterator[int]:
+        """Micro-shares up to which the same holds for every size: see the module's words."""
+        if self.least > 0:
+            yield self.least - 1
+        for price, depth, value in zip(self.micros, self.depths, self.values, strict=True):
+            yield depth
+            # Beyond the last whole cent of a level nobody is there to take the rest of the next.
+            beyond = max((value + UNSPENT) % self.cent - UNSPENT, 0)
+            yield depth - -(-beyond // price)
+
 
 def ladder(levels: Iterable[Level], fees: FeeSchedule, rules: OrderRules) -> Ladder:
     """The ladder of one outcome's asks, best first."""
     kept = list(levels)
     prices = tuple(level.price for level in kept)
+    micros = tuple(to_micro(price) for price in prices)
     sizes = [to_micro(level.size) for level in kept]
     unit = tuple(_unit_cost(price, fees) for price in prices)
+    depths = tuple(accumulate(sizes))
+    values = tuple(accumulate(size * price for size, price in zip(sizes, micros, strict=True)))
     return Ladder(
         prices=prices,
-        depths=tuple(accumulate(sizes)),
+        micros=micros,
+        depths=depths,
         costs=tuple(accumulate(size * cost for size, cost in zip(sizes, unit, strict=True))),
+        values=values,
         unit=unit,
-        steps=tuple(size_step(price, rules) for price in prices),
-        least=tuple(least_size(price, rules) for price in prices),
+        step=to_micro(rules.size_step),
+        least=_least(micros, depths, values, rules),
+        cent=to_micro(rules.value_step) * MICRO,
     )
 
 
@@ -138,11 +178,7 @@ class Basket:
         terms: list[tuple[int, int, int]] = []
         for index, rung in enumerate(ladders):
             level = rung.at(size)
-            acceptable = (
-                level is not None and size >= rung.least[level] and size % rung.steps[level] == 0
-            )
-            if acceptable:
-                assert level is not None
+            if level is not None and rung.accepts(size, level):
                 gain = self.per_leg * size * ATTO - rung.cost(size, level)
                 if gain > 0 or not self.optional:
                     terms.append((gain, index, level))
@@ -155,46 +191,37 @@ class Basket:
             return 0, []
         profit = self.base * size * ATTO + sum(gain for gain, _, _ in terms)
         outlay = sum(self.per_leg * size * ATTO - gain for gain, _, _ in terms)
+        outlay += sum(ladders[i].change(size, level) * PICO for _, i, level in terms)
         if self.outlay_max is not None and outlay > to_micro(self.outlay_max) * ATTO:
             return 0, []
         return profit, [(index, level) for _, index, level in terms]
 
     def _sizes_to_try(self, ladders: Sequence[Ladder]) -> set[int]:
         """Every size at which the optimum can lie."""
-        depths = sorted({depth for rung in ladders for depth in rung.depths})
-        if not depths:
+        if not any(rung.depths for rung in ladders):
             return set()
-        ends = self._interval_ends(ladders, depths)
+        grid = lcm(*(rung.step for rung in ladders))
+        edges = self._edges(ladders, grid)
         sizes: set[int] = set()
-        for low, high in zip([0, *ends], ends, strict=False):
-            levels = [(rung, rung.at(high)) for rung in ladders]
-            live = [(rung, level) for rung, level in levels if level is not None]
-            grids = self._grids({rung.steps[level] for rung, level in live})
-            least = {rung.least[level] for rung, level in live}
-            for grid in grids:
-                cuts = sorted({low, high, *(mark - 1 for mark in least if low < mark <= high)})
-                for start, stop in pairwise(cuts):
-                    first, last = (start // grid + 1) * grid, stop // grid * grid
-                    sizes |= {size for size in (first, last) if start < size <= stop}
+        for low, high in pairwise([0, *edges]):
+            first, last = (low // grid + 1) * grid, high // grid * grid
+            sizes |= {size for size in (first, last) if low < size <= high}
+            if self.outlay_max is not None and first <= last:
+                sizes.add(self._affordable(ladders, first, last, grid))
         return sizes
 
-    def _interval_ends(self, ladders: Sequence[Ladder], depths: Sequence[int]) -> list[int]:
-        """Breakpoints of the ladders, up to where no basket can still gain."""
-        slack = lcm(*(step for rung in ladders for step in rung.steps))
-        least = max((mark for rung in ladders for mark in rung.least), default=0)
-        ends: list[int] = []
-        stop = depths[-1]
-        for depth in depths:
-            ends.append(depth)
-            if depth >= stop:
-                break
-            if stop == depths[-1] and depth >= least and self._slope_beyond(depth, ladders) <= 0:
-                # No basket gains beyond this depth, so the next size that every grid accepts
-                # is at least as good as any larger one.
-                stop = depth + slack
-        if self.outlay_max is not None:
-            ends += self._affordable(ladders, ends)
-        return sorted(set(ends))
+    def _edges(self, ladders: Sequence[Ladder], grid: int) -> list[int]:
+        """The ends of the intervals, up to where no basket can still gain."""
+        edges = sorted({edge for rung in ladders for edge in rung.edges() if edge > 0})
+        least = max((rung.least for rung in ladders), default=0)
+        stop = edges[-1]
+        for number, edge in enumerate(edges):
+            if edge >= stop:
+                return edges[: number + 1]
+            if stop == edges[-1] and edge >= least and self._slope_beyond(edge, ladders) <= 0:
+                # No basket gains beyond, so the next size is at least as good as any larger one.
+                stop = min(edge + grid, stop)
+        return edges
 
     def _slope_beyond(self, size: int, ladders: Sequence[Ladder]) -> int:
         """An upper bound of the profit of one more share beyond `size`, in 10^-18 USD."""
@@ -209,27 +236,18 @@ class Basket:
             slope += max(term, 0) if self.optional else term
         return slope
 
-    def _affordable(self, ladders: Sequence[Ladder], ends: Sequence[int]) -> Iterator[int]:
-        """The largest affordable size of each interval: the outlay is linear within it."""
+    def _affordable(self, ladders: Sequence[Ladder], first: int, last: int, grid: int) -> int:
+        """The largest of these sizes that all ladders together sell for the purse."""
         assert self.outlay_max is not None
         purse = to_micro(self.outlay_max) * ATTO
-        for low, high in zip([0, *ends], ends, strict=False):
-            live = [(r, level) for r in ladders if (level := r.at(high)) is not None]
-            per_share = sum(rung.unit[level] for rung, level in live)
-            spent = sum(rung.cost(high, level) for rung, level in live) - per_share * (high - low)
-            if live and spent < purse:
-                size = low + (purse - spent) // per_share
-                if low < size < high:
-                    yield size
-
-    def _grids(self, steps: set[int]) -> set[int]:
-        """Every grid of sizes on which some of the legs are acceptable."""
-        if not self.optional:
-            return {lcm(*steps)} if steps else set()
-        grids: set[int] = set()
-        for step in steps:
-            grids |= {lcm(step, grid) for grid in grids} | {step}
-        return grids
+        low, high = first // grid, last // grid
+        while low < high:
+            middle = (low + high + 1) // 2
+            size = middle * grid
+            live = ((rung, level) for rung in ladders if (level := rung.at(size)) is not None)
+            outlay = sum(r.cost(size, level) + r.change(size, level) * PICO for r, level in live)
+            low, high = (middle, high) if outlay <= purse else (low, middle - 1)
+        return low * grid
 
 
 def _unit_cost(price: Price, fees: FeeSchedule) -> int:
@@ -237,14 +255,14 @@ def _unit_cost(price: Price, fees: FeeSchedule) -> int:
     return -int(-exact // 1)
 
 
-def size_step(price: Price, rules: OrderRules) -> int:
-    """Least micro-shares whose multiples are acceptable sizes of a BUY at this limit price."""
-    share_step, value_step = to_micro(rules.size_step), to_micro(rules.value_step) * MICRO
-    per_step = to_micro(price) * share_step
-    return share_step * (value_step // gcd(value_step, per_step))
-
-
-def least_size(price: Price, rules: OrderRules) -> int:
-    """Least micro-shares that a BUY at this limit price may ask for."""
-    by_value = -(-to_micro(rules.min_value) * MICRO // to_micro(price))
-    return max(to_micro(rules.min_size), by_value)
+def _least(
+    micros: Sequence[int], depths: Sequence[int], values: Sequence[int], rules: OrderRules
+) -> int:
+    """Least micro-shares that the venue takes: its least size, and its least value in cents."""
+    # What is spent is rounded up to a cent, so it is enough to pass the cent below.
+    short = to_micro(rules.min_value - rules.value_step) * MICRO
+    for number, (price, value) in enumerate(zip(micros, values, strict=True)):
+        if value > short:
+            above, spent = (depths[number - 1], values[number - 1]) if number else (0, 0)
+            return max(to_micro(rules.min_size), above + max(short - spent, 0) // price + 1)
+    return (depths[-1] if depths else 0) + 1

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from arb.domain.money import ONE, Price, Shares, Usd, micro_up
+from arb.domain.money import NO_USD, ONE, Price, Shares, Usd, micro_up
 
 FEE_STEP = Decimal("0.00001")
 """Polymarket truncates each fill's fee to five decimals (21 of 21 chain fills, 2026-09)."""
@@ -37,12 +37,20 @@ class FeeSchedule:
         """The fee of one fill before truncation."""
         return size * self.rate * (price * (ONE - price)) ** self.exponent
 
-    def outlay_max(self, limit: Price, size: Shares) -> Usd:
-        """The most that a BUY costs, fee included: a fill at its limit, rounded up to 0.000001.
+    def most(self, dollars: Usd, limit: Price, tick: Price) -> Usd:
+        """The most that spending so many dollars is charged, rounded up to 0.000001.
 
-        Price plus fee grows with the price for every rate up to 1, so no better fill costs more.
+        A dollar buys `1 / p` shares, so its fee is `rate · p^(e - 1) · (1 - p)^e`: the largest of
+        it for any price from one tick to the limit. With the usual exponent of 1 the fee *grows*
+        as the price gets better.
         """
-        return Usd(micro_up(limit * size + self.exact(limit, size)))
+        if not self.rate:
+            return NO_USD
+        prices = [tick, limit]
+        if self.exponent > 1:
+            peak = Price(Decimal(self.exponent - 1) / (2 * self.exponent - 1))
+            prices.append(min(max(peak, tick), limit))
+        return Usd(micro_up(max(self.exact(price, Shares(dollars / price)) for price in prices)))
 
 
 FREE = FeeSchedule(Decimal(0))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NewType
 
 from arb.domain.book import Level, OrderBook, depth, walk
+from arb.domain.dollars import fewest, spend, whole_cents
 from arb.domain.market import (
     Event,
     Exclusive,
@@ -22,12 +23,12 @@ from arb.domain.market import (
     World,
 )
 from arb.domain.money import (
+    NO_SHARES,
     ONE,
     Price,
     Shares,
     Usd,
     micro_down,
-    micro_up,
     notional,
     text,
     total,
@@ -66,7 +67,7 @@ class Exit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One trade: so many shares of one outcome at no worse than the limit price."""
+    """One trade: at least so many shares of one outcome at no worse than the limit price."""
 
     outcome: OutcomeId
     side: Side
@@ -104,14 +105,22 @@ class Passed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenLeg:
-    """A leg with the resting orders it takes and what they cost."""
+    """A leg with the dollars that it spends, the resting orders it takes and what they cost."""
 
     leg: Leg
     market: Market
+    spend: Usd
+    """The whole cents that buy the leg's shares: what the order is for (PLATFORM.md §9.4)."""
     fills: tuple[Level, ...]
+    """What those dollars buy at the books at hand: the leg's shares and what is left of a cent."""
     value: Usd
     """Paid for the shares, before the fee."""
     fee: Usd
+
+    @property
+    def shares(self) -> Shares:
+        """Bought in all; what is beyond the leg's size is kept and counts for nothing."""
+        return Shares(sum((fill.size for fill in self.fills), NO_SHARES))
 
     @property
     def outlay(self) -> Usd:
@@ -120,9 +129,15 @@ class ProvenLeg:
 
     @property
     def outlay_max(self) -> Usd:
-        """What it takes if every share is had at the limit, since the book has moved meanwhile."""
+        """What it takes at most, at whatever price within the limit the dollars are spent."""
         assert self.market.fees is not None
-        return self.market.fees.outlay_max(self.leg.limit, self.leg.size)
+        fee = self.market.fees.most(self.spend, self.leg.limit, self.market.rules.tick)
+        return Usd(self.spend + fee)
+
+    @property
+    def least(self) -> Shares:
+        """The shares that it gets at least if it is filled, since the book may get worse."""
+        return fewest(self.spend, self.leg.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +172,7 @@ class Opportunity:
 
     @property
     def outlay_max(self) -> Usd:
-        """Cost and fees at the legs' limits: what the account's limits are held against."""
+        """The most that the legs cost: what the account's limits are held against."""
         return total(leg.outlay_max for leg in self.legs)
 
     @property
@@ -192,7 +207,8 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
 
     Trusts nothing but the universe's relations, the market's own rules and the books: limits on
     the tick grid, minimum sizes, the $1 and whole-cent rules of marketable BUYs, depth, the taker
-    fee truncated per fill, and each resting order taken at most once.
+    fee truncated per fill, and each resting order taken at most once. A BUY spends dollars, so a
+    leg is proved at the whole cents that buy its shares; what those buy beyond it is no profit.
 
     What kind of set it is, its event and its exit follow from the legs, the relations and the
     books. A market whose two books are no mirrors is not believed, whoever proposes it; nor is a
@@ -224,7 +240,7 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         legs=tuple(proven),
         size=min(p.leg.size for p in proven),
         available=candidate.available,
-        cost=Usd(micro_up(total(p.value for p in proven))),
+        cost=total(p.value for p in proven),
         fees=total(p.fee for p in proven),
         payoff_worst=Usd(micro_down(poorest.pays)),
         worst_world=poorest.world,
@@ -266,13 +282,23 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | _Broken:
     if broken:
         return _Broken(broken[0], f"{market.slug}: {broken[1]}", market)
     assert market.fees is not None
-    fills = tuple(walk(book.asks, leg.size))
+    dollars = whole_cents(
+        total(notional(fill.price, fill.size) for fill in walk(book.asks, leg.size))
+    )
+    bought = spend(book.asks, dollars, leg.limit)
+    if dollars < market.rules.min_value:
+        little = f"{market.slug}: ${text(dollars)}, at least ${text(market.rules.min_value)}"
+        return _Broken(Reason.BELOW_MIN_SIZE, little, market)
+    if not bought.whole:
+        rest = f"${text(bought.unspent)} of ${text(dollars)} find nobody within the limit"
+        return _Broken(Reason.NOT_WHOLE_CENTS, f"{market.slug}: {rest}", market)
     return ProvenLeg(
         leg=leg,
         market=market,
-        fills=fills,
-        value=total(notional(fill.price, fill.size) for fill in fills),
-        fee=total(market.fees.taker(fill.price, fill.size) for fill in fills),
+        spend=dollars,
+        fills=bought.fills,
+        value=bought.value,
+        fee=total(market.fees.taker(fill.price, fill.size) for fill in bought.fills),
     )
 
 
@@ -291,11 +317,11 @@ def _rules_forbid(market: Market, leg: Leg) -> tuple[Reason, str] | None:
         return Reason.OFF_TICK, f"{text(leg.limit)} is not on the grid of {text(rules.tick)}"
     if leg.size < rules.min_size:
         return Reason.BELOW_MIN_SIZE, f"{text(leg.size)} shares, at least {text(rules.min_size)}"
-    value = notional(leg.limit, leg.size)
-    if value < rules.min_value:
-        return Reason.BELOW_MIN_SIZE, f"${text(value)}, at least ${text(rules.min_value)}"
-    if leg.size % rules.size_step or value % rules.value_step:
-        return Reason.NOT_WHOLE_CENTS, f"{text(leg.size)} @ {text(leg.limit)}"
+    if leg.size % rules.size_step:
+        return (
+            Reason.NOT_WHOLE_CENTS,
+            f"{text(leg.size)} shares, in steps of {text(rules.size_step)}",
+        )
     return None
 
 

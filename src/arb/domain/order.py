@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import NewType
 
@@ -10,6 +11,7 @@ from arb.domain.money import Price, Shares, Usd, micro_down, notional
 
 PlanId = NewType("PlanId", str)
 OrderId = NewType("OrderId", str)
+TENTH, COARSE_STEP, FINE_STEP = Decimal("0.1"), Decimal("0.001"), Decimal("0.0001")
 
 
 class TimeInForce(StrEnum):
@@ -31,11 +33,33 @@ class Order:
     side: Side
     limit: Price
     size: Shares
+    """Shares to sell, or that a BUY is meant to bring: at the books at hand it brings them."""
     time_in_force: TimeInForce
     expires_at: datetime
     """When "not found" begins to mean "never placed"."""
     ref: str = ""
     """The venue's own id, known before the order is sent: on Polymarket the order's hash."""
+    spend: Usd | None = None
+    """The whole cents that a BUY is sent to spend; `None` in orders of ledgers before dollars."""
+
+    @property
+    def dollars(self) -> Usd:
+        """What a BUY spends: it is filled when that is spent, however many shares it brought."""
+        return notional(self.limit, self.size) if self.spend is None else self.spend
+
+    @property
+    def amounts(self) -> tuple[Decimal, Decimal]:
+        """What it gives and what it asks for, as an order that takes is signed.
+
+        A BUY gives whole cents, and asks for the shares that those are at its limit: a price, not
+        a number of shares. What is asked for has at most four decimals whatever the tick, three
+        at the coarsest (PLATFORM.md §3.2). They are cut, which leaves the price a hair on the side
+        of the limit that still reaches it, and far from the next one.
+        """
+        asked = self.dollars / self.limit if self.side is Side.BUY else self.size * self.limit
+        given = self.dollars if self.side is Side.BUY else self.size
+        step = FINE_STEP if self.limit % TENTH else COARSE_STEP
+        return given, asked.quantize(step, rounding=ROUND_DOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from arb.domain.dollars import fewest
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side, VenueId
-from arb.domain.money import NO_SHARES, Price, Shares, Usd, micro_down, total
+from arb.domain.money import NO_SHARES, Price, Shares, Usd, micro_down, notional, total
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
 from arb.domain.settlement import Operation
@@ -46,18 +47,44 @@ class PlannedLeg:
     side: Side
     limit: Price
     size: Shares
+    """Shares that the plan counts on."""
     value: Usd
     """Expected price times size, before the fee."""
     fee: Usd
     terms: Terms | None = None
     """`None` in plans of ledgers before schema 0002: such a leg can only be held."""
+    spend: Usd | None = None
+    """The whole cents that it is sent to spend; `None` in plans of ledgers before dollars."""
+    shares: Shares | None = None
+    """What those buy at the books that it was approved at; `None` as above."""
+
+    @property
+    def dollars(self) -> Usd:
+        """What it spends."""
+        return notional(self.limit, self.size) if self.spend is None else self.spend
+
+    @property
+    def expected(self) -> Shares:
+        """Shares that its dollars buy at the books that it was approved at."""
+        return self.size if self.shares is None else self.shares
+
+    @property
+    def remainder(self) -> Shares:
+        """What of them is beyond the plan's size: what is left of a cent is kept."""
+        return Shares(max(self.expected - self.size, NO_SHARES))
+
+    @property
+    def least(self) -> Shares:
+        """Shares that it gets at least if it is filled, at whatever price within its limit."""
+        return fewest(self.dollars, self.limit)
 
     @property
     def outlay_max(self) -> Usd:
         """What it costs at most, fee included."""
         if self.terms is None:
-            return Usd(self.limit * self.size + self.fee)
-        return self.terms.fees.outlay_max(self.limit, self.size)
+            return Usd(self.dollars + self.fee)
+        fee = self.terms.fees.most(self.dollars, self.limit, self.terms.rules.tick)
+        return Usd(self.dollars + fee)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +112,7 @@ class Plan:
 
     @property
     def outlay_max(self) -> Usd:
-        """Cost and fees if every share is had at its leg's limit: what is promised meanwhile."""
+        """The most that its legs cost, fees included: what is promised meanwhile."""
         return total(leg.outlay_max for leg in self.legs)
 
     @property
@@ -123,6 +150,14 @@ class Plan:
     def profit(self) -> Usd:
         """Expected profit in the worst possible world."""
         return Usd(self.payoff_worst - self.outlay)
+
+    @property
+    def profit_least(self) -> Usd:
+        """What it comes to at least once its legs are filled, wherever within their limits.
+
+        Worse books bring fewer shares for the same dollars, so this may be a loss.
+        """
+        return Usd(self.guaranteed([leg.least for leg in self.legs]) - self.outlay_max)
 
     @property
     def markets(self) -> frozenset[MarketId]:

@@ -90,7 +90,7 @@ _SENTENCES = {
     Reason.TOO_MANY_LEGS: "the set has more legs than are sent together",
     Reason.BAD_LEGS: "the legs contradict themselves",
     Reason.OFF_TICK: "a limit price is not on the market's grid",
-    Reason.NOT_WHOLE_CENTS: "a buying leg does not cost whole cents",
+    Reason.NOT_WHOLE_CENTS: "the whole cents of a buying leg cannot all be spent within its limit",
     Reason.NOT_ENOUGH_DEPTH: "a book is too thin within its limit price",
     Reason.SHARED_LIQUIDITY: "two legs would take the same resting orders",
     Reason.TOO_MANY_WORLDS: "the markets are related in more ways than can be looked through",

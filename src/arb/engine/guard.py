@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from arb.domain.book import OrderBook
 from arb.domain.market import OutcomeId, Side
-from arb.domain.money import Price, Usd, notional, text
+from arb.domain.money import Price, Usd, text
 from arb.domain.order import Order
 from arb.ports import Clock
 
@@ -28,7 +28,7 @@ class GuardOptions:
     """Below the venue's own 40 per signer (PLATFORM.md §5)."""
     orders_per_minute_max: int = 300
     order_value_max: Usd
-    """Price times size of one order."""
+    """What one order may spend."""
     price_collar: Price
     """How far an order's limit may be from the best price that it takes."""
     max_book_age: timedelta
@@ -85,9 +85,9 @@ class Guard:
 
     def _wrong(self, order: Order, book: OrderBook | None) -> str:
         name, limits = _said(order), self.options
-        value = notional(order.limit, order.size)
-        if order.side is Side.BUY and value > limits.order_value_max:
-            return f"{name}: ${text(value)} in one order, at most ${text(limits.order_value_max)}"
+        if order.side is Side.BUY and order.dollars > limits.order_value_max:
+            spent, most = text(order.dollars), text(limits.order_value_max)
+            return f"{name}: ${spent} in one order, at most ${most}"
         if order.ref and order.ref in self._refs:
             return f"{name}: it was sent already"
         if self._repeats(order):
@@ -115,7 +115,7 @@ class Guard:
 
 
 def _content(order: Order) -> object:
-    return (order.outcome, order.side, order.limit, order.size)
+    return (order.outcome, order.side, order.limit, order.size, order.spend)
 
 
 def _said(order: Order) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from arb.domain.dollars import most
 from arb.domain.fact import Confirmed, Discovered, Fact, Settled, Voided
 from arb.domain.market import OutcomeId, Side
-from arb.domain.money import NO_SHARES, ZERO, Shares, Usd, notional, text
+from arb.domain.money import NO_SHARES, ZERO, Price, Shares, Usd, text
 from arb.domain.order import Order, PlanId, TradeState
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
@@ -26,7 +27,9 @@ Recent = Sequence[tuple[Plan, Sequence[Fact]]]
 LAG_MAX = timedelta(minutes=2)
 """What was booked so lately may not be in all that the venue and its nodes show (G03)."""
 FEE_RATE_MOST = Decimal("0.25")
-"""More than any fee per share: how far an unanswered order can reach beyond its limit."""
+"""More than any fee rate: how far an unanswered order can reach beyond its dollars."""
+PRICE_LEAST = Price(Decimal("0.0001"))
+"""The finest tick: what an unanswered order may find at best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,11 +201,11 @@ def _on_the_way(account: PlanAccount, facts: Sequence[Fact]) -> Iterator[Move]:
                 yield Usd(-fill.cash), ((fill.outcome, Shares(-fill.shares)),)
     for id_, order in account.orders.items():
         if id_ not in account.answers:
-            reach = notional(order.limit, order.size)
             if order.side is Side.BUY:
-                # A better price may buy more shares for the same money (PLATFORM.md §9.4).
-                most = Shares(order.size * 2)
-                yield Usd(-reach - FEE_RATE_MOST * order.size), ((order.outcome, most),)
+                # A better price buys more shares for the same dollars; a share's fee is at most
+                # its price times the rate.
+                reach = Usd(-order.dollars * (1 + FEE_RATE_MOST))
+                yield reach, ((order.outcome, most(order.dollars, PRICE_LEAST)),)
             else:
                 yield Usd(order.size), ((order.outcome, Shares(-order.size)),)
     for request in account.requests.values():

@@ -11,12 +11,12 @@ from decimal import Decimal
 from arb.domain.book import OrderBook
 from arb.domain.fact import Fact
 from arb.domain.market import OutcomeId
-from arb.domain.money import NO_SHARES, NO_USD, ZERO, Usd
+from arb.domain.money import NO_SHARES, NO_USD, ZERO, Shares, Usd, text
 from arb.domain.order import Order, TimeInForce, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
-from arb.domain.settlement import Operation, OperationId
+from arb.domain.settlement import Effect, Operation, OperationId
 from arb.engine.account import PlanAccount, read
-from arb.engine.unwind import DUST, Deal, best_way, exits
+from arb.engine.unwind import DUST, Deal, best_way, exits, sales, surplus, trifle
 
 ORDER_LIFE = timedelta(seconds=60)
 """After this, and `GRACE`, an order that the venue does not know was never placed."""
@@ -28,6 +28,7 @@ BATCH_MAX = 15
 """Orders that a venue takes together (PLATFORM.md §3.5)."""
 ROUNDS_MAX = 6
 """Rounds of orders after the first legs; then what is held stays and a person is told."""
+NOBODY_TAKES = "shares are left that nobody takes"
 EXITS_MAX = 3
 """How often an operation that certainly did not happen is asked for again."""
 
@@ -99,9 +100,10 @@ def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa
         return Submit(_first(plan, now))
     if _nothing_left(plan, account) and not _windfall(plan, account):
         return _waiting(account) or Done(_ended(plan, account, _why(account)))
-    if all(
-        shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
-    ):
+    if _complete(plan, account) and not _windfall(plan, account):
+        end = Choose() if _for_sale(plan, account) else Done(_completed(plan, account))
+        return _waiting(account) or end
+    if _whole(plan, account):
         return _waiting(account) or _exit(plan, account)
     return Choose()
 
@@ -111,19 +113,22 @@ def way_out(
 ) -> Step:
     """The step that `Choose` stands for, at these books."""
     account = read(facts)
-    rounds = ROUNDS_MAX + -(-len(plan.legs) // BATCH_MAX)
+    rounds = _rounds(plan)
+    if _complete(plan, account) and not _windfall(plan, account):
+        deals = sales(plan, account, books)
+        ended = Done(_completed(plan, account))
+        return _submit(plan, account, deals, now) if deals else ended
     way = best_way(plan, account, books, trade=account.tries < rounds)
     if way.deals and way.waits and (wait := _waiting(account)):
         return wait
     if way.deals:
-        number = account.round + 1
-        return Submit(tuple(_unwinding(plan, deal, number, now) for deal in way.deals[:BATCH_MAX]))
+        return _submit(plan, account, way.deals, now)
     if wait := _waiting(account):
         return wait
     operations = exits(plan, account, way)
     if operations and account.failed_exits < EXITS_MAX:
         return Settle(_operation_id(plan, account), operations[0])
-    alarm = "shares are left that nobody takes" if way.left else ""
+    alarm = NOBODY_TAKES if way.left else ""
     if operations:
         alarm = "the exit failed again and again"
     return Done(_ended(plan, account, _why(account), alarm))
@@ -152,9 +157,15 @@ def _first(plan: Plan, now: datetime) -> tuple[Order, ...]:
             size=leg.size,
             time_in_force=TimeInForce.FOK,
             expires_at=now + ORDER_LIFE,
+            spend=leg.dollars,
         )
         for number, leg in legs
     )
+
+
+def _submit(plan: Plan, account: PlanAccount, deals: Sequence[Deal], now: datetime) -> Submit:
+    number = account.round + 1
+    return Submit(tuple(_unwinding(plan, deal, number, now) for deal in deals[:BATCH_MAX]))
 
 
 def _unwinding(plan: Plan, deal: Deal, attempt: int, now: datetime) -> Order:
@@ -167,6 +178,7 @@ def _unwinding(plan: Plan, deal: Deal, attempt: int, now: datetime) -> Order:
         size=deal.size,
         time_in_force=TimeInForce.FAK,
         expires_at=now + ORDER_LIFE,
+        spend=deal.spend,
     )
 
 
@@ -179,9 +191,8 @@ def _waiting(account: PlanAccount) -> Await | None:
 
 
 def _exit(plan: Plan, account: PlanAccount) -> Step:
-    """All legs are there and have settled: cash them, or hold them."""
-    if plan.settlement is None:
-        return Done(_ended(plan, account, ""))
+    """All legs are there and have settled: cash them."""
+    assert plan.settlement is not None  # else the plan is complete
     if account.failed_exits < EXITS_MAX:
         return Settle(_operation_id(plan, account), _fitting(plan, plan.settlement, account))
     why = next(end.reason for end in reversed(list(account.ends.values())) if end.effect is None)
@@ -189,9 +200,52 @@ def _exit(plan: Plan, account: PlanAccount) -> Step:
 
 
 def _fitting(plan: Plan, exit_: Operation, account: PlanAccount) -> Operation:
-    """The exit in what is really there: a full fill may lack a trifle (FAULTS.md B09)."""
-    there = (account.settled.get(leg.outcome, NO_SHARES) for leg in plan.legs)
-    return replace(exit_, size=min(exit_.size, *there))
+    """The exit in what is really there.
+
+    A full fill may lack a trifle (FAULTS.md B09), and where every leg met a better book there are
+    more sets. What is left of each leg's last cent is no set: the proof did not count on it.
+    """
+    there = [account.settled.get(leg.outcome, NO_SHARES) for leg in plan.legs]
+    more = min(have - leg.expected for have, leg in zip(there, plan.legs, strict=True))
+    return replace(exit_, size=min(Shares(exit_.size + max(more, ZERO)), *there))
+
+
+def _rounds(plan: Plan) -> int:
+    return ROUNDS_MAX + -(-len(plan.legs) // BATCH_MAX)
+
+
+def _complete(plan: Plan, account: PlanAccount) -> bool:
+    """Whether every leg is there in full, or was given for the exit: only a surplus is left."""
+    if plan.settlement is None:
+        return _whole(plan, account)
+    given = [
+        {outcome: delta for outcome, _, delta in exit_.shares} for exit_ in _exits(plan, account)
+    ]
+    full = DUST - plan.settlement.size
+    return any(all(one.get(leg.outcome, ZERO) <= full for leg in plan.legs) for one in given)
+
+
+def _for_sale(plan: Plan, account: PlanAccount) -> bool:
+    """Whether there is a surplus that may still be sold; what found no bid is kept."""
+    return account.tries < _rounds(plan) and any(more > DUST for more in surplus(plan, account))
+
+
+def _whole(plan: Plan, account: PlanAccount) -> bool:
+    """Whether every leg is there in full."""
+    return all(
+        shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
+    )
+
+
+def _exits(plan: Plan, account: PlanAccount) -> list[Effect]:
+    """What the exit did each time that it was taken in full; interrupted, it did only a part."""
+    return [
+        end.effect
+        for end in account.ends.values()
+        if end.effect is not None
+        and plan.settlement is not None
+        and _same_exit(account.requests[end.id].operation, plan.settlement)
+    ]
 
 
 def _operation_id(plan: Plan, account: PlanAccount) -> OperationId:
@@ -200,12 +254,14 @@ def _operation_id(plan: Plan, account: PlanAccount) -> OperationId:
 
 def _nothing_left(plan: Plan, account: PlanAccount) -> bool:
     """Whether neither legs nor what hedged them are held; what an exit gave is a gift."""
-    outcomes = {leg.outcome for leg in plan.legs}
-    outcomes |= {leg.terms.opposite for leg in plan.legs if leg.terms}
+    outcomes = {leg.terms.opposite: DUST for leg in plan.legs if leg.terms}
+    outcomes |= {leg.outcome: trifle(leg) for leg in plan.legs}
     gave = {
         outcome for request in account.requests.values() for outcome in _received(request.operation)
     }
-    return all(account.shares(outcome) <= DUST for outcome in outcomes - gave)
+    return all(
+        account.shares(outcome) <= few for outcome, few in outcomes.items() if outcome not in gave
+    )
 
 
 def _windfall(plan: Plan, account: PlanAccount) -> bool:
@@ -221,6 +277,11 @@ def _received(operation: Operation) -> tuple[OutcomeId, ...]:
     return tuple(outcome for outcome, _ in getattr(operation, "receives", ()))
 
 
+def _completed(plan: Plan, account: PlanAccount) -> ExecutionReport:
+    unsold = any(more > DUST for more in surplus(plan, account))
+    return _ended(plan, account, _beyond(plan, account), NOBODY_TAKES if unsold else "")
+
+
 def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> ExecutionReport:
     """The report of an end. Profit is realised when nothing that was paid for is left."""
     kept = not _nothing_left(plan, account)
@@ -229,28 +290,34 @@ def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> Ex
     reached = _reached(plan, account)
     if kept and not reached and not alarm:
         alarm = "part of the legs is held to resolution"
+    if reached and not alarm:
+        reason = _beyond(plan, account)
     return ExecutionReport(
         plan=plan.id,
         state=PlanState.DONE if reached else PlanState.UNWOUND,
         realised=NO_USD if bound else account.cash,
         locked=Usd(-account.cash) if bound else NO_USD,
-        reason="" if reached and not alarm else reason,
+        reason=reason,
         alarm=alarm,
     )
 
 
+def _beyond(plan: Plan, account: PlanAccount) -> str:
+    """What is kept of each leg beyond whole sets, in words; empty where it is nothing."""
+    sets = NO_SHARES if _exits(plan, account) else min(account.legs(plan))
+    rest = [
+        f"{text(have - sets)} {leg.outcome_name} of {leg.market_slug}"
+        for have, leg in zip(account.legs(plan), plan.legs, strict=True)
+        if have - sets > DUST
+    ]
+    return f"kept beyond whole sets: {', '.join(rest)}" if rest else ""
+
+
 def _reached(plan: Plan, account: PlanAccount) -> bool:
     """Whether every leg was had in full and, where there is an exit, it was taken in full."""
-    whole = all(
-        shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
-    )
     if plan.settlement is None or account.failed_exits >= EXITS_MAX:
-        return whole
-    ends = account.ends.values()
-    return any(
-        end.effect is not None and _same_exit(account.requests[end.id].operation, plan.settlement)
-        for end in ends
-    )
+        return _whole(plan, account)
+    return bool(_exits(plan, account))
 
 
 def _same_exit(done: Operation, meant: Operation) -> bool:

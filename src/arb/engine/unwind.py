@@ -10,22 +10,38 @@ where trade(a -> b) is the cash of buying b - a or disposing of a - b. NO of k e
 trying are 0, the plan's own, and what is held of each leg: between them the result is linear up to
 the steps of depth. What is disposed of is sold when it has settled; until then its complement is
 bought, for the pair is a dollar whoever wins (both see the same resting orders, PLATFORM.md §8.1).
+
+A BUY spends whole cents, so each leg comes with a remainder that no set needs. It is kept: see
+`trifle`. What a better book than the approved one brought beyond that is sold: see `surplus`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from arb.domain.basket import least_size, size_step
 from arb.domain.book import Level, OrderBook, walk
+from arb.domain.dollars import spend, whole_cents
 from arb.domain.market import OutcomeId, Side
-from arb.domain.money import NO_SHARES, ZERO, Price, Shares, Usd, from_micro, notional, to_micro
+from arb.domain.money import (
+    NO_SHARES,
+    NO_USD,
+    ZERO,
+    Price,
+    Shares,
+    Usd,
+    from_micro,
+    notional,
+    to_micro,
+    total,
+)
 from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.domain.settlement import Convert, Merge, MergeSet, Operation
 from arb.engine.account import PlanAccount
 
 DUST = Decimal("0.01")
 """Shares below this are not worth an order; the venue leaves such rests itself (FAULTS.md B09)."""
+HEDGE_COST_MAX = Usd(Decimal("0.05"))
+"""How much less than a sale a pair may bring that need not wait until the leg has settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,20 @@ class Deal:
     limit: Price
     size: Shares
     cash: Usd
+    spend: Usd | None = None
+    """Whole cents that a BUY spends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """The smallest acceptable BUY of some shares, at the books at hand."""
+
+    limit: Price
+    size: Shares
+    """What its dollars buy: at least the shares that were asked for."""
+    spend: Usd
+    cash: Usd
+    """Paid, fee included: negative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +122,15 @@ def best_way(
     if not trade:
         way = _as_it_is(plan, held)
         return replace(way, left=way.left or left or bool(strays))
-    kept = [shares for shares in held if shares > DUST]
-    # With nothing left, to complete the plan would be to trade it anew.
-    levels = sorted({NO_SHARES, plan.size, *kept}) if kept else [NO_SHARES]
+    kept = {
+        shares
+        for shares, leg in zip(held, plan.legs, strict=True)
+        if shares > (trifle(leg) if cashed(plan, account) else DUST)
+    }
+    # With nothing left, or part of it cashed, to complete the plan would be to trade it anew.
+    if kept and not cashed(plan, account):
+        kept.add(plan.size)
+    levels = sorted({NO_SHARES, *kept})
     ways = [way for level in levels for way in _ways(plan, account, books, held, level)]
     best = min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.deals)))
     return replace(best, deals=(*best.deals, *strays), left=best.left or left)
@@ -129,36 +165,84 @@ def exits(plan: Plan, account: PlanAccount, way: Way) -> list[Operation]:
     return found
 
 
-def buy(levels: Sequence[Level], size: Shares, terms: Terms) -> tuple[Price, Shares, Usd] | None:
-    """Limit, size and cash of the smallest acceptable BUY of at least `size`; `None`: too thin."""
-    wanted, deep = to_micro_up(size), 0
-    for level in levels:
-        deep += to_micro(level.size)
-        if level.price % terms.rules.tick or not terms.rules.tick <= level.price:
+def trifle(leg: PlannedLeg) -> Shares:
+    """Shares of a leg that no order is worth: what is left of a cent, and what venues leave."""
+    return Shares(leg.remainder + DUST)
+
+
+def cashed(plan: Plan, account: PlanAccount) -> bool:
+    """Whether sets were cashed: what is held since is no part of a plan to be completed."""
+    return any(
+        end.effect is not None and type(account.requests[end.id].operation) is type(plan.settlement)
+        for end in account.ends.values()
+    )
+
+
+def surplus(plan: Plan, account: PlanAccount) -> list[Shares]:
+    """By leg, what better books brought beyond the approved ones and beyond whole sets.
+
+    Of a plan that is complete: its sets are cashed, if it has an exit, or are held.
+    """
+    if plan.settlement is not None:
+        return [Shares(account.shares(leg.outcome) - leg.remainder) for leg in plan.legs]
+    extra = [account.shares(leg.outcome) - leg.expected for leg in plan.legs]
+    sets = max(min(extra, default=ZERO), ZERO)
+    return [Shares(more - sets) for more in extra]
+
+
+def sales(
+    plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
+) -> tuple[Deal, ...]:
+    """Orders that sell the surplus of a plan whose legs are whole, as far as anybody bids for it.
+
+    Dollars that met a better price bought more shares, for which a fee was paid that the profit
+    does not hold: sold, they bring more than that.
+    """
+    found: list[Deal] = []
+    for number, (leg, more) in enumerate(zip(plan.legs, surplus(plan, account), strict=True)):
+        book = books.get(leg.outcome)
+        if more <= DUST or leg.terms is None or book is None:
             continue
-        step = size_step(level.price, terms.rules)
-        least = max(wanted, least_size(level.price, terms.rules))
-        need = -(-least // step) * step
-        if need <= deep:
-            shares = Shares(from_micro(need))
-            return level.price, shares, _cash(Side.BUY, levels, shares, terms)
-    return None
+        if (sold := sell(book.bids, more, leg.terms)) is not None:
+            limit, size, cash = sold
+            found.append(Deal(number, leg.outcome, Side.SELL, limit, size, cash))
+    return tuple(found)
+
+
+def buy(levels: Sequence[Level], size: Shares, terms: Terms) -> Purchase | None:
+    """The smallest acceptable BUY that brings at least `size`; `None`: the book is too thin."""
+    pieces = list(walk(levels, size))
+    if not pieces or sum((piece.size for piece in pieces), ZERO) < size:
+        return None
+    rules = terms.rules
+    dollars = max(
+        whole_cents(total(notional(piece.price, piece.size) for piece in pieces)), rules.min_value
+    )
+    bought = spend(levels, dollars, levels[-1].price)
+    if not bought.whole:
+        return None
+    worst = bought.fills[-1].price
+    # A limit is on the grid, which may have become coarser than a resting order's price.
+    limit = Price(-(-worst // rules.tick) * rules.tick)
+    if not rules.tick <= limit <= 1 - rules.tick:
+        return None
+    fees = total(terms.fees.taker(fill.price, fill.size) for fill in bought.fills)
+    return Purchase(limit, bought.shares, dollars, Usd(-bought.value - fees))
 
 
 def sell(levels: Sequence[Level], size: Shares, terms: Terms) -> tuple[Price, Shares, Usd] | None:
-    """Limit, size and cash of the largest acceptable SELL of at most `size`; `None`: none is."""
+    """Limit, size and cash of the largest acceptable SELL of at most `size`; `None`: none is.
+
+    The least size of a market binds orders that rest, and a taking SELL has no least value
+    (PLATFORM.md §3.2).
+    """
     step = to_micro(terms.rules.size_step)
     deep = sum(to_micro(level.size) for level in levels)
     shares = Shares(from_micro(min(to_micro_down(size), deep) // step * step))
-    if shares < terms.rules.min_size or shares <= 0:
+    if shares <= 0:
         return None
     limit = list(walk(levels, shares))[-1].price
-    return limit, shares, _cash(Side.SELL, levels, shares, terms)
-
-
-def to_micro_up(amount: Decimal) -> int:
-    """Micro-units, rounded up."""
-    return -int(-amount * 1_000_000 // 1)
+    return limit, shares, _proceeds(levels, shares, terms)
 
 
 def to_micro_down(amount: Decimal) -> int:
@@ -215,7 +299,8 @@ def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Way:
         level = min(held, default=NO_SHARES)
         members = tuple(range(len(held))) if level > 0 else ()
     rest = any(
-        shares - (level if i in members else NO_SHARES) > DUST for i, shares in enumerate(held)
+        shares - (level if i in members else NO_SHARES) > trifle(plan.legs[i])
+        for i, shares in enumerate(held)
     )
     return Way(level=level, members=members, deals=(), result=plan.guaranteed(held), left=rest)
 
@@ -230,7 +315,7 @@ def _move(
 ) -> _Moved | None:
     """Take a leg to its target; `None` when it cannot be brought up to it."""
     leg, gap = plan.legs[number], Shares(target - held)
-    if -DUST < gap <= 0:
+    if -(trifle(leg) if target else DUST) <= gap <= 0:
         return _Moved(Usd(ZERO))
     book = books.get(leg.outcome)
     if leg.terms is None or book is None:
@@ -239,8 +324,7 @@ def _move(
         bought = buy(book.asks, gap, leg.terms)
         if bought is None:
             return None
-        limit, size, cash = bought
-        return _Moved(cash, (Deal(number, leg.outcome, Side.BUY, limit, size, cash),))
+        return _Moved(bought.cash, (_purchase(number, leg.outcome, bought),))
     return _dispose(plan, account, books, number, Shares(-gap))
 
 
@@ -249,36 +333,41 @@ def _dispose(
     account: PlanAccount,
     books: Mapping[OutcomeId, OrderBook],
     number: int,
-    surplus: Shares,
+    rest: Shares,
 ) -> _Moved:
     """Sell what has settled, or make pairs of it; what nobody takes stays."""
     leg = plan.legs[number]
     terms = leg.terms
     assert terms is not None
-    sold = sell(books[leg.outcome].bids, surplus, terms)
-    ready = account.settled.get(leg.outcome, NO_SHARES) >= surplus
-    hedged = _hedge(plan, books, leg, surplus)
-    if sold is not None and (ready or hedged is None):
+    sold = sell(books[leg.outcome].bids, rest, terms)
+    ready = account.settled.get(leg.outcome, NO_SHARES) >= rest
+    hedged = _hedge(plan, books, leg, rest)
+    # The pair is worth its dollar as soon as both have settled.
+    worth = Usd(hedged.cash + min(hedged.size, rest)) if hedged else NO_USD
+    if sold is not None:
         limit, size, cash = sold
-        deal = Deal(number, leg.outcome, Side.SELL, limit, size, cash)
-        return _Moved(cash, (deal,), left=surplus - size > DUST, waits=not ready)
+        # The least that a BUY may spend makes pairs of a few shares dear: those wait to be sold.
+        if ready or hedged is None or worth < cash - HEDGE_COST_MAX:
+            deal = Deal(number, leg.outcome, Side.SELL, limit, size, cash)
+            return _Moved(cash, (deal,), left=rest - size > trifle(leg), waits=not ready)
     if hedged is not None:
-        limit, size, cash = hedged
-        # The pair is worth its dollar as soon as both have settled.
-        worth = Usd(cash + min(size, surplus))
-        deal = Deal(number + len(plan.legs), terms.opposite, Side.BUY, limit, size, cash)
-        return _Moved(worth, (deal,))
-    return _Moved(Usd(ZERO), left=True)
+        return _Moved(worth, (_purchase(number + len(plan.legs), terms.opposite, hedged),))
+    return _Moved(Usd(ZERO), left=rest > trifle(leg))
+
+
+def _purchase(number: int, outcome: OutcomeId, bought: Purchase) -> Deal:
+    limit, size = bought.limit, bought.size
+    return Deal(number, outcome, Side.BUY, limit, size, bought.cash, bought.spend)
 
 
 def _hedge(
-    plan: Plan, books: Mapping[OutcomeId, OrderBook], leg: PlannedLeg, surplus: Shares
-) -> tuple[Price, Shares, Usd] | None:
+    plan: Plan, books: Mapping[OutcomeId, OrderBook], leg: PlannedLeg, rest: Shares
+) -> Purchase | None:
     assert leg.terms is not None
     other = books.get(leg.terms.opposite)
     if other is None or any(each.outcome == leg.terms.opposite for each in plan.legs):
         return None
-    return buy(other.asks, surplus, leg.terms)
+    return buy(other.asks, rest, leg.terms)
 
 
 def _strays(
@@ -323,9 +412,8 @@ def _pairs(plan: Plan, account: PlanAccount, leg: PlannedLeg) -> Shares:
     return Shares(max(min(have), ZERO))
 
 
-def _cash(side: Side, levels: Sequence[Level], size: Shares, terms: Terms) -> Usd:
-    cash = ZERO
-    for piece in walk(levels, size):
-        value, fee = notional(piece.price, piece.size), terms.fees.taker(piece.price, piece.size)
-        cash += -value - fee if side is Side.BUY else value - fee
-    return Usd(cash)
+def _proceeds(levels: Sequence[Level], size: Shares, terms: Terms) -> Usd:
+    return total(
+        Usd(notional(piece.price, piece.size) - terms.fees.taker(piece.price, piece.size))
+        for piece in walk(levels, size)
+    )

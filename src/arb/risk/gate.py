@@ -122,6 +122,8 @@ def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Pla
                 value=proven.value,
                 fee=proven.fee,
                 terms=_terms(proven, snapshot),
+                spend=proven.spend,
+                shares=proven.shares,
             )
             for proven in opportunity.legs
         ),

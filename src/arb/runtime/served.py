@@ -94,7 +94,13 @@ class LedgerDocuments:
         ]
         names = {leg.market: leg.market_slug for leg in approved.legs}
         told = [_named(tell(fact), fact, approved.legs, names) for fact in facts]
-        return {**plain(asdict(row)), "title": approved.event_title, "legs": legs, "facts": told}
+        return {
+            **plain(asdict(row)),
+            "title": approved.event_title,
+            "profit_least": text(approved.profit_least),
+            "legs": legs,
+            "facts": told,
+        }
 
     async def fills(self, limit: int) -> Sequence[Document]:
         """See `Reads`."""
@@ -124,6 +130,8 @@ def _leg(leg: PlannedLeg) -> Document:
         "side": leg.side.value,
         "limit": text(leg.limit),
         "size": text(leg.size),
+        "spend": text(leg.dollars),
+        "shares_least": text(leg.least),
         "cost": text(leg.value),
         "fee": text(leg.fee),
         "token": leg.outcome.token,

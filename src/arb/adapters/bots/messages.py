@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from arb.domain.bounds import OutOfBounds, check_nesting
+from arb.domain.market import Side
 from arb.domain.order import Fill, Order
 from arb.domain.plan import Plan
 
@@ -53,6 +54,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     side: str
     limit: Amount
     shares: Amount
+    spend: Amount | None = None
+    """Dollars that a BUY spends; they buy the shares at the books at hand."""
 
 
 class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +213,7 @@ def _leg(order: Order) -> Leg:
         side=order.side.value,
         limit=amount(order.limit),
         shares=amount(order.size),
+        spend=amount(order.dollars) if order.side is Side.BUY else None,
     )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from arb.adapters.bots.messages import BadDocument, Reported, Result
 from arb.domain.errors import Unavailable
 from arb.domain.market import Side
-from arb.domain.money import NO_SHARES, ONE, ZERO, Price, Shares, Usd
+from arb.domain.money import NO_SHARES, ONE, ZERO, Price, Shares, Usd, notional, total
 from arb.domain.order import Fill, Final, Order
 from arb.domain.plan import Plan
 
@@ -42,9 +42,11 @@ def wanted(orders: Sequence[Order], plan: Plan, result: Result) -> list[Order]:
         if intent is None:
             raise Declined(f"{result.bot_name} left out {order.id}")
         price, shares = Price(Decimal(intent.price)), Shares(Decimal(intent.shares))
-        check(order, price, shares)
+        check_price(order, price)
         if shares < order.size:
             raise Declined(f"{result.bot_name} wants only part of {order.id}")
+        if shares > order.size:
+            raise BadDocument("too_many_shares", f"{shares} of {order.size}")
         tick = ticks.get(order.outcome)
         if price != order.limit and (tick is None or price % tick):
             raise BadDocument("off_tick", intent.id)
@@ -67,30 +69,33 @@ def happened(orders: Sequence[Order], result: Result, at: datetime) -> dict[str,
         fills[order.id].append(_fill(order, reported, at))
     for order in orders:
         filled = sum((fill.size for fill in fills[order.id]), NO_SHARES)
-        if filled > order.size:
+        paid = total(notional(fill.price, fill.size) for fill in fills[order.id])
+        # A BUY is so many dollars: a better price brings more shares for them.
+        beyond = paid > order.dollars if order.side is Side.BUY else filled > order.size
+        if beyond:
             raise BadDocument("too_many_shares", order.id)
     why = result.reason or "the bot reports no fill"
     return {id_: Final(tuple(found), "" if found else why) for id_, found in fills.items()}
 
 
-def check(order: Order, price: Price, shares: Shares) -> None:
-    """Hold a price and a size against the order's limits.
+def check_price(order: Order, price: Price) -> None:
+    """Hold a price against the order's limit.
 
     Raises:
-        BadDocument: They are beyond them.
+        BadDocument: It is none, or beyond it.
     """
     if not ZERO < price < ONE:
         raise BadDocument("no_price", str(price))
     worse = price > order.limit if order.side is Side.BUY else price < order.limit
     if worse:
         raise BadDocument("beyond_limit", f"{price} against {order.limit}")
-    if not ZERO < shares <= order.size:
-        raise BadDocument("too_many_shares", f"{shares} of {order.size}")
 
 
 def _fill(order: Order, reported: Reported, at: datetime) -> Fill:
     price, shares = Price(Decimal(reported.price)), Shares(Decimal(reported.shares))
-    check(order, price, shares)
+    check_price(order, price)
+    if shares <= 0:
+        raise BadDocument("no_shares", str(shares))
     fee = Usd(Decimal(reported.fee))
     if fee > price * shares:
         raise BadDocument("fee_too_large", reported.fee)

@@ -12,11 +12,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from polymarket._internal.actions.exchange_asset import resolve_asset_id
+from polymarket._internal.actions.orders.context import resolve_order_exchange_address
+from polymarket._internal.actions.orders.types import OrderDraft
 from polymarket.errors import (
     PolymarketError,
     RateLimitError,
     RequestRejectedError,
 )
+from polymarket.types import EvmAddress
 
 from arb.adapters.polymarket import rows
 from arb.adapters.polymarket.answers import (
@@ -37,8 +41,11 @@ from arb.adapters.polymarket.order_hash import order_hash
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.signer import KnownOrder
+from arb.domain.book import Level
+from arb.domain.dollars import paid
 from arb.domain.errors import BadVenueData, VenueError
 from arb.domain.market import POLYMARKET, MarketId, Side
+from arb.domain.money import CENT, text, to_micro, total
 from arb.domain.order import (
     Answer,
     Fill,
@@ -307,15 +314,32 @@ class PolymarketTrading:
             return await ask(self._session.client)
 
     async def _sign(self, order: Order) -> "SignedOrder":
-        signed = await self._session.client.create_limit_order(
-            asset_id=order.outcome.token,
-            price=order.limit,
-            size=order.size,
+        """The order as one that takes: a BUY in dollars, with its limit as the worst price.
+
+        The client makes the same of `create_market_order`, but asks for a fifth and a sixth
+        decimal at fine ticks, which production refuses (PLATFORM.md §3.2).
+        """
+        context = self._session.client._ctx
+        token = resolve_asset_id(asset_id=order.outcome.token, token_id=None)
+        market = await context.order_metadata.resolve_market(context, token_id=token)
+        if order.limit % market.tick_size:
+            market = await context.order_metadata.fetch_current_market(context, token_id=token)
+        given, asked = order.amounts
+        draft = OrderDraft(
+            chain_id=context.environment_config.chain_id,
+            exchange_address=resolve_order_exchange_address(
+                context.environment_config, asset_id=token, neg_risk=market.neg_risk
+            ),
+            expiration=0,
+            funder_address=context.wallet,
+            offered_amount=to_micro(given),
+            order_type=order.time_in_force.value,
             side=order.side.value,
+            signer=EvmAddress(context.signer.address),
+            requested_amount=to_micro(asked),
+            asset_id=token,
         )
-        # The order type is not part of what is signed; a limit of exact shares that kills its
-        # rest is what a leg needs (PLATFORM.md §9.4).
-        return replace(signed, order_type=order.time_in_force.value)
+        return await self._session.client._sign_order(draft, post_only=False)
 
     async def _answer(self, order: Order, row: "OrderResponse") -> Answer:
         if not row.ok:
@@ -358,8 +382,7 @@ class PolymarketTrading:
             return Unknown()
         fills = [fill for trade in trades for fill in await self._fills(trade, order.ref)]
         ours = tuple(replace(fill, order=order.id, market=order.market) for fill in fills)
-        filled = sum((fill.size for fill in ours), Decimal(0))
-        if order.time_in_force is TimeInForce.FOK and filled < order.size - DUST:
+        if order.time_in_force is TimeInForce.FOK and not _filled(order, ours):
             return Unknown()  # not all of its trades show yet
         return Final(ours)
 
@@ -393,14 +416,20 @@ class PolymarketTrading:
         return taken(trade, ref, market, schedule)
 
 
+def _filled(order: Order, fills: Sequence[Fill]) -> bool:
+    """Whether these are all fills of an order that was filled or killed (FAULTS.md B09)."""
+    if order.side is Side.BUY:
+        spent = total(paid(Level(fill.price, fill.size)) for fill in fills)
+        return spent >= order.dollars - CENT
+    return sum((fill.size for fill in fills), Decimal(0)) >= order.size - DUST
+
+
 def _check(order: Order, signed: "SignedOrder") -> None:
-    """What was signed is what was meant: exact shares at the limit, never worse (FAULTS.md F01)."""
-    shares, dollars = signed.taker_amount, signed.maker_amount
-    if order.side is Side.SELL:
-        shares, dollars = dollars, shares
-    exact = Decimal(shares) / 1_000_000
-    value = Decimal(dollars) / 1_000_000
-    if exact != order.size or value != order.size * order.limit:
+    """What was signed is what was meant: its dollars or shares, and no worse price (FAULTS F01)."""
+    given = Decimal(signed.maker_amount) / 1_000_000
+    asked = Decimal(signed.taker_amount) / 1_000_000
+    if (given, asked) != order.amounts or signed.side != order.side.value:
+        meant = " for ".join(text(amount) for amount in order.amounts)
         raise BadVenueData(
-            "order", f"{order.size} @ {order.limit} was signed as {exact} for {value}"
+            "order", f"{order.side} of {meant} was signed as {signed.side} of {given} for {asked}"
         )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from arb.adapters.simulator.listing import EXCLUSIVE, MADE_UP, SimEvent, SimMarket
 from arb.adapters.simulator.matching import Ladder
 from arb.adapters.simulator.positions import NO, YES, condition, event_id, position
-from arb.domain.money import MICRO, to_micro
+from arb.domain.money import to_micro
 
 Quote = tuple[str | Decimal, int]
 """A price and whole shares."""
@@ -135,4 +135,4 @@ class Builder:
 
 def ladder(quotes: Sequence[Quote]) -> Ladder:
     """Quotes in millionths."""
-    return tuple((to_micro(Decimal(price)), size * MICRO) for price, size in quotes)
+    return tuple((to_micro(Decimal(price)), to_micro(Decimal(size))) for price, size in quotes)

@@ -46,8 +46,8 @@ class Entry:
     """F07: a crossing post-only order is taken and then found INVALID."""
     signature_types: tuple[int, ...] = (0, 1, 2, 3)
     """F06: the kinds of wallet that may trade; others are not allowed makers."""
-    min_size_for_takers: bool = True
-    """F03: whether the least size binds orders that never rest too."""
+    min_size_for_takers: bool = False
+    """F03: whether the least size binds orders that never rest too, as some reports had it."""
     allowance_at_entry: bool = True
     """G07: false lets orders match that the chain will not move."""
     tx_hashes: bool = False
@@ -58,8 +58,8 @@ class Entry:
 class Matching:
     """How orders meet."""
 
-    improvement: Literal["shares", "cash"] = "shares"
-    """B10: what a taking BUY caps when it gets a better price."""
+    improvement: Literal["dollars", "shares"] = "dollars"
+    """B10: a taking BUY is dollars to spend, as at the venue, or shares at most."""
     rivals: float = 0.0
     """Chance that somebody takes the best level just before an order arrives."""
     matching_delay: float = 0.0

@@ -12,7 +12,7 @@ from arb.adapters.simulator import rules
 from arb.adapters.simulator.bank import Bank
 from arb.adapters.simulator.conduct import Conduct, Mode
 from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.ladders import Ladders, crosses, for_cash, in_yes, resting
+from arb.adapters.simulator.ladders import Ladders, crosses, for_dollars, in_yes, resting
 from arb.adapters.simulator.listing import SimMarket
 from arb.adapters.simulator.matching import Incoming, Life, MarketBook, Result, in_yes_terms
 from arb.adapters.simulator.orders import (
@@ -305,7 +305,9 @@ class Floor:
             self._keep(state)
             self._end(state, "INVALID")
             return state.receipt
-        result = book.submit(incoming)
+        if not order.takes and (small := rules.too_small(order)) and crosses(book, incoming):
+            return Refusal(400, small)
+        result = book.submit(incoming) if incoming.size else Result((), 0, 0)
         if order.takes and not result.matches:
             why = rules.FOK_NOT_FILLED if order.life == "FOK" else rules.FAK_NOT_FILLED
             return Refusal(400, why)
@@ -327,11 +329,12 @@ class Floor:
         return state.receipt
 
     def _incoming(self, order: NewOrder, market: SimMarket, book: MarketBook) -> Incoming:
+        """The order in shares; of one that its dollars cannot fill as it wants, none."""
         incoming = in_yes(order, market, LIVES.get(order.life, Life.REST))
-        if order.side is Side.BUY and order.takes and self.conduct.improvement == "cash":
-            size = max(order.size, for_cash(order, market, book))
-            incoming = replace(incoming, size=size)
-        return incoming
+        if order.side is Side.SELL or not order.takes or self.conduct.improvement == "shares":
+            return incoming
+        size, whole = for_dollars(order, market, book)
+        return replace(incoming, size=size if whole or order.life == "FAK" else 0)
 
     def _rival(self, market: SimMarket, order: NewOrder) -> None:
         """Somebody else takes the level that the order wants."""

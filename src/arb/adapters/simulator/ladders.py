@@ -15,6 +15,8 @@ from arb.domain.money import MICRO
 
 Levels = dict[Side, dict[int, int]]
 """Sizes by price, by side."""
+UNSPENT_MAX = 2
+"""Millionths of a dollar that may stay unspent of a FOK order that is filled."""
 
 
 class Ladders:
@@ -98,13 +100,20 @@ def crosses(book: MarketBook, incoming: Incoming) -> bool:
     return bool(bids) and bids[0][0] >= incoming.price
 
 
-def for_cash(order: NewOrder, market: SimMarket, book: MarketBook) -> int:
-    """Shares that the whole amount buys, in hundredths of a share."""
+def for_dollars(order: NewOrder, market: SimMarket, book: MarketBook) -> tuple[int, bool]:
+    """Shares that a BUY's dollars bring within its limit, and whether all of them are spent.
+
+    To the last millionth as the venue answered: what does not come out even is one less, and a
+    millionth or two stays unspent (PLATFORM.md §3.1).
+    """
     levels = book.asks() if order.token == market.yes else mirrored(book.bids())
     left, got = order.maker_amount, 0
     for price, size in levels:
-        if price > order.price:
+        if price > order.price or not left:
             break
-        take = min(size, left * MICRO // price // 10_000 * 10_000)
+        affordable, uneven = divmod(left * MICRO, price)
+        take = min(size, affordable - 1 if uneven and affordable < size else affordable)
         got, left = got + take, left - price * take // MICRO
-    return got
+        if take < size:
+            break
+    return got, left <= UNSPENT_MAX

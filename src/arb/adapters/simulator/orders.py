@@ -114,8 +114,8 @@ class OrderState:
 
     @property
     def left(self) -> int:
-        """Shares that are not matched."""
-        return self.order.size - self.matched
+        """Shares that are not matched; the dollars of a BUY that takes may bring more."""
+        return max(self.order.size - self.matched, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from arb.domain.book import Books, Level, OrderBook, depth, mirrored, walk
 from arb.domain.confirmation import Confirmation
+from arb.domain.dollars import spend
 from arb.domain.market import (
     Market,
     MarketId,
@@ -126,10 +127,9 @@ class PaperVenue:
         book = self._view.get(order.outcome) if self._view is not None else None
         if book is None:
             return Final((), "there is no book")
-        levels = book.against(order.side)
-        deep = depth(levels, limit=order.limit, side=order.side)
-        if (deep < order.size and order.time_in_force is TimeInForce.FOK) or not deep:
-            return Final((), f"only {text(deep)} shares within the limit")
+        taken, refusal = _match(order, book.against(order.side))
+        if refusal:
+            return Final((), refusal)
         market = self._universe.market_of(order.outcome)
         if market.fees is None:
             return Final((), "the fee is unknown")
@@ -146,7 +146,7 @@ class PaperVenue:
                 shown=self._shown(order, level.price),
                 at=self._clock.now(),
             )
-            for level in walk(levels, Shares(min(order.size, deep)))
+            for level in taken
         )
         for fill in fills:
             self._take(fill)
@@ -279,6 +279,23 @@ class PaperBooks(Books):
     def _of(self, outcome: OutcomeId, price: Price) -> Shares:
         taken = self._taken.get((outcome, price))
         return taken.shares if taken else Shares(ZERO)
+
+
+def _match(order: Order, levels: Sequence[Level]) -> tuple[Sequence[Level], str]:
+    """What an order takes of the levels, or why it takes nothing: a BUY spends dollars."""
+    whole = order.time_in_force is TimeInForce.FOK
+    if order.side is Side.BUY:
+        bought = spend(levels, order.dollars, order.limit)
+        if not bought.fills or (whole and not bought.whole):
+            return (
+                (),
+                f"${text(bought.unspent)} of ${text(order.dollars)} find nobody within the limit",
+            )
+        return bought.fills, ""
+    deep = depth(levels, limit=order.limit, side=order.side)
+    if not deep or (whole and deep < order.size):
+        return (), f"only {text(deep)} shares within the limit"
+    return tuple(walk(levels, Shares(min(order.size, deep)))), ""
 
 
 def _size_at(levels: Iterable[Level], price: Price) -> Shares:

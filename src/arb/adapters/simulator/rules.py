@@ -46,6 +46,8 @@ AMOUNT_DECIMALS = {
     Decimal("0.0001"): 6,
 }
 """Decimals of the amount that is not the given one, by tick (PLATFORM.md §3.2)."""
+TAKER_DECIMALS_MAX = 4
+"""Whatever the tick: production refuses a fifth decimal of what a taking order asks for."""
 CLOSED_MODES = {
     Mode.RESTARTING: Refusal(425, RESTARTING),
     Mode.CANCEL_ONLY: Refusal(503, CANCEL_ONLY),
@@ -100,25 +102,32 @@ def _broken(order: NewOrder, market: SimMarket, conduct: Conduct, unix: int) -> 
         size = text(from_micro(order.size))
         what = f"Size ({size}) lower than the minimum: {text(market.min_size)}"
         yield f"order {order.hash} is invalid. {what}"
-    if order.takes and order.side is Side.BUY and order.dollars < MICRO:
-        amount = text(from_micro(order.dollars))
-        yield f"invalid amount for a marketable BUY order (${amount}), min size: $1"
+    if order.takes and (small := too_small(order)):
+        yield small
     if order.life == "GTD" and order.expires < unix + 60:
         yield EXPIRATION
     if order.life != "GTD" and order.expires:
         yield EXPIRATION
 
 
+def too_small(order: NewOrder) -> str | None:
+    """Why a BUY may not trade at once: it spends less than a dollar, resting life or not."""
+    if order.side is Side.SELL or order.dollars >= MICRO:
+        return None
+    amount = text(from_micro(order.dollars))
+    return f"invalid amount for a marketable BUY order (${amount}), min size: $1"
+
+
 def _precise(order: NewOrder, tick: Decimal) -> bool:
     """Whether both amounts have no more decimals than allowed: the given one two."""
-    step = _step(tick)
+    step = int(10 ** (6 - _decimals(order, tick)))
     if order.takes:
         return order.maker_amount % CENT == 0 and order.taker_amount % step == 0
     return order.size % SIZE_STEP == 0 and order.dollars % step == 0
 
 
 def _precision(order: NewOrder, tick: Decimal) -> str:
-    fine = AMOUNT_DECIMALS.get(tick, 6)
+    fine = _decimals(order, tick)
     kind = "market" if order.takes else "limit"
     maker, taker = (2, fine) if order.takes or order.side is Side.SELL else (fine, 2)
     return (
@@ -127,8 +136,9 @@ def _precision(order: NewOrder, tick: Decimal) -> str:
     )
 
 
-def _step(tick: Decimal) -> int:
-    return int(10 ** (6 - AMOUNT_DECIMALS.get(tick, 6)))
+def _decimals(order: NewOrder, tick: Decimal) -> int:
+    fine = AMOUNT_DECIMALS.get(tick, 6)
+    return min(fine, TAKER_DECIMALS_MAX) if order.takes else fine
 
 
 def taker_fee(market: SimMarket, price: int, size: int) -> int:

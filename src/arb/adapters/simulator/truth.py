@@ -19,6 +19,8 @@ FEE_STEP = 10**13
 """0.00001 USD in 10^-18 USD: fees are cut to this."""
 CENT, DOLLAR = 10**10, 10**12
 """In 10^-12 USD, the unit of price times size."""
+UNSPENT_MAX = 2
+"""Millionths of a dollar that a filled order may leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +121,43 @@ def _legs(sides: Sequence[_Side], size: int) -> list[_Leg]:
 
 def _buy(number: int, side: _Side, size: int) -> _Leg | None:
     """Buying so much down the ladder; `None` beyond its depth."""
-    rate = side.rate
-    paid = charged = limit = 0
+    paid = value = limit = 0
     left = size
     for price, offered in side.ladder:
         taken = min(left, offered)
         limit = price
-        cost = taken * price * MICRO
+        value += taken * price
         # shares · rate · p · (1 - p), in 10^-24 USD, rounded up to what is reckoned in here.
-        fee = taken * rate * price * (MICRO - price)
-        paid += cost - -fee // MICRO
-        charged += cost + fee // (FEE_STEP * MICRO) * FEE_STEP
+        paid += taken * price * MICRO - -_fee(side, price, taken) // MICRO
         left -= taken
         if not left:
             break
     if left:
         return None
-    value = limit * size
-    accepted = value % CENT == 0 and value >= DOLLAR and size >= side.least
-    return _Leg(number, paid, charged, accepted)
+    spent = -(-value // CENT) * CENT
+    charged = _charged(side, limit, spent)
+    large = spent >= DOLLAR and size >= side.least
+    return _Leg(number, paid, charged or 0, large and charged is not None)
+
+
+def _charged(side: _Side, limit: int, dollars: int) -> int | None:
+    """What spending so many dollars (in 10^-12 USD) takes with fees; `None`: some find nobody."""
+    left, charged = dollars // MICRO, 0
+    for price, offered in side.ladder:
+        if price > limit:
+            break
+        taken, uneven = divmod(left * MICRO, price)
+        taken = min(offered, taken - 1 if uneven and taken < offered else taken)
+        cost = taken * price // MICRO
+        charged += cost * PICO + _fee(side, price, taken) // (FEE_STEP * MICRO) * FEE_STEP
+        left -= cost
+        if taken < offered:
+            break
+    return charged if left <= UNSPENT_MAX else None
+
+
+def _fee(side: _Side, price: int, shares: int) -> int:
+    return shares * side.rate * price * (MICRO - price)
 
 
 def _tradable(market: SimMarket) -> bool:

@@ -17,8 +17,8 @@ from arb.adapters.simulator.orders import HOUSE, NewOrder, OrderState, Refusal, 
 from arb.adapters.simulator.orders import TradeStatus as Status
 from arb.domain.book import BookMap, Books, Level, OrderBook
 from arb.domain.errors import Unavailable
-from arb.domain.market import OutcomeId, Side, VenueId
-from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, notional, to_micro
+from arb.domain.market import OutcomeId, VenueId
+from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, to_micro
 from arb.domain.order import Answer, Fill, Final, NotFound, Order, OrderId, TradeState, Unknown
 from arb.domain.report import Problem
 from arb.domain.settlement import (
@@ -258,16 +258,15 @@ class SimVenue:
         )
 
     def _new(self, order: Order) -> NewOrder:
-        shares, value = to_micro(order.size), to_micro(notional(order.limit, order.size))
-        buys = order.side is Side.BUY
+        given, asked = order.amounts
         return NewOrder(
             hash=order.ref,
             wallet=self.wallet,
             owner=OWNER,
             token=order.outcome.token,
             side=order.side,
-            maker_amount=value if buys else shares,
-            taker_amount=shares if buys else value,
+            maker_amount=to_micro(given),
+            taker_amount=to_micro(asked),
             life=order.time_in_force.value,
         )
 

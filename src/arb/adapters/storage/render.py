@@ -49,6 +49,7 @@ def _proven_row(
             "side": proven.leg.side.value,
             "limit": text(proven.leg.limit),
             "size": text(proven.leg.size),
+            "spend": text(proven.spend),
             "fills": _levels(proven.fills),
             "cost": text(proven.value),
             "fee": text(proven.fee),
