@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Tests wait about as much as they compute: three at a time even on two cores.
 JOBS   ?= $(shell $(PYTHON) -c 'import os; print(max(3, os.cpu_count() or 1))')
+# Seconds after which a test that hangs is ended and named; the slowest takes a tenth of it.
+ENDS   ?= 600
 
 .PHONY: demo test test-full lint bench lock clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.installed-base
 	$(BIN)/arb demo
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not full"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --timeout $(ENDS) -m "not full"
 
 test-full: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

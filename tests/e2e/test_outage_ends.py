@@ -56,6 +56,7 @@ def _since(program, number):
     return [report for report in program.reports if report["cycle"] > number]
 
 
+@pytest.mark.full
 def test_trading_goes_on_by_itself_when_the_venue_is_back(exchange, tmp_path):
     env = _environment(exchange.address, tmp_path)
     program = Program(tmp_path / "run", "run", "--interval", "0.3", "--json", env=env)

@@ -684,7 +684,7 @@ def read_halt(raw, folder):
     except ValueError:
         plain = False
     else:
-        said = naive(raw, number=Fraction)
+        said = naive(raw, number=float)
         plain = isinstance(said, dict) and said and all(isinstance(w, str) for w in said.values())
     if not plain or "paper:default" in said:
         must(reason, "a broken halt file does not halt")
