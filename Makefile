@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Tests wait about as much as they compute: three at a time even on two cores.
-JOBS   ?= $(shell $(PYTHON) -c 'import os; print(max(3, os.cpu_count() or 1))')
+# Tests wait about as much as they compute: five at a time even on two cores.
+JOBS   ?= $(shell $(PYTHON) -c 'import os; print(max(5, os.cpu_count() or 1))')
 # Seconds after which a test that hangs is ended and named; the slowest takes a tenth of it.
 ENDS   ?= 600
 

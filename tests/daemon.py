@@ -32,7 +32,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 [self._program, *self.options()], cwd=self.folder, stdout=log, stderr=log
             )
-        end = time.monotonic() + 10
+        end = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -49,7 +49,7 @@ class Daemon:
     def kill(self) -> None:
         self.send(signal.SIGKILL)
         assert self._process is not None
-        self._process.wait(10)
+        self._process.wait(60)
 
     def remove(self) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -67,7 +67,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=240,
             **self._owner,
         )
         if done.returncode != 0:
@@ -76,10 +76,10 @@ class Server:
 
     def start(self) -> None:
         log = self.folder / "log"
-        self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", "30", "start")
+        self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", "200", "start")
 
     def stop(self, mode: str = "fast") -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", "30", "stop")
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", "200", "stop")
 
     def database(self) -> str:
         """The address of a new, empty database."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ARB = [sys.executable, "-m", "arb"]
-END_SECONDS = 40
+END_SECONDS = 120
 
 
 def arb(

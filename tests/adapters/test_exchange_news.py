@@ -24,7 +24,7 @@ async def watching(at, *tokens, **more):
 
 async def said(socket, kind):
     """The next message of a kind."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             message = json.loads(await socket.recv())
             if message["event_type"] == kind:
@@ -35,7 +35,7 @@ async def all_said(socket):
     """Everything up to an answer to a ping: what was to be said has been said."""
     await socket.send("PING")
     heard = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (text := await socket.recv()) != "PONG":
             heard.append(json.loads(text))
     return heard

@@ -241,7 +241,7 @@ async def test_the_user_stream_tells_each_change():
         taken = await place(client, market.yes, "0.43", 10, life="FOK")
         await client.cancel_order(order_id=resting.order_id)
         seen = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             async for event in stream:
                 payload = event.payload
                 if event.type == "order":

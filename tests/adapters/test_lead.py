@@ -44,7 +44,7 @@ async def run(postgres):
         await asyncio.to_thread(lead.stop)
 
 
-async def _until(true, seconds=15):
+async def _until(true, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

@@ -139,7 +139,7 @@ def test_backup_and_restore_as_typed(saved, tmp_path):
         env = environment_for("http://127.0.0.1:9", tmp_path)
         command = [sys.executable, "-m", "arb", "db", *args]
         return subprocess.run(
-            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False
         )
 
     assert arb("backup", "now.db").returncode == 0

@@ -68,7 +68,7 @@ async def _worker(server, look, name="worker-1"):
         )
         working = asyncio.create_task(worker.run(ready.set))
         try:
-            await asyncio.wait_for(ready.wait(), 10)
+            await asyncio.wait_for(ready.wait(), 120)
             yield worker, told
         finally:
             working.cancel()

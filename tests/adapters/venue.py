@@ -104,7 +104,7 @@ class Venue:
 async def venue(scenario="quiet", **more):
     async with (
         exchange_at(scenario, 1, **more) as (exchange, address),
-        httpx.AsyncClient(base_url=address, trust_env=False, timeout=5) as http,
+        httpx.AsyncClient(base_url=address, trust_env=False, timeout=60) as http,
     ):
         yield Venue(exchange, address, http)
 

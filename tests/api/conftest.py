@@ -29,7 +29,7 @@ class World:
     def client(self, role=Role.TRADE, **more):
         headers = self.headers(role) if role else {}
         return httpx.AsyncClient(
-            base_url=self.address, headers=headers, trust_env=False, timeout=30, **more
+            base_url=self.address, headers=headers, trust_env=False, timeout=120, **more
         )
 
 

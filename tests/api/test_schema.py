@@ -46,7 +46,7 @@ def outside(tmp_path, monkeypatch):
     assert thread.ready.wait(60)
     yield thread.world
     thread.done.set()
-    thread.join(30)
+    thread.join(120)
 
 
 def _campaign(found, role, cases):

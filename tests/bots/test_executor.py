@@ -539,7 +539,7 @@ def _arb(folder, *arguments):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 

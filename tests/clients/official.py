@@ -542,7 +542,7 @@ async def subscribe(c, w):
     spec = MarketSpec(token_ids=[token], custom_feature_enabled=True)
     stream = await c.call("subscribe", spec)
     news = aiter(stream)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         assert (await anext(news)).type == "book"
         order = {"token": token, "side": "SELL", "price": "0.38", "shares": "1"}
         await w.at.control(trade=order)

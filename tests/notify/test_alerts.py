@@ -261,8 +261,8 @@ def test_a_channel_that_hangs_or_raises_holds_nothing_up():
     began = time.monotonic()
     for number in range(3 * QUEUE_MAX):
         courier.send(_alert(key=str(number)), lambda *said: told.append(said))
-    assert time.monotonic() - began < 1
-    assert kept.arrived.wait(5)
+    assert time.monotonic() - began < 20  # each of the many that hang would take a minute
+    assert kept.arrived.wait(120)
     assert not courier.close(seconds=2)
     hanging, raising, last = (lane.counts for lane in courier.lanes)
     assert hanging["dropped"] >= QUEUE_MAX
@@ -332,7 +332,7 @@ def _arb(*arguments, cwd, **environment):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 

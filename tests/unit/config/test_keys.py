@@ -294,7 +294,7 @@ def _arb(*args, cwd, stdin="", **environment):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
