@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.reading import ReadWrong, Target
 from tests.fuzz.spoil import Spoiler
-from tests.fuzz.targets import ReadWrong, Target
 
 SECONDS_MAX = 1.0
 """Of processor time; the wall clock would count what else the machine does."""

@@ -10,11 +10,8 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -75,58 +72,15 @@ from arb.net.http import HttpOptions, HttpReader
 from arb.runtime.sentinel import Sentinel
 from arb.strategies.binary_complement import BinaryComplement
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes
-from tests.fuzz import seeds
+from tests.fuzz import keystores, seeds
+from tests.fuzz.reading import Target, exact, must, naive
 from tests.fuzz.seeds import NOW
 
 WALLET = "0x" + "11" * 20
 SIZE_MAX = 10**8
 SIZE_TEXT_MAX = 20
 """Characters: a longer one may have more digits than any size."""
-EXACT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
-RECURSION_MAX = 1000
 STRATEGIES = (BinaryComplement(), NegRiskNo(), NegRiskYes())
-
-
-class ReadWrong(AssertionError):
-    """What was read is not what is there."""
-
-
-def must(holds, what):
-    if not holds:
-        raise ReadWrong(what)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    name: str
-    seeds: Callable[[], list[bytes]]
-    contract: tuple[type[BaseException], ...]
-    read: Callable[[bytes, Path], object]
-    """Reads; may use the folder."""
-
-
-def naive(raw, number=str):
-    """The document by the standard library, numbers as they are written; `None`: it is none.
-
-    Some libraries raise the limit of recursion so far that the standard library dies of a deep
-    document before it raises.
-    """
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(min(limit, RECURSION_MAX))
-    try:
-        text = raw.decode("utf-8", "surrogateescape")
-        return json.loads(text, parse_int=number, parse_float=number, strict=False)
-    except (ValueError, RecursionError):
-        return None
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-def exact(text):
-    """The number that a text spells in plain digits, by other means than the program's."""
-    if not isinstance(text, str) or len(text) > 200 or not EXACT.fullmatch(text):
-        return None
-    return Fraction(text)
 
 
 @functools.cache
@@ -954,5 +908,6 @@ TARGETS = {
             contract=(ConfigError,),
             read=read_variable,
         ),
+        *keystores.TARGETS,
     )
 }

@@ -22,16 +22,13 @@ from typing import Any
 
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.telemetry.redact import redact
+from arb.config.keystore import BadKeystore, unseal
 from arb.config.schema import Settings
 from arb.domain.errors import ConfigError, how_to_install
-from arb.files import document
 
 SIZE_MAX = 64 * 1024
 PASSPHRASE_MIN = 8
 ORDER_OF_THE_CURVE = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-WORK_MAX = {"n": 2**20, "r": 64, "p": 64, "c": 10_000_000, "dklen": 64}
-SCRYPT_MAX = 2**23
-"""Of a keystore's key derivation; wallets ask for n = 262144, r = 8, p = 1, or c = 262144."""
 EXTRA = how_to_install("live")
 SHOWN = "***"
 
@@ -246,31 +243,9 @@ def _from_keystore(options: PolymarketOptions) -> PrivateKey:
         raise ConfigError(f"{KEYSTORE} needs its passphrase: set {PASSPHRASE_FILE} or {PASSPHRASE}")
     account = _account()
     try:
-        _bound_work(document(sealed.encode()))
-        opened = bytes(account.decrypt(sealed, secret)).hex()
-    except ValueError as error:
-        wrong = "MAC" in str(error)
-        what = "the passphrase does not open it" if wrong else "the file is no keystore version 3"
-        raise ConfigError(f"{KEYSTORE} = {path}: {what}") from None
-    except (KeyError, TypeError, AttributeError, NotImplementedError, OverflowError, MemoryError):
-        raise ConfigError(f"{KEYSTORE} = {path}: the file is no keystore version 3") from None
-    return PrivateKey(opened, KEYSTORE)
-
-
-def _bound_work(sealed: Any) -> None:
-    """Stop at a keystore that would be opened for hours: its file says how much work that is.
-
-    Raises:
-        ValueError, KeyError, TypeError, AttributeError: It is more than any wallet asks for, or
-            it is no keystore.
-    """
-    crypto = {name.lower(): value for name, value in sealed.items()}["crypto"]
-    asked = {name.lower(): value for name, value in crypto["kdfparams"].items()}
-    for name, most in WORK_MAX.items():
-        if not 0 < asked.get(name, 1) <= most:
-            raise ValueError(f"{name} = {asked[name]} is more work than any wallet asks for")
-    if asked.get("n", 1) * asked.get("r", 1) * asked.get("p", 1) > SCRYPT_MAX:
-        raise ValueError("more work than any wallet asks for")
+        return PrivateKey(unseal(sealed, secret, account), KEYSTORE)
+    except BadKeystore as error:
+        raise ConfigError(f"{KEYSTORE} = {path}: {error}") from None
 
 
 def _from_keyring(where: str) -> PrivateKey:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 import keyring
 import pytest
+from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -337,27 +338,77 @@ def test_wrong_use_of_the_key_commands_is_one_line_and_exit_2(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "said"),
     [
-        {"n": 2**30},
-        {"N": 2**30},
-        {"r": 2**20},
-        {"p": 2**20},
-        {"n": 2**20, "r": 64},
-        {"c": 10**12},
-        {"dklen": 2**30},
-        {"n": -2},
-        {"n": "2"},
-        {"n": 10**40},
+        ({"n": 2**30}, "its n asks for more work"),
+        ({"N": 2**30}, "its n asks for more work"),
+        ({"r": 2**20}, "its r asks for more work"),
+        ({"p": 2**20}, "its p asks for more work"),
+        ({"n": 2**20, "r": 64}, "its n, r and p ask for more work"),
+        ({"n": 2**20, "r": 8}, "its n, r and p ask for more work"),
+        ({"c": 10**12}, "its c asks for more work"),
+        ({"dklen": 2**30}, "its dklen asks for more work"),
+        ({"n": -2}, "no keystore version 3"),
+        ({"n": 3}, "no power of two"),
+        ({"n": "2"}, "no keystore version 3"),
+        ({"n": True}, "no keystore version 3"),
+        ({"n": 10**40}, "no keystore version 3"),
+        ({"dklen": 16}, "no keystore version 3"),
     ],
 )
-def test_a_keystore_that_would_take_hours_to_open_is_refused_at_once(asked, keystore):
-    document = json.loads(keystore.read_text())
+def test_a_keystore_that_would_take_hours_to_open_is_refused_at_once(asked, said, keystore):
+    if "c" in asked:
+        document = Account.encrypt(KEY, PASSPHRASE, kdf="pbkdf2", iterations=2)
+    else:
+        document = json.loads(keystore.read_text())
     params = document["crypto"]["kdfparams"]
     if "N" in asked:
         del params["n"]
     params |= asked
     keystore.write_text(json.dumps(document))
+    _refused_at_once(keystore, said)
+
+
+def _refused_at_once(keystore, said):
     began = time.process_time()
-    assert "no keystore version 3" in _refused(keystore=keystore, keystore_passphrase=PASSPHRASE)
+    assert said in _refused(keystore=keystore, keystore_passphrase=PASSPHRASE)
     assert time.process_time() - began < 1
+
+
+def test_work_hidden_where_only_the_library_looks_is_never_done(keystore):
+    document = Account.encrypt(KEY, PASSPHRASE, kdf="pbkdf2", iterations=2)
+    dear = {**document["crypto"]["kdfparams"], "c": 30_000_000}
+    document["crypto"]["KDFPARAMS"] = dear
+    keystore.write_text(json.dumps(document))
+    _refused_at_once(keystore, "no keystore version 3")
+    del document["crypto"]["KDFPARAMS"]
+    document["version"] = 4
+    document["crypto"]["kdf"] = {"function": "pbkdf2", "params": dear}
+    document["crypto"]["cipher"] = {"message": "00"}
+    keystore.write_text(json.dumps(document))
+    _refused_at_once(keystore, "no keystore version 3")
+
+
+@pytest.mark.parametrize("kdf", ["scrypt", "pbkdf2"])
+def test_a_keystore_of_another_wallet_is_opened(kdf, keystore):
+    document = Account.encrypt(KEY, PASSPHRASE, kdf=kdf, iterations=4)
+    document["Crypto"] = document.pop("crypto")
+    document["Crypto"]["MAC"] = document["Crypto"].pop("mac").upper()
+    del document["address"]
+    keystore.write_text(json.dumps(document))
+    opened = private_key(_options(keystore=keystore, keystore_passphrase=PASSPHRASE))
+    assert opened.reveal() == KEY
+
+
+def test_a_key_that_is_not_the_named_address_key_is_refused(keystore):
+    # The checksum covers the key as encrypted, but not the counter it was encrypted with.
+    document = json.loads(keystore.read_text())
+    counter = document["crypto"]["cipherparams"]
+    counter["iv"] = f"{int(counter['iv'], 16) ^ 1:032x}"
+    keystore.write_text(json.dumps(document))
+    said = _refused(keystore=keystore, keystore_passphrase=PASSPHRASE)
+    assert "does not belong to the address" in said
+    document["crypto"]["cipher"] = "aes-128-cbc"
+    keystore.write_text(json.dumps(document))
+    said = _refused(keystore=keystore, keystore_passphrase=PASSPHRASE)
+    assert "no keystore version 3" in said
