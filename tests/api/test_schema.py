@@ -1,6 +1,12 @@
-"""Made-up requests by the API's own description: no 5xx, no answer that it does not describe."""
+"""Made-up requests by the API's own description: no 5xx, no answer that it does not describe.
+
+Some of them are no HTTP: those the server refuses itself, in the one way that is documented, and the
+application never sees them. Nothing else is let off the description.
+"""
 
 import contextlib
+import re
+import socket
 import threading
 from collections import Counter
 
@@ -69,6 +75,9 @@ def _campaign(found, role, cases):
         def ask(case):
             answer = case.call(headers=headers)
             statuses[answer.status_code] += 1
+            if _is_no_http(answer.request.headers.items()):
+                assert _by_the_server(answer), (case.as_curl_command(), answer.text)
+                return
             if case.path == "/readyz" and answer.status_code == 503:
                 return  # that is how it says that it is not ready
             assert answer.status_code < 500, (case.as_curl_command(), answer.text)
@@ -87,10 +96,76 @@ def _campaign(found, role, cases):
     return statuses
 
 
+TOKEN = re.compile("[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+UNSENDABLE = re.compile("[\0\n\v\f\r]")
+REFUSED = "Invalid HTTP request received."
+
+
+def _is_no_http(headers):
+    """Whether the headers themselves are none of HTTP/1.1 (RFC 9110 5.1, 5.5, 8.6; RFC 9112 6.1)."""
+    for name, value in ((_text(name), _text(value)) for name, value in headers):
+        if not TOKEN.fullmatch(name) or UNSENDABLE.search(value):
+            return True
+        if name.lower() == "content-length" and not re.fullmatch("[0-9]{1,20}", value.strip()):
+            return True
+        if name.lower() == "transfer-encoding" and value.strip().lower() != "chunked":
+            return True
+    return False
+
+
+def _text(part):
+    return part.decode("latin-1") if isinstance(part, bytes) else part
+
+
+def _by_the_server(answer):
+    types = answer.headers.get("content-type")
+    plain = ["text/plain; charset=utf-8"]
+    return answer.status_code == 400 and answer.text == REFUSED and types in (plain, plain[0])
+
+
 def _given(operation, mode):
     from hypothesis import given
 
     return given(case=operation.as_strategy(generation_mode=mode))
+
+
+@pytest.mark.parametrize(
+    ("line", "is_http"),
+    [
+        (b"X-Note: plain", True),
+        (b"X-Note: caf\xe9\t\x01\x7f", True),
+        (b"X-Note:", True),
+        (b"Content-Length: 0", True),
+        (b"Expect: something", True),
+        (b"X-Note: a\0b", False),
+        (b"X-Note: a\x0bb", False),
+        (b"X-Note: a\x0cb", False),
+        (b"X-Note: a\rb", False),
+        (b"X Note: a", False),
+        (b"X-N\xf6te: a", False),
+        (b"Content-Length: six", False),
+        (b"Content-Length: -1", False),
+        (b"Content-Length:", False),
+        (b"Content-Length: " + b"9" * 21, False),
+        (b"Transfer-Encoding: gzip", False),
+        (b"Transfer-Encoding:", False),
+    ],
+)
+def test_what_is_no_http_is_refused_by_the_server_itself(outside, line, is_http):
+    name, _, value = line.decode("latin-1").partition(":")
+    assert _is_no_http([(name, value)]) != is_http
+    host, port = outside.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n" + line + b"\r\n")
+        one.sendall(b"Connection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: one.recv(65536), b"")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    if is_http:
+        assert head.startswith("HTTP/1.1 200 ")
+        return
+    assert head.startswith("HTTP/1.1 400 ")
+    assert "content-type: text/plain; charset=utf-8" in head
+    assert body == REFUSED
 
 
 @pytest.mark.parametrize("role", list(Role))
