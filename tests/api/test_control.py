@@ -58,10 +58,10 @@ async def test_a_paused_orchestrator_scans_and_does_not_trade(served):
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "healthy"
 
 
-def _contradiction(kind):
+def _contradiction(kind, venue=POLYMARKET):
     return Contradiction(
-        key=f"refused/{kind}",
-        venue=POLYMARKET,
+        key=f"refused/{kind}/{venue}",
+        venue=venue,
         kind=kind,
         about="57cc",
         believed="be $80 by convert",
@@ -78,7 +78,9 @@ async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
     async with served.client() as client:
         status = (await client.get("/api/v1/bot/status")).json()
         assert [c["kind"] for c in status["contradictions"]] == ["negrisk_no", "negrisk_yes"]
-        assert status["contradictions"][0]["command"] == "arb resume --kind negrisk_no"
+        assert status["contradictions"][0]["command"] == (
+            "arb resume --kind negrisk_no --venue polymarket"
+        )
         report = await served.found.orchestrator.scan_cycle()
         refused = {f.reason for f in report.findings if isinstance(f, Refused)}
         assert Reason.CONTRADICTED in refused
@@ -98,11 +100,45 @@ async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
         kinds = {f.opportunity.kind for f in report.findings if isinstance(f, Approved)}
         assert Kind.NEGRISK_NO in kinds
         assert Kind.NEGRISK_YES not in kinds
-    assert [n.kind for n in told if isinstance(n, KindResumed)] == [Kind.NEGRISK_NO]
+    (resumed,) = [n for n in told if isinstance(n, KindResumed)]
+    assert (resumed.kind, resumed.venue) == (Kind.NEGRISK_NO, POLYMARKET)
     assert [n.found.kind for n in told if isinstance(n, Contradicted)] == [
         Kind.NEGRISK_NO,
         Kind.NEGRISK_YES,
     ]
+
+
+async def test_a_kind_is_resumed_at_one_venue_or_wherever_it_is_stopped(served):
+    ledger, told = served.found.desk.ledger, []
+    served.found.desk.observers.append(told.append)
+    for venue in (POLYMARKET, "elsewhere", "third"):
+        await ledger.contradict(_contradiction(Kind.NEGRISK_NO, venue))
+    await ledger.contradict(_contradiction(Kind.NEGRISK_YES))
+    async with served.client() as client:
+
+        async def resumed(**body):
+            answer = await client.post("/api/v1/bot/resume", json=body)
+            assert answer.status_code == 200, answer.text
+            shown = answer.json()
+            left = [(c["kind"], c["venue"]) for c in shown["status"]["contradictions"]]
+            return shown["changed"], shown["resumed_at"], sorted(left)
+
+        yes = ("negrisk_yes", "polymarket")
+        others = [("negrisk_no", "polymarket"), ("negrisk_no", "third"), yes]
+        assert await resumed(kind="negrisk_no", venue="elsewhere") == (True, ["elsewhere"], others)
+        assert await resumed(kind="negrisk_no", venue="elsewhere") == (False, [], others)
+        assert await resumed(kind="negrisk_no") == (True, ["polymarket", "third"], [yes])
+        assert await resumed() == (False, [], [yes])
+        alone = await client.post("/api/v1/bot/resume", json={"venue": "polymarket"})
+        assert alone.status_code == 422
+        assert "goes with a kind" in alone.json()["error"]["message"]
+        recorded = (await client.get("/api/v1/audit")).json()
+    assert [n.venue for n in told if isinstance(n, KindResumed)] == [
+        "elsewhere",
+        "polymarket",
+        "third",
+    ]
+    assert any(line.get("venue") == "elsewhere" for line in recorded)
 
 
 async def test_a_kind_is_resumed_without_lifting_a_halt(served):

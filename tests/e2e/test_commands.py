@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx
@@ -210,6 +211,7 @@ async def test_a_stopped_kind_is_shown_with_the_command_that_ends_it(tmp_path):
             at=NOON,
         )
         await ledger.contradict(found)
+        await ledger.contradict(replace(found, key="refused/elsewhere", venue="elsewhere"))
 
         async def run(*args):
             env = environment_for(address, tmp_path)
@@ -219,22 +221,35 @@ async def test_a_stopped_kind_is_shown_with_the_command_that_ends_it(tmp_path):
         assert status.returncode == 0
         said = " ".join(status.stdout.split())
         assert "negrisk_no at polymarket is stopped: plan 57cc was to be $80 by convert" in said
-        assert "the contract refuses. Once you have looked: `arb resume --kind negrisk_no`" in said
-        (shown,) = json.loads((await run("status", "--json")).stdout)["contradictions"]
+        assert "the contract refuses. Once you have looked: `arb resume --kind negrisk_no " in said
+        assert "--venue polymarket`" in said
+        assert "negrisk_no at elsewhere is stopped" in said
+        shown, _ = json.loads((await run("status", "--json")).stdout)["contradictions"]
         assert (shown["kind"], shown["plan"], shown["seen"]) == ("negrisk_no", "57cc", found.seen)
         report = await run("run", "--once", "--json")
         assert report.returncode == 0
-        found = json.loads(report.stdout)["opportunities"]
-        assert "contradicted" in {o["reason"] for o in found if o["kind"] == "negrisk_no"}
-        assert {o["kind"] for o in found if o["decision"] == "approved"} == {"negrisk_yes"}
+        listed = json.loads(report.stdout)["opportunities"]
+        assert "contradicted" in {o["reason"] for o in listed if o["kind"] == "negrisk_no"}
+        assert {o["kind"] for o in listed if o["decision"] == "approved"} == {"negrisk_yes"}
         assert "CRITICAL" in report.stderr
 
         assert (await run("resume", "--kind", "negrisk_maybe")).returncode == 2
         assert "not stopped" in (await run("resume", "--kind", "negrisk_yes")).stdout
         assert "not stopped" not in (await run("resume")).stdout
-        assert len(await ledger.contradictions()) == 1
-        ended = await run("resume", "--kind", "negrisk_no", "--reason", "the listing was wrong")
-        assert ended.stdout == "negrisk_no is traded again.\n"
+        assert len(await ledger.contradictions()) == 2
+        kind = ("resume", "--kind", "negrisk_no")
+        third = await run(*kind, "--venue", "third")
+        assert third.stdout == "negrisk_no was not stopped at third.\n"
+        ended = await run(*kind, "--venue", "elsewhere")
+        assert ended.stdout == "negrisk_no is traded again at elsewhere.\n"
+        assert [c.venue for c in await ledger.contradictions()] == [POLYMARKET]
+        alone = await run("resume", "--venue", "polymarket")
+        assert (alone.returncode, "goes with --kind" in alone.stderr) == (2, True)
+        await ledger.contradict(replace(found, key="refused/again", venue="elsewhere"))
+        ended = await run(*kind, "--reason", "the listing was wrong")
+        assert ended.stdout == (
+            "negrisk_no is traded again at elsewhere.\nnegrisk_no is traded again at polymarket.\n"
+        )
         assert await ledger.contradictions() == []
         await ledger.close()
 

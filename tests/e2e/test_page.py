@@ -1,5 +1,6 @@
 """The page in a browser, against a running orchestrator and the embedded exchange."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -8,10 +9,15 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from arb.adapters.storage import open_ledger
+from arb.domain.contradiction import Contradiction
+from arb.domain.opportunity import Kind
+from arb.testing.builders import NOON
 from tests.conftest import ROOT, environment_for
 from tests.programs import arb, exchange_program
 from tests.programs import running as program
@@ -346,6 +352,78 @@ def test_who_may_only_look_is_offered_no_command(browser, running):
     assert page.locator("#bots tbody button:not([disabled])").count() == 0
     assert page.locator("#bots tbody button").first.get_attribute("title") == why
     page.context.close()
+
+
+SEEN = "the contract refuses: <img src=x onerror=alert(1)>"
+
+
+async def _stop(url, account, *venues):
+    """As if a trade at each venue had come to something else than was proved."""
+    ledger = await open_ledger(url, account)
+    for venue in venues:
+        found = Contradiction(
+            key=f"refused/{venue}",
+            venue=venue,
+            kind=Kind.NEGRISK_NO,
+            about="57cc4279b1f971ea",
+            believed="be $80 by convert",
+            seen=SEEN,
+            at=NOON,
+        )
+        await ledger.contradict(found)
+    await ledger.close()
+
+
+def test_a_stopped_kind_is_seen_where_since_when_and_why(browser, running):
+    address, env, folder = running
+    env = env | {"ARB_API__PORT": address.rpartition(":")[2]}
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page = context.new_page()
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    _enter(page, address)
+    page.wait_for_selector("#stopped", state="hidden")
+    assert "stopped" not in page.inner_text("header")
+
+    url = env["ARB_DATABASE__URL"]
+    with ThreadPoolExecutor() as thread:  # the browser has the loop of this one
+        thread.submit(asyncio.run, _stop(url, "paper:default", "polymarket", "elsewhere")).result()
+    rows = "#contradictions tbody tr"
+    page.wait_for_selector(f"{rows} >> nth=1", timeout=PATIENCE_MS)
+    row = page.locator(rows, has_text="--venue polymarket")
+    cells = [cell.inner_text() for cell in row.locator("td").all()]
+    since = page.evaluate("at => new Date(at).toLocaleString('en-GB')", NOON.isoformat())
+    assert cells == [
+        "negrisk no", "polymarket", since, "57cc4279…71ea", "be $80 by convert", SEEN,
+        "arb resume --kind negrisk_no --venue polymarket",
+    ]  # fmt: skip
+    why = page.inner_text("#why")
+    assert why == "stopped: negrisk no at elsewhere, negrisk no at polymarket"
+    page.wait_for_selector("#health.is-healthy")  # other kinds go on
+    _shoot(page, "stopped-light", folder, whole=False)
+    page.emulate_media(color_scheme="dark")
+    _shoot(page, "stopped-dark", folder, whole=False)
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.evaluate("scrollTo(0, document.querySelector('#stopped').offsetTop)")
+    _shoot(page, "stopped-phone", folder, whole=False)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    row.locator("button").click()
+    page.wait_for_selector("#detail[open]")
+    page.click("#detail-close")
+
+    # What the page says ends it is typed as it stands there, and ends that one alone.
+    top = arb("top", "--once", env=env, cwd=folder)
+    assert "negrisk_no at elsewhere is stopped" in " ".join(top.stdout.split())
+    typed = row.locator("code").inner_text().split()[1:]
+    done = arb(*typed, env=env, cwd=folder)
+    assert done.stdout == "negrisk_no is traded again at polymarket.\n", done.stderr
+    row.wait_for(state="detached", timeout=PATIENCE_MS)
+    assert page.locator(rows).count() == 1
+    done = arb("resume", "--kind", "negrisk_no", env=env, cwd=folder)
+    assert done.stdout == "negrisk_no is traded again at elsewhere.\n", done.stderr
+    page.wait_for_selector("#stopped", state="hidden", timeout=PATIENCE_MS)
+    assert wrong == []
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

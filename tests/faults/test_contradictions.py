@@ -9,6 +9,7 @@ import pytest
 
 from arb.adapters.clock import SystemClock
 from arb.domain.halt import TradingState
+from arb.domain.market import POLYMARKET, VenueId
 from arb.domain.news import Contradicted
 from arb.domain.opportunity import Kind
 from arb.domain.reason import Reason
@@ -96,7 +97,7 @@ async def test_the_stop_outlives_a_restart_and_an_operator_ends_it(make):
     assert (await at.ledger.standing()).state is TradingState.NORMAL
 
     ended = await end_of_kind(at.ledger, Kind.NEGRISK_NO, "looked", SystemClock().now())
-    assert [c.kind for c in ended] == [Kind.NEGRISK_NO]
+    assert ended == [POLYMARKET]
     await at.chain(fee_bips=0)
     at.open_again()
     report = await at.cycle()
@@ -115,7 +116,9 @@ async def test_another_kind_goes_on_and_the_end_of_another_ends_nothing(make):
     (found,) = [f.opportunity for f in report.findings if hasattr(f, "opportunity")]
     assert found.kind is Kind.NEGRISK_YES
     assert [plan.state for plan in report.plans] == [DONE]
-    assert await end_of_kind(at.ledger, Kind.NEGRISK_YES, "", SystemClock().now()) == []
+    now = SystemClock().now()
+    assert await end_of_kind(at.ledger, Kind.NEGRISK_YES, "", now) == []
+    assert await end_of_kind(at.ledger, Kind.NEGRISK_NO, "", now, VenueId("elsewhere")) == []
     assert await stopped(at) == [(Kind.NEGRISK_NO, "polymarket")]
 
 

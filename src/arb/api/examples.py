@@ -14,7 +14,7 @@ _CONTRADICTION = {
     "believed": "be $80 by convert",
     "seen": "the contract refuses: execution reverted",
     "at": _AT,
-    "command": "arb resume --kind negrisk_no",
+    "command": "arb resume --kind negrisk_no --venue polymarket",
 }
 _STATUS = {
     "running": True,
@@ -39,7 +39,11 @@ _CHANNEL = {"channel": "tgram://******** (1)", "state": "sent", "detail": ""}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Command": {"reason": "maintenance of the host"},
-    "Resume": {"reason": "the listing was wrong and is right now", "kind": "negrisk_no"},
+    "Resume": {
+        "reason": "the listing was wrong and is right now",
+        "kind": "negrisk_no",
+        "venue": "polymarket",
+    },
     "Contradiction": _CONTRADICTION,
     "AddStrategy": {"strategy_name": "negrisk_no", "reason": "back after a look at its fees"},
     "Execute": {"opportunity_id": "7de0fc2455416bb3", "reason": "by hand"},
@@ -47,7 +51,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Failure": {"error": {"code": "token", "message": "a bearer token is needed"}},
     "Strategy": _STRATEGY,
     "Status": _STATUS,
-    "Outcome": {"changed": True, "status": _STATUS},
+    "Outcome": {"changed": True, "resumed_at": [], "status": _STATUS},
     "Health": {
         "status": "degraded",
         "reasons": ["6 cycles in a row failed"],

@@ -105,8 +105,8 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "state", {"state": state.value, "reason": reason, "paused": paused}
         case Contradicted(found=found):
             return "contradiction", contradiction(found)
-        case KindResumed(kind=kind, reason=reason):
-            return "kind_resumed", {"kind": kind.value, "reason": reason}
+        case KindResumed(kind=kind, venue=venue, reason=reason):
+            return "kind_resumed", {"kind": kind.value, "venue": venue, "reason": reason}
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)
         case CycleFailed(cycle=number, error=error):

@@ -11,6 +11,7 @@ from arb.api.guarded import GuardedRoute, needs
 from arb.api.render import contradiction
 from arb.api.state import TICKET_SECONDS, Served, asking, here
 from arb.domain.halt import TradingState
+from arb.domain.market import VenueId
 from arb.domain.money import text
 from arb.domain.report import CycleReport
 from arb.engine.control import ControlStatus, Refusal, Unheard
@@ -126,16 +127,18 @@ async def pause(here: Here, who: Who, why: Why) -> Any:
 @router.post("/bot/resume", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
 async def resume(here: Here, who: Who, why: What) -> Any:
     """Trade again after a pause or a halt; with `kind`, that kind after a contradiction."""
-    if (kind := why.kind) is not None:
+    if (kind := why.kind) is None:
         return await _command(
-            here,
-            who,
-            "resume",
-            why.reason,
-            lambda: here.control.resume_kind(kind, why.reason),
-            kind=kind.value,
+            here, who, "resume", why.reason, lambda: here.control.resume(why.reason)
         )
-    return await _command(here, who, "resume", why.reason, lambda: here.control.resume(why.reason))
+    venue, ended = VenueId(why.venue) if why.venue else None, list[VenueId]()
+
+    async def run() -> None:
+        ended.extend(await here.control.resume_kind(kind, why.reason, venue))
+
+    details = {"kind": kind.value, **({"venue": venue} if venue else {})}
+    answer = await _command(here, who, "resume", why.reason, run, **details)
+    return {**answer, "resumed_at": ended}
 
 
 @router.post("/bot/halt", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))

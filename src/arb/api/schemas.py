@@ -1,8 +1,8 @@
 """What goes over the wire, with an example of each."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arb.domain.opportunity import Kind
 
@@ -40,6 +40,17 @@ class Resume(Command):
         description="A kind that a contradiction has stopped; without it all that a halt stopped.",
         examples=["negrisk_no"],
     )
+    venue: Name | None = Field(
+        None,
+        description="Where the kind is stopped; without it at every venue. Goes with `kind`.",
+        examples=["polymarket"],
+    )
+
+    @model_validator(mode="after")
+    def _venue_of_a_kind(self) -> Self:
+        if self.venue is not None and self.kind is None:
+            raise ValueError("a venue goes with a kind")
+        return self
 
 
 class AddStrategy(Command):
@@ -85,7 +96,9 @@ class Contradiction(Model):
     believed: str
     seen: str
     at: str
-    command: str = Field(description="What ends it.", examples=["arb resume --kind negrisk_no"])
+    command: str = Field(
+        description="What ends it.", examples=["arb resume --kind negrisk_no --venue polymarket"]
+    )
 
 
 class Status(Model):
@@ -113,6 +126,11 @@ class Outcome(Model):
     """What a command came to."""
 
     changed: bool = Field(description="Whether anything is different now.")
+    resumed_at: list[str] = Field(
+        [],
+        description="Venues at which the kind that was named is traded again.",
+        examples=[["polymarket"]],
+    )
     status: Status
 
 

@@ -142,12 +142,20 @@ def resume(
         str | None,
         typer.Option("--kind", help="Only a kind that `arb status` shows as stopped."),
     ] = None,
+    venue: Annotated[
+        str | None,
+        typer.Option("--venue", help="The kind at this venue only; else wherever it is stopped."),
+    ] = None,
     profile: Profile = None,
 ) -> None:
     """Trade again after a pause or a halt; earlier failures are not held against it."""
     if kind is not None:
-        _resume_kind(kind, reason, load(profile))
+        _resume_kind(kind, venue, reason, load(profile))
         return
+    if venue is not None:
+        from arb.domain.errors import ConfigError
+
+        raise ConfigError(f"--venue {venue} goes with --kind: which kind is traded there again?")
     _command("resume", reason, load(profile))
 
 
@@ -200,7 +208,7 @@ def api_audit(profile: Profile = None) -> None:
     raise typer.Exit(ExitCode.INTERNAL)
 
 
-def _resume_kind(kind: str, reason: str, loaded: "Loaded") -> None:
+def _resume_kind(kind: str, venue: str | None, reason: str, loaded: "Loaded") -> None:
     from arb.cli.output import print_error, print_line
     from arb.domain.errors import ConfigError
     from arb.domain.opportunity import Kind
@@ -208,10 +216,13 @@ def _resume_kind(kind: str, reason: str, loaded: "Loaded") -> None:
 
     if kind not in set(Kind):
         raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")
-    ended, note = wait(resume_kind(loaded, Kind(kind), reason))
+    venues, note = wait(resume_kind(loaded, Kind(kind), reason, venue))
     if note:
         print_error(note)
-    print_line(f"{kind} is traded again." if ended else f"{kind} was not stopped.")
+    for where in venues:
+        print_line(f"{kind} is traded again at {where}.")
+    if not venues:
+        print_line(f"{kind} was not stopped{f' at {venue}' if venue else ''}.")
 
 
 def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:

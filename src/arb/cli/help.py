@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Stop and go on": {
         "halt": "Stop trading and send nothing more.",
         "pause": "Start no new plan; open plans are completed.",
-        "resume": "Trade again after a pause or a halt.",
+        "resume": "Trade again after a pause, a halt or a stopped kind.",
         "reset-errors": "Clear the counted errors.",
     },
     "Trade for real": {

@@ -74,8 +74,13 @@ def frame(glance: "Glance") -> "RenderableType":
         (standing.word, colours.get(standing.word, "bold yellow")),
         f"  {_plain(standing.why)}  {_clock(glance.at)} UTC",
     )
+    stops = [
+        Text(_plain(f"{stop.sentence}. Once you have looked: {stop.command}"), style="bold red")
+        for stop in glance.status.contradictions
+    ]
     return Group(
         head,
+        *stops,
         *(_orchestrator(glance.live) if glance.live else ()),
         Text(""),
         _pairs(glance),

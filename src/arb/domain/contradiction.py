@@ -39,7 +39,7 @@ class Contradiction:
     @property
     def command(self) -> str:
         """What an operator who has looked ends it with."""
-        return f"arb resume --kind {self.kind}"
+        return f"arb resume --kind {self.kind} --venue {self.venue}"
 
 
 def stopped(

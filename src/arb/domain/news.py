@@ -7,6 +7,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
 from arb.domain.halt import Standing, TradingState
+from arb.domain.market import VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.opportunity import Kind
 from arb.domain.plan import ExecutionReport, Plan
@@ -136,9 +137,10 @@ class Contradicted:
 
 @dataclass(frozen=True, slots=True)
 class KindResumed:
-    """An operator has looked: a kind that was stopped is traded again."""
+    """An operator has looked: a kind that was stopped at a venue is traded there again."""
 
     kind: Kind
+    venue: VenueId
     reason: str
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from arb.domain.contradiction import Contradiction
 from arb.domain.fact import Answered, Discovered, Fact, Requested, Settled, Voided
-from arb.domain.market import OutcomeId
+from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import CENT, NO_SHARES, NO_USD, ZERO, Shares, Usd, text
 from arb.domain.news import Contradicted
 from arb.domain.opportunity import Kind
@@ -52,16 +52,30 @@ async def examine(desk: Desk, plan: Plan) -> None:
 
 
 async def end_of_kind(
-    ledger: Ledger, kind: Kind, why: str, at: datetime
-) -> Sequence[Contradiction]:
-    """Let a kind be traded again, on an operator's word; answers with what had stopped it.
+    ledger: Ledger, kind: Kind, why: str, at: datetime, venue: VenueId | None = None
+) -> Sequence[VenueId]:
+    """Let a kind be traded again, on an operator's word.
+
+    Args:
+        ledger: Where it is written down.
+        kind: Which.
+        why: The operator's reason.
+        at: When.
+        venue: Where; without it wherever it is stopped.
+
+    Returns:
+        The venues at which it was stopped, and is traded again.
 
     Raises:
         LedgerError: The ledger cannot be used.
     """
-    found = [each for each in await ledger.contradictions() if each.kind is kind]
+    found = [
+        each
+        for each in await ledger.contradictions()
+        if each.kind is kind and venue in (None, each.venue)
+    ]
     await ledger.end_contradictions([each.key for each in found], why, at)
-    return found
+    return sorted({each.venue for each in found})
 
 
 def of_plan(plan: Plan, facts: Sequence[Fact]) -> Iterator[Contradiction]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState, reason_of_halt, reason_of_pause
+from arb.domain.market import VenueId
 from arb.domain.news import KindResumed, News, StateChanged, Trouble
 from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport, Problem
@@ -162,15 +163,17 @@ class Control:
         self.switch.reason = ""
         return standing
 
-    async def resume_kind(self, kind: Kind, reason: str) -> bool:
-        """Trade a kind again that a contradiction has stopped; false if none has.
+    async def resume_kind(
+        self, kind: Kind, reason: str, venue: VenueId | None = None
+    ) -> Sequence[VenueId]:
+        """Trade a kind again that a contradiction has stopped: at that venue, or wherever it is.
 
-        A halt or a pause of all trading is not touched.
+        A halt or a pause of all trading is not touched. Answers with where it was stopped.
         """
-        if not await end_of_kind(self.desk.ledger, kind, reason, self.clock.now()):
-            return False
-        self.tell(KindResumed(kind, reason))
-        return True
+        ended = await end_of_kind(self.desk.ledger, kind, reason, self.clock.now(), venue)
+        for where in ended:
+            self.tell(KindResumed(kind, where, reason))
+        return ended
 
     def reset_errors(self) -> dict[str, int]:
         """Forget the errors, ask every host and bot again; answers with what the errors were."""

@@ -34,6 +34,7 @@ from arb.domain.fact import (
     Voided,
 )
 from arb.domain.halt import Standing, TradingState
+from arb.domain.market import VenueId
 from arb.domain.money import Usd, text
 from arb.domain.opportunity import Kind
 from arb.domain.plan import Plan
@@ -315,10 +316,12 @@ async def resume(loaded: Loaded, reason: str) -> None:
             raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
 
 
-async def resume_kind(loaded: Loaded, kind: Kind, reason: str) -> bool:
-    """Let a kind be traded again that a contradiction has stopped; false if none has."""
+async def resume_kind(
+    loaded: Loaded, kind: Kind, reason: str, venue: VenueId | None
+) -> Sequence[VenueId]:
+    """Let a kind be traded again that a contradiction has stopped; answers with the venues."""
     async with opened(loaded) as (ledger, _):
-        return bool(await end_of_kind(ledger, kind, reason, SystemClock().now()))
+        return await end_of_kind(ledger, kind, reason, SystemClock().now(), venue)
 
 
 async def write_down(loaded: Loaded, state: TradingState, reason: str) -> Standing | None:

@@ -9,6 +9,7 @@ import httpx
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.halt import Standing, TradingState, reason_of_halt, reason_of_pause
+from arb.domain.market import VenueId
 from arb.domain.opportunity import Kind
 from arb.runtime import reads
 from arb.runtime.resets import reset_file
@@ -119,19 +120,29 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
     return Done(TradingState.NORMAL.value, reason, "ledger", answer.note)
 
 
-async def resume_kind(loaded: Loaded, kind: Kind, reason: str) -> tuple[bool, str]:
+async def resume_kind(
+    loaded: Loaded, kind: Kind, reason: str, venue: str | None
+) -> tuple[Sequence[str], str]:
     """Let a kind be traded again: through a running orchestrator, and in the ledger otherwise.
 
+    Args:
+        loaded: The settings.
+        kind: Which.
+        reason: Why.
+        venue: Where; without it wherever it is stopped.
+
     Returns:
-        Whether anything had stopped it, and what the operator should know besides.
+        The venues at which it is traded again, and what the operator should know besides.
 
     Raises:
         ArbError: It could not be carried out.
     """
-    answer = await ask(loaded, "POST", "/bot/resume", {"reason": reason, "kind": kind.value})
+    asked = {"reason": reason, "kind": kind.value, **({"venue": venue} if venue else {})}
+    answer = await ask(loaded, "POST", "/bot/resume", asked)
     if answer.document is not None:
-        return bool(answer.document["changed"]), answer.note
-    return await reads.resume_kind(loaded, kind, reason), answer.note
+        return answer.document["resumed_at"], answer.note
+    where = VenueId(venue) if venue else None
+    return await reads.resume_kind(loaded, kind, reason, where), answer.note
 
 
 def _kept(now: Standing) -> str:

@@ -55,7 +55,7 @@ async def heard(tmp_path):
                 at=plan.approved_at,
             )
         ),
-        told.KindResumed(plan.kind, "looked at"),
+        told.KindResumed(plan.kind, plan.venue, "looked at"),
     ]
 
 

@@ -86,8 +86,9 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return _state(news.standing)
         case Contradicted(found=found):
             return "CRITICAL", f"{found.sentence}; once you have looked, `{found.command}`"
-        case KindResumed(kind=kind, reason=reason):
-            return "WARNING", f"{kind} is traded again: {reason or 'an operator has looked'}"
+        case KindResumed(kind=kind, venue=venue, reason=reason):
+            why = reason or "an operator has looked"
+            return "WARNING", f"{kind} is traded again at {venue}: {why}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
         case CycleFailed(cycle=number, error=error):

@@ -152,6 +152,27 @@ function drawOpportunities() {
   for (const one of state.opportunities) one.fresh = false;
 }
 
+// What somebody has to look at before its kind is traded again; nothing to see where nothing is stopped.
+function drawStopped(rows) {
+  const whole = (text) => h("span", { class: "whole" }, text);
+  $("stopped").hidden = rows.length === 0;
+  redraw("contradictions", table([
+    { name: "Kind", cell: (r) => whole(words(r.kind)) },
+    { name: "Venue", cell: (r) => whole(r.venue) },
+    { name: "Since", cell: (r) => new Date(r.at).toLocaleString("en-GB") },
+    { name: "Plan", cell: (r) => h("button", { type: "button", class: "link whole", onclick: () => planDetail(r.plan) }, short(r.plan)) },
+    { name: "It was to", cell: (r) => r.believed },
+    { name: "Seen instead", cell: (r) => r.seen },
+    { name: "Ends it", cell: (r) => h("code", {}, r.command) },
+  ], rows.map((row) => ({ ...row, id: [row.kind, row.venue, row.plan, row.at].join(" ") }))));
+}
+
+// The same in a line, beside the state of trading: each kind once.
+function stops(rows) {
+  const named = [...new Set(rows.map((row) => words(row.kind) + " at " + row.venue))];
+  return named.length ? ["stopped: " + named.join(", ")] : [];
+}
+
 function drawPlans(rows) {
   redraw("plans", rows.length ? table([
     { name: "Event", cell: (r) => r.event },
@@ -329,7 +350,8 @@ function drawState() {
   pill.className = "pill is-" + word;
   pill.querySelector(".mark").textContent = MARKS[word] || "?";
   if (pill.querySelector(".word").textContent !== word) pill.querySelector(".word").textContent = word;
-  $("why").textContent = health.reasons.length ? health.reasons.join("; ") : status.state === "throttled" ? "throttled: " + status.reason : "";
+  const why = health.reasons.length ? health.reasons : status.state === "throttled" ? ["throttled: " + status.reason] : [];
+  $("why").textContent = [...why, ...stops(status.contradictions)].join("; ");
   $("mode").textContent = status.paper_trading ? "paper" : "LIVE";
   const against = mayNot();
   for (const [name, off] of [["pause", status.paused || !status.running], ["resume", !status.paused], ["halt", status.paused && halted]]) {
@@ -379,7 +401,7 @@ async function refresh() {
   state.status = all.status; state.health = all.health; state.you = all.you; state.cycleAge = all.cycle_age_seconds;
   state.read = Date.now(); state.error = ""; state.patience = 0;
   state.every = Math.min(BEAT_MS, Math.max(REFRESH_MS, 1000 * all.interval_seconds));
-  drawState(); drawAge();
+  drawState(); drawAge(); drawStopped(all.status.contradictions);
   drawTiles(all.portfolio); drawPlans(all.plans); drawPositions(all.positions); drawProfit(all.profit); drawCycles(all.cycles); drawAlerts(all.alerts); drawBots(all.bots);
   if ($("detail").open && state.following) await planDetail(state.following);
 }
@@ -450,7 +472,7 @@ function hear(message) {
     drawQuality();
   } else if (message.type === "cycle_ended") {
     state.last = data; drawStream("Live"); refreshSoon();
-  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "cycle_failed"].includes(message.type)) refreshSoon();
+  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "contradiction", "kind_resumed", "cycle_failed"].includes(message.type)) refreshSoon();
 }
 
 // ── Dialogs ──────────────────────────────────────────────────────────────────────────────────
