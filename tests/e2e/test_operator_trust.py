@@ -20,7 +20,9 @@ from arb.adapters.notify.courier import Courier
 from arb.adapters.notify.rules import AlertOptions
 from arb.adapters.telemetry.wording import say
 from arb.bootstrap import cycle_options, paper_desk
+from arb.cli.common import ExitCode
 from arb.cli.output import render_report
+from arb.cli.run import _code as exit_code
 from arb.domain.halt import TradingState
 from arb.domain.money import Usd
 from arb.domain.news import PlanStarted, StateChanged
@@ -140,6 +142,40 @@ async def test_a_cycle_that_could_read_no_book_has_failed(tmp_path, answer):
     report = json.loads(done.stdout)
     assert report["opportunities"] == []
     assert any(re.search(r"none of \d{3} books", one["what"]) for one in report["errors"])
+
+
+PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"
+UNREADABLE = {
+    "a page, 200": ("/books", Response(PAGE, 200)),
+    "a page, 403": ("/books", Response(PAGE, 403)),
+    "nothing, 405": ("/books", Response("", 405)),
+    "an error, 200": ("/books", {"error": "No orderbook exists for the requested token id"}),
+    # Ours.
+    "books of other tokens": ("/books", [{"asset_id": "1", "bids": [], "asks": []}] * 3),
+    "half an answer": ("/books", Response('[{"asset_id":"1","bids":[', 200)),
+    "nothing, 204": ("/books", Response(status_code=204)),
+    "a listing as a page, 200": ("/events/keyset", Response(PAGE, 200)),
+    "a listing without events": ("/events/keyset", {"data": []}),
+    "a listing that is null": ("/events/keyset", None),
+    "a listing that is empty": ("/events/keyset", {"events": []}),
+    "a listing without markets": ("/events/keyset", {"events": [{"id": "1", "markets": []}]}),
+    "a listing of holes": ("/events/keyset", {"events": [None, {}, {"id": "1", "slug": "a"}]}),
+}
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+async def test_an_answer_that_is_none_never_passes_for_a_quiet_market(tmp_path, answer):
+    where, sent = UNREADABLE[answer]
+
+    def edit(path, query, document):
+        return sent if path == where else document
+
+    async with exchange_at("demo", 7) as (_, address), edited(address, edit) as front:
+        once = {"polymarket.attempts": 1}
+        report, _, still_open = await run_once(settings_for(front, tmp_path, **once))
+    assert not report.reachable
+    assert report.errors[0].where == "venue"
+    assert exit_code(report, still_open) is ExitCode.UNREACHABLE
 
 
 async def test_one_token_without_a_book_does_not_spoil_its_batch(tmp_path):

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from arb.cli.output import render_report
-from arb.domain.errors import BadVenueData, NotFound
+from arb.domain.errors import NotAskedFor, NotFound
 from arb.runtime.running import preview, run_once
 from tests.conftest import exchange_at, settings_for
 from tests.editing import edited
@@ -166,6 +166,29 @@ async def test_what_is_being_resolved_is_not_bought(tmp_path, usual):
     assert why == dict.fromkeys(STATUS, "being_resolved")
 
 
+WORDS = {
+    "cheap-yes-1": ("umaResolutionStatus", "challenged"),
+    "cheap-yes-2": ("umaResolutionStatus", "Disputed"),
+    "cheap-no-1": ("umaResolutionStatus", "a word of next year"),
+    "cheap-no-2": ("resolutionStatus", "active"),
+    "cheap-no-3": ("umaResolutionStatus", " proposed"),
+}
+
+
+async def test_one_market_of_a_set_that_is_being_resolved_by_any_word_is_enough(tmp_path, usual):
+    def change(page):
+        for event in page["events"]:
+            if event["slug"] in WORDS:
+                name, word = WORDS[event["slug"]]
+                event["markets"][-1][name] = word
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _filled(report) == _filled(usual) - WORDS.keys()
+    why = {one["event"]: one["reason"] for one in report["passed"] if one["event"] in WORDS}
+    assert why == dict.fromkeys(WORDS, "being_resolved")
+
+
 @pytest.mark.parametrize("word", ["closed", "archived"])
 async def test_nothing_of_an_event_that_is_over_is_bought(tmp_path, usual, word):
     def change(page):
@@ -181,7 +204,7 @@ async def test_nothing_of_an_event_that_is_over_is_bought(tmp_path, usual, word)
 AGAIN = ("cheap-yes-1", "cheap-yes-2", "cheap-no-2")
 
 
-def _on_two_pages(page):
+def _twice_on_a_page(page):
     page["events"] += [event for event in page["events"] if event["slug"] in AGAIN]
     return page
 
@@ -201,7 +224,31 @@ def _in_two_events(page):
     return page
 
 
-@pytest.mark.parametrize("change", [_on_two_pages, _twice_in_its_event, _in_two_events])
+async def test_events_that_come_on_two_pages_are_one_thing_each(tmp_path, usual):
+    asked = []
+
+    def edit(path, query, document):
+        if path == "/events/keyset":
+            asked.append(query.get("after_cursor"))
+            if asked[-1] is None:
+                document["next_cursor"] = "again"
+            else:
+                again = [event for event in document["events"] if event["slug"] in AGAIN]
+                document["events"] = again
+        return document
+
+    async with (
+        exchange_at("demo", 7) as (_, address),
+        edited(address, edit, deaf=("after_cursor",)) as front,
+    ):
+        report, _, _ = await run_once(settings_for(front, tmp_path))
+    document = render_report(report)
+    assert asked == [None, "again"]
+    assert _found(document) == _found(usual)
+    assert document["completeness"] == usual["completeness"]
+
+
+@pytest.mark.parametrize("change", [_twice_on_a_page, _twice_in_its_event, _in_two_events])
 async def test_what_is_listed_twice_is_one_thing(tmp_path, usual, change):
     report = await _run(tmp_path, _events(change))
     assert _found(report) == _found(usual)
@@ -429,6 +476,90 @@ async def test_prices_as_numbers_lose_no_market(tmp_path, usual):
     assert report["completeness"] == usual["completeness"]
 
 
+@pytest.mark.parametrize(
+    ("of_event", "of_market"),
+    [
+        ({"closed": None, "archived": None, "tags": None}, {"active": None, "closed": None}),
+        ({"id": int, "tags": "none"}, {"endDate": None, "umaResolutionStatus": None}),
+        ({"endDate": "2026-12-31", "volume": "1e400"}, {"endDate": "2026-12-31", "volume": []}),
+    ],
+)
+async def test_fields_of_another_type_that_no_proof_rests_on_lose_nothing(
+    tmp_path, usual, of_event, of_market
+):
+    def spoil(one, fields):
+        for name, value in fields.items():
+            one[name] = value(one[name]) if callable(value) else value
+
+    def change(page):
+        for event in page["events"]:
+            spoil(event, of_event)
+            for market in event["markets"]:
+                if not market.get("closed"):
+                    spoil(market, of_market)
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+    assert report["completeness"] == usual["completeness"]
+
+
+HOLES = [
+    ({"markets": None}, {}),
+    ({"markets": []}, {}),
+    ({"markets": "none"}, {}),
+    ({"markets": [None, 7, []]}, {}),
+    ({"slug": None}, {}),
+    ({"id": None}, {}),
+    ({}, {"clobTokenIds": None}),
+    ({}, {"clobTokenIds": "[]"}),
+    ({}, {"clobTokenIds": ""}),
+    ({}, {"clobTokenIds": '["7", "7"]'}),
+    ({}, {"outcomes": None}),
+    ({}, {"outcomes": '["Yes"]'}),
+    ({}, {"outcomePrices": None}),
+    ({}, {"endDate": None}),
+    ({}, {"endDate": "2026-11-03"}),
+    ({}, {"conditionId": ""}),
+    ({}, {"conditionId": None}),
+    ({}, {"orderPriceMinTickSize": 0}),
+    ({}, {"orderPriceMinTickSize": "0.0025"}),
+    ({}, {"orderMinSize": "5"}),
+    ({}, {"orderMinSize": -5}),
+    ({}, {"question": None, "slug": None}),
+    ({}, {"volume": "1e400", "liquidity": -0.0}),
+    ({}, {"acceptingOrders": None, "enableOrderBook": None}),
+]
+"""What an event and its market lack, the market's tokens being known to nobody."""
+
+
+async def test_events_without_markets_and_markets_without_tokens_cost_the_others_nothing(
+    tmp_path, usual
+):
+    def change(page):
+        (plain,) = [one for one in page["events"] if one["slug"] == "plain-1"]
+        for number, (of_event, of_market) in enumerate(HOLES):
+            made = json.loads(json.dumps(plain))
+            made |= {"id": f"77{number}", "slug": f"odd-{number}", "tags": None}
+            tokens = [str(10**70 + 2 * number), str(10**70 + 2 * number + 1)]
+            made["markets"][0] |= {
+                "slug": f"odd-{number}",
+                "conditionId": f"0x{number:064x}",
+                "clobTokenIds": json.dumps(tokens),
+                **of_market,
+            }
+            page["events"].insert(0, made | of_event)
+        page["events"].insert(0, None)
+        return page
+
+    report = await _run(tmp_path, _events(change))
+    assert _found(report) == _found(usual)
+    assert _filled(report) == _filled(usual)
+    said = " ".join(one["what"] for one in report["errors"])
+    for number in (0, 2, 6, 8, 10, 15):
+        assert f"odd-{number}" in said
+
+
 async def test_one_event_in_two_ways_leaves_no_set_of_it(tmp_path, usual):
     """Were its markets steps of one ladder, any number of them could come true."""
 
@@ -462,8 +593,8 @@ async def test_an_event_that_is_thrown_away_is_not_counted(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
-        ("plain-1", BadVenueData, "there is no such event"),
-        ("no-such-one", NotFound, "no event no-such-one"),
+        ("plain-1", NotAskedFor, "there is no such event"),
+        ("no-such-one", NotAskedFor, "there is no such event"),
     ],
 )
 async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked, error, said):
@@ -480,6 +611,12 @@ async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked, err
         await run_once(loaded)
         with pytest.raises(error, match=said):
             await preview(loaded, asked)
+
+
+async def test_an_event_that_the_venue_does_not_have_is_a_name_typed_wrong(tmp_path):
+    async with exchange_at("demo", 7) as (_, address):
+        with pytest.raises(NotFound, match="no event plain-0; nearest: plain-"):
+            await preview(settings_for(address, tmp_path), "plain-0")
 
 
 async def test_payouts_go_by_the_names_of_the_tokens_and_only_to_what_was_asked(tmp_path):

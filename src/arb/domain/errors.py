@@ -6,6 +6,7 @@ ArbError
 │   ├── Unavailable        the circuit counts it; reads are retried, the cycle goes on without it
 │   ├── RateLimited        carries `retry_after_seconds`
 │   └── BadVenueData       the book or market is left out; the payload is kept
+│       └── NotAskedFor    the venue takes no notice of what was asked: nothing is concluded
 ├── NotFound            say what comes nearest; exit 2
 ├── LedgerError            no trading without a ledger: halt
 │   └── LedgerLocked       another instance owns it
@@ -53,6 +54,10 @@ class BadVenueData(VenueError):
         super().__init__(f"{where}: {what}")
         self.where = where
         self.what = what
+
+
+class NotAskedFor(BadVenueData):
+    """The answer holds other things than were asked for, so it says nothing of those."""
 
 
 class NotFound(ArbError):

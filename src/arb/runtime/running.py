@@ -14,7 +14,7 @@ from arb.adapters.telemetry.news_log import NewsLog
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
-from arb.domain.errors import ArbError, BadVenueData, NotFound
+from arb.domain.errors import ArbError, BadVenueData, NotAskedFor, NotFound
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.control import Control, end_outage
@@ -227,6 +227,8 @@ async def preview(loaded: Loaded, event: str) -> tuple[Look, CycleReport]:
         orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
         try:
             return await orchestrator.preview(slug)
+        except NotAskedFor:
+            raise
         except BadVenueData:
             universe = await desk.catalog.universe()
             slugs = [one.slug for one in universe.events.values()]

@@ -23,7 +23,7 @@ from arb.adapters.polymarket.payloads import (
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.domain.confirmation import Confirmation
-from arb.domain.errors import BadVenueData, Unavailable
+from arb.domain.errors import BadVenueData, NotAskedFor, Unavailable
 from arb.domain.fees import FREE, FeeSchedule
 from arb.domain.market import (
     Event,
@@ -183,6 +183,8 @@ class PolymarketCatalog:
         listed = self._completeness.markets_listed
         if listed and listed == self._completeness.markets_unreadable:
             raise BadVenueData("events", f"none of {listed} markets could be read")
+        if not listed and not self._filtered:
+            raise BadVenueData("events", "the venue lists no market at all")
         universe = listing.universe(self._quarantine)
         self._cached = (now, universe)
         return universe
@@ -198,6 +200,9 @@ class PolymarketCatalog:
         for event in others:
             del listing.events[event]
         self._completeness = listing.completeness()
+        if others and not listing.events:
+            what = f"there is no such event in an answer that holds {len(others)} others"
+            raise NotAskedFor(f"event {slug}", what)
         if not listing.events:
             raise BadVenueData(f"event {slug}", "there is no such event")
         return listing.universe(self._quarantine)
@@ -242,6 +247,11 @@ class PolymarketCatalog:
 
     def _gamma(self, path: str) -> str:
         return self._options.gamma_url.rstrip("/") + path
+
+    @property
+    def _filtered(self) -> bool:
+        """Whether the settings ask for a part of the market, which may be empty."""
+        return bool(self._options.tag_slug) or self._options.liquidity_min is not None
 
     async def _page(self, cursor: str | None) -> EventPage:
         params: dict[str, str | int | list[str]] = {
