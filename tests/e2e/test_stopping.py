@@ -12,9 +12,13 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket import venue as made
 from arb.adapters.storage import open_ledger
 from arb.domain.fact import Submitted
-from tests.conftest import environment_for, exchange_at
+from arb.domain.reason import Reason
+from arb.net.http import HttpOptions
+from arb.runtime.running import run_once
+from tests.conftest import environment_for, exchange_at, settings_for
 from tests.e2e.worlds import differences, live_environment, live_world
 from tests.editing import edited
 from tests.programs import ARB, arb
@@ -85,6 +89,51 @@ async def test_a_request_in_drips_holds_nothing_up(tmp_path, where, how):
     assert seconds < HEARD_SECONDS
     assert code == 0, said
     assert "Told to stop" in said
+
+
+def _silence(document):
+    """An answer that has begun, and of which nothing more ever comes."""
+
+    async def pieces():
+        yield json.dumps(document).encode()[:-1]
+        await asyncio.Event().wait()
+
+    return StreamingResponse(pieces(), media_type="application/json")
+
+
+@pytest.mark.parametrize(
+    ("where", "send"),
+    [
+        ("/events/keyset", _drip),
+        ("/books", _drip),
+        ("/clob-markets/", _drip),
+        # Ours.
+        ("/events/keyset", _silence),
+        ("/clob-markets/", _silence),
+    ],
+)
+async def test_an_answer_without_an_end_ends_the_read_and_the_cycle_says_so(
+    tmp_path, monkeypatch, where, send
+):
+    """Half a minute by default; here as much as the other answers may take on a busy machine."""
+    short = {"answer_seconds_max": 3, "read_timeout_seconds": 2.5}
+    monkeypatch.setattr(made, "HttpOptions", lambda **more: HttpOptions(**more | short))
+
+    def edit(path, query, document):
+        return send(document) if path.startswith(where) else document
+
+    async with exchange_at("demo", 7) as (_, address), edited(address, edit) as front:
+        once = {"polymarket.attempts": 1}
+        report, _, still_open = await run_once(settings_for(front, tmp_path, **once))
+    assert (report.plans, still_open) == ((), 0)
+    said = " ".join(problem.what for problem in report.errors)
+    assert "does not answer" in said
+    assert where in said
+    if where == "/clob-markets/":
+        assert report.reachable
+        assert dict(report.reasons)[Reason.MARKET_UNCONFIRMED] > 3
+    else:
+        assert not report.reachable
 
 
 async def test_a_retry_that_sleeps_holds_nothing_up(tmp_path):

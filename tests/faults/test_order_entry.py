@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from starlette.responses import Response, StreamingResponse
 
+from arb.adapters.polymarket import trading
 from arb.adapters.polymarket.approvals import Approvals
+from arb.adapters.polymarket.client import in_time
 from arb.domain.money import Usd
 from arb.domain.order import Final
 from arb.engine import saga
@@ -213,6 +216,107 @@ async def test_a09_a_batch_of_which_nothing_is_said_got_in(at):
     report, _ = await at.trade()
     assert report.state is DONE
     assert at.asked["POST /orders"] == 1
+    await at.check()
+
+
+def _each(*changes):
+    """The three rows of the answer, each with fields of its own; `...` takes one away."""
+
+    def change(rows):
+        assert len(rows) == len(changes) == 3
+        both = [row | fields for row, fields in zip(rows, changes, strict=True)]
+        return [{k: v for k, v in row.items() if v is not ...} for row in both]
+
+    return change
+
+
+def _all(**fields):
+    return _each(fields, fields, fields)
+
+
+def _in_capitals(rows):
+    return [row | {"orderID": "0x" + row["orderID"][2:].upper()} for row in rows]
+
+
+BLANK, NULL = dict.fromkeys(("makingAmount", "takingAmount"), ""), {"makingAmount": None}
+ODD = {
+    "reversed": lambda rows: rows[::-1],
+    "doubled": lambda rows: rows * 2,
+    "a row missing": lambda rows: rows[1:],
+    "amounts blank, null, numbers": _each(BLANK, NULL, {"takingAmount": 31.5}),
+    "trade ids missing, null": _each({"tradeIDs": ...}, {"tradeIDs": None}, {}),
+    "ids in capitals": _in_capitals,
+    "live, empty, delayed": _each({"status": "live"}, {"status": ""}, {"status": "delayed"}),
+    "an error as a row": lambda rows: [{"error": "try again"}, *rows[1:]],
+    "an error as a body": lambda rows: {"error": "try again"},
+    # Ours.
+    "ids of another, null, missing": _each(
+        {"orderID": "0x" + "ab" * 32}, {"orderID": None}, {"orderID": ...}
+    ),
+    "the first row for all": lambda rows: [dict(rows[0]) for _ in rows],
+    "rows that are none": lambda rows: [None, 7, "matched"],
+    "trade ids of nobody": _all(tradeIDs=["nobody's"]),
+    "no success, and yet matched": _all(success=False, errorMsg=""),
+}
+
+
+@pytest.mark.parametrize("how", ODD)
+async def test_a09_an_odd_answer_to_a_post_is_asked_about_and_nothing_goes_twice(make, how):
+    posts = []
+
+    def edit(path, query, document):
+        if path != "/orders" or not isinstance(document, list):
+            return document
+        posts.append(path)
+        return ODD[how](document)
+
+    at = await make(edit=edit)
+    report, _ = await at.trade()
+    assert (report.state, posts) == (DONE, ["/orders"])
+    await at.check()
+
+
+async def test_a09_what_was_refused_and_taken_is_found_and_carried_to_its_end(make):
+    def edit(path, query, document):
+        if path == "/orders" and isinstance(document, list):
+            return Response('{"error": "not enough balance"}', 400)
+        return document
+
+    at = await make(edit=edit)
+    report, plan = await at.trade()
+    assert (report.state, len(at.sent)) == (UNWOUND, 3)
+    await eventually(at._settled)
+    assert len((await at.held())["tokens"]) == 3
+    for slug in ("race-1", "race-2", "race-3"):
+        at.book(slug, [("0.30", 300)], [("0.36", 300)])
+
+    async def discovered():
+        await at.cycle()
+        return (await at.account(plan)).held
+
+    await eventually(discovered)
+    await at.ended()
+    assert (len(at.sent), any((await at.account(plan)).held.values())) == (3, False)
+    await at.check()
+
+
+async def test_a01_an_answer_to_a_post_that_never_ends_is_asked_about(make, monkeypatch):
+    """Its pieces come steadily: the client's own limit is between two of them."""
+    monkeypatch.setattr(trading, "in_time", lambda *_: in_time(3))
+
+    def edit(path, query, document):
+        if path == "/orders" and isinstance(document, list):
+            return StreamingResponse(_drips(), media_type="application/json")
+        return document
+
+    async def _drips():
+        while True:
+            yield b" "
+            await asyncio.sleep(0.05)
+
+    at = await make(edit=edit)
+    report, _ = await at.trade()
+    assert report.state is DONE
     await at.check()
 
 

@@ -28,6 +28,7 @@ from arb.engine.account import read
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from tests.adapters.venue import KEY, WALLETS
 from tests.conftest import settings_for
+from tests.editing import edited
 
 LIFE, GRACE = timedelta(seconds=0.6), timedelta(seconds=0.2)
 SOON = timedelta(seconds=0.1)
@@ -281,17 +282,28 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, **flags):
-    """A funded wallet at an exchange with one known opportunity, and our live desk."""
+async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, edit=None, **flags):
+    """A funded wallet at an exchange with one known opportunity, and our live desk.
+
+    Args:
+        folder: Where the ledger is.
+        wallet: The kind of wallet.
+        usd: What it holds.
+        nodes: Nodes that are asked before the exchange's own.
+        options: Options of the cycle.
+        edit: Edits what the exchange answers us; see `tests.editing`.
+        flags: Settings.
+    """
     exchange = Exchange(race(), SystemClock(), random.Random("faults"), [], [])
     exchange.render_all()
     wallet = WALLETS[wallet]
     async with (
         serve(exchange) as address,
+        edited(address, edit) if edit else contextlib.nullcontext(address) as front,
         httpx.AsyncClient(base_url=address, trust_env=False, timeout=60) as http,
     ):
         settings = settings_for(
-            address,
+            front,
             folder,
             **{
                 "polymarket.rpc_urls": (*nodes, f"{address}/rpc"),
