@@ -201,7 +201,7 @@ class PolymarketCatalog:
             del listing.events[event]
         self._completeness = listing.completeness()
         if others and not listing.events:
-            what = f"there is no such event in an answer that holds {len(others)} others"
+            what = "there is no such event in the answer, which holds others"
             raise NotAskedFor(f"event {slug}", what)
         if not listing.events:
             raise BadVenueData(f"event {slug}", "there is no such event")
