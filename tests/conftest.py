@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.simulator.scenario import build
@@ -23,6 +24,9 @@ from tests.redis import NONE as NO_REDIS
 from tests.redis import RedisServer
 from tests.redis import binary as redis_binary
 from tests.webhook import Webhook
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 D = TypeVar("D", bound=Daemon)
 ROOT = Path(__file__).parents[1]

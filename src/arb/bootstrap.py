@@ -19,7 +19,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.live import PolymarketLive, open_live
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
-from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
+from arb.adapters.simulator.paper import PaperOperations, PaperVenue
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.keys import private_key
 from arb.config.schema import Settings
@@ -148,7 +148,7 @@ async def paper_desk(
             books=paper,
             strategies=enabled,
             trading={POLYMARKET: paper},
-            settlement={POLYMARKET: PaperSettlement()},
+            operations={POLYMARKET: PaperOperations()},
             ledger=ledger,
             scouts=scouts,
             observers=observers,
@@ -185,7 +185,7 @@ async def live_desk(
             books=venue.books,
             strategies=enabled,
             trading={POLYMARKET: live.trading},
-            settlement={POLYMARKET: live.settlement},
+            operations={POLYMARKET: live.operations},
             ledger=ledger,
             scouts=scouts,
             statements=live.statements,

@@ -14,13 +14,13 @@ from arb.domain.halt import Standing
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
 from arb.domain.news import News
-from arb.domain.opportunity import Candidate, Passed
+from arb.domain.operation import Effect, Operation, OperationId
+from arb.domain.opportunity import Candidate, Skipped
 from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness, CycleReport, Problem, Statistics
-from arb.domain.settlement import Effect, Operation, OperationId
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
@@ -49,7 +49,7 @@ class Strategy(Protocol):
 
     name: str
 
-    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Passed]:
+    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """Candidates worth a proof, and apparent edges passed over with the reason why."""
         ...
 
@@ -148,11 +148,11 @@ class Trading(Protocol):
         """Send prepared orders together; one answer each, in order."""
         ...
 
-    async def ask(self, order: Order) -> Answer:
+    async def query(self, order: Order) -> Answer:
         """What became of the order. Never sends."""
         ...
 
-    async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+    async def trade_states(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """Where these trades of an order stand; what could not be read is absent."""
         ...
 
@@ -173,7 +173,7 @@ class Statements(Protocol):
         ...
 
 
-class Settlement(Protocol):
+class TokenOperations(Protocol):
     """Turns tokens into cash. Once something may have left it never raises."""
 
     async def prepare(self, id_: OperationId, operation: Operation) -> str:
@@ -188,7 +188,7 @@ class Settlement(Protocol):
         """Do it: the effect, a reason why it certainly did not happen, or `None` for not known."""
         ...
 
-    async def ask(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
+    async def query(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
         """What became of it. Never sends."""
         ...
 
@@ -347,7 +347,7 @@ class Desk:
     books: BookSource
     strategies: Sequence[Strategy]
     trading: Mapping[VenueId, Trading]
-    settlement: Mapping[VenueId, Settlement]
+    operations: Mapping[VenueId, TokenOperations]
     ledger: Ledger
     scouts: Scouts | None = None
     """`None` where this process reads all books itself."""

@@ -1,6 +1,7 @@
 """The ledger on real files and a real server: idempotent, exact, sound after anything."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -8,26 +9,27 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from arb.adapters.storage import Database, SqlLedger, open_ledger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
-from arb.adapters.storage.columns import MicroUnits, UtcTime
+from arb.adapters.storage.columns import DecisionName, MicroUnits, UtcTime
 from arb.adapters.storage.maintenance import backup, check, revision, upgrade
 from arb.adapters.storage.tables import metadata
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, LedgerLocked
-from arb.domain.fact import Answered, Requested, Settled, Submitted
+from arb.domain.fact import Answered, OperationEnded, OperationRequested, Submitted
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import POLYMARKET, OutcomeId, Side
 from arb.domain.money import NO_USD
 from arb.domain.news import PlanEnded
+from arb.domain.operation import Convert, Merge, MergeSet, Redeem, effect
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import Fill, Final, Order, TimeInForce, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.reason import Reason
-from arb.domain.settlement import Convert, Merge, MergeSet, Redeem, effect
 from arb.engine.ends import tell_ends
 from arb.testing.builders import NOON
 
@@ -57,7 +59,7 @@ def _plan(name="p", *, exit_=Exit.NOW, outlay="9.5"):
         event_title="E",
         exit=exit_,
         legs=legs,
-        settlement=Merge(market="m", pair=(YES, NO), size=Decimal(10))
+        exit_operation=Merge(market="m", pair=(YES, NO), size=Decimal(10))
         if exit_ is Exit.NOW
         else None,
         outlay=Decimal(outlay),
@@ -104,9 +106,44 @@ def _facts(plan, *, settle=True):
         for order in orders
     ]
     if settle:
-        facts.append(Requested(id=f"{plan.id}/exit", operation=plan.settlement, at=NOON))
-        facts.append(Settled(id=f"{plan.id}/exit", effect=effect(plan.settlement), at=NOON))
+        facts.append(
+            OperationRequested(id=f"{plan.id}/exit", operation=plan.exit_operation, at=NOON)
+        )
+        facts.append(
+            OperationEnded(id=f"{plan.id}/exit", effect=effect(plan.exit_operation), at=NOON)
+        )
     return facts
+
+
+def test_facts_and_plans_keep_the_names_they_are_stored_by():
+    """A ledger of before is read by them, and one of today by the version before."""
+    plan = _plan("p")
+    requested, ended = _facts(plan)[-2:]
+    assert json.loads(dump_fact(requested))["kind"] == "Requested"
+    assert json.loads(dump_fact(ended))["kind"] == "Settled"
+    assert load_fact(dump_fact(requested)) == requested
+    assert load_fact(dump_fact(ended)) == ended
+    assert json.loads(dump_plan(plan))["settlement"]["kind"] == "Merge"
+    for each in (plan, _plan("p", exit_=Exit.RESOLUTION)):
+        stored = json.loads(dump_plan(each))
+        assert "settlement" in stored
+        assert "exit_operation" not in stored
+        assert load_plan(dump_plan(each)) == each
+
+
+async def test_a_candidate_of_an_old_ledger_that_was_passed_over_is_skipped(tmp_path):
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/arb.db")
+    try:
+        async with database.read() as db:
+            found = await db.execute(
+                select(
+                    literal_column("'passed'", DecisionName),
+                    literal_column("'refused'", DecisionName),
+                )
+            )
+            assert tuple(found.one()) == ("skipped", "refused")
+    finally:
+        await database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -171,7 +208,7 @@ async def test_what_is_held_is_locked_until_it_is_redeemed(ledger):
         pays = Decimal(10) if position.outcome == YES else NO_USD
         redeem = Redeem(market="m", outcome=position.outcome, size=position.shares, pays=pays)
         await ledger.append(
-            "p", [Settled(id=f"p/{position.outcome}", effect=effect(redeem), at=NOON)]
+            "p", [OperationEnded(id=f"p/{position.outcome}", effect=effect(redeem), at=NOON)]
         )
     await ledger.close_plan(_report(plan), NOON)
     assert not await ledger.locked_plans()
@@ -439,9 +476,9 @@ async def test_a_file_that_is_no_database_is_said_to_be_one_in_one_line(tmp_path
 def test_plans_and_facts_come_back_as_they_were():
     convert = Convert(event="e", gives=((NO, "m"),), receives=((YES, "n"),), size=Decimal("2.5"))
     merge = MergeSet(event="e", gives=((YES, "m"), (NO, "n")), size=Decimal("2.5"))
-    facts = [*_facts(_plan()), Requested(id="x", operation=convert, at=NOON)]
-    facts.append(Requested(id="y", operation=merge, at=NOON))
-    facts.append(Settled(id="x", effect=None, reason="why", at=NOON))
+    facts = [*_facts(_plan()), OperationRequested(id="x", operation=convert, at=NOON)]
+    facts.append(OperationRequested(id="y", operation=merge, at=NOON))
+    facts.append(OperationEnded(id="x", effect=None, reason="why", at=NOON))
     assert [load_fact(dump_fact(fact)) for fact in facts] == facts
     for plan in (_plan(), _plan(exit_=Exit.RESOLUTION)):
         assert load_plan(dump_plan(plan)) == plan

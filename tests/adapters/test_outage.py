@@ -285,7 +285,7 @@ async def _call(ledger, what, number):
             await ledger.standing()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(CALLS), max_size=60), st.integers(0, 130))
 def test_order_is_kept_and_class_a_never_waits(calls, burst):
     async def live():

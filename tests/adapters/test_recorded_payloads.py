@@ -11,7 +11,7 @@ from arb.adapters.polymarket.decode import decode_books
 from arb.adapters.polymarket.payloads import EventPayload, decode
 from arb.domain.errors import BadVenueData
 from arb.domain.fees import FREE, FeeSchedule
-from arb.domain.market import EventId, Exclusive, Protocol, Resolution
+from arb.domain.market import EventId, Exclusive, PositionSystem, Resolution
 
 
 def _first(path):
@@ -47,7 +47,7 @@ def test_recorded_markets_are_read(recording, name):
     market = _market(document)
     assert (market.yes_name, market.no_name) == tuple(json.loads(document["outcomes"]))
     assert [market.yes.token, market.no.token] == json.loads(document["clobTokenIds"])
-    assert market.protocol is Protocol.V1
+    assert market.protocol is PositionSystem.V1
 
 
 def test_recorded_closed_markets_take_no_orders(recording):
@@ -132,7 +132,7 @@ def test_a_v2_market_is_traded_by_position_ids_and_has_a_padded_condition_id():
     market = _market(
         _listed(version="v2", conditionId=short, clobTokenIds=None, positionIds=["7", "8"])
     )
-    assert (market.id, market.yes.token, market.protocol) == (short + "00", "7", Protocol.V2)
+    assert (market.id, market.yes.token, market.protocol) == (short + "00", "7", PositionSystem.V2)
 
 
 @pytest.mark.parametrize(

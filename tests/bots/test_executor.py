@@ -184,7 +184,7 @@ class Venue:
         self.sent += orders
         return [Final((), "nothing on offer") for _ in orders]
 
-    async def ask(self, order):
+    async def query(self, order):
         return Final((), "asked the venue")
 
 
@@ -368,7 +368,7 @@ async def test_a_bot_with_its_own_account_reports_fills(tmp_path, plan):
     answers = await work
     assert [a.fills[0].size for a in answers] == [leg.size for leg in plan.legs]
     assert scene.venue.sent == []
-    assert await scene.trading.settled(orders[0], [""]) == {"": "settled"}
+    assert await scene.trading.trade_states(orders[0], [""]) == {"": "settled"}
 
 
 async def test_a_missing_report_is_asked_about_and_never_handed_over_again(tmp_path, plan):
@@ -376,14 +376,14 @@ async def test_a_missing_report_is_asked_about_and_never_handed_over_again(tmp_p
     orders, work = await _handed_over(scene)
     command = await scene.command()
     assert await work == [Unknown(), Unknown()]
-    assert await scene.trading.ask(orders[0]) == Unknown()
+    assert await scene.trading.query(orders[0]) == Unknown()
     question = await scene.command()
     assert (question["command"], question["id"]) == ("report", command["id"])
     assert question["orders"] == []
     scene.answer(command, **_fills(command))
     # A restart in between changes nothing: the answer is kept until the plan has ended.
     again = Scene(tmp_path, plan, "executes")
-    answers = [await again.trading.ask(order) for order in orders]
+    answers = [await again.trading.query(order) for order in orders]
     assert [a.fills[0].order for a in answers] == [order.id for order in orders]
     report = ExecutionReport(
         plan=plan.id, state=PlanState.DONE, realised=Decimal(0), locked=Decimal(0)
@@ -423,7 +423,7 @@ async def test_a_command_that_was_never_taken_is_certainly_not_done(tmp_path, pl
     scene.trading.observe(PlanStarted(other))
     await scene.trading.submit(await scene.trading.prepare(_orders(other)))
     for order in orders:
-        assert await scene.trading.ask(order) == Final((), "atom never took it")
+        assert await scene.trading.query(order) == Final((), "atom never took it")
 
 
 @pytest.mark.parametrize("does", ["decides", "executes"])
@@ -471,7 +471,7 @@ async def test_a_report_that_is_not_taken_is_told_once_however_often_it_is_asked
     scene.answer(command, **_fills(command, price="0.999"))
     await work
     for _ in range(5):
-        assert await scene.trading.ask(orders[0]) == Unknown()
+        assert await scene.trading.query(orders[0]) == Unknown()
     assert len(scene.told) == 1
 
 

@@ -76,7 +76,7 @@ def child(order, said):
                 desk,
                 ledger=Around(desk.ledger, WRITES, step, "ledger"),
                 trading={v: Around(t, SENDS, step, "venue") for v, t in desk.trading.items()},
-                settlement={v: Around(s, SENDS, step, "chain") for v, s in desk.settlement.items()},
+                operations={v: Around(s, SENDS, step, "chain") for v, s in desk.operations.items()},
                 observers=(*desk.observers, hear),
             )
 

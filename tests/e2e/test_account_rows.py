@@ -257,6 +257,6 @@ async def test_an_order_with_a_row_that_cannot_be_read_is_not_taken_for_never_pl
         )
         allowed = permit(setting=True, flag=True, wallet=wallet)
         async with live_venue(loaded.settings, allowed) as (_, live):
-            assert isinstance(await live.trading.ask(order), Final)
+            assert isinstance(await live.trading.query(order), Final)
             broken.append(True)
-            assert isinstance(await live.trading.ask(order), Unknown)
+            assert isinstance(await live.trading.query(order), Unknown)

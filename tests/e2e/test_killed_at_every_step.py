@@ -25,9 +25,9 @@ EXIT = [
     f"{when} {what}"
     for what in (
         "chain.prepare",
-        "ledger.append Requested",
+        "ledger.append OperationRequested",
         "chain.submit",
-        "ledger.append Settled",
+        "ledger.append OperationEnded",
         "ledger.close_plan",
         "ledger.mark_told",
     )

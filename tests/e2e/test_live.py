@@ -11,15 +11,15 @@ import pytest
 from eth_account import Account
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.polymarket import settlement
+from arb.adapters.polymarket import operations
+from arb.adapters.polymarket.operations import PolymarketOperations
 from arb.adapters.polymarket.rpc import Reverted, Rpc
-from arb.adapters.polymarket.settlement import PolymarketSettlement
 from arb.adapters.storage import open_ledger
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.halt import TradingState
+from arb.domain.operation import refused_by_contract
 from arb.domain.plan import PlanState
-from arb.domain.settlement import refused_by_contract
 from arb.runtime.live import reconcile, redeem
 from arb.runtime.running import run_once
 from tests.adapters.venue import WALLETS
@@ -100,7 +100,7 @@ async def test_an_interrupted_sequence_of_calls_is_taken_up_from_the_balances(
     """An EOA's calls are not atomic: the process dies after the conversion, before the pairs."""
     sent = []
 
-    async def dies(self, submission, what, really=PolymarketSettlement._step):
+    async def dies(self, submission, what, really=PolymarketOperations._step):
         if sent:
             raise asyncio.CancelledError
         sent.append(what)
@@ -109,12 +109,12 @@ async def test_an_interrupted_sequence_of_calls_is_taken_up_from_the_balances(
     async with live_world("eoa", only="cheap-no-v2") as (at, wallet):
         loaded = live_settings(at.address, tmp_path, wallet)
         with monkeypatch.context() as killed:
-            killed.setattr(PolymarketSettlement, "_step", dies)
+            killed.setattr(PolymarketOperations, "_step", dies)
             with pytest.raises(asyncio.CancelledError):
                 await run_once(loaded, live=True)
         assert sent == ["convert"]
         # Long enough after that nothing can be on its way any more.
-        monkeypatch.setattr(settlement, "timedelta", lambda **_: timedelta(0))
+        monkeypatch.setattr(operations, "timedelta", lambda **_: timedelta(0))
         _, _, still_open = await run_once(loaded, live=True)
         assert still_open == 0
         ledger = await account_of(tmp_path, wallet)

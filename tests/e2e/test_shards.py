@@ -65,7 +65,9 @@ async def _workers(start, address, number):
 def _found(report):
     """All that a report says apart from when, how long, and who read the books."""
     document = render_report(report)
-    told = {key: document[key] for key in ("markets", "events", "passed", "data_quality", "funnel")}
+    told = {
+        key: document[key] for key in ("markets", "events", "skipped", "data_quality", "funnel")
+    }
     trades = [
         (o["event"], o["kind"], o["size"], o["profit"], o["decision"], o["reason"])
         for o in document["opportunities"]

@@ -292,13 +292,13 @@ async def test_what_our_own_paper_fills_hide_has_a_reason_until_it_is_new(tmp_pa
     bought = {f.plan.event_slug for f in first.findings if isinstance(f, Approved)}
     assert len(bought) == first.funnel.filled > 0
     document = render_report(second)
-    hidden = {one["event"]: one for one in document["passed"] if one["reason"] == "taken_before"}
+    hidden = {one["event"]: one for one in document["skipped"] if one["reason"] == "taken_before"}
     assert set(hidden) == bought
     assert all(" shares at a profit of $" in one["detail"] for one in hidden.values())
     # Every edge that anybody sees there ends in exactly one reason here.
     still = {one["event"] for one in document["opportunities"]}
     assert proved == still | set(hidden)
-    ends = Counter(one["event"] for one in document["passed"] if one["event"] in hidden)
+    ends = Counter(one["event"] for one in document["skipped"] if one["event"] in hidden)
     assert set(ends.values()) == {1}
     assert dict(second.reasons)[Reason.TAKEN_BEFORE] == len(hidden)
 

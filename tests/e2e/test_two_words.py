@@ -146,7 +146,7 @@ async def test_an_outcome_for_others_makes_the_set_open_whatever_its_event_says(
     report = await _run(tmp_path, _events(change))
     assert _filled(report) == _filled(usual) - {"cheap-yes-1"}
     assert {"kind": "negrisk_yes", "event": "cheap-yes-1", "reason": "augmented"}.items() <= next(
-        one for one in report["passed"] if one["event"] == "cheap-yes-1"
+        one for one in report["skipped"] if one["event"] == "cheap-yes-1"
     ).items()
 
 
@@ -162,7 +162,7 @@ async def test_what_is_being_resolved_is_not_bought(tmp_path, usual):
 
     report = await _run(tmp_path, _events(change))
     assert _filled(report) == _filled(usual) - STATUS.keys()
-    why = {one["event"]: one["reason"] for one in report["passed"] if one["event"] in STATUS}
+    why = {one["event"]: one["reason"] for one in report["skipped"] if one["event"] in STATUS}
     assert why == dict.fromkeys(STATUS, "being_resolved")
 
 
@@ -330,7 +330,7 @@ async def test_a_market_told_in_two_ways_is_not_traded_whatever_the_set(
     for count in ("markets_listed", "markets_unreadable"):
         assert report["completeness"][count] == usual["completeness"][count]
     if slug == "cheap-yes-1":
-        (passed,) = [one for one in report["passed"] if one["event"] == slug]
+        (passed,) = [one for one in report["skipped"] if one["event"] == slug]
         assert passed["reason"] in ("listed_differently", "missing_outcome")
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from arb.domain.fact import Settled
+from arb.domain.fact import OperationEnded
 from arb.runtime.live import money_checks
 from tests.faults.world import DONE, OPEN, UNWOUND, eventually
 
@@ -62,7 +62,7 @@ async def test_g03_a_node_that_lags_behind_is_not_taken_at_its_word(at):
     await at.cycle()
     await at.ended(8)
     (plan,) = await at.plans()
-    ends = [f for f in await at.ledger.facts(plan.id) if isinstance(f, Settled)]
+    ends = [f for f in await at.ledger.facts(plan.id) if isinstance(f, OperationEnded)]
     assert [end.effect is not None for end in ends] == [True]
     await at.chain(stale_reads=0.0)
     await at.check()
@@ -92,7 +92,7 @@ async def test_g04_an_exit_that_the_relayer_refuses_is_held_and_redeemed_later(m
     assert report.state in (DONE, UNWOUND)
     assert report.alarm
     assert report.locked > 0
-    ends = [f for f in await at.ledger.facts(plan.id) if isinstance(f, Settled)]
+    ends = [f for f in await at.ledger.facts(plan.id) if isinstance(f, OperationEnded)]
     assert len(ends) == 3
     assert all(end.effect is None for end in ends)
     await at.check()
@@ -109,7 +109,7 @@ async def test_g05_a_relayer_that_never_says_what_became_of_it_is_found_out(make
     await at.chain(accept_then_timeout=True)
     report, plan = await at.trade()
     assert report.state is DONE
-    assert len([f for f in await at.ledger.facts(plan.id) if isinstance(f, Settled)]) == 1
+    assert len([f for f in await at.ledger.facts(plan.id) if isinstance(f, OperationEnded)]) == 1
     await at.check()
 
 
@@ -121,7 +121,7 @@ async def test_g05_an_exit_without_an_end_is_found_by_the_next_life(make):
     assert report.state in (DONE, OPEN)
     await at.restart()
     await at.ended()
-    assert len([f for f in await at.ledger.facts(plan.id) if isinstance(f, Settled)]) == 1
+    assert len([f for f in await at.ledger.facts(plan.id) if isinstance(f, OperationEnded)]) == 1
     await at.check()
 
 

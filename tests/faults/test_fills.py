@@ -26,7 +26,7 @@ async def test_b01_a_fill_that_settles_late_is_not_turned_into_cash_before(at):
     account = await at.account(plan)
     assert account.pending
     assert not account.requests
-    assert not any(account.settled.values())
+    assert not any(account.confirmed.values())
     report, _ = await trading
     assert report.state is DONE
     await at.check()

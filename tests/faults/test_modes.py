@@ -52,7 +52,9 @@ async def test_e01_a_restart_while_part_is_held_is_waited_out(at, restart):
     await at.cycle()
     await at.ended(8)
     (plan,) = await at.plans()
-    assert {r.operation for r in (await at.account(plan)).requests.values()} == {plan.settlement}
+    assert {r.operation for r in (await at.account(plan)).requests.values()} == {
+        plan.exit_operation
+    }
     await at.check()
 
 

@@ -67,21 +67,21 @@ def _agree(found, expected):
     assert abs(found.profit - profit) <= Decimal("0.000001")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(ladders(rising=True), min_size=2, max_size=4))
 def test_the_best_set_of_nos_is_the_best_of_all_sizes(offers):
     found = Basket(base=-1, per_leg=1, optional=True).best([ladder(*o) for o in offers])
     _agree(found, _exhaustive(offers, base=-1, per_leg=1, optional=True))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(ladders(rising=True), min_size=2, max_size=4))
 def test_the_best_size_of_a_fixed_set_is_the_best_of_all_sizes(offers):
     found = Basket(base=1, per_leg=0, optional=False).best([ladder(*o) for o in offers])
     _agree(found, _exhaustive(offers, base=1, per_leg=0, optional=False))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(ladders(rising=True), min_size=2, max_size=3), st.integers(1, 30))
 def test_a_purse_is_never_exceeded_and_used_as_well_as_can_be(offers, purse):
     basket = Basket(base=2, per_leg=0, optional=False, outlay_max=Usd(Decimal(purse)))
@@ -119,7 +119,7 @@ def events(draw):
     return make.snapshot(universe, *pairs)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(events())
 def test_the_screen_never_misses_what_the_proof_accepts(snapshot):
     nominees = nominate(snapshot)
@@ -146,7 +146,7 @@ def _before_cents(found, snapshot):
     return pays * found.available - cost
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(events())
 def test_what_a_strategy_proposes_is_proved_with_the_profit_it_was_chosen_for(snapshot):
     for found in [*NegRiskNo().find(snapshot), *NegRiskYes().find(snapshot)]:

@@ -40,13 +40,13 @@ def _plain(body):
     return [_columns(book) for book in decode.slow(body).books]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(bodies())
 def test_fast_and_plain_agree_on_valid_answers(body):
     assert [_columns(book) for book in decode._fast(body)] == _plain(body)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(bodies(), st.data())
 def test_a_spoilt_answer_is_never_read_differently_by_the_fast_path(body, data):
     spoilt = bytearray(body)

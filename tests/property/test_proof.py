@@ -25,7 +25,7 @@ from arb.domain.reason import Reason
 from arb.domain.worlds import holding, pays, possible, worst
 from arb.testing import builders as make
 
-THREE_THOUSAND = settings(max_examples=3000, deadline=None)
+THREE_THOUSAND = settings(max_examples=3000)
 
 
 @st.composite
@@ -87,7 +87,7 @@ def test_no_possible_world_pays_less_than_proved(universe, data):
         assert proved.pays == min(payoffs)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(related_universes(), st.data())
 def test_no_part_of_a_plan_is_worth_more_than_the_poorest_world_pays(universe, data):
     """Whatever the label that `structure` gives: what is held is paid at least so in any world."""
@@ -137,14 +137,14 @@ def _plan_of(universe, chosen, sizes):
             )
             for proven in legs
         ),
-        settlement=None,
+        exit_operation=None,
         outlay=NO_USD,
         payoff_worst=worst(universe, holding(universe, zip(chosen, sizes, strict=True))).pays,
         approved_at=make.NOON,
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(related_universes())
 def test_the_listed_worlds_are_those_that_the_relations_allow(universe):
     ids = list(universe.markets)
@@ -159,7 +159,7 @@ def test_the_listed_worlds_are_those_that_the_relations_allow(universe):
     assert listed == allowed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(2, 60), st.booleans(), st.data())
 def test_baskets_of_many_exclusive_markets(count, complete, data):
     markets = [make.market(f"m{i}", neg_risk=True) for i in range(count)]
@@ -181,7 +181,7 @@ def _leg(outcome, limit, size):
     return Leg(outcome, Side.BUY, Price(Decimal(limit)), Shares(Decimal(size)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.data())
 def test_a_proved_profit_is_kept_in_every_world_after_cost_and_fees(data):
     count = data.draw(st.integers(2, 5))

@@ -53,7 +53,7 @@ class Chain:
         self.do(calls.router_split(BOOK, self.event.markets[index].condition_id, amount))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), named=st.integers(1, 11), amount=st.integers(1, 10**9))
 def test_no_of_k_outcomes_become_k_minus_one_dollars_and_yes_of_the_others(data, named, amount):
     chain = Chain(named)
@@ -77,7 +77,7 @@ def test_no_of_k_outcomes_become_k_minus_one_dollars_and_yes_of_the_others(data,
     assert chain.bank.usd(ME) == 10**15
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(named=st.integers(1, 11), amount=st.integers(1, 10**9), listed=st.booleans())
 def test_a_dollar_and_yes_of_every_outcome_are_the_same(named, amount, listed):
     chain = Chain(named, listed_other=listed)

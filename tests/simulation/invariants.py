@@ -12,11 +12,18 @@ from decimal import Decimal
 from arb.adapters.simulator.orders import TradeStatus
 from arb.adapters.storage import SqlLedger
 from arb.adapters.storage.maintenance import check
-from arb.domain.fact import Answered, Confirmed, Discovered, Requested, Settled, Voided
+from arb.domain.fact import (
+    Answered,
+    Confirmed,
+    Discovered,
+    OperationEnded,
+    OperationRequested,
+    Voided,
+)
 from arb.domain.market import Side
 from arb.domain.money import MICRO, from_micro
+from arb.domain.operation import Convert, Merge, MergeSet, Redeem
 from arb.domain.plan import Plan, PlanState
-from arb.domain.settlement import Convert, Merge, MergeSet, Redeem
 from arb.engine.account import read
 from arb.engine.execute import OPEN_MINUTES_MAX
 
@@ -98,7 +105,7 @@ class Watch:
 
     def _at_most(self, outcome, size, account, bank) -> None:
         there = from_micro(bank.shares(self.world.wallet, outcome.token))
-        settled = account.settled.get(outcome, Decimal(0))
+        settled = account.confirmed.get(outcome, Decimal(0))
         if size > min(there, settled):
             self.say(f"I10: {size} of {outcome} to go, {settled} settled, {there} on chain")
 
@@ -118,7 +125,7 @@ class Watch:
                     self.say(f"I13: trade {id_} counts as settled, it is {trades[id_].status}")
                 case Voided(trade=id_) if trades[id_].status is not TradeStatus.FAILED:
                     self.say(f"I13: trade {id_} counts as void, it is {trades[id_].status}")
-                case Settled(id=id_, effect=effect) if effect != world.venue.done.get(id_):
+                case OperationEnded(id=id_, effect=effect) if effect != world.venue.done.get(id_):
                     self.say(f"I2: {id_} brought {effect}")
         account = read(facts)
         portfolio = await world.ledger.portfolio(world.clock.now())
@@ -132,7 +139,7 @@ class Watch:
         match fact:
             case Answered(order=id_, answer=end):
                 known = self._answers
-            case Settled(id=id_, effect=end):
+            case OperationEnded(id=id_, effect=end):
                 known = self._ends
             case _:
                 return
@@ -187,12 +194,12 @@ class Watch:
             self.say("I7: something has no answer")
         self._rests(account)
         # I4, I13: every operation was asked for, and nothing ended twice.
-        requested = {fact.id for fact in facts if isinstance(fact, Requested)}
-        for kind in (Answered, Settled):
+        requested = {fact.id for fact in facts if isinstance(fact, OperationRequested)}
+        for kind in (Answered, OperationEnded):
             ids = [getattr(f, "order", None) or f.id for f in facts if isinstance(f, kind)]
             if len(ids) != len(set(ids)):
                 self.say("I13: something ended twice")
-            if kind is Settled and set(ids) - requested:
+            if kind is OperationEnded and set(ids) - requested:
                 self.say("I4: an operation without a request")
         # I5, I9: what was spent stays within the plan and its ways out, and so do the orders.
         spent = sum(
@@ -229,7 +236,7 @@ class Watch:
     def _rests(self, account) -> None:
         """Shares that a plan without them in mind was left with call somebody."""
         plan, heard = self.plan, self.world.heard
-        meant = plan.settlement is None and any(r.state is PlanState.DONE for r in heard)
+        meant = plan.exit_operation is None and any(r.state is PlanState.DONE for r in heard)
         legs = account.legs(plan)
         reached = all(s >= leg.size - 1 for s, leg in zip(legs, plan.legs, strict=True))
         rests = [s - leg.remainder for s, leg in zip(legs, plan.legs, strict=True)]

@@ -166,7 +166,7 @@ class World:
             books=WatchedBooks(venue, watch, self.clock),
             strategies=(),
             trading={POLYMARKET: CrashingVenue(venue, crash, watch.before_orders)},
-            settlement={POLYMARKET: CrashingVenue(chain, crash, watch.before_operation)},
+            operations={POLYMARKET: CrashingVenue(chain, crash, watch.before_operation)},
             ledger=CrashingLedger(self.ledger, crash, watch),
             statements=venue,
             observers=(self.hear,),

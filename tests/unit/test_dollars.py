@@ -61,7 +61,7 @@ def ladders(draw):
 cents = st.integers(100, 20_000).map(lambda n: Usd(n * CENT))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ladders(), cents)
 def test_no_more_is_bought_than_is_offered_or_paid_for(levels, dollars):
     limit = levels[-1].price
@@ -78,7 +78,7 @@ def test_no_more_is_bought_than_is_offered_or_paid_for(levels, dollars):
         assert bought.shares <= most(dollars, levels[0].price) + len(bought.fills) * MICRO
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ladders(), st.integers(1, 6000))
 def test_the_whole_cents_of_some_shares_buy_those_shares(levels, hundredths):
     size = Shares(hundredths * CENT)
@@ -93,7 +93,7 @@ def test_the_whole_cents_of_some_shares_buy_those_shares(levels, hundredths):
         assert rest < CENT
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ladders(), cents, st.integers(0, 4))
 def test_a_better_book_buys_no_fewer_shares(levels, dollars, place):
     better = list(levels)
@@ -109,7 +109,7 @@ def test_a_better_book_buys_no_fewer_shares(levels, dollars, place):
         assert after.shares >= before.shares - len(levels) * MICRO
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     cents,
     st.sampled_from(["0.1", "0.01", "0.005", "0.0025", "0.001", "0.0001"]),
@@ -143,7 +143,7 @@ def test_what_is_signed_reaches_its_limit_and_no_next_price(dollars, tick, place
         assert Fraction(limit) - Fraction(tick) < price <= Fraction(limit)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     cents,
     st.sampled_from(["0", "0.04", "0.07", "0.25"]),

@@ -24,7 +24,7 @@ def result(profit, exposures, filled):
     return max(flat, whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cents, legs)
 def test_no_pattern_of_fills_ends_below_the_bound(profit, exposures):
     least = bound(Usd(profit), exposures)
@@ -36,7 +36,7 @@ def test_no_pattern_of_fills_ends_below_the_bound(profit, exposures):
     assert worst >= least
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(cents, legs)
 def test_the_bound_is_the_worst_fractional_pattern(profit, exposures):
     """The same number from a linear programme: minimise t with t above both ways out."""

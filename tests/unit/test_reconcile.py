@@ -51,7 +51,7 @@ def portfolio(made, cash, held):
     )
 
 
-def trade(made, told, number=0, state=TradeState.SETTLED):
+def trade(made, told, number=0, state=TradeState.CONFIRMED):
     order = f"p/{number}/BUY/1"
     (fill,) = fills_of(told, OrderId(order))
     return VenueTrade(id=fill.trade, ref=f"0x{order}", state=state, fills=(fill,))

@@ -10,10 +10,10 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd
+from arb.domain.operation import Convert
 from arb.domain.opportunity import prove
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
-from arb.domain.settlement import Convert
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.halt import judge, status
@@ -80,9 +80,9 @@ def test_what_passes_every_check_is_approved_with_its_plan(case):
     decision = _review(case)
     assert isinstance(decision, Approved)
     plan = decision.plan
-    assert isinstance(plan.settlement, Convert)
-    assert len(plan.settlement.gives) == 3
-    assert [market for _, market in plan.settlement.receives] == ["m3"]
+    assert isinstance(plan.exit_operation, Convert)
+    assert len(plan.exit_operation.gives) == 3
+    assert [market for _, market in plan.exit_operation.receives] == ["m3"]
     assert plan.profit == decision.opportunity.profit > 0
     assert all(verdict.passed for verdict in decision.verdicts)
 

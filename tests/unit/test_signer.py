@@ -7,7 +7,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polymarket import AsyncSecureClient
 from polymarket._internal.actions.orders.orders import create_signed_order
@@ -45,7 +45,6 @@ orders = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(orders, st.sampled_from(KEYS))
 def test_every_order_is_signed_as_the_official_client_signs_it(order, account):
     ours, id_ = signer.OrderSigner(account.key).sign(order)

@@ -67,7 +67,7 @@ def test_what_is_cashed_at_once_has_no_tail():
     assert arbitrage_kelly(thin, Exit.RESOLUTION, options) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 200), st.integers(1, 200))
 def test_the_fraction_is_bounded_and_grows_with_the_edge(a, b):
     low, high = sorted((Decimal(a) / 1000, Decimal(b) / 1000))

@@ -17,13 +17,13 @@ from arb.domain.market import (
     EventId,
     Implies,
     OutcomeId,
-    Protocol,
+    PositionSystem,
     Side,
     Universe,
     WholeGroup,
 )
 from arb.domain.money import Price, Shares, Usd
-from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Passed, Unproven, prove
+from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Skipped, Unproven, prove
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.worlds import holding, worst
@@ -140,7 +140,7 @@ def test_only_yes_of_a_whole_group_rests_on_its_being_whole(kind):
 
 def test_the_ids_of_protocol_v2_say_how_many_outcomes_there_are():
     universe, snapshot, legs = _yes_set()
-    asked = replace(snapshot, universe=_grouped(universe, protocol=Protocol.V2))
+    asked = replace(snapshot, universe=_grouped(universe, protocol=PositionSystem.V2))
     assert prove(_candidate(universe, legs, Kind.NEGRISK_YES), asked).whole == ()
 
 
@@ -396,7 +396,7 @@ async def test_a_scout_nominates_the_event_of_the_legs_own_markets(named):
         for market in (ours, other)
         for book in make.books(market, [("0.60", "50")], [("0.50", "50")])
     )
-    passed = Passed(
+    passed = Skipped(
         kind=Kind.GROUP, event=event, outcomes=(ours.yes,), reason=Reason.NO_EDGE, market=ours
     )
     unknown = replace(passed, outcomes=(OutcomeId("polymarket", "nobody's"),))
@@ -425,7 +425,7 @@ def _essence(decided):
         return "refused", decided.reason, decided.opportunity.kind
     plan = decided.plan
     parts = [Shares(leg.size / 2 if n else Decimal(0)) for n, leg in enumerate(plan.legs)]
-    return plan.kind, plan.event, plan.exit, plan.settlement, plan.legs, plan.guaranteed(parts)
+    return plan.kind, plan.event, plan.exit, plan.exit_operation, plan.legs, plan.guaranteed(parts)
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from arb.adapters.simulator.paper import PaperSettlement, PaperVenue
+from arb.adapters.simulator.paper import PaperOperations, PaperVenue
 from arb.domain.book import BookMap
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
@@ -82,7 +82,7 @@ async def test_a_slow_sweep_still_finds_but_only_fresh_books_are_traded(seconds,
         books=paper,
         strategies=[NegRiskNo()],
         trading={POLYMARKET: paper},
-        settlement={POLYMARKET: PaperSettlement()},
+        operations={POLYMARKET: PaperOperations()},
         ledger=ledger,
     )
     options = CycleOptions(limits=RiskLimits(), sizing=SizingOptions(), opening_cash=Decimal(1000))

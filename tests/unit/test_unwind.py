@@ -6,16 +6,24 @@ from decimal import Decimal
 
 import pytest
 
-from arb.domain.fact import Answered, Confirmed, Requested, Settled, Submitted
+from arb.domain.fact import Answered, Confirmed, OperationEnded, OperationRequested, Submitted
 from arb.domain.market import EventId, Side
 from arb.domain.money import Price, Shares, Usd
+from arb.domain.operation import Convert, Effect, Merge, MergeSet, OperationId, effect
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import Fill, Final, Order, PlanId, TimeInForce, order_id
 from arb.domain.plan import Plan, PlannedLeg, PlanState, Terms
-from arb.domain.settlement import Convert, Effect, Merge, MergeSet, OperationId, effect
 from arb.engine.account import read
-from arb.engine.saga import Await, Choose, Done, Settle, Submit, next_step, way_out
-from arb.engine.unwind import best_way, buy, exits, sell
+from arb.engine.saga import (
+    AwaitConfirmation,
+    ChooseUnwind,
+    Done,
+    RequestOperation,
+    Submit,
+    next_step,
+    unwind_step,
+)
+from arb.engine.unwind import best_unwind, buy, cash_operations, sell
 from arb.testing import builders as make
 
 NOW = make.NOON
@@ -43,7 +51,7 @@ def plan(number=3, size="100", rate="0", kind=Kind.NEGRISK_NO, outlay="0"):
         )
         for m in markets
     )
-    settlement = Convert(
+    exit_operation = Convert(
         event=EventId("event"),
         gives=tuple((leg.outcome, leg.market) for leg in legs),
         receives=(),
@@ -57,7 +65,7 @@ def plan(number=3, size="100", rate="0", kind=Kind.NEGRISK_NO, outlay="0"):
         event_title="event",
         exit=Exit.NOW,
         legs=legs,
-        settlement=settlement if kind is Kind.NEGRISK_NO else None,
+        exit_operation=exit_operation if kind is Kind.NEGRISK_NO else None,
         outlay=Usd(Decimal(outlay)),
         payoff_worst=Usd(Decimal(size) * (number - 1)),
         approved_at=NOW,
@@ -119,9 +127,9 @@ def books(of, bids, asks, depth="500"):
 def test_a_leg_that_failed_is_bought_later_when_that_costs_least():
     made = plan()
     account = read(facts(made, ("100", "100", "0")))
-    way = best_way(made, account, books(made, ("0.55",) * 3, ("0.60", "0.60", "0.62")))
+    way = best_unwind(made, account, books(made, ("0.55",) * 3, ("0.60", "0.60", "0.62")))
     assert way.name == "complete"
-    assert [(d.leg, d.side, d.limit, d.size) for d in way.deals] == [
+    assert [(d.leg, d.side, d.limit, d.size) for d in way.orders] == [
         (2, "BUY", Decimal("0.62"), 100)
     ]
     assert way.result == 200 - 62
@@ -130,9 +138,9 @@ def test_a_leg_that_failed_is_bought_later_when_that_costs_least():
 def test_what_was_bought_is_sold_back_when_completing_costs_more():
     made = plan()
     account = read(facts(made, ("100", "0", "0")))
-    way = best_way(made, account, books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99")))
+    way = best_unwind(made, account, books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99")))
     assert way.name == "sell back"
-    assert [(d.leg, d.side, d.limit, d.size) for d in way.deals] == [
+    assert [(d.leg, d.side, d.limit, d.size) for d in way.orders] == [
         (0, "SELL", Decimal("0.59"), 100)
     ]
 
@@ -141,11 +149,11 @@ def test_part_of_a_no_set_is_kept_when_it_pays_for_itself():
     """NO of two exclusive markets pays a dollar: no need of the third."""
     made = plan()
     account = read(facts(made, ("100", "100", "0"), price="0.45"))
-    way = best_way(made, account, books(made, ("0.30",) * 3, ("0.99", "0.99", None)))
+    way = best_unwind(made, account, books(made, ("0.30",) * 3, ("0.99", "0.99", None)))
     assert way.members == (0, 1)
-    assert way.deals == ()
+    assert way.orders == ()
     assert way.result == 100
-    (operation,) = exits(made, account, way)
+    (operation,) = cash_operations(made, account, way)
     assert isinstance(operation, Convert)
     assert len(operation.gives) == 2
     assert operation.receives == ((made.legs[2].terms.opposite, made.legs[2].market),)
@@ -154,20 +162,20 @@ def test_part_of_a_no_set_is_kept_when_it_pays_for_itself():
 def test_what_an_exit_in_fewer_legs_gave_is_sold_and_never_forgotten():
     of = plan()
     known = facts(of, ["0", "100", "100"])
-    step = way_out(of, known, books(of, ["0.30"] * 3, [None, "0.99", "0.99"]), NOW)
-    assert isinstance(step, Settle)
+    step = unwind_step(of, known, books(of, ["0.30"] * 3, [None, "0.99", "0.99"]), NOW)
+    assert isinstance(step, RequestOperation)
     (gift,) = [outcome for outcome, _ in step.operation.receives]
     assert gift == of.legs[0].terms.opposite
     known += [
-        Requested(id=step.id, operation=step.operation, ref="", at=NOW),
-        Settled(id=step.id, effect=effect(step.operation), reason="", at=NOW),
+        OperationRequested(id=step.id, operation=step.operation, ref="", at=NOW),
+        OperationEnded(id=step.id, effect=effect(step.operation), reason="", at=NOW),
     ]
-    assert isinstance(next_step(of, known, NOW), Choose)
+    assert isinstance(next_step(of, known, NOW), ChooseUnwind)
     # The plan itself would pay again by now; but it is over, and is not bought a second time.
     cheap = books(of, ["0.10"] * 3, ["0.20"] * 3)
-    step = way_out(of, known, cheap, NOW)
+    step = unwind_step(of, known, cheap, NOW)
     assert [(order.side, order.outcome) for order in step.orders] == [(Side.SELL, gift)]
-    step = way_out(of, known, books(of, ["0.10"] * 3, [None, "0.20", "0.20"]), NOW)
+    step = unwind_step(of, known, books(of, ["0.10"] * 3, [None, "0.20", "0.20"]), NOW)
     assert isinstance(step, Done)
     assert step.report.alarm
     assert step.report.realised == -20
@@ -176,18 +184,18 @@ def test_what_an_exit_in_fewer_legs_gave_is_sold_and_never_forgotten():
 def test_a_surplus_is_brought_down_to_the_thinnest_leg():
     made = plan()
     account = read(facts(made, ("100", "100", "40")))
-    way = best_way(made, account, books(made, ("0.59", "0.59", "0.59"), ("0.99",) * 3))
+    way = best_unwind(made, account, books(made, ("0.59", "0.59", "0.59"), ("0.99",) * 3))
     assert way.level == 40
-    assert {(d.leg, d.side, d.size) for d in way.deals} == {(0, "SELL", 60), (1, "SELL", 60)}
+    assert {(d.leg, d.side, d.size) for d in way.orders} == {(0, "SELL", 60), (1, "SELL", 60)}
 
 
 def test_what_has_not_settled_is_paired_instead_of_sold():
     """Its complement costs the same as selling brings, and need not wait."""
     made = plan()
     account = read(facts(made, ("100", "0", "0"), settled=False))
-    way = best_way(made, account, books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99")))
-    (deal,) = way.deals
-    assert (deal.outcome, deal.side, deal.limit) == (
+    way = best_unwind(made, account, books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99")))
+    (order,) = way.orders
+    assert (order.outcome, order.side, order.limit) == (
         made.legs[0].terms.opposite,
         "BUY",
         Decimal("0.41"),
@@ -199,8 +207,8 @@ def test_what_has_not_settled_is_paired_instead_of_sold():
 def test_without_anybody_to_trade_with_it_is_held():
     made = plan()
     account = read(facts(made, ("100", "0", "0")))
-    way = best_way(made, account, books(made, (None,) * 3, (None,) * 3))
-    assert (way.deals, way.left) == ((), True)
+    way = best_unwind(made, account, books(made, (None,) * 3, (None,) * 3))
+    assert (way.orders, way.left) == ((), True)
 
 
 def test_legs_without_terms_can_only_be_held():
@@ -219,8 +227,8 @@ def test_legs_without_terms_can_only_be_held():
             ),
         }
     )
-    way = best_way(bare, read(facts(bare, ("100", "0", "0"))), {})
-    assert (way.deals, way.left) == ((), True)
+    way = best_unwind(bare, read(facts(bare, ("100", "0", "0"))), {})
+    assert (way.orders, way.left) == ((), True)
 
 
 @pytest.mark.parametrize(
@@ -264,14 +272,16 @@ def test_nothing_is_sold_before_its_trades_have_settled_when_there_is_no_complem
     told = facts(made, ("100", "0", "0"), settled=False)
     at = books(made, ("0.59",) * 3, ("0.60", "0.99", "0.99"))
     del at[made.legs[0].terms.opposite]
-    assert isinstance(way_out(made, told, at, NOW), Await)
+    assert isinstance(unwind_step(made, told, at, NOW), AwaitConfirmation)
 
 
 def test_a_full_set_waits_for_its_trades_and_then_is_converted():
     made = plan()
-    assert isinstance(next_step(made, facts(made, ("100",) * 3, settled=False), NOW), Await)
+    assert isinstance(
+        next_step(made, facts(made, ("100",) * 3, settled=False), NOW), AwaitConfirmation
+    )
     step = next_step(made, facts(made, ("100",) * 3), NOW)
-    assert step == Settle(OperationId("p/exit/1"), made.settlement)
+    assert step == RequestOperation(OperationId("p/exit/1"), made.exit_operation)
 
 
 def test_a_plan_that_was_never_sent_is_given_up_when_its_books_are_old():
@@ -292,7 +302,7 @@ def test_legs_go_thinnest_first_and_in_batches():
     ]
     told = [f for f in told if not (isinstance(f, Answered) and int(f.order.split("/")[1]) > 14)]
     at = books(made, ("0.59",) * 18, ("0.60",) * 18)
-    more = way_out(made, told, at, NOW)
+    more = unwind_step(made, told, at, NOW)
     assert isinstance(more, Submit)
     assert {int(o.id.split("/")[1]) for o in more.orders} == {15, 16, 17}
 
@@ -307,7 +317,7 @@ def test_a_stage_is_not_sent_when_going_back_is_cheaper():
         asks = [("0.06", "500")] if number < 15 else [("0.60", "500")]
         for book in make.books(market, [("0.04", "500")], asks):
             at[book.outcome] = book
-    step = way_out(made, told, at, NOW)
+    step = unwind_step(made, told, at, NOW)
     assert isinstance(step, Submit)
     assert {o.side for o in step.orders} == {"SELL"}
 
@@ -344,19 +354,19 @@ def test_a_pair_made_by_a_hedge_is_merged():
         Confirmed(order=order.id, trade="h", at=NOW),
     ]
     at = books(made, ("0.59",) * 3, ("0.99",) * 3)
-    step = way_out(made, told, at, NOW)
-    assert isinstance(step, Settle)
+    step = unwind_step(made, told, at, NOW)
+    assert isinstance(step, RequestOperation)
     assert isinstance(step.operation, Merge)
-    done = Settled(id=step.id, effect=effect(step.operation), at=NOW)
+    done = OperationEnded(id=step.id, effect=effect(step.operation), at=NOW)
     end = next_step(made, [*told, _requested(step), done], NOW)
     assert isinstance(end, Done)
     assert end.report.realised == -60 - 41 + 100
 
 
 def _requested(step):
-    from arb.domain.fact import Requested
+    from arb.domain.fact import OperationRequested
 
-    return Requested(id=step.id, operation=step.operation, at=NOW)
+    return OperationRequested(id=step.id, operation=step.operation, at=NOW)
 
 
 def test_a_full_yes_set_merges_and_a_part_of_one_does_not():
@@ -366,21 +376,21 @@ def test_a_full_yes_set_merges_and_a_part_of_one_does_not():
         gives=tuple((leg.outcome, leg.market) for leg in legs),
         size=Shares(Decimal(100)),
     )
-    of = replace(plan(kind=Kind.NEGRISK_YES), settlement=whole)
+    of = replace(plan(kind=Kind.NEGRISK_YES), exit_operation=whole)
     part = facts(of, ("100", "60", "100"))
-    way = best_way(of, read(part), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
-    (operation,) = exits(of, read(part), way)
+    way = best_unwind(of, read(part), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
+    (operation,) = cash_operations(of, read(part), way)
     assert operation == replace(whole, size=Shares(Decimal(60)))
     none = facts(of, ("100", "0", "100"))
-    way = best_way(of, read(none), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
-    assert exits(of, read(none), way) == []
+    way = best_unwind(of, read(none), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
+    assert cash_operations(of, read(none), way) == []
 
 
 def test_what_an_interrupted_conversion_left_is_merged_pair_by_pair():
     of = plan()
     known = facts(of, ("100", "100", "100"))
     step = next_step(of, known, NOW)
-    assert isinstance(step, Settle)
+    assert isinstance(step, RequestOperation)
     first, second, third = of.legs
     done = Effect(
         Usd(Decimal(100)),
@@ -391,17 +401,17 @@ def test_what_an_interrupted_conversion_left_is_merged_pair_by_pair():
         ),
     )
     known += [
-        Requested(id=step.id, operation=step.operation, ref="", at=NOW),
-        Settled(id=step.id, effect=done, reason="", at=NOW),
+        OperationRequested(id=step.id, operation=step.operation, ref="", at=NOW),
+        OperationEnded(id=step.id, effect=done, reason="", at=NOW),
     ]
-    assert isinstance(next_step(of, known, NOW), Choose)
-    rest = way_out(of, known, books(of, ("0.30",) * 3, ("0.99",) * 3), NOW)
-    assert isinstance(rest, Settle)
+    assert isinstance(next_step(of, known, NOW), ChooseUnwind)
+    rest = unwind_step(of, known, books(of, ("0.30",) * 3, ("0.99",) * 3), NOW)
+    assert isinstance(rest, RequestOperation)
     pair = (third.outcome, third.terms.opposite)
     assert rest.operation == Merge(market=third.market, pair=pair, size=Decimal(100))
     known += [
-        Requested(id=rest.id, operation=rest.operation, ref="", at=NOW),
-        Settled(id=rest.id, effect=effect(rest.operation), reason="", at=NOW),
+        OperationRequested(id=rest.id, operation=rest.operation, ref="", at=NOW),
+        OperationEnded(id=rest.id, effect=effect(rest.operation), reason="", at=NOW),
     ]
     end = next_step(of, known, NOW)
     assert isinstance(end, Done)

@@ -26,7 +26,7 @@ from arb.api.state import Served, Tickets
 from arb.api.stream import QUEUE_MAX, Stream
 from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.engine.bus import Bus
-from arb.engine.control import Control, Refusal, Unheard
+from arb.engine.control import Control, Refusal, UnknownTarget
 
 PAGE: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -35,7 +35,7 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 STATUS: tuple[tuple[type[Exception], int, str], ...] = (
-    (Unheard, 404, "unknown"),
+    (UnknownTarget, 404, "unknown"),
     (Refusal, 409, "refused"),
     (LedgerError, 503, "ledger"),
     (VenueError, 503, "venue"),

@@ -69,7 +69,7 @@ class Alerts(Protocol):
 
 
 class Bots(Protocol):
-    """External bots under supervision. Unknown ids raise `Unheard`."""
+    """External bots under supervision. Unknown ids raise `UnknownTarget`."""
 
     async def list(self) -> Sequence[Document]:
         """Every bot and how it does."""

@@ -14,7 +14,7 @@ from arb.domain.halt import TradingState
 from arb.domain.market import VenueId
 from arb.domain.money import text
 from arb.domain.report import CycleReport
-from arb.engine.control import ControlStatus, Refusal, Unheard
+from arb.engine.control import ControlStatus, Refusal, UnknownTarget
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
@@ -224,7 +224,7 @@ async def execute(
         return before.answer
     found = await here.reads.opportunity(wanted.opportunity_id)
     if found is None:
-        raise Unheard(f"there is no opportunity {wanted.opportunity_id}")
+        raise UnknownTarget(f"there is no opportunity {wanted.opportunity_id}")
     event = found["event"]
 
     async def run() -> CycleReport:
@@ -300,7 +300,7 @@ async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
 async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> Any:
     bots = here.bots
     if bots is None:
-        raise Unheard("no bots are configured")
+        raise UnknownTarget("no bots are configured")
     work = (lambda: bots.start(bot_id)) if verb == "start" else (lambda: bots.stop(bot_id))
     return await here.carry_out(who, f"bot/{verb}", work, reason=reason, bot=bot_id)
 

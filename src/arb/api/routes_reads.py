@@ -8,7 +8,7 @@ from arb.api import schemas
 from arb.api.auth import Role
 from arb.api.guarded import GuardedRoute, needs
 from arb.api.routes import Here, Id, Who, get_health, get_status
-from arb.engine.control import Unheard
+from arb.engine.control import UnknownTarget
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
@@ -43,7 +43,7 @@ async def opportunity(
     """One opportunity with its certificate: legs, books at the time, the worst world, verdicts."""
     found = await here.reads.opportunity(id_)
     if found is None:
-        raise Unheard(f"there is no opportunity {id_}")
+        raise UnknownTarget(f"there is no opportunity {id_}")
     return found
 
 
@@ -98,7 +98,7 @@ async def plan(here: Here, id_: Id) -> Any:
     """One plan with its legs and everything that is known of it."""
     found = await here.reads.plan(id_)
     if found is None:
-        raise Unheard(f"there is no plan {id_}")
+        raise UnknownTarget(f"there is no plan {id_}")
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.money import text
-from arb.domain.opportunity import Passed, ProvenLeg, Unproven
+from arb.domain.opportunity import ProvenLeg, Skipped, Unproven
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Statistics
 
@@ -47,7 +47,7 @@ def render_report(report: CycleReport) -> dict[str, Any]:
     """A cycle report as the JSON contract has it (PRODUCT §4); amounts are decimal strings."""
     ended = dict(report.outcomes)
     proven = [f for f in report.findings if isinstance(f, Approved | Refused)]
-    others = [f for f in report.findings if isinstance(f, Passed | Unproven)]
+    skipped = [_skipped(f) for f in report.findings if isinstance(f, Skipped | Unproven)]
     return {
         "schema": SCHEMA,
         "cycle": report.cycle,
@@ -59,7 +59,8 @@ def render_report(report: CycleReport) -> dict[str, Any]:
         "events": report.events,
         "books": report.books,
         "opportunities": [_opportunity(finding, ended) for finding in proven],
-        "passed": [_passed(finding) for finding in others],
+        "skipped": skipped,
+        "passed": skipped,  # the name of before, for one version
         "data_quality": [
             {"market": each.market, "problem": each.problem, "detail": each.detail}
             for each in report.data_quality
@@ -195,8 +196,8 @@ def _leg(proven: ProvenLeg) -> dict[str, str]:
     }
 
 
-def _passed(finding: Finding) -> dict[str, Any]:
-    if isinstance(finding, Passed):
+def _skipped(finding: Finding) -> dict[str, Any]:
+    if isinstance(finding, Skipped):
         kind, event, reason = finding.kind, finding.event, finding.reason
     else:
         assert isinstance(finding, Unproven)

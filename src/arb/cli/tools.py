@@ -29,7 +29,7 @@ def preview(
     from arb.cli.output import free_when, print_json, print_line, render_report
     from arb.domain.decision import Refused
     from arb.domain.money import text
-    from arb.domain.opportunity import Passed, Unproven
+    from arb.domain.opportunity import Skipped, Unproven
     from arb.runtime.logs import set_up_logs
     from arb.runtime.running import preview as look_at
 
@@ -59,7 +59,7 @@ def preview(
         print_line("No edge: the best quotes of no set add up to a profit, even before fees.")
     for finding in report.findings:
         print_line()
-        if isinstance(finding, Passed | Unproven):
+        if isinstance(finding, Skipped | Unproven):
             print_line(f"{finding.reason.value}: {finding.reason.sentence} ({finding.detail})")
         elif isinstance(finding, Refused):
             found = finding.opportunity

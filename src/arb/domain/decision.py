@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from arb.domain.opportunity import Opportunity, Passed, Unproven
+from arb.domain.opportunity import Opportunity, Skipped, Unproven
 from arb.domain.plan import Plan
 from arb.domain.reason import Reason
 
@@ -37,5 +37,5 @@ class Refused:
 
 
 Decision = Approved | Refused
-Finding = Approved | Refused | Unproven | Passed
+Finding = Approved | Refused | Unproven | Skipped
 """Everything that a cycle looked at closely enough to give it a reason of its own."""

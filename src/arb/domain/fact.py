@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from arb.domain.operation import Effect, Operation, OperationId
 from arb.domain.order import Fill, Final, Order, OrderId
-from arb.domain.settlement import Effect, Operation, OperationId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,8 @@ class Discovered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requested:
-    """A settlement operation is about to be asked for."""
+class OperationRequested:
+    """An operation on tokens is about to be requested."""
 
     id: OperationId
     operation: Operation
@@ -75,7 +75,7 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class OperationEnded:
     """The operation's end is known: what it did, or nothing and why."""
 
     id: OperationId
@@ -84,4 +84,4 @@ class Settled:
     at: datetime
 
 
-Fact = Submitted | Answered | Confirmed | Voided | Discovered | Requested | Settled
+Fact = Submitted | Answered | Confirmed | Voided | Discovered | OperationRequested | OperationEnded

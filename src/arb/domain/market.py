@@ -35,7 +35,7 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
-class Protocol(StrEnum):
+class PositionSystem(StrEnum):
     """Which position system a market settles on (PLATFORM.md §0): decides how a set is cashed."""
 
     V1 = "v1"
@@ -101,7 +101,7 @@ class Market:
     """The venue's id of the group of markets of which at most one resolves YES; empty: none."""
     resolving: str = ""
     """What the venue says of a resolution that has begun: `proposed`, `disputed`, `resolved`, …"""
-    protocol: Protocol = Protocol.V1
+    protocol: PositionSystem = PositionSystem.V1
     closes_at: datetime | None = None
     contradiction: str = ""
     """How the venue's listing contradicts itself about the market: then nothing of it is traded."""

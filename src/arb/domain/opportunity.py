@@ -15,7 +15,7 @@ from arb.domain.market import (
     Market,
     MarketId,
     OutcomeId,
-    Protocol,
+    PositionSystem,
     Resolution,
     Side,
     Universe,
@@ -89,7 +89,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class Skipped:
     """An apparent edge that a strategy looked at and did not propose, with the one reason why."""
 
     kind: Kind
@@ -377,7 +377,7 @@ def _whole_groups(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[WholeG
     bought = {proven.leg.outcome for proven in legs}
     found: dict[WholeGroup, None] = {}
     for market in (p.market for p in legs if p.leg.outcome == p.market.yes):
-        if market.no in bought or market.protocol is Protocol.V2 or not market.group:
+        if market.no in bought or market.protocol is PositionSystem.V2 or not market.group:
             continue
         for relation in universe.relations_among([market.id]):
             if isinstance(relation, Exclusive) and relation.complete:

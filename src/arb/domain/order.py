@@ -122,7 +122,7 @@ class TradeState(StrEnum):
 
     PROVISIONAL = "provisional"
     """Matched, perhaps mined: it may still fail."""
-    SETTLED = "settled"
+    CONFIRMED = "settled"
     """Confirmed on chain."""
     VOIDED = "voided"
     """Failed for good: what it filled was never had."""

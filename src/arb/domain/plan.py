@@ -9,9 +9,9 @@ from arb.domain.dollars import fewest
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side, VenueId
 from arb.domain.money import NO_SHARES, Price, Shares, Usd, micro_down, notional, total
+from arb.domain.operation import Operation
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
-from arb.domain.settlement import Operation
 
 
 class PlanState(StrEnum):
@@ -98,7 +98,7 @@ class Plan:
     event_title: str
     exit: Exit
     legs: tuple[PlannedLeg, ...]
-    settlement: Operation | None
+    exit_operation: Operation | None
     """What frees the cash now; `None` when the legs are held to resolution."""
     outlay: Usd
     """Expected cost and fees of all legs."""
@@ -125,7 +125,7 @@ class Plan:
         """Every outcome that its orders and exits can move."""
         legs = {leg.outcome for leg in self.legs}
         opposites = {leg.terms.opposite for leg in self.legs if leg.terms}
-        given = {outcome for outcome, _ in getattr(self.settlement, "receives", ())}
+        given = {outcome for outcome, _ in getattr(self.exit_operation, "receives", ())}
         return frozenset(legs | opposites | given)
 
     @property

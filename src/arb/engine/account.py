@@ -9,8 +9,8 @@ from arb.domain.fact import (
     Confirmed,
     Discovered,
     Fact,
-    Requested,
-    Settled,
+    OperationEnded,
+    OperationRequested,
     Submitted,
     Voided,
 )
@@ -26,13 +26,13 @@ class PlanAccount:
 
     orders: Mapping[OrderId, Order]
     answers: Mapping[OrderId, Final]
-    requests: Mapping[str, Requested]
-    ends: Mapping[str, Settled]
+    requests: Mapping[str, OperationRequested]
+    ends: Mapping[str, OperationEnded]
     pending: tuple[tuple[Order, tuple[str, ...]], ...]
     """Orders with those of their trades that have not settled yet."""
     held: Mapping[OutcomeId, Shares]
     """Shares by outcome, provisional ones included."""
-    settled: Mapping[OutcomeId, Shares]
+    confirmed: Mapping[OutcomeId, Shares]
     """Shares by outcome that are on chain: what may be sold."""
     cash: Usd
     """What everything has done to the account's cash, provisional fills included."""
@@ -43,7 +43,7 @@ class PlanAccount:
         return next((o for id_, o in self.orders.items() if id_ not in self.answers), None)
 
     @property
-    def unended(self) -> Requested | None:
+    def unended(self) -> OperationRequested | None:
         """The operation whose end is not known."""
         return next((r for id_, r in self.requests.items() if id_ not in self.ends), None)
 
@@ -77,10 +77,10 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
     orders: dict[OrderId, Order] = {}
     answers: dict[OrderId, Final] = {}
     states: dict[tuple[OrderId, str], TradeState] = {}
-    requests: dict[str, Requested] = {}
-    ends: dict[str, Settled] = {}
+    requests: dict[str, OperationRequested] = {}
+    ends: dict[str, OperationEnded] = {}
     held: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
-    settled: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
+    confirmed: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
     cash = ZERO
     fills: list[Fill] = []
     for fact in facts:
@@ -93,18 +93,18 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
             case Discovered(fills=more):
                 fills += more
             case Confirmed(order=id_, trade=trade):
-                states[id_, trade] = TradeState.SETTLED
+                states[id_, trade] = TradeState.CONFIRMED
             case Voided(order=id_, trade=trade):
                 states[id_, trade] = TradeState.VOIDED
-            case Requested(id=operation):
+            case OperationRequested(id=operation):
                 requests[operation] = fact
-            case Settled(id=operation, effect=effect):
+            case OperationEnded(id=operation, effect=effect):
                 ends[operation] = fact
                 if effect is not None:
                     cash += effect.cash
                     for outcome, _, delta in effect.shares:
                         held[outcome] = Shares(held[outcome] + delta)
-                        settled[outcome] = Shares(settled[outcome] + delta)
+                        confirmed[outcome] = Shares(confirmed[outcome] + delta)
     pending: dict[OrderId, dict[str, None]] = {}
     for fill in fills:
         state = states.get((fill.order, fill.trade), _unsettled(fill.trade))
@@ -113,8 +113,8 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
         cash += fill.cash
         held[fill.outcome] = Shares(held[fill.outcome] + fill.shares)
         # What is sold is gone at once, what is bought is there when it has settled.
-        if state is TradeState.SETTLED or fill.shares < 0:
-            settled[fill.outcome] = Shares(settled[fill.outcome] + fill.shares)
+        if state is TradeState.CONFIRMED or fill.shares < 0:
+            confirmed[fill.outcome] = Shares(confirmed[fill.outcome] + fill.shares)
         if state is TradeState.PROVISIONAL:
             pending.setdefault(fill.order, {})[fill.trade] = None
     return PlanAccount(
@@ -124,7 +124,7 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
         ends=ends,
         pending=tuple((orders[id_], tuple(trades)) for id_, trades in pending.items()),
         held=dict(held),
-        settled=dict(settled),
+        confirmed=dict(confirmed),
         cash=Usd(cash),
     )
 
@@ -136,7 +136,7 @@ def attempt_of(order: OrderId) -> int:
 
 def _unsettled(trade: str) -> TradeState:
     """A fill without a trade settled as it happened."""
-    return TradeState.PROVISIONAL if trade else TradeState.SETTLED
+    return TradeState.PROVISIONAL if trade else TradeState.CONFIRMED
 
 
 def fills_of(facts: Sequence[Fact], order: OrderId) -> list[Fill]:

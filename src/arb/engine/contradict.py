@@ -1,4 +1,4 @@
-"""What contradicts a proof: exits that are refused, payments that fall short, numbers that differ.
+"""What contradicts a proof: refused exits, payments that fall short, numbers that differ.
 
 A contract that is away, a node that lags, a trade that is still on its way contradict nothing.
 """
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from arb.domain.contradiction import Contradiction
-from arb.domain.fact import Answered, Discovered, Fact, Requested, Settled, Voided
+from arb.domain.fact import Answered, Discovered, Fact, OperationEnded, OperationRequested, Voided
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import CENT, NO_SHARES, NO_USD, ZERO, Shares, Usd, text
 from arb.domain.news import Contradicted
+from arb.domain.operation import Redeem, contradicts, effect
 from arb.domain.opportunity import Kind
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan
-from arb.domain.settlement import Redeem, contradicts, effect
 from arb.domain.statement import Difference
 from arb.engine.account import read
 from arb.engine.reconcile import Recent
@@ -98,7 +98,7 @@ def of_plan(plan: Plan, facts: Sequence[Fact]) -> Iterator[Contradiction]:
             "paid",
             believed=f"pay at least ${text(proved)}",
             seen=f"it paid ${text(paid)}",
-            at=max(fact.at for fact in facts if isinstance(fact, Settled)),
+            at=max(fact.at for fact in facts if isinstance(fact, OperationEnded)),
         )
 
 
@@ -114,7 +114,7 @@ def _of_plan(plan: Plan, sort: str, *, believed: str, seen: str, at: datetime) -
     )
 
 
-def _refused(facts: Sequence[Fact]) -> tuple[Requested, Settled] | None:
+def _refused(facts: Sequence[Fact]) -> tuple[OperationRequested, OperationEnded] | None:
     """The first exit that the contract itself would not make.
 
     What a resolved market pays is the venue's word and no part of the proof: a redemption that
@@ -123,8 +123,8 @@ def _refused(facts: Sequence[Fact]) -> tuple[Requested, Settled] | None:
     account = read(facts)
     for end in account.ends.values():
         request = account.requests[end.id]
-        exits = not isinstance(request.operation, Redeem)
-        if exits and end.effect is None and contradicts(end.reason):
+        cash_operations = not isinstance(request.operation, Redeem)
+        if cash_operations and end.effect is None and contradicts(end.reason):
             return request, end
     return None
 
@@ -202,7 +202,7 @@ def _moves(fact: Fact) -> bool:
     match fact:
         case Answered(answer=answer):
             return bool(answer.fills)
-        case Settled():
+        case OperationEnded():
             return fact.effect is not None
         case _:
             return isinstance(fact, Discovered | Voided)

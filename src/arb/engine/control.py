@@ -24,7 +24,7 @@ class Refusal(ArbError):
     """The command cannot be carried out as things are; the message says why."""
 
 
-class Unheard(Refusal):
+class UnknownTarget(Refusal):
     """There is no such thing to command."""
 
 
@@ -188,7 +188,7 @@ class Control:
         make = self.installed.get(name)
         if make is None:
             known = ", ".join(sorted(self.installed)) or "none"
-            raise Unheard(f"no strategy {name} is installed ({known})")
+            raise UnknownTarget(f"no strategy {name} is installed ({known})")
         if any(strategy.name == name for strategy in self.roster):
             return False
         self.roster.append(make())
@@ -198,7 +198,7 @@ class Control:
         """Let a strategy look no more; open plans of it come to their end."""
         found = next((strategy for strategy in self.roster if strategy.name == name), None)
         if found is None:
-            raise Unheard(f"no strategy {name} looks")
+            raise UnknownTarget(f"no strategy {name} looks")
         self.roster.remove(found)
 
     async def execute(self, event: str) -> CycleReport:

@@ -9,7 +9,7 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Finding
 from arb.domain.errors import StrategyFailed
 from arb.domain.market import Event, Market, MarketId, Universe, markets_of
-from arb.domain.opportunity import Candidate, Opportunity, Passed, Unproven, prove
+from arb.domain.opportunity import Candidate, Opportunity, Skipped, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.report import DataQuality, Funnel
 from arb.domain.snapshot import Snapshot
@@ -24,17 +24,17 @@ class Found:
 
     opportunities: tuple[Opportunity, ...]
     """Proven, the most profitable first."""
-    others: tuple[Passed | Unproven, ...]
+    others: tuple[Skipped | Unproven, ...]
     data_quality: tuple[DataQuality, ...]
 
 
 def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
     """Let every strategy propose, and prove what it proposes."""
     opportunities: list[Opportunity] = []
-    others: list[Passed | Unproven] = []
+    others: list[Skipped | Unproven] = []
     for strategy in strategies:
         for proposal in _proposals(strategy, snapshot):
-            result = proposal if isinstance(proposal, Passed) else prove(proposal, snapshot)
+            result = proposal if isinstance(proposal, Skipped) else prove(proposal, snapshot)
             if isinstance(result, Opportunity):
                 opportunities.append(result)
             else:
@@ -47,7 +47,7 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
     )
 
 
-def _proposals(strategy: Strategy, snapshot: Snapshot) -> Iterator[Candidate | Passed]:
+def _proposals(strategy: Strategy, snapshot: Snapshot) -> Iterator[Candidate | Skipped]:
     """What a strategy proposes.
 
     Raises:
@@ -97,7 +97,7 @@ def reason_of(finding: Finding, ended: dict[str, Reason]) -> Reason:
 
 
 def _alarms(
-    opportunities: Sequence[Opportunity], others: Sequence[Passed | Unproven]
+    opportunities: Sequence[Opportunity], others: Sequence[Skipped | Unproven]
 ) -> Iterable[DataQuality]:
     for opportunity in opportunities:
         if opportunity.crossed:

@@ -4,31 +4,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from arb.domain.book import OrderBook
+from arb.domain.book import BookMap, Books
 from arb.domain.contradiction import stopped
 from arb.domain.errors import InvariantBroken, VenueError
-from arb.domain.fact import Answered, Confirmed, Fact, Requested, Settled, Submitted, Voided
-from arb.domain.market import OutcomeId
+from arb.domain.fact import (
+    Answered,
+    Confirmed,
+    Fact,
+    OperationEnded,
+    OperationRequested,
+    Submitted,
+    Voided,
+)
 from arb.domain.money import NO_USD
+from arb.domain.operation import Effect, OperationId
 from arb.domain.order import Answer, Final, NotFound, Order, OrderId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
-from arb.domain.settlement import Effect, OperationId
 from arb.engine.account import fills_of, read
 from arb.engine.contradict import examine
 from arb.engine.guard import Guard
 from arb.engine.options import CycleOptions
 from arb.engine.saga import (
     GRACE,
-    Ask,
-    AskSettled,
-    Await,
-    Choose,
+    AwaitConfirmation,
+    ChooseUnwind,
     Done,
-    Settle,
+    QueryOperation,
+    QueryOrder,
+    RequestOperation,
     Step,
     Submit,
     next_step,
-    way_out,
+    unwind_step,
 )
 from arb.ports import Desk
 
@@ -37,8 +44,6 @@ STEPS_MAX = 1000
 
 OPEN_MINUTES_MAX = 10
 """A plan that is open for longer is somebody's business."""
-
-Books = Mapping[OutcomeId, OrderBook]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,10 +77,10 @@ class Executor:
         started, self.held_back = clock.monotonic(), ""
         for _ in range(STEPS_MAX):
             step = next_step(plan, await ledger.facts(plan.id), clock.now())
-            if isinstance(step, Choose):
+            if isinstance(step, ChooseUnwind):
                 books = await self._look(plan)
                 if books:
-                    step = way_out(plan, await ledger.facts(plan.id), books, clock.now())
+                    step = unwind_step(plan, await ledger.facts(plan.id), books, clock.now())
             if isinstance(step, Done):
                 await examine(self.desk, plan)  # a crash may have kept it from being looked at
                 await ledger.close_plan(step.report, clock.now())
@@ -101,23 +106,23 @@ class Executor:
         match step:
             case Submit(orders):
                 return await self._send(plan, orders, books)
-            case Ask(order):
-                answer = await self.desk.trading[venue].ask(order)
+            case QueryOrder(order):
+                answer = await self.desk.trading[venue].query(order)
                 return await self._write_answers(plan, (order,), (answer,))
-            case Await(order, trades):
-                states = await self.desk.trading[venue].settled(order, trades)
+            case AwaitConfirmation(order, trades):
+                states = await self.desk.trading[venue].trade_states(order, trades)
                 return await self._write_states(plan, order, states)
-            case Settle(id_, operation):
+            case RequestOperation(id_, operation):
                 try:
-                    ref = await self.desk.settlement[venue].prepare(id_, operation)
+                    ref = await self.desk.operations[venue].prepare(id_, operation)
                 except VenueError:
                     return False
-                requested = Requested(id=id_, operation=operation, ref=ref, at=clock.now())
+                requested = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
                 await ledger.append(plan.id, [requested])
-                result = await self.desk.settlement[venue].submit(id_, operation, ref)
+                result = await self.desk.operations[venue].submit(id_, operation, ref)
                 return await self._write_effect(plan, id_, result)
-            case AskSettled(id_, operation, ref):
-                result = await self.desk.settlement[venue].ask(id_, operation, ref)
+            case QueryOperation(id_, operation, ref):
+                result = await self.desk.operations[venue].query(id_, operation, ref)
                 return await self._write_effect(plan, id_, result)
             case _:
                 return False
@@ -167,7 +172,7 @@ class Executor:
         try:
             return await self.desk.books.fetch(list(dict.fromkeys(outcomes)))
         except VenueError:
-            return {}
+            return BookMap()
 
     async def _stopped(self, plan: Plan) -> str:
         """Why a plan that has sent nothing yet may not begin; one that has comes to its end."""
@@ -208,7 +213,7 @@ class Executor:
         now, facts = self.desk.clock.now(), list[Fact]()
         known = await self.desk.ledger.facts(plan.id)
         for trade, state in states.items():
-            if state is TradeState.SETTLED:
+            if state is TradeState.CONFIRMED:
                 facts.append(Confirmed(order=order.id, trade=trade, at=now))
             elif state is TradeState.VOIDED:
                 lost = tuple(fill for fill in fills_of(known, order.id) if fill.trade == trade)
@@ -223,7 +228,7 @@ class Executor:
         if result is None:
             return False
         effect, reason = (None, result) if isinstance(result, str) else (result, "")
-        settled = Settled(id=id_, effect=effect, reason=reason, at=self.desk.clock.now())
+        settled = OperationEnded(id=id_, effect=effect, reason=reason, at=self.desk.clock.now())
         await self.desk.ledger.append(plan.id, [settled])
         await examine(self.desk, plan)
         return True
@@ -237,10 +242,10 @@ def _not_begun(plan: Plan, why: str) -> ExecutionReport:
 
 def _still_open(plan: Plan, step: Step, held_back: str, now: datetime) -> ExecutionReport:
     waits = {
-        Ask: "an order is still without an answer",
-        Await: "a trade has not settled yet",
-        AskSettled: "an operation is still without an end",
-        Choose: "there are no fresh books",
+        QueryOrder: "an order is still without an answer",
+        AwaitConfirmation: "a trade has not settled yet",
+        QueryOperation: "an operation is still without an end",
+        ChooseUnwind: "there are no fresh books",
     }
     reason = held_back or waits.get(type(step), "the venue cannot be asked")
     waited = int((now - plan.approved_at).total_seconds() // 60)

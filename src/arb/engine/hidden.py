@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from arb.domain.market import markets_of
 from arb.domain.money import text
-from arb.domain.opportunity import Opportunity, Passed, Unproven
+from arb.domain.opportunity import Opportunity, Skipped, Unproven
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import part_of
@@ -51,14 +51,14 @@ def _place(one: Opportunity) -> tuple[str, str]:
     return (one.event.id, one.kind.value)
 
 
-def _about(other: Passed | Unproven) -> tuple[str, str]:
+def _about(other: Skipped | Unproven) -> tuple[str, str]:
     """The event and kind of what came to nothing: a candidate's, or its own."""
     about = other.candidate if isinstance(other, Unproven) else other
     return (about.event.id, about.kind.value)
 
 
-def _taken(one: Opportunity) -> Passed:
-    return Passed(
+def _taken(one: Opportunity) -> Skipped:
+    return Skipped(
         kind=one.kind,
         event=one.event,
         outcomes=tuple(proven.leg.outcome for proven in one.legs),

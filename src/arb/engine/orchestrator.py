@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from arb.domain.errors import LedgerError, Unavailable, VenueError
-from arb.domain.fact import Requested, Settled
+from arb.domain.fact import OperationEnded, OperationRequested
 from arb.domain.halt import RiskStatus, Standing
 from arb.domain.money import NO_USD, Usd, micro_down
 from arb.domain.news import (
@@ -17,11 +17,11 @@ from arb.domain.news import (
     Stopped,
     Trouble,
 )
+from arb.domain.operation import Effect, OperationId, Redeem
 from arb.domain.opportunity import Opportunity
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
-from arb.domain.settlement import Effect, OperationId, Redeem
 from arb.engine.account import read
 from arb.engine.contradict import examine, tell_contradictions
 from arb.engine.cycle import Cycle, Look
@@ -230,14 +230,14 @@ class ArbitrageOrchestrator:
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
         """Turn resolved shares into cash; what was asked for before is asked about."""
         ledger, clock = self._desk.ledger, self._desk.clock
-        settlement = self._desk.settlement[held.outcome.venue]
+        operations = self._desk.operations[held.outcome.venue]
         account = read(await ledger.facts(plan.id))
         under_way = account.unended
         if under_way is not None and not isinstance(under_way.operation, Redeem):
             return
         if under_way is not None:
             id_ = under_way.id
-            result = await settlement.ask(id_, under_way.operation, under_way.ref)
+            result = await operations.query(id_, under_way.operation, under_way.ref)
         else:
             id_ = OperationId(f"{plan.id}/redeem/{len(account.requests) + 1}")
             operation = Redeem(
@@ -246,14 +246,14 @@ class ArbitrageOrchestrator:
                 size=held.shares,
                 pays=Usd(micro_down(each * held.shares)),
             )
-            ref = await settlement.prepare(id_, operation)
-            request = Requested(id=id_, operation=operation, ref=ref, at=clock.now())
+            ref = await operations.prepare(id_, operation)
+            request = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
             await ledger.append(plan.id, [request])
-            result = await settlement.submit(id_, operation, ref)
+            result = await operations.submit(id_, operation, ref)
         if result is None:
             return
         effect, reason = (None, result) if isinstance(result, str) else (result, "")
-        ended = Settled(id=id_, effect=effect, reason=reason, at=clock.now())
+        ended = OperationEnded(id=id_, effect=effect, reason=reason, at=clock.now())
         await ledger.append(plan.id, [ended])
         await examine(self._desk, plan)
         if effect is not None:

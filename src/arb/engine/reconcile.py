@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from arb.domain.dollars import most
-from arb.domain.fact import Confirmed, Discovered, Fact, Settled, Voided
+from arb.domain.fact import Confirmed, Discovered, Fact, OperationEnded, Voided
 from arb.domain.market import OutcomeId, Side
 from arb.domain.money import NO_SHARES, ZERO, Price, Shares, Usd, text
+from arb.domain.operation import Effect, effect
 from arb.domain.order import Order, PlanId, TradeState
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
-from arb.domain.settlement import Effect, effect
 from arb.domain.statement import Difference, Statement, VenueTrade
 from arb.engine.account import PlanAccount, fills_of, read
 
@@ -129,7 +129,7 @@ def _proved(
         isinstance(fact, Confirmed | Voided) and (fact.order, fact.trade) == (order.id, trade.id)
         for fact in facts
     )
-    if known and not settled and trade.state is TradeState.SETTLED:
+    if known and not settled and trade.state is TradeState.CONFIRMED:
         yield Confirmed(order=order.id, trade=trade.id, at=statement.at)
     if known and not settled and trade.state is TradeState.VOIDED:
         yield Voided(order=order.id, fills=tuple(known), at=statement.at)
@@ -227,7 +227,7 @@ def _lately(facts: Sequence[Fact], since: datetime) -> Iterator[Move]:
             case Voided(fills=lost):
                 for fill in lost:
                     yield fill.cash, ((fill.outcome, fill.shares),)
-            case Settled(effect=Effect(cash=cash, shares=shares)):
+            case OperationEnded(effect=Effect(cash=cash, shares=shares)):
                 yield Usd(-cash), [(outcome, Shares(-delta)) for outcome, _, delta in shares]
             case _:
                 pass

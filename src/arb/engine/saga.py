@@ -12,11 +12,19 @@ from arb.domain.book import OrderBook
 from arb.domain.fact import Fact
 from arb.domain.market import OutcomeId
 from arb.domain.money import NO_SHARES, NO_USD, ZERO, Shares, Usd, text
+from arb.domain.operation import Effect, Operation, OperationId
 from arb.domain.order import Order, TimeInForce, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
-from arb.domain.settlement import Effect, Operation, OperationId
 from arb.engine.account import PlanAccount, read
-from arb.engine.unwind import DUST, Deal, best_way, exits, sales, surplus, trifle
+from arb.engine.unwind import (
+    DUST,
+    UnwindOrder,
+    best_unwind,
+    cash_operations,
+    sales,
+    surplus,
+    trifle,
+)
 
 ORDER_LIFE = timedelta(seconds=60)
 """After this, and `GRACE`, an order that the venue does not know was never placed."""
@@ -41,14 +49,14 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class QueryOrder:
     """Find out what became of an order. Never send it again."""
 
     order: Order
 
 
 @dataclass(frozen=True, slots=True)
-class Await:
+class AwaitConfirmation:
     """Find out whether an order's trades have settled."""
 
     order: Order
@@ -56,12 +64,12 @@ class Await:
 
 
 @dataclass(frozen=True, slots=True)
-class Choose:
-    """Look at fresh books and take the best way out: `way_out` names the step."""
+class ChooseUnwind:
+    """Look at fresh books and take the best way out: `unwind_step` names the step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class RequestOperation:
     """Write the request down, then ask the chain for it."""
 
     id: OperationId
@@ -69,7 +77,7 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
-class AskSettled:
+class QueryOperation:
     """Find out what became of an operation."""
 
     id: OperationId
@@ -84,50 +92,58 @@ class Done:
     report: ExecutionReport
 
 
-Step = Submit | Ask | Await | Choose | Settle | AskSettled | Done
+Step = (
+    Submit
+    | QueryOrder
+    | AwaitConfirmation
+    | ChooseUnwind
+    | RequestOperation
+    | QueryOperation
+    | Done
+)
 
 
 def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa: PLR0911  # one line a case
     """What to do next for a plan about which these facts are known."""
     account = read(facts)
     if (request := account.unended) is not None:
-        return AskSettled(request.id, request.operation, request.ref)
+        return QueryOperation(request.id, request.operation, request.ref)
     if (order := account.unanswered) is not None:
-        return Ask(order)
+        return QueryOrder(order)
     if not account.orders:
         if now - plan.approved_at > PLAN_LIFE:
             return Done(_ended(plan, account, "it was never sent, and its books are too old now"))
         return Submit(_first(plan, now))
-    if _nothing_left(plan, account) and not _windfall(plan, account):
+    if _nothing_left(plan, account) and not _leftover_conversion(plan, account):
         return _waiting(account) or Done(_ended(plan, account, _why(account)))
-    if _complete(plan, account) and not _windfall(plan, account):
-        end = Choose() if _for_sale(plan, account) else Done(_completed(plan, account))
+    if _complete(plan, account) and not _leftover_conversion(plan, account):
+        end = ChooseUnwind() if _for_sale(plan, account) else Done(_completed(plan, account))
         return _waiting(account) or end
     if _whole(plan, account):
         return _waiting(account) or _exit(plan, account)
-    return Choose()
+    return ChooseUnwind()
 
 
-def way_out(
+def unwind_step(
     plan: Plan, facts: Sequence[Fact], books: Mapping[OutcomeId, OrderBook], now: datetime
 ) -> Step:
-    """The step that `Choose` stands for, at these books."""
+    """The step that `ChooseUnwind` stands for, at these books."""
     account = read(facts)
     rounds = _rounds(plan)
-    if _complete(plan, account) and not _windfall(plan, account):
-        deals = sales(plan, account, books)
+    if _complete(plan, account) and not _leftover_conversion(plan, account):
+        orders = sales(plan, account, books)
         ended = Done(_completed(plan, account))
-        return _submit(plan, account, deals, now) if deals else ended
-    way = best_way(plan, account, books, trade=account.tries < rounds)
-    if way.deals and way.waits and (wait := _waiting(account)):
+        return _submit(plan, account, orders, now) if orders else ended
+    way = best_unwind(plan, account, books, trade=account.tries < rounds)
+    if way.orders and way.waits and (wait := _waiting(account)):
         return wait
-    if way.deals:
-        return _submit(plan, account, way.deals, now)
+    if way.orders:
+        return _submit(plan, account, way.orders, now)
     if wait := _waiting(account):
         return wait
-    operations = exits(plan, account, way)
+    operations = cash_operations(plan, account, way)
     if operations and account.failed_exits < EXITS_MAX:
-        return Settle(_operation_id(plan, account), operations[0])
+        return RequestOperation(_operation_id(plan, account), operations[0])
     alarm = NOBODY_TAKES if way.left else ""
     if operations:
         alarm = "the exit failed again and again"
@@ -163,38 +179,42 @@ def _first(plan: Plan, now: datetime) -> tuple[Order, ...]:
     )
 
 
-def _submit(plan: Plan, account: PlanAccount, deals: Sequence[Deal], now: datetime) -> Submit:
+def _submit(
+    plan: Plan, account: PlanAccount, orders: Sequence[UnwindOrder], now: datetime
+) -> Submit:
     number = account.round + 1
-    return Submit(tuple(_unwinding(plan, deal, number, now) for deal in deals[:BATCH_MAX]))
+    return Submit(tuple(_unwinding(plan, order, number, now) for order in orders[:BATCH_MAX]))
 
 
-def _unwinding(plan: Plan, deal: Deal, attempt: int, now: datetime) -> Order:
+def _unwinding(plan: Plan, order: UnwindOrder, attempt: int, now: datetime) -> Order:
     return Order(
-        id=order_id(plan.id, deal.leg, deal.side, attempt),
-        outcome=deal.outcome,
-        market=plan.legs[deal.leg % len(plan.legs)].market,
-        side=deal.side,
-        limit=deal.limit,
-        size=deal.size,
+        id=order_id(plan.id, order.leg, order.side, attempt),
+        outcome=order.outcome,
+        market=plan.legs[order.leg % len(plan.legs)].market,
+        side=order.side,
+        limit=order.limit,
+        size=order.size,
         time_in_force=TimeInForce.FAK,
         expires_at=now + ORDER_LIFE,
-        spend=deal.spend,
+        spend=order.spend,
     )
 
 
-def _waiting(account: PlanAccount) -> Await | None:
+def _waiting(account: PlanAccount) -> AwaitConfirmation | None:
     """What has to settle before anything else can be done."""
     if not account.pending:
         return None
     order, trades = account.pending[0]
-    return Await(order, trades)
+    return AwaitConfirmation(order, trades)
 
 
 def _exit(plan: Plan, account: PlanAccount) -> Step:
     """All legs are there and have settled: cash them."""
-    assert plan.settlement is not None  # else the plan is complete
+    assert plan.exit_operation is not None  # else the plan is complete
     if account.failed_exits < EXITS_MAX:
-        return Settle(_operation_id(plan, account), _fitting(plan, plan.settlement, account))
+        return RequestOperation(
+            _operation_id(plan, account), _fitting(plan, plan.exit_operation, account)
+        )
     why = next(end.reason for end in reversed(list(account.ends.values())) if end.effect is None)
     return Done(_ended(plan, account, f"held to resolution: {why}", "the exit failed"))
 
@@ -205,7 +225,7 @@ def _fitting(plan: Plan, exit_: Operation, account: PlanAccount) -> Operation:
     A full fill may lack a trifle (FAULTS.md B09), and where every leg met a better book there are
     more sets. What is left of each leg's last cent is no set: the proof did not count on it.
     """
-    there = [account.settled.get(leg.outcome, NO_SHARES) for leg in plan.legs]
+    there = [account.confirmed.get(leg.outcome, NO_SHARES) for leg in plan.legs]
     more = min(have - leg.expected for have, leg in zip(there, plan.legs, strict=True))
     return replace(exit_, size=min(Shares(exit_.size + max(more, ZERO)), *there))
 
@@ -216,12 +236,12 @@ def _rounds(plan: Plan) -> int:
 
 def _complete(plan: Plan, account: PlanAccount) -> bool:
     """Whether every leg is there in full, or was given for the exit: only a surplus is left."""
-    if plan.settlement is None:
+    if plan.exit_operation is None:
         return _whole(plan, account)
     given = [
         {outcome: delta for outcome, _, delta in exit_.shares} for exit_ in _exits(plan, account)
     ]
-    full = DUST - plan.settlement.size
+    full = DUST - plan.exit_operation.size
     return any(all(one.get(leg.outcome, ZERO) <= full for leg in plan.legs) for one in given)
 
 
@@ -243,8 +263,8 @@ def _exits(plan: Plan, account: PlanAccount) -> list[Effect]:
         end.effect
         for end in account.ends.values()
         if end.effect is not None
-        and plan.settlement is not None
-        and _same_exit(account.requests[end.id].operation, plan.settlement)
+        and plan.exit_operation is not None
+        and _same_exit(account.requests[end.id].operation, plan.exit_operation)
     ]
 
 
@@ -264,9 +284,9 @@ def _nothing_left(plan: Plan, account: PlanAccount) -> bool:
     )
 
 
-def _windfall(plan: Plan, account: PlanAccount) -> bool:
+def _leftover_conversion(plan: Plan, account: PlanAccount) -> bool:
     """Whether an exit in fewer legs gave outcomes that the plan's own would not: they are sold."""
-    meant = set(_received(plan.settlement)) if plan.settlement else set()
+    meant = set(_received(plan.exit_operation)) if plan.exit_operation else set()
     given = {
         outcome for request in account.requests.values() for outcome in _received(request.operation)
     }
@@ -315,7 +335,7 @@ def _beyond(plan: Plan, account: PlanAccount) -> str:
 
 def _reached(plan: Plan, account: PlanAccount) -> bool:
     """Whether every leg was had in full and, where there is an exit, it was taken in full."""
-    if plan.settlement is None or account.failed_exits >= EXITS_MAX:
+    if plan.exit_operation is None or account.failed_exits >= EXITS_MAX:
         return _whole(plan, account)
     return bool(_exits(plan, account))
 

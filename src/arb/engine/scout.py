@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from arb.domain.market import EventId, Universe
-from arb.domain.opportunity import Candidate, Passed
+from arb.domain.opportunity import Candidate, Skipped
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import Glimpse, outcomes_of, part_of
 from arb.engine.decide import fresh_events
@@ -51,7 +51,7 @@ async def glimpse(
     )
 
 
-def _events(proposal: Candidate | Passed, part: Universe) -> Iterator[EventId]:
+def _events(proposal: Candidate | Skipped, part: Universe) -> Iterator[EventId]:
     """The events of the outcomes' own markets; what a strategy calls its event is a label.
 
     A candidate of outcomes that the part does not have is no candidate. What is passed over may
@@ -59,7 +59,7 @@ def _events(proposal: Candidate | Passed, part: Universe) -> Iterator[EventId]:
     """
     outcomes = (
         proposal.outcomes
-        if isinstance(proposal, Passed)
+        if isinstance(proposal, Skipped)
         else [leg.outcome for leg in proposal.legs]
     )
     if not outcomes and proposal.event.id in part.events:

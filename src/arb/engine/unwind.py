@@ -34,8 +34,8 @@ from arb.domain.money import (
     to_micro,
     total,
 )
+from arb.domain.operation import Convert, Merge, MergeSet, Operation
 from arb.domain.plan import Plan, PlannedLeg, Terms
-from arb.domain.settlement import Convert, Merge, MergeSet, Operation
 from arb.engine.account import PlanAccount
 
 DUST = Decimal("0.01")
@@ -45,7 +45,7 @@ HEDGE_COST_MAX = Usd(Decimal("0.05"))
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class UnwindOrder:
     """An order worth sending and what it brings at the books at hand, fees included."""
 
     leg: int
@@ -71,14 +71,14 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Unwind:
     """One way out."""
 
     level: Shares
     """Shares kept of each member."""
     members: tuple[int, ...]
     """Legs that are kept."""
-    deals: tuple[Deal, ...]
+    orders: tuple[UnwindOrder, ...]
     result: Usd
     """Cash from here on and what is surely paid for what is kept."""
     left: bool = False
@@ -89,9 +89,9 @@ class Way:
     @property
     def name(self) -> str:
         """In words."""
-        if not self.deals:
+        if not self.orders:
             return "hold" if self.left else "exit"
-        if all(deal.side is Side.BUY for deal in self.deals) and self.members:
+        if all(order.side is Side.BUY for order in self.orders) and self.members:
             return "complete"
         return "sell back" if not self.members else "reduce"
 
@@ -101,14 +101,14 @@ class _Moved:
     """Taking one leg from what is held to a target."""
 
     cash: Usd
-    deals: tuple[Deal, ...] = ()
+    orders: tuple[UnwindOrder, ...] = ()
     left: bool = False
     waits: bool = False
 
 
-def best_way(
+def best_unwind(
     plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook], *, trade: bool = True
-) -> Way:
+) -> Unwind:
     """The way out with the best result; of equals the one with fewer orders.
 
     Args:
@@ -118,10 +118,10 @@ def best_way(
         trade: Whether orders may still be sent; otherwise what is held decides alone.
     """
     held = [_net(plan, account, leg) for leg in plan.legs]
-    strays, left = _strays(plan, account, books)
+    orphans, left = _orphans(plan, account, books)
     if not trade:
         way = _as_it_is(plan, held)
-        return replace(way, left=way.left or left or bool(strays))
+        return replace(way, left=way.left or left or bool(orphans))
     kept = {
         shares
         for shares, leg in zip(held, plan.legs, strict=True)
@@ -132,11 +132,11 @@ def best_way(
         kept.add(plan.size)
     levels = sorted({NO_SHARES, *kept})
     ways = [way for level in levels for way in _ways(plan, account, books, held, level)]
-    best = min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.deals)))
-    return replace(best, deals=(*best.deals, *strays), left=best.left or left)
+    best = min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.orders)))
+    return replace(best, orders=(*best.orders, *orphans), left=best.left or left)
 
 
-def exits(plan: Plan, account: PlanAccount, way: Way) -> list[Operation]:
+def cash_operations(plan: Plan, account: PlanAccount, way: Unwind) -> list[Operation]:
     """What turns the kept legs and the pairs into cash, as far as it has settled."""
     found: list[Operation] = []
     for leg in plan.legs:
@@ -144,21 +144,21 @@ def exits(plan: Plan, account: PlanAccount, way: Way) -> list[Operation]:
         if pair > 0 and leg.terms is not None:
             both = (leg.outcome, leg.terms.opposite)
             found.append(Merge(market=leg.market, pair=both, size=pair))
-    settlement = plan.settlement
+    exiting = plan.exit_operation
     if way.level > 0 and way.members:
         members = [plan.legs[i] for i in way.members]
-        if isinstance(settlement, Merge) and len(members) == len(plan.legs):
-            found.append(Merge(market=settlement.market, pair=settlement.pair, size=way.level))
-        elif isinstance(settlement, MergeSet) and len(members) == len(plan.legs):
-            found.append(replace(settlement, size=way.level))
-        elif isinstance(settlement, Convert) and len(members) > 1:
+        if isinstance(exiting, Merge) and len(members) == len(plan.legs):
+            found.append(Merge(market=exiting.market, pair=exiting.pair, size=way.level))
+        elif isinstance(exiting, MergeSet) and len(members) == len(plan.legs):
+            found.append(replace(exiting, size=way.level))
+        elif isinstance(exiting, Convert) and len(members) > 1:
             dropped = [leg for i, leg in enumerate(plan.legs) if i not in way.members]
             others = tuple((leg.terms.opposite, leg.market) for leg in dropped if leg.terms)
             if len(others) == len(dropped):
                 convert = Convert(
-                    event=settlement.event,
+                    event=exiting.event,
                     gives=tuple((leg.outcome, leg.market) for leg in members),
-                    receives=settlement.receives + others,
+                    receives=exiting.receives + others,
                     size=way.level,
                 )
                 found.append(convert)
@@ -173,7 +173,8 @@ def trifle(leg: PlannedLeg) -> Shares:
 def cashed(plan: Plan, account: PlanAccount) -> bool:
     """Whether sets were cashed: what is held since is no part of a plan to be completed."""
     return any(
-        end.effect is not None and type(account.requests[end.id].operation) is type(plan.settlement)
+        end.effect is not None
+        and type(account.requests[end.id].operation) is type(plan.exit_operation)
         for end in account.ends.values()
     )
 
@@ -183,7 +184,7 @@ def surplus(plan: Plan, account: PlanAccount) -> list[Shares]:
 
     Of a plan that is complete: its sets are cashed, if it has an exit, or are held.
     """
-    if plan.settlement is not None:
+    if plan.exit_operation is not None:
         return [Shares(account.shares(leg.outcome) - leg.remainder) for leg in plan.legs]
     extra = [account.shares(leg.outcome) - leg.expected for leg in plan.legs]
     sets = max(min(extra, default=ZERO), ZERO)
@@ -192,20 +193,20 @@ def surplus(plan: Plan, account: PlanAccount) -> list[Shares]:
 
 def sales(
     plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
-) -> tuple[Deal, ...]:
+) -> tuple[UnwindOrder, ...]:
     """Orders that sell the surplus of a plan whose legs are whole, as far as anybody bids for it.
 
     Dollars that met a better price bought more shares, for which a fee was paid that the profit
     does not hold: sold, they bring more than that.
     """
-    found: list[Deal] = []
+    found: list[UnwindOrder] = []
     for number, (leg, more) in enumerate(zip(plan.legs, surplus(plan, account), strict=True)):
         book = books.get(leg.outcome)
         if more <= DUST or leg.terms is None or book is None:
             continue
         if (sold := sell(book.bids, more, leg.terms)) is not None:
             limit, size, cash = sold
-            found.append(Deal(number, leg.outcome, Side.SELL, limit, size, cash))
+            found.append(UnwindOrder(number, leg.outcome, Side.SELL, limit, size, cash))
     return tuple(found)
 
 
@@ -256,7 +257,7 @@ def _ways(
     books: Mapping[OutcomeId, OrderBook],
     held: Sequence[Shares],
     level: Shares,
-) -> list[Way]:
+) -> list[Unwind]:
     keep = [_move(plan, account, books, i, held[i], level) for i in range(len(held))]
     drop = [_move(plan, account, books, i, held[i], NO_SHARES) for i in range(len(held))]
     nothing = _way(plan, NO_SHARES, (), [moved for moved in drop if moved])
@@ -277,20 +278,20 @@ def _ways(
     return [_way(plan, level, members, [moved for moved in moves if moved is not None])]
 
 
-def _way(plan: Plan, level: Shares, members: tuple[int, ...], moves: Sequence[_Moved]) -> Way:
+def _way(plan: Plan, level: Shares, members: tuple[int, ...], moves: Sequence[_Moved]) -> Unwind:
     kept = [level if i in members else NO_SHARES for i in range(len(plan.legs))]
     cash = sum((moved.cash for moved in moves), ZERO)
-    return Way(
+    return Unwind(
         level=level,
         members=members,
-        deals=tuple(deal for moved in moves for deal in moved.deals),
+        orders=tuple(order for moved in moves for order in moved.orders),
         result=Usd(cash + plan.guaranteed(kept)),
         left=any(moved.left for moved in moves),
         waits=any(moved.waits for moved in moves),
     )
 
 
-def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Way:
+def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Unwind:
     """Keep everything: what can leave at once leaves, the rest waits for its resolution."""
     if plan.parts_pay:
         level = sorted(held, reverse=True)[1] if len(held) > 1 else NO_SHARES
@@ -302,7 +303,7 @@ def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Way:
         shares - (level if i in members else NO_SHARES) > trifle(plan.legs[i])
         for i, shares in enumerate(held)
     )
-    return Way(level=level, members=members, deals=(), result=plan.guaranteed(held), left=rest)
+    return Unwind(level=level, members=members, orders=(), result=plan.guaranteed(held), left=rest)
 
 
 def _move(
@@ -340,7 +341,7 @@ def _dispose(
     terms = leg.terms
     assert terms is not None
     sold = sell(books[leg.outcome].bids, rest, terms)
-    ready = account.settled.get(leg.outcome, NO_SHARES) >= rest
+    ready = account.confirmed.get(leg.outcome, NO_SHARES) >= rest
     hedged = _hedge(plan, books, leg, rest)
     # The pair is worth its dollar as soon as both have settled.
     worth = Usd(hedged.cash + min(hedged.size, rest)) if hedged else NO_USD
@@ -348,16 +349,16 @@ def _dispose(
         limit, size, cash = sold
         # The least that a BUY may spend makes pairs of a few shares dear: those wait to be sold.
         if ready or hedged is None or worth < cash - HEDGE_COST_MAX:
-            deal = Deal(number, leg.outcome, Side.SELL, limit, size, cash)
-            return _Moved(cash, (deal,), left=rest - size > trifle(leg), waits=not ready)
+            order = UnwindOrder(number, leg.outcome, Side.SELL, limit, size, cash)
+            return _Moved(cash, (order,), left=rest - size > trifle(leg), waits=not ready)
     if hedged is not None:
         return _Moved(worth, (_purchase(number + len(plan.legs), terms.opposite, hedged),))
     return _Moved(Usd(ZERO), left=rest > trifle(leg))
 
 
-def _purchase(number: int, outcome: OutcomeId, bought: Purchase) -> Deal:
+def _purchase(number: int, outcome: OutcomeId, bought: Purchase) -> UnwindOrder:
     limit, size = bought.limit, bought.size
-    return Deal(number, outcome, Side.BUY, limit, size, bought.cash, bought.spend)
+    return UnwindOrder(number, outcome, Side.BUY, limit, size, bought.cash, bought.spend)
 
 
 def _hedge(
@@ -370,11 +371,11 @@ def _hedge(
     return buy(other.asks, rest, leg.terms)
 
 
-def _strays(
+def _orphans(
     plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
-) -> tuple[tuple[Deal, ...], bool]:
+) -> tuple[tuple[UnwindOrder, ...], bool]:
     """Sales of hedges whose leg is gone (its trade failed after all); whether some nobody takes."""
-    deals: list[Deal] = []
+    orders: list[UnwindOrder] = []
     left = False
     for number, leg in enumerate(plan.legs):
         if leg.terms is None or any(e.outcome == leg.terms.opposite for e in plan.legs):
@@ -385,15 +386,15 @@ def _strays(
             continue
         book = books.get(opposite)
         sold = sell(book.bids, extra, leg.terms) if book else None
-        if account.settled.get(opposite, NO_SHARES) < extra:
+        if account.confirmed.get(opposite, NO_SHARES) < extra:
             continue  # it may fail as well; until it has settled it is waited for
         if sold is None:
             left = True
             continue
         limit, size, cash = sold
-        deals.append(Deal(number + len(plan.legs), opposite, Side.SELL, limit, size, cash))
+        orders.append(UnwindOrder(number + len(plan.legs), opposite, Side.SELL, limit, size, cash))
         left = left or extra - size > DUST
-    return tuple(deals), left
+    return tuple(orders), left
 
 
 def _net(plan: Plan, account: PlanAccount, leg: PlannedLeg) -> Shares:
@@ -408,7 +409,7 @@ def _pairs(plan: Plan, account: PlanAccount, leg: PlannedLeg) -> Shares:
     """Settled pairs of a leg and its complement: a hedge makes them, or a conversion."""
     if leg.terms is None or any(e.outcome == leg.terms.opposite for e in plan.legs):
         return NO_SHARES
-    have = (account.settled.get(o, NO_SHARES) for o in (leg.outcome, leg.terms.opposite))
+    have = (account.confirmed.get(o, NO_SHARES) for o in (leg.outcome, leg.terms.opposite))
     return Shares(max(min(have), ZERO))
 
 

@@ -7,11 +7,11 @@ from arb.domain.decision import Approved, Decision, Refused, Verdict
 from arb.domain.halt import TradingState
 from arb.domain.market import Exclusive, Universe
 from arb.domain.money import ZERO, Usd, micro_up, text
+from arb.domain.operation import Convert, Merge, MergeSet, Operation
 from arb.domain.opportunity import Exit, Opportunity, ProvenLeg
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.domain.reason import Reason
-from arb.domain.settlement import Convert, Merge, MergeSet, Operation
 from arb.domain.snapshot import Snapshot
 from arb.risk.checks import AFTER_SIZING, BEFORE_SIZING, Check, Context
 from arb.risk.partial import worst_partial
@@ -127,7 +127,7 @@ def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Pla
             )
             for proven in opportunity.legs
         ),
-        settlement=_settlement(opportunity, snapshot.universe),
+        exit_operation=_exit_operation(opportunity, snapshot.universe),
         outlay=opportunity.outlay,
         payoff_worst=opportunity.payoff_worst,
         approved_at=context.now,
@@ -146,7 +146,7 @@ def _terms(proven: ProvenLeg, snapshot: Snapshot) -> Terms:
     )
 
 
-def _settlement(opportunity: Opportunity, universe: Universe) -> Operation | None:
+def _exit_operation(opportunity: Opportunity, universe: Universe) -> Operation | None:
     if opportunity.exit is not Exit.NOW:
         return None
     first = opportunity.legs[0].market

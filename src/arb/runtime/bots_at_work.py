@@ -10,7 +10,7 @@ from arb.adapters.bots.executor import BotTrading
 from arb.adapters.bots.status import BotState
 from arb.adapters.bots.supervisor import Supervisor
 from arb.config.sources import Loaded
-from arb.engine.control import Refusal, Unheard
+from arb.engine.control import Refusal, UnknownTarget
 from arb.ports import Clock
 from arb.runtime.bot_files import ask_supervisor, list_bots, row
 
@@ -67,7 +67,7 @@ class BotsAtWork:
     def _must_be_a_process(self, id_: str) -> None:
         found = self.bots.definitions.get(id_)
         if found is None:
-            raise Unheard(f"there is no bot {id_} ({', '.join(self.bots.definitions)})")
+            raise UnknownTarget(f"there is no bot {id_} ({', '.join(self.bots.definitions)})")
         if found.does == "prints":
             raise Refusal(f"{id_} is a script: it is run once a command")
 

@@ -28,8 +28,8 @@ from arb.domain.fact import (
     Confirmed,
     Discovered,
     Fact,
-    Requested,
-    Settled,
+    OperationEnded,
+    OperationRequested,
     Submitted,
     Voided,
 )
@@ -381,9 +381,9 @@ def tell(fact: Fact) -> list[str]:
             about = f"trade {trade} has failed"
         case Discovered(fills=fills):
             about = f"{text(sum((fill.size for fill in fills), Decimal(0)))} filled after all"
-        case Requested(operation=operation):
+        case OperationRequested(operation=operation):
             about = type(operation).__name__.lower()
-        case Settled(effect=effect, reason=reason):
+        case OperationEnded(effect=effect, reason=reason):
             about = f"${text(effect.cash)} in cash" if effect else reason
     stamp = fact.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return [stamp, type(fact).__name__.lower(), about]

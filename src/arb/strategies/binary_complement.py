@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from arb.domain.basket import Basket
 from arb.domain.market import Market, Side
-from arb.domain.opportunity import Candidate, Kind, Leg, Passed
+from arb.domain.opportunity import Candidate, Kind, Leg, Skipped
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import asks_of, obstacle, of_one_instant
@@ -25,18 +25,18 @@ class BinaryComplement:
     def __init__(self, options: StrategyOptions | None = None) -> None:
         self._options = options or StrategyOptions()
 
-    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Passed]:
+    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """See `arb.ports.Strategy`."""
         laid_out = columns(snapshot.universe)
         nominees = nominate(snapshot).binary
         return [found for i in nominees for found in self._look(laid_out.markets[i], snapshot)]
 
-    def _look(self, market: Market, snapshot: Snapshot) -> Iterator[Candidate | Passed]:
+    def _look(self, market: Market, snapshot: Snapshot) -> Iterator[Candidate | Skipped]:
         event = snapshot.universe.events[market.event]
         outcomes = (market.yes, market.no)
 
-        def passed(reason: Reason, detail: str) -> Passed:
-            return Passed(
+        def skipped(reason: Reason, detail: str) -> Skipped:
+            return Skipped(
                 kind=Kind.BINARY_COMPLEMENT,
                 event=event,
                 outcomes=outcomes,
@@ -46,10 +46,10 @@ class BinaryComplement:
             )
 
         if speaks_against := obstacle(market, snapshot):
-            yield passed(speaks_against.reason, speaks_against.detail)
+            yield skipped(speaks_against.reason, speaks_against.detail)
             return
         if not of_one_instant(market, snapshot):
-            yield passed(
+            yield skipped(
                 Reason.MIRROR_MISMATCH, f"{market.slug}: the two books are not of one instant"
             )
             return
@@ -57,11 +57,13 @@ class BinaryComplement:
         present = [rung for rung in ladders if rung is not None]
         basket = Basket(base=1, per_leg=0, optional=False)
         if basket.edge(present) <= 0:
-            yield passed(Reason.FEES_EXCEED_EDGE, f"{market.slug}: fees exceed the edge")
+            yield skipped(Reason.FEES_EXCEED_EDGE, f"{market.slug}: fees exceed the edge")
             return
         best = basket.best(present)
         if best is None:
-            yield passed(Reason.BELOW_MIN_SIZE, f"{market.slug}: no acceptable size keeps the edge")
+            yield skipped(
+                Reason.BELOW_MIN_SIZE, f"{market.slug}: no acceptable size keeps the edge"
+            )
             return
         yield Candidate(
             kind=Kind.BINARY_COMPLEMENT,

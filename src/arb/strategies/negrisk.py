@@ -11,7 +11,7 @@ from decimal import Decimal
 from arb.domain.basket import Basket, Best, Ladder
 from arb.domain.market import Event, Exclusive, Market, OutcomeId, Side
 from arb.domain.money import ONE, ZERO, text
-from arb.domain.opportunity import Candidate, Kind, Leg, Passed
+from arb.domain.opportunity import Candidate, Kind, Leg, Skipped
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import Obstacle, asks_of, obstacle
@@ -36,7 +36,7 @@ class NegRiskNo:
     def __init__(self, options: StrategyOptions | None = None) -> None:
         self._options = options or StrategyOptions()
 
-    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Passed]:
+    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """See `arb.ports.Strategy`."""
         laid_out = columns(snapshot.universe)
         nominees = nominate(snapshot)
@@ -51,11 +51,11 @@ class NegRiskNo:
 
     def _look(
         self, group: Exclusive, snapshot: Snapshot, *, survives_fees: bool
-    ) -> Candidate | Passed:
+    ) -> Candidate | Skipped:
         members = [snapshot.universe.markets[market] for market in group.markets]
         event = snapshot.universe.events[members[0].event]
         gross = _no_edge(members, snapshot)
-        passed = Passed(
+        skipped = Skipped(
             kind=Kind.NEGRISK_NO,
             event=event,
             outcomes=tuple(market.no for market in members),
@@ -64,18 +64,18 @@ class NegRiskNo:
             gross_edge=gross,
         )
         if not survives_fees:
-            return passed
+            return skipped
         buyable = _buyable(members, snapshot, outcome="no")
         basket = Basket(base=-1, per_leg=1, optional=True, legs_max=self._options.max_legs)
         best = basket.best(buyable.ladders)
         if best is not None:
             return _candidate(Kind.NEGRISK_NO, event, best, buyable)
         if buyable.obstacles:
-            return _barred(passed, buyable.obstacles[0])
+            return _barred(skipped, buyable.obstacles[0])
         if basket.edge(buyable.ladders) <= 0:
-            return passed
+            return skipped
         return replace(
-            passed, reason=Reason.BELOW_MIN_SIZE, detail="no acceptable size keeps the edge"
+            skipped, reason=Reason.BELOW_MIN_SIZE, detail="no acceptable size keeps the edge"
         )
 
 
@@ -87,12 +87,12 @@ class NegRiskYes:
     def __init__(self, options: StrategyOptions | None = None) -> None:
         self._options = options or StrategyOptions()
 
-    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Passed]:
+    def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """See `arb.ports.Strategy`."""
         laid_out = columns(snapshot.universe)
         return list(self._looks(laid_out, snapshot))
 
-    def _looks(self, laid_out: Columns, snapshot: Snapshot) -> Iterator[Candidate | Passed]:
+    def _looks(self, laid_out: Columns, snapshot: Snapshot) -> Iterator[Candidate | Skipped]:
         nominees = nominate(snapshot)
         for group in nominees.buy_yes:
             yield self._look(
@@ -103,11 +103,11 @@ class NegRiskYes:
 
     def _look(
         self, group: Exclusive, snapshot: Snapshot, *, survives_fees: bool
-    ) -> Candidate | Passed:
+    ) -> Candidate | Skipped:
         members = [snapshot.universe.markets[market] for market in group.markets]
         event = snapshot.universe.events[members[0].event]
         gross = _yes_edge(members, snapshot)
-        passed = Passed(
+        skipped = Skipped(
             kind=Kind.NEGRISK_YES,
             event=event,
             outcomes=tuple(market.yes for market in members),
@@ -116,20 +116,20 @@ class NegRiskYes:
             gross_edge=gross,
         )
         if speaks_against := _not_exhaustive(group, event, members):
-            return replace(passed, reason=speaks_against[0], detail=speaks_against[1])
+            return replace(skipped, reason=speaks_against[0], detail=speaks_against[1])
         buyable = _buyable(members, snapshot, outcome="yes")
         if buyable.obstacles:
-            return _barred(passed, buyable.obstacles[0])
+            return _barred(skipped, buyable.obstacles[0])
         if len(members) > self._options.max_legs:
-            return replace(passed, reason=Reason.TOO_MANY_LEGS, detail=f"{len(members)} legs")
+            return replace(skipped, reason=Reason.TOO_MANY_LEGS, detail=f"{len(members)} legs")
         if not survives_fees:
-            return passed
+            return skipped
         best = Basket(base=1, per_leg=0, optional=False, legs_max=self._options.max_legs).best(
             buyable.ladders
         )
         if best is None:
             return replace(
-                passed, reason=Reason.BELOW_MIN_SIZE, detail="no acceptable size keeps the edge"
+                skipped, reason=Reason.BELOW_MIN_SIZE, detail="no acceptable size keeps the edge"
             )
         return _candidate(Kind.NEGRISK_YES, event, best, buyable)
 
@@ -163,8 +163,8 @@ def _buyable(members: Sequence[Market], snapshot: Snapshot, *, outcome: str) -> 
     return _Set(tuple(outcomes), tuple(ladders), tuple(obstacles))
 
 
-def _barred(passed: Passed, by: Obstacle) -> Passed:
-    return replace(passed, reason=by.reason, detail=by.detail, market=by.market)
+def _barred(skipped: Skipped, by: Obstacle) -> Skipped:
+    return replace(skipped, reason=by.reason, detail=by.detail, market=by.market)
 
 
 def _not_exhaustive(

@@ -125,11 +125,11 @@ class BotTrading:
         self._report_back(orders, answers)
         return answers
 
-    async def ask(self, order: Order) -> Answer:
+    async def query(self, order: Order) -> Answer:
         """See `arb.ports.Trading`."""
         bot, id_ = _bot_of(order)
         if not bot:
-            return await self.inner.ask(order)
+            return await self.inner.query(order)
         self._executed.setdefault(_plan_id(order), set()).add(id_)
         self._hands.setdefault(_plan_id(order), bot)
         self._collect(bot, id_)
@@ -140,11 +140,11 @@ class BotTrading:
         self._ask_about(bot, id_)
         return Unknown()
 
-    async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+    async def trade_states(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`."""
         if _bot_of(order)[0]:
-            return dict.fromkeys(trades, TradeState.SETTLED)
-        return await self.inner.settled(order, trades)
+            return dict.fromkeys(trades, TradeState.CONFIRMED)
+        return await self.inner.trade_states(order, trades)
 
     def work(self, bot: str) -> list[tuple[PlanId, str]]:
         """The open plans that a bot was asked about, and their events where they are known."""

@@ -34,7 +34,7 @@ REFUSALS = frozenset(
 """Codes of the client that say for certain that an order was not taken."""
 REFUSING = frozenset({400, 401, 403, 404, 405, 413, 422, 425, 429, 451})
 """HTTP statuses by which a request is turned away before it is carried out."""
-STATES = {"CONFIRMED": TradeState.SETTLED, "FAILED": TradeState.VOIDED}
+STATES = {"CONFIRMED": TradeState.CONFIRMED, "FAILED": TradeState.VOIDED}
 KNOWN_STATES = frozenset({*STATES, "MATCHED", "MATCHED_NOT_BROADCASTED", "MINED", "RETRYING"})
 
 

@@ -20,7 +20,7 @@ from arb.ports import Clock
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient
 
-    from arb.adapters.polymarket.settlement import PolymarketSettlement
+    from arb.adapters.polymarket.operations import PolymarketOperations
     from arb.adapters.polymarket.trading import PolymarketTrading
 
 
@@ -30,7 +30,7 @@ class PolymarketLive:
 
     session: Session
     trading: "PolymarketTrading"
-    settlement: "PolymarketSettlement"
+    operations: "PolymarketOperations"
     statements: PolymarketStatements
     holdings: Holdings
     rpc: Rpc
@@ -81,19 +81,19 @@ async def open_live(
     contracts, door = Contracts(), Door(clock)
     async with signed_in(options, permit, key, door.heard, clock.monotonic, contracts) as session:
         # Only now: these modules import the official client, which may not be installed.
-        from arb.adapters.polymarket.settlement import PolymarketSettlement
+        from arb.adapters.polymarket.operations import PolymarketOperations
         from arb.adapters.polymarket.trading import PolymarketTrading
 
         fees = FeeBook(options, venue.reader, clock.monotonic)
         holdings = Holdings(venue.rpc, contracts, str(session.client.wallet))
         trading = PolymarketTrading(session, contracts, fees, door, venue.rpc, venue.quarantine)
-        settlement = PolymarketSettlement(
+        operations = PolymarketOperations(
             session, options, contracts, venue.rpc, holdings, venue.reader, clock.now
         )
         yield PolymarketLive(
             session=session,
             trading=trading,
-            settlement=settlement,
+            operations=operations,
             statements=PolymarketStatements(trading, holdings, clock.now),
             holdings=holdings,
             rpc=venue.rpc,

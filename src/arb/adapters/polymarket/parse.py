@@ -30,7 +30,7 @@ from arb.domain.market import (
     MarketId,
     OrderRules,
     OutcomeId,
-    Protocol,
+    PositionSystem,
     Resolution,
 )
 from arb.domain.money import ZERO, Price, Shares
@@ -170,8 +170,8 @@ def event(
     slug = payload.name
     groups = {m.group for m in markets} | ({payload.neg_risk_market_id or ""} - {""})
     one_group = len(groups) == 1 and "" not in groups
-    v1 = all(m.protocol is Protocol.V1 for m in markets)
-    conditions = [m.id for m in markets if m.protocol is Protocol.V2 and _structured(m)]
+    v1 = all(m.protocol is PositionSystem.V1 for m in markets)
+    conditions = [m.id for m in markets if m.protocol is PositionSystem.V2 and _structured(m)]
     if len(conditions) != len(markets):
         conditions = []  # of two kinds, or ids that do not belong together: nothing is sure
     # An event of v2 whose ids are all there cannot grow: "Other" is one of them (PLATFORM.md §7.2).
@@ -271,15 +271,15 @@ def instant(text: str | None) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _protocol(version: str | None, where: str) -> Protocol:
+def _protocol(version: str | None, where: str) -> PositionSystem:
     try:
-        return Protocol(version or "v1")
+        return PositionSystem(version or "v1")
     except ValueError:
         raise BadVenueData(f"{where}.version", f"{version!r} is not known") from None
 
 
-def _tokens(payload: MarketPayload, protocol: Protocol, where: str) -> tuple[str, str]:
-    if protocol is Protocol.V1:
+def _tokens(payload: MarketPayload, protocol: PositionSystem, where: str) -> tuple[str, str]:
+    if protocol is PositionSystem.V1:
         field, listed = "clobTokenIds", payload.clob_token_ids
     else:
         field, listed = "positionIds", payload.position_ids

@@ -136,7 +136,7 @@ class PolymarketTrading:
             return [Unknown() for _ in orders]
         return [await self._answer(order, row) for order, row in zip(orders, rows, strict=True)]
 
-    async def ask(self, order: Order) -> Answer:
+    async def query(self, order: Order) -> Answer:
         """See `arb.ports.Trading`. Order first, then trades: a terminal order shows no more."""
         try:
             if await self._rests(order.ref):
@@ -145,7 +145,7 @@ class PolymarketTrading:
         except (PolymarketError, VenueError):
             return Unknown()
 
-    async def settled(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+    async def trade_states(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`."""
         try:
             found, _ = await self._trades(order)
@@ -299,7 +299,7 @@ class PolymarketTrading:
             return TradeState.PROVISIONAL
         if receipt is None or final is None or receipt.block > final.number:
             return TradeState.PROVISIONAL
-        return TradeState.SETTLED if receipt.succeeded else TradeState.PROVISIONAL
+        return TradeState.CONFIRMED if receipt.succeeded else TradeState.PROVISIONAL
 
     async def _asking(self, ask: "Callable[[AsyncSecureClient], Awaitable[T]]") -> T:
         """What may be asked twice: once more, signed in anew, if the API key has expired."""

@@ -22,9 +22,9 @@ from arb.domain.market import (
     WholeGroup,
 )
 from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
+from arb.domain.operation import Effect, Operation, OperationId, effect
 from arb.domain.order import Answer, Fill, Final, Order, TimeInForce, TradeState
 from arb.domain.report import Completeness, Problem
-from arb.domain.settlement import Effect, Operation, OperationId, effect
 from arb.ports import BookSource, Catalog, Clock
 
 
@@ -47,7 +47,7 @@ Key = tuple[OutcomeId, Price]
 
 class PaperVenue:
     """The ports of a venue over another venue's reads. Implements `Catalog`, `BookSource`,
-    `Trading` and `Settlement`.
+    `Trading` and `TokenOperations`.
     """
 
     def __init__(
@@ -111,15 +111,15 @@ class PaperVenue:
         """Fill each order against the books last fetched."""
         return [self._fill(order) for order in orders]
 
-    async def settled(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+    async def trade_states(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`. On paper what is matched has settled."""
-        return dict.fromkeys(trades, TradeState.SETTLED)
+        return dict.fromkeys(trades, TradeState.CONFIRMED)
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`. Paper orders never rest."""
         return ()
 
-    async def ask(self, order: Order) -> Answer:
+    async def query(self, order: Order) -> Answer:
         """An order without an answer was never filled: fills are written with their answer."""
         return Final((), f"{order.id} was not placed")
 
@@ -189,21 +189,21 @@ class PaperVenue:
         return market.no if outcome == market.yes else market.yes
 
 
-class PaperSettlement:
-    """The `Settlement` port on paper: operations succeed at once."""
+class PaperOperations:
+    """The `TokenOperations` port on paper: operations succeed at once."""
 
     async def prepare(self, _id: OperationId, _operation: Operation) -> str:
-        """See `arb.ports.Settlement`."""
+        """See `arb.ports.TokenOperations`."""
         return ""
 
     async def submit(
         self, _id: OperationId, operation: Operation, _ref: str
     ) -> Effect | str | None:
-        """See `arb.ports.Settlement`."""
+        """See `arb.ports.TokenOperations`."""
         return effect(operation)
 
-    async def ask(self, _id: OperationId, operation: Operation, _ref: str) -> Effect | str | None:
-        """See `arb.ports.Settlement`. What was requested and not written down is done now."""
+    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> Effect | str | None:
+        """See `arb.ports.TokenOperations`. What was requested and not written down is done now."""
         return effect(operation)
 
 

@@ -19,9 +19,7 @@ from arb.domain.book import BookMap, Books, Level, OrderBook
 from arb.domain.errors import Unavailable
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, to_micro
-from arb.domain.order import Answer, Fill, Final, NotFound, Order, OrderId, TradeState, Unknown
-from arb.domain.report import Problem
-from arb.domain.settlement import (
+from arb.domain.operation import (
     Convert,
     Effect,
     Merge,
@@ -31,6 +29,8 @@ from arb.domain.settlement import (
     Redeem,
     effect,
 )
+from arb.domain.order import Answer, Fill, Final, NotFound, Order, OrderId, TradeState, Unknown
+from arb.domain.report import Problem
 from arb.domain.statement import Statement, VenueTrade
 
 OWNER = "sim"
@@ -41,7 +41,7 @@ STATES = {
     Status.MATCHED: TradeState.PROVISIONAL,
     Status.MINED: TradeState.PROVISIONAL,
     Status.RETRYING: TradeState.PROVISIONAL,
-    Status.CONFIRMED: TradeState.SETTLED,
+    Status.CONFIRMED: TradeState.CONFIRMED,
     Status.FAILED: TradeState.VOIDED,
 }
 
@@ -98,7 +98,7 @@ class Odds:
 
 @dataclass(slots=True, kw_only=True)
 class SimVenue:
-    """`Trading`, `Settlement`, `Statements` and `BookSource` for one wallet."""
+    """`Trading`, `TokenOperations`, `Statements` and `BookSource` for one wallet."""
 
     venue: VenueId
     floor: Floor
@@ -151,7 +151,7 @@ class SimVenue:
             return [a if self.chance.random() < 0.5 else Unknown() for a in answers]
         return answers
 
-    async def ask(self, order: Order) -> Answer:
+    async def query(self, order: Order) -> Answer:
         """See `arb.ports.Trading`."""
         try:
             await self._call()
@@ -164,7 +164,7 @@ class SimVenue:
             return NotFound()
         return Final(tuple(fill for trade in trades for fill in self._fills(trade, order.id)))
 
-    async def settled(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
+    async def trade_states(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`."""
         try:
             await self._call()
@@ -287,18 +287,18 @@ class SimVenue:
 
 @dataclass(slots=True)
 class SimChain:
-    """`Settlement` over the same bank."""
+    """`TokenOperations` over the same bank."""
 
     of: SimVenue
 
     async def prepare(self, id_: OperationId, _operation: Operation) -> str:
-        """See `arb.ports.Settlement`."""
+        """See `arb.ports.TokenOperations`."""
         return f"0x{id_}"
 
     async def submit(
         self, id_: OperationId, operation: Operation, _ref: str
     ) -> Effect | str | None:
-        """See `arb.ports.Settlement`."""
+        """See `arb.ports.TokenOperations`."""
         of = self.of
         await of.clock.sleep(of.odds.latency)
         fate = of.chance.random()
@@ -311,8 +311,10 @@ class SimChain:
         of.done[id_] = effect(operation)  # one wallet in two files would say less
         return None if fate - of.odds.chain_refused < of.odds.chain_lost else effect(operation)
 
-    async def ask(self, id_: OperationId, _operation: Operation, _ref: str) -> Effect | str | None:
-        """See `arb.ports.Settlement`."""
+    async def query(
+        self, id_: OperationId, _operation: Operation, _ref: str
+    ) -> Effect | str | None:
+        """See `arb.ports.TokenOperations`."""
         of = self.of
         await of.clock.sleep(of.odds.latency)
         if of.chance.random() < of.odds.unreadable:

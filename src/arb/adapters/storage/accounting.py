@@ -18,14 +18,14 @@ from arb.adapters.storage.tables import (
     plans,
     standings,
 )
-from arb.domain.fact import Answered, Confirmed, Discovered, Fact, Settled, Voided
+from arb.domain.fact import Answered, Confirmed, Discovered, Fact, OperationEnded, Voided
 from arb.domain.halt import TradingState
 from arb.domain.market import MarketId, OutcomeId, VenueId
 from arb.domain.money import NO_USD, ZERO, Shares, Usd
+from arb.domain.operation import Effect
 from arb.domain.order import Fill, PlanId, TradeState
 from arb.domain.plan import Plan, PlanState
 from arb.domain.position import ENDED_TRADES_KEPT, Portfolio, Position
-from arb.domain.settlement import Effect
 
 CASH = "USD"
 FAILURES_COUNTED_MAX = 1000
@@ -57,7 +57,7 @@ def consequences(plan: PlanId, seq: int, fact: Fact) -> tuple[Rows, Rows]:
             lines = [
                 (asset, market, -delta) for fill in lost for asset, market, delta in _lines(fill)
             ]
-        case Settled(effect=Effect(cash=cash, shares=moved)):
+        case OperationEnded(effect=Effect(cash=cash, shares=moved)):
             lines = [(CASH, None, cash)]
             lines += [(str(outcome), market, delta) for outcome, market, delta in moved]
         case _:
@@ -80,7 +80,7 @@ def new_state(fact: Fact) -> tuple[str, str, TradeState] | None:
     """The order and trade whose fills have come to another state, and which."""
     match fact:
         case Confirmed(order=order, trade=trade):
-            return order, trade, TradeState.SETTLED
+            return order, trade, TradeState.CONFIRMED
         case Voided(order=order, trade=trade):
             return order, trade, TradeState.VOIDED
         case _:
@@ -271,7 +271,7 @@ async def _failures_in_a_row(db: AsyncConnection, account: str, resumed: datetim
 
 
 def _fill_row(plan: PlanId, seq: int, id_: str, fill: Fill) -> dict[str, Any]:
-    state = TradeState.PROVISIONAL if fill.trade else TradeState.SETTLED
+    state = TradeState.PROVISIONAL if fill.trade else TradeState.CONFIRMED
     return {
         "id": id_,
         "plan": plan,

@@ -10,27 +10,35 @@ from arb.domain.fact import (
     Confirmed,
     Discovered,
     Fact,
-    Requested,
-    Settled,
+    OperationEnded,
+    OperationRequested,
     Submitted,
     Voided,
 )
+from arb.domain.operation import Operation, OperationId
 from arb.domain.plan import Plan
-from arb.domain.settlement import Operation, OperationId
 
-FACTS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Fact)}
+STORED_AS = {OperationRequested: "Requested", OperationEnded: "Settled"}
+"""Facts that are stored by another name than their class has today."""
+
+
+def _stored_as(kind: type[Any]) -> str:
+    return STORED_AS.get(kind, kind.__name__)
+
+
+FACTS: dict[str, type[Any]] = {_stored_as(kind): kind for kind in get_args(Fact)}
 OPERATIONS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Operation)}
 
 _PlanFields = msgspec.defstruct(
     "_PlanFields",
-    [(name, kind) for name, kind in Plan.__annotations__.items() if name != "settlement"],
+    [(name, kind) for name, kind in Plan.__annotations__.items() if name != "exit_operation"],
 )
 
 
 def dump_fact(fact: Fact) -> str:
     """A fact as JSON that names its kind."""
-    document = {"kind": type(fact).__name__, **msgspec.to_builtins(fact)}
-    if isinstance(fact, Requested):
+    document = {"kind": _stored_as(type(fact)), **msgspec.to_builtins(fact)}
+    if isinstance(fact, OperationRequested):
         document["operation"] = _dump_operation(fact.operation)
     return dump(document)
 
@@ -39,8 +47,8 @@ def load_fact(stored: str) -> Fact:
     """The fact that `dump_fact` wrote."""
     document = msgspec.json.decode(stored)
     kind = FACTS[document.pop("kind")]
-    if kind is Requested:
-        return Requested(
+    if kind is OperationRequested:
+        return OperationRequested(
             id=OperationId(document["id"]),
             operation=_load_operation(document["operation"]),
             at=msgspec.convert(document["at"], datetime),
@@ -53,19 +61,20 @@ def load_fact(stored: str) -> Fact:
 def dump_plan(plan: Plan) -> str:
     """A plan as JSON."""
     document = msgspec.to_builtins(plan)
-    if plan.settlement is not None:
-        document["settlement"] = _dump_operation(plan.settlement)
+    del document["exit_operation"]  # it is stored by the name that it had before
+    operation = plan.exit_operation
+    document["settlement"] = None if operation is None else _dump_operation(operation)
     return dump(document)
 
 
 def load_plan(stored: str) -> Plan:
     """The plan that `dump_plan` wrote."""
     document = msgspec.json.decode(stored)
-    settlement = document.pop("settlement")
+    exit_operation = document.pop("settlement")
     fields: Any = msgspec.convert(document, _PlanFields)
     return Plan(
         **{name: getattr(fields, name) for name in fields.__struct_fields__},
-        settlement=None if settlement is None else _load_operation(settlement),
+        exit_operation=None if exit_operation is None else _load_operation(exit_operation),
     )
 
 
@@ -87,9 +96,9 @@ def fact_key(fact: Fact) -> str:  # noqa: PLR0911  # one line a kind of fact
             return f"voided/{order}/{trade}"
         case Discovered(order=order, trade=trade):
             return f"discovered/{order}/{trade}"
-        case Requested(id=id_):
+        case OperationRequested(id=id_):
             return f"requested/{id_}"
-        case Settled(id=id_):
+        case OperationEnded(id=id_):
             return f"settled/{id_}"
 
 

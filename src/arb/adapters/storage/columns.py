@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect
+from sqlalchemy import BigInteger, Dialect, String
 from sqlalchemy.types import TypeDecorator
 
 from arb.domain.money import from_micro, to_micro
@@ -34,6 +34,17 @@ class MicroUnits(TypeDecorator[Decimal]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """From the database."""
         return None if value is None else from_micro(int(value))
+
+
+class DecisionName(TypeDecorator[str]):
+    """What became of a candidate; ledgers of before call one that was skipped `passed`."""
+
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str:
+        """From the database."""
+        return "skipped" if value == "passed" else str(value)
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -41,7 +41,7 @@ from arb.domain.fact import Fact
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd
-from arb.domain.opportunity import Kind, Passed
+from arb.domain.opportunity import Kind, Skipped
 from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Portfolio, Position
@@ -49,7 +49,7 @@ from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Statistics
 from arb.domain.snapshot import Snapshot
 
-PASSED_KEPT_MAX = 500
+SKIPPED_KEPT_MAX = 500
 """Candidates without a proof that are kept one by one per cycle; the cycle counts them all."""
 
 RENDERED_AT_ONCE = 10
@@ -97,8 +97,8 @@ class SqlLedger:
         self, cycle: int, found: Sequence[Finding], snapshot: Snapshot
     ) -> None:
         """See `arb.ports.Ledger`."""
-        proven = [f for f in found if not isinstance(f, Passed)]
-        others = [f for f in found if isinstance(f, Passed)][:PASSED_KEPT_MAX]
+        proven = [f for f in found if not isinstance(f, Skipped)]
+        others = [f for f in found if isinstance(f, Skipped)][:SKIPPED_KEPT_MAX]
         rows: dict[str, dict[str, Any]] = {}
         for place, finding in enumerate((*proven, *others)):
             row = finding_row(finding, snapshot)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from arb.adapters.storage.ledger import PASSED_KEPT_MAX
+from arb.adapters.storage.ledger import SKIPPED_KEPT_MAX
 from arb.domain.book import BookMap
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Finding, Refused
@@ -22,7 +22,7 @@ from arb.domain.halt import Standing
 from arb.domain.market import OutcomeId, Universe
 from arb.domain.money import Usd
 from arb.domain.news import Trouble
-from arb.domain.opportunity import Passed
+from arb.domain.opportunity import Skipped
 from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
@@ -274,9 +274,9 @@ class ResilientLedger:
 
 
 def _kept(findings: Sequence[Finding]) -> list[Finding]:
-    proven = [finding for finding in findings if not isinstance(finding, Passed)]
-    passed = [finding for finding in findings if isinstance(finding, Passed)]
-    return [*proven, *passed[:PASSED_KEPT_MAX]]
+    proven = [finding for finding in findings if not isinstance(finding, Skipped)]
+    skipped = [finding for finding in findings if isinstance(finding, Skipped)]
+    return [*proven, *skipped[:SKIPPED_KEPT_MAX]]
 
 
 def _narrowed(findings: Sequence[Finding], snapshot: Snapshot) -> Snapshot:
@@ -292,7 +292,7 @@ def _narrowed(findings: Sequence[Finding], snapshot: Snapshot) -> Snapshot:
 
 
 def _outcomes(finding: Finding) -> Sequence[OutcomeId]:
-    if isinstance(finding, Passed):
+    if isinstance(finding, Skipped):
         return finding.outcomes
     if isinstance(finding, Approved | Refused):
         return [proven.leg.outcome for proven in finding.opportunity.legs]

@@ -8,7 +8,7 @@ from arb.domain.book import Level, OrderBook
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.market import OutcomeId
 from arb.domain.money import text
-from arb.domain.opportunity import Opportunity, Passed, Unproven, identity
+from arb.domain.opportunity import Opportunity, Skipped, Unproven, identity
 from arb.domain.snapshot import Snapshot
 
 BOOK_LEVELS = 5
@@ -28,8 +28,8 @@ def finding_row(finding: Finding, snapshot: Snapshot) -> dict[str, Any]:
                 for leg in candidate.legs
             ]
             return _other_row("unproven", candidate, reason.value, detail, snapshot, outcomes, legs)
-        case Passed(outcomes=outcomes, reason=reason, detail=detail):
-            return _other_row("passed", finding, reason.value, detail, snapshot, outcomes, [])
+        case Skipped(outcomes=outcomes, reason=reason, detail=detail):
+            return _other_row("skipped", finding, reason.value, detail, snapshot, outcomes, [])
 
 
 def _proven_row(

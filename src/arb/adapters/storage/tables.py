@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from arb.adapters.storage.columns import MicroUnits, UtcTime
+from arb.adapters.storage.columns import DecisionName, MicroUnits, UtcTime
 
 metadata = MetaData(
     naming_convention={
@@ -56,7 +56,7 @@ findings = Table(
     Column("account", String, ForeignKey("accounts.account"), nullable=False),
     Column("cycle", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("decision", String, nullable=False),  # approved, refused, unproven, passed
+    Column("decision", DecisionName, nullable=False),  # approved, refused, unproven, skipped
     Column("kind", String, nullable=False),
     Column("event", String, nullable=False),
     Column("title", String, nullable=False),

@@ -17,7 +17,7 @@ from arb.domain.news import (
     Trouble,
     cause,
 )
-from arb.domain.opportunity import Passed, Unproven
+from arb.domain.opportunity import Skipped, Unproven
 
 REPEAT_SECONDS = 3600.0
 """What lasts is written in full again after so long."""
@@ -123,7 +123,7 @@ def _same(news: News) -> str:
     match news:
         case Decided(finding=Refused(opportunity=found, reason=reason)):
             same = f"refused {found.kind} {found.event.slug} {reason} {found.size} {found.profit}"
-        case Decided(finding=Passed(detail=detail) | Unproven(detail=detail)):
+        case Decided(finding=Skipped(detail=detail) | Unproven(detail=detail)):
             same = f"passed {detail}"
         case QualityAlarm(problem=alarm):
             same = f"quality {alarm.problem} {alarm.detail}"
@@ -147,7 +147,7 @@ def _about(news: News) -> str:
         case Decided(finding=Refused()):
             return "opportunities refused"
         case Decided():
-            return "candidates passed over"
+            return "candidates skipped"
         case QualityAlarm():
             return "data-quality alarms"
         case _:

@@ -25,7 +25,7 @@ from arb.domain.news import (
     Trouble,
     cause,
 )
-from arb.domain.opportunity import Opportunity, Passed, ProvenLeg, Unproven
+from arb.domain.opportunity import Opportunity, ProvenLeg, Skipped, Unproven
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport
@@ -150,9 +150,9 @@ def _decided(news: Decided) -> tuple[str, str]:
             return level, f"{_found(opportunity)}, refused: {reason}"
         case Unproven(candidate=candidate, reason=reason, detail=detail):
             level = "WARNING" if reason in _THIN else "DEBUG"
-            return level, f"Passed over {candidate.event.slug}: {reason}: {detail}"
-        case Passed(event=event, reason=reason, detail=detail):
-            return "DEBUG", f"Passed over {event.slug}: {reason}: {detail}"
+            return level, f"Skipped over {candidate.event.slug}: {reason}: {detail}"
+        case Skipped(event=event, reason=reason, detail=detail):
+            return "DEBUG", f"Skipped over {event.slug}: {reason}: {detail}"
 
 
 def _found(opportunity: Opportunity) -> str:

@@ -44,7 +44,7 @@ from arb.adapters.polymarket.rpc import Reverted, Rpc
 from arb.domain.errors import ArbError, BadVenueData, Unavailable, VenueError
 from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import Shares, Usd, to_micro
-from arb.domain.settlement import (
+from arb.domain.operation import (
     CHAIN_DIFFERS,
     CONTRACT_REFUSES,
     Convert,
@@ -74,8 +74,8 @@ class ChainDiffers(BadVenueData):
     """What the proof took from the listing is not so on chain: asking again changes nothing."""
 
 
-class PolymarketSettlement:
-    """See `arb.ports.Settlement`."""
+class PolymarketOperations:
+    """See `arb.ports.TokenOperations`."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class PolymarketSettlement:
         """Since when a plan's shares are missing on chain."""
 
     async def prepare(self, id_: OperationId, operation: Operation) -> str:
-        """See `arb.ports.Settlement`."""
+        """See `arb.ports.TokenOperations`."""
         taken = [outcome for outcome, _ in _takes(operation)]
         held = await self._holdings.of(taken)
         if not isinstance(operation, Redeem):
@@ -114,7 +114,7 @@ class PolymarketSettlement:
             raise Unavailable("the node does not show yet what is to be turned into cash")
 
     async def submit(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
-        """See `arb.ports.Settlement`. Simulated first: what would revert is never sent."""
+        """See `arb.ports.TokenOperations`. Simulated first: what would revert is never sent."""
         before = msgspec.json.decode(ref, type=Before)
         if isinstance(operation, Redeem) and not any(before.tokens.values()):
             return effect(
@@ -137,7 +137,7 @@ class PolymarketSettlement:
                 return refused
             if refused:
                 break  # the balances tell how far it came
-        return await self.ask(id_, operation, ref)
+        return await self.query(id_, operation, ref)
 
     async def _step(self, submission: Sequence[Call], what: str) -> str:
         """Simulate and send; why it certainly did not happen, empty when it may have."""
@@ -192,8 +192,8 @@ class PolymarketSettlement:
             pass
         return ""
 
-    async def ask(self, _id: OperationId, operation: Operation, ref: str) -> Effect | str | None:
-        """See `arb.ports.Settlement`. The balances tell; silence proves nothing for long."""
+    async def query(self, _id: OperationId, operation: Operation, ref: str) -> Effect | str | None:
+        """See `arb.ports.TokenOperations`. The balances tell; silence proves nothing for long."""
         before = msgspec.json.decode(ref, type=Before)
         try:
             held = await self._holdings.of([outcome for outcome, _ in _takes(operation)])
