@@ -246,11 +246,11 @@ async def test_h09_an_order_is_not_written_off_because_the_clock_was_set(make, m
     """Its trades do not show yet; by the wall clock its time has been over for an hour."""
     at = await make()
     clock, hidden, trading = Wall(), [4], type(at.live.trading)
-    ask = trading.ask
+    query = trading.query
 
     async def late(self, order):
         hidden[0] -= 1
-        return NotFound() if hidden[0] >= 0 else await ask(self, order)
+        return NotFound() if hidden[0] >= 0 else await query(self, order)
 
     def set_forward(_request):
         clock.off = timedelta(hours=1)
@@ -259,7 +259,7 @@ async def test_h09_an_order_is_not_written_off_because_the_clock_was_set(make, m
     at.orchestrator = ArbitrageOrchestrator(at.desk, at.options)
     await at.orchestrator.setup()
     monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=60))
-    monkeypatch.setattr(trading, "ask", late)
+    monkeypatch.setattr(trading, "query", late)
     at.before_post = set_forward
     await at.fault("/orders", "accept_then_hang")
     await at.trade()
