@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.simulator.scenario import build
-from arb.adapters.simulator.server import serve
 from arb.config.sources import Loaded, load
+from arb.exchange.api.server import serve
+from arb.exchange.market.scenario import build
 from tests.daemon import Daemon
 from tests.nats import NONE as NO_NATS
 from tests.nats import NatsServer

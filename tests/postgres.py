@@ -8,13 +8,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-PLACES = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt/postgresql")
+DEPLOYMENT = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt/postgresql")
 NONE = "no PostgreSQL server is installed here (Debian: apt-get install postgresql)"
 
 
 def binaries() -> Path | None:
     """The folder with `initdb` and `pg_ctl`, the newest there is."""
-    found = [path.parent for place in PLACES for path in Path(place).glob("*/bin/initdb")]
+    found = [path.parent for place in DEPLOYMENT for path in Path(place).glob("*/bin/initdb")]
     if found:
         return max(found, key=lambda path: int(path.parent.name))
     on_path = shutil.which("initdb")

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import stamina.instrumentation
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.paper.venue import PaperOperations, PaperVenue
 from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.live import PolymarketLive, open_live
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
-from arb.adapters.simulator.paper import PaperOperations, PaperVenue
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.keys import private_key
 from arb.config.schema import Settings

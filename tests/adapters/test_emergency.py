@@ -16,7 +16,7 @@ from arb.adapters.polymarket import emergency
 from arb.adapters.polymarket.emergency import cancel_all, signature
 from arb.domain.errors import BadVenueData, ConfigError, Unavailable
 from arb.net.serve import listening
-from tests.adapters.venue import place, venue
+from tests.exchange.venue import place, venue
 
 
 def _by_hand(at, client, **other):

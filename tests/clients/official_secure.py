@@ -7,7 +7,7 @@ from eth_utils.address import to_checksum_address
 from polymarket.calls import TransactionCall, erc20_approval_call
 from polymarket.errors import RequestRejectedError
 
-from arb.adapters.simulator.addresses import COLLATERAL, CONDITIONAL_TOKENS, STANDARD_EXCHANGE
+from arb.exchange.market.addresses import COLLATERAL, CONDITIONAL_TOKENS, STANDARD_EXCHANGE
 from tests.clients.official import check
 from tests.clients.world import BUILDER
 

@@ -7,10 +7,10 @@ import pytest
 from polymarket import AsyncPublicClient, AsyncSecureClient, PublicClient, SecureClient
 from polymarket._internal.environment import create_environment, get_environment_config
 
-from tests.adapters.venue import environment
 from tests.clients import official_secure  # noqa: F401  # registers its checks
 from tests.clients.official import CHECKS, OUT_OF_SCOPE
 from tests.clients.world import KEY, WALLETS, Client, world
+from tests.exchange.venue import environment
 
 CLASSES = (PublicClient, AsyncPublicClient, SecureClient, AsyncSecureClient)
 LAST = ("delete_api_key", "end_authentication", "close")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.adapters.simulator.addresses import COLLATERAL, CONDITIONAL_TOKENS, STANDARD_EXCHANGE
+from arb.exchange.market.addresses import COLLATERAL, CONDITIONAL_TOKENS, STANDARD_EXCHANGE
 from tests.clients.world import BUILDER, KEY, world
 
 pytestmark = pytest.mark.full

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from polymarket.auth import BuilderApiKey
 
-from tests.adapters.venue import KEY, WALLETS, Venue, signed, venue
+from tests.exchange.venue import KEY, WALLETS, Venue, signed, venue
 
 BUILDER = "0x" + "b1" * 32
 RELAYER = BuilderApiKey(key="builder", secret="c2VjcmV0", passphrase="word")

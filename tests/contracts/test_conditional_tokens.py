@@ -12,10 +12,10 @@ import pytest
 
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.simulator.bank import Bank
 from arb.domain.market import POLYMARKET, MarketId, OutcomeId
 from arb.domain.money import MICRO, Shares, Usd, from_micro
 from arb.domain.operation import Merge, Redeem, effect
+from arb.exchange.trading.bank import Bank
 from tests.contracts.fetch import CONDITIONAL_TOKENS, ERC20, Unreachable, fetch
 
 eth_tester = pytest.importorskip("eth_tester", reason="eth-tester is not installed")

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from arb.adapters.simulator.chain import ChainApi
 from arb.cli.output import render_report
+from arb.exchange.chain.app import ChainApi
 from arb.runtime.running import run_once
 from tests.conftest import exchange_at, settings_for
 from tests.e2e.worlds import live_settings, live_world

@@ -17,7 +17,6 @@ from polymarket import AsyncSecureClient
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.emergency import cancel_all
-from arb.adapters.simulator.scenario import build
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.database import file_of
 from arb.domain.errors import Unavailable
@@ -27,13 +26,14 @@ from arb.domain.money import Price, Shares, Usd
 from arb.domain.news import StateChanged, Trouble
 from arb.domain.order import Order, OrderId, TimeInForce
 from arb.engine.guard import Guard, GuardOptions
+from arb.exchange.market.scenario import build
 from arb.runtime import killswitch
 from arb.runtime.demo import exchange_process
 from arb.runtime.killswitch import DEAD, kill_switch
 from arb.runtime.sentinel import Sentinel, sentinel_of
 from arb.testing import builders
-from tests.adapters.venue import KEY, WALLETS, environment, place
 from tests.conftest import environment_for
+from tests.exchange.venue import KEY, WALLETS, environment, place
 from tests.programs import ARB, arb
 
 NOWHERE = "http://127.0.0.1:9"

@@ -22,9 +22,9 @@ from arb.domain.operation import refused_by_contract
 from arb.domain.plan import PlanState
 from arb.runtime.live import reconcile, redeem
 from arb.runtime.running import run_once
-from tests.adapters.venue import WALLETS
 from tests.e2e import worlds
 from tests.e2e.worlds import live_environment, live_settings, live_world
+from tests.exchange.venue import WALLETS
 
 SESSION = "0x" + "22" * 32
 STRANGER = "0x00000000000000000000000000000000000abcde"

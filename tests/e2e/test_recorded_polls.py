@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.simulator.replay import load_replay
-from arb.adapters.simulator.server import serve
 from arb.cli.output import render_report
+from arb.exchange.api.server import serve
+from arb.exchange.market.replay import load_replay
 from arb.runtime.running import scan
 from tests.conftest import ndjson, settings_for
 

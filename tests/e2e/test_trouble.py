@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.simulator.scenario import build
-from arb.adapters.simulator.server import serve
 from arb.cli.output import render_report
 from arb.domain.errors import VenueError
+from arb.exchange.api.server import serve
+from arb.exchange.market.scenario import build
 from arb.runtime.running import run_once, run_scheduled, scan
 from tests.conftest import environment_for, exchange_at, settings_for
 

@@ -18,9 +18,9 @@ from arb.adapters.polymarket.venue import open_venue
 from arb.domain.errors import Unavailable
 from arb.net import way
 from arb.net.http import HttpOptions, HttpReader
-from tests.adapters.venue import venue
 from tests.conftest import environment_for, exchange_at
 from tests.e2e.worlds import live_environment, live_world
+from tests.exchange.venue import venue
 from tests.programs import arb
 from tests.proxies import HOST, proxy
 

@@ -4,8 +4,8 @@ import contextlib
 
 from arb.adapters.clock import SystemClock
 from arb.domain.money import from_micro
-from tests.adapters.venue import KEY, WALLETS, venue
 from tests.conftest import environment_for, settings_for
+from tests.exchange.venue import KEY, WALLETS, venue
 
 RELAYER_KEY = "relayer-key-of-the-tests"
 

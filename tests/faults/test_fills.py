@@ -12,7 +12,7 @@ from arb.domain.fact import Confirmed, Voided
 from arb.domain.market import Side
 from arb.domain.money import to_micro
 from arb.risk import halt
-from tests.adapters.venue import environment, place
+from tests.exchange.venue import environment, place
 from tests.faults.world import DONE, SOON, UNWOUND, eventually
 
 OTHER = "0x" + "22" * 32

@@ -14,7 +14,7 @@ from arb.adapters.polymarket.client import in_time
 from arb.domain.money import Usd
 from arb.domain.order import Final
 from arb.engine import saga
-from tests.adapters.venue import place
+from tests.exchange.venue import place
 from tests.faults.world import DONE, OPEN, UNWOUND, eventually
 
 LOST = [

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from arb.adapters.simulator.user_channel import UserChannel
+from arb.exchange.api.user_channel import UserChannel
 from arb.runtime.doctor import venue_checks
 from tests.faults.world import DONE, OPEN, SOON, UNWOUND
 

@@ -16,9 +16,6 @@ import httpx
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.client import LivePermit
-from arb.adapters.simulator.builder import Builder, ladder
-from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.server import serve
 from arb.bootstrap import cycle_options, live_desk, live_venue
 from arb.domain.fact import Submitted
 from arb.domain.money import to_micro
@@ -26,9 +23,12 @@ from arb.domain.plan import PlanState
 from arb.engine import execute, saga
 from arb.engine.account import read
 from arb.engine.orchestrator import ArbitrageOrchestrator
-from tests.adapters.venue import KEY, WALLETS
+from arb.exchange.api.server import serve
+from arb.exchange.market.builder import Builder, ladder
+from arb.exchange.market.exchange import Exchange
 from tests.conftest import settings_for
 from tests.editing import edited
+from tests.exchange.venue import KEY, WALLETS
 
 LIFE, GRACE = timedelta(seconds=0.6), timedelta(seconds=0.2)
 SOON = timedelta(seconds=0.1)

@@ -3,15 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.adapters.simulator.matching import (
+from arb.domain.market import Side
+from arb.domain.money import MICRO
+from arb.exchange.market.matching import (
     Incoming,
     Life,
     MarketBook,
     in_yes_terms,
     mirrored,
 )
-from arb.domain.market import Side
-from arb.domain.money import MICRO
 
 orders = st.lists(
     st.tuples(

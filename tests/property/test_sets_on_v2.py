@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import calls, position
 from arb.adapters.polymarket.contracts import Contracts as Book
-from arb.adapters.simulator.bank import Bank
-from arb.adapters.simulator.builder import Builder
-from arb.adapters.simulator.exchange import Exchange
+from arb.exchange.market.builder import Builder
+from arb.exchange.market.exchange import Exchange
+from arb.exchange.trading.bank import Bank
 
 pytest.importorskip("eth_abi")
 
-from arb.adapters.simulator.chain_conduct import ChainConduct
-from arb.adapters.simulator.chain_contracts import Contracts
-from arb.adapters.simulator.chain_tokens import Reverts
+from arb.exchange.chain.behaviour import ChainBehaviour
+from arb.exchange.chain.contracts import Contracts
+from arb.exchange.chain.tokens import Reverts
 
 BOOK = Book()
 ME = "0x" + "ab" * 20
@@ -34,7 +34,7 @@ class Chain:
         ]
         self.event = build.event("sets", markets, neg_risk=True, other=listed_other)
         exchange = Exchange([self.event], SystemClock(), random.Random(1))
-        self.contracts, self.bank = Contracts(exchange, ChainConduct()), Bank()
+        self.contracts, self.bank = Contracts(exchange, ChainBehaviour()), Bank()
         self.id, self.count = self.event.positions, named + 1
         self.bank.deposit(ME, 10**15)
         self.do(calls.approve(BOOK, BOOK.router, 10**15))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from arb.adapters.simulator.orders import TradeStatus
 from arb.adapters.storage import SqlLedger
 from arb.adapters.storage.maintenance import check
 from arb.domain.fact import (
@@ -26,6 +25,7 @@ from arb.domain.operation import Convert, Merge, MergeSet, Redeem
 from arb.domain.plan import Plan, PlanState
 from arb.engine.account import read
 from arb.engine.execute import OPEN_MINUTES_MAX
+from arb.exchange.trading.orders import TradeStatus
 
 RECONCILED_WITHIN = 60
 """Seconds after the last fault and the last trade under way (I8)."""

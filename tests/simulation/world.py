@@ -8,14 +8,6 @@ import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from arb.adapters.simulator.bank import Bank
-from arb.adapters.simulator.builder import Builder
-from arb.adapters.simulator.conduct import Conduct, Mode
-from arb.adapters.simulator.exchange import Exchange
-from arb.adapters.simulator.floor import Floor
-from arb.adapters.simulator.listing import SimEvent, SimMarket
-from arb.adapters.simulator.matching import Incoming, Life
-from arb.adapters.simulator.venue import EPOCH, Odds, SimVenue, VirtualClock
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
 from arb.domain.fees import FeeSchedule
@@ -42,6 +34,14 @@ from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
 from arb.engine.options import CycleOptions
 from arb.engine.recover import Reconciler
+from arb.exchange.in_process import EPOCH, Odds, SimVenue, VirtualClock
+from arb.exchange.market.builder import Builder
+from arb.exchange.market.exchange import Exchange
+from arb.exchange.market.listing import SimEvent, SimMarket
+from arb.exchange.market.matching import Incoming, Life
+from arb.exchange.trading.bank import Bank
+from arb.exchange.trading.behaviour import Behaviour, Mode
+from arb.exchange.trading.matching_service import MatchingService
 from arb.ports import Desk
 from arb.risk.checks import Context
 from arb.risk.gate import review
@@ -139,7 +139,7 @@ class World:
     seed: int
     chance: random.Random
     clock: VirtualClock
-    floor: Floor
+    floor: MatchingService
     venue: SimVenue
     universe: Universe
     ledger: object
@@ -216,7 +216,7 @@ def build_world(
     clock = VirtualClock()
     events, universe = _market(chance, legs)
     exchange = Exchange(events, clock, chance)
-    floor = Floor(exchange, Bank(), random.Random(f"floor/{seed}"))
+    floor = MatchingService(exchange, Bank(), random.Random(f"floor/{seed}"))
     floor.bank.deposit(WALLET, CASH)
     floor.conduct.allowances_checked = floor.conduct.allowance_at_entry = False
     odds = Odds() if calm else _odds(chance)
@@ -373,7 +373,7 @@ def _odds(chance) -> Odds:
     )
 
 
-def _trouble(conduct: Conduct, odds: Odds, chance) -> Odds:
+def _trouble(conduct: Behaviour, odds: Odds, chance) -> Odds:
     conduct.mined_after = chance.choice((0.1, 2, 20))
     conduct.confirmed_after = conduct.mined_after + chance.choice((0.1, 2, 60))
     conduct.fail = chance.choice((0, 0, 0.1, 0.5, 1.0))

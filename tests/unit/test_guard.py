@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from arb.adapters.simulator.venue import VirtualClock
 from arb.domain.book import OrderBook
 from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.order import Order, OrderId, TimeInForce
 from arb.engine.guard import Guard, GuardOptions
+from arb.exchange.in_process import VirtualClock
 from arb.testing import builders as make
 
 TOKEN = OutcomeId(POLYMARKET, "1")

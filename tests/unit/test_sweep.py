@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from arb.adapters.simulator.paper import PaperOperations, PaperVenue
+from arb.adapters.paper.venue import PaperOperations, PaperVenue
 from arb.domain.book import BookMap
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved

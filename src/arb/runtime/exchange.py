@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.simulator.replay import load_replay
-from arb.adapters.simulator.scenario import build
-from arb.adapters.simulator.server import serve
 from arb.domain.errors import ConfigError, Unavailable
+from arb.exchange.api.server import serve
+from arb.exchange.market.replay import load_replay
+from arb.exchange.market.scenario import build
 from arb.runtime.signals import on_stop
 
 

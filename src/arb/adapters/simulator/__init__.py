@@ -1,1 +1,0 @@
-"""The embedded exchange, its scenarios, and paper trading."""

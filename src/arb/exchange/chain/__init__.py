@@ -1,0 +1,1 @@
+"""The chain behind the exchange: contracts, wallets, a node, a relayer."""

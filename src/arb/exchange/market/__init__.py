@@ -1,0 +1,1 @@
+"""What is traded: markets, events, books, scenarios and their planted truth."""

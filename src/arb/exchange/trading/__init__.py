@@ -1,0 +1,1 @@
+"""Orders, matching and settlement of trades at the exchange."""

@@ -1,0 +1,1 @@
+"""The embedded exchange, against the official clients and over plain HTTP."""
