@@ -11,8 +11,8 @@ import pytest
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.maintenance import backup, check, restore
 from arb.domain.errors import LedgerError, LedgerLocked
-from arb.runtime.database import restore_ledger
-from arb.runtime.lock import one_instance
+from arb.operations.database import restore_ledger
+from arb.operations.lock import one_instance
 from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _facts, _plan, _report
 from tests.conftest import environment_for, settings_for

@@ -28,7 +28,7 @@ from arb.domain.order import Final, Order, TimeInForce, Unknown, order_id
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
 from arb.engine.orchestrator import ArbitrageOrchestrator
-from arb.runtime.database import check_ledger
+from arb.operations.database import check_ledger
 from arb.runtime.running import run_once
 from tests.conftest import ROOT, exchange_at, settings_for
 

@@ -19,7 +19,8 @@ import polymarket  # noqa: F401  # before the first fork, since it is slow
 
 from arb.domain.news import PlanEnded
 from arb.engine import execute, saga
-from arb.runtime import live, running
+from arb.operations import live
+from arb.runtime import running
 from tests.e2e.worlds import live_settings
 from tests.naive import send_then_write
 

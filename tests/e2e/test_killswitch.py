@@ -27,10 +27,10 @@ from arb.domain.news import StateChanged, Trouble
 from arb.domain.order import Order, OrderId, TimeInForce
 from arb.engine.guard import Guard, GuardOptions
 from arb.exchange.market.scenario import build
+from arb.operations.halt_file import Sentinel, sentinel_of
 from arb.runtime import killswitch
 from arb.runtime.demo import exchange_process
 from arb.runtime.killswitch import DEAD, kill_switch
-from arb.runtime.sentinel import Sentinel, sentinel_of
 from arb.testing import builders
 from tests.conftest import environment_for
 from tests.exchange.venue import KEY, WALLETS, environment, place
@@ -373,7 +373,7 @@ def test_a_full_disk_still_halts(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("arb.runtime.sentinel.os.fsync", full)
+    monkeypatch.setattr("arb.operations.halt_file.os.fsync", full)
     sentinel.put("one", "why")
     assert sentinel.reason("one")
     assert [path.name for path in tmp_path.iterdir()] == ["x.halt"]

@@ -20,7 +20,7 @@ from arb.domain.errors import ConfigError, NotReady
 from arb.domain.halt import TradingState
 from arb.domain.operation import refused_by_contract
 from arb.domain.plan import PlanState
-from arb.runtime.live import reconcile, redeem
+from arb.operations.live import reconcile, redeem
 from arb.runtime.running import run_once
 from tests.e2e import worlds
 from tests.e2e.worlds import live_environment, live_settings, live_world

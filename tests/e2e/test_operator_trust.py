@@ -29,10 +29,11 @@ from arb.domain.news import PlanStarted, StateChanged
 from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.operations.account_views import Status
+from arb.operations.lock import holder, one_instance
+from arb.operations.trading_state import write_down
 from arb.runtime.alerts import Watch
 from arb.runtime.killswitch import kill_switch
-from arb.runtime.lock import holder, one_instance
-from arb.runtime.reads import Status, write_down
 from arb.runtime.running import run_once
 from arb.testing.fakes import MemoryLedger
 from tests.conftest import ROOT, environment_for, exchange_at, settings_for

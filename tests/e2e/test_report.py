@@ -26,10 +26,10 @@ from arb.domain.errors import ConfigError, LedgerError
 from arb.domain.money import from_micro, text
 from arb.domain.opportunity import Exit
 from arb.domain.plan import PlanState
-from arb.runtime.glance import glances
-from arb.runtime.plots import bars, dots, steps, thinned, ticks
-from arb.runtime.reads import read_status
-from arb.runtime.report import COLUMNS, moment, read_report, write_file
+from arb.operations.account_views import read_status
+from arb.operations.top_view import glances
+from arb.reporting.report import COLUMNS, moment, read_report, write_file
+from arb.reporting.svg import bars, dots, steps, thinned, ticks
 from arb.runtime.running import run_once
 from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _facts, _plan, _report

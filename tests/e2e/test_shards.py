@@ -14,7 +14,7 @@ from arb.bootstrap import worker
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError
 from arb.runtime.running import run_once
-from arb.runtime.shard import work
+from arb.runtime.scan_worker import work
 from tests.conftest import environment_for, exchange_at, settings_for
 from tests.programs import Program
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from arb.domain.fact import OperationEnded
-from arb.runtime.live import money_checks
+from arb.operations.live import money_checks
 from tests.faults.world import DONE, OPEN, UNWOUND, eventually
 
 RELAYED = ["safe", "deposit"]

@@ -6,8 +6,8 @@ import pytest
 
 from arb.domain.errors import VenueError
 from arb.engine.guard import GuardOptions
-from arb.runtime.doctor import venue_checks
-from arb.runtime.live import money_checks
+from arb.operations.doctor import venue_checks
+from arb.operations.live import money_checks
 from tests.faults.world import DONE, UNWOUND, eventually
 
 

@@ -18,7 +18,7 @@ from arb.domain.order import NotFound
 from arb.domain.plan import PlanState
 from arb.engine import saga
 from arb.engine.orchestrator import ArbitrageOrchestrator
-from arb.runtime.pulse import Pulse, beating
+from arb.runtime.loop_monitor import Pulse, beating
 from arb.runtime.running import run_scheduled
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import commanded

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from arb.exchange.api.user_channel import UserChannel
-from arb.runtime.doctor import venue_checks
+from arb.operations.doctor import venue_checks
 from tests.faults.world import DONE, OPEN, SOON, UNWOUND
 
 

@@ -69,7 +69,7 @@ from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import Glimpse, part_of
 from arb.engine.decide import find
 from arb.net.http import HttpOptions, HttpReader
-from arb.runtime.sentinel import Sentinel
+from arb.operations.halt_file import Sentinel
 from arb.strategies.binary_complement import BinaryComplement
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes
 from tests.fuzz import keystores, seeds

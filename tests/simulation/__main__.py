@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from arb.runtime.reads import tell
+from arb.operations.account_views import tell
 from tests.simulation.world import build_world, run
 
 

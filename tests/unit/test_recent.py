@@ -8,7 +8,7 @@ import pytest
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.news import PlanStarted, StateChanged
-from arb.runtime.recent import FRESH_SECONDS, OLD_SECONDS, Recent
+from arb.operations.shared_reads import FRESH_SECONDS, OLD_SECONDS, Recent
 
 
 class Books:

@@ -14,8 +14,8 @@ from arb.api.auth import Role, Tokens, add_token
 from arb.api.executed import Executed
 from arb.domain.errors import ConfigError, LedgerLocked
 from arb.files import read_small
-from arb.runtime.lock import one_instance
-from arb.runtime.sentinel import Sentinel
+from arb.operations.halt_file import Sentinel
+from arb.operations.lock import one_instance
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 STRANGE = {

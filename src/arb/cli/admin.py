@@ -45,7 +45,7 @@ def config_check(profile: Profile = None) -> None:
     from arb.bootstrap import build_strategies
     from arb.cli.output import print_line
     from arb.config.keys import source
-    from arb.runtime.logs import check_logs
+    from arb.operations.logs import check_logs
 
     loaded = load(profile)
     build_strategies(loaded.settings)
@@ -58,7 +58,7 @@ def config_check(profile: Profile = None) -> None:
 def db_upgrade(profile: Profile = None) -> None:
     """Bring the ledger's schema up to date."""
     from arb.cli.output import print_line
-    from arb.runtime.database import upgrade_ledger
+    from arb.operations.database import upgrade_ledger
 
     print_line(f"The ledger has schema {wait(upgrade_ledger(load(profile)))}.")
 
@@ -67,7 +67,7 @@ def db_upgrade(profile: Profile = None) -> None:
 def db_check(json: Json = False, profile: Profile = None) -> None:
     """Integrity, and whether everything derived equals what the facts tell."""
     from arb.cli.output import print_error, print_json, print_line
-    from arb.runtime.database import check_ledger
+    from arb.operations.database import check_ledger
 
     problems = wait(check_ledger(load(profile)))
     if json:
@@ -90,7 +90,7 @@ def db_backup(
 ) -> None:
     """Copy the ledger while it is in use; never over another file without --force."""
     from arb.cli.output import print_line
-    from arb.runtime.database import backup_ledger
+    from arb.operations.database import backup_ledger
 
     wait(backup_ledger(load(profile), target, force=force))
     print_line(f"The ledger is copied to {target}.")
@@ -100,7 +100,7 @@ def db_backup(
 def db_restore(source: Path, profile: Profile = None) -> None:
     """Make the ledger from a backup that is sound; never in the place of another."""
     from arb.cli.output import print_line
-    from arb.runtime.database import restore_ledger
+    from arb.operations.database import restore_ledger
 
     print_line(f"The ledger is restored to {wait(restore_ledger(load(profile), source))}.")
     print_line("Before trading live, see with `arb reconcile` what has happened since the backup.")
@@ -108,7 +108,7 @@ def db_restore(source: Path, profile: Profile = None) -> None:
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
     """Send nothing more and trade no more until `arb resume`. Scanning goes on."""
-    from arb.runtime.sentinel import say_halt
+    from arb.operations.halt_file import say_halt
 
     loaded = _for_halt(profile)
     options = loaded.settings
@@ -162,7 +162,7 @@ def resume(
 def reset_errors(profile: Profile = None) -> None:
     """Forget the errors that the running orchestrator has counted, and ask every host again."""
     from arb.cli.output import print_line
-    from arb.runtime.remote import reset_errors as reset
+    from arb.operations.control_client import reset_errors as reset
 
     print_line(wait(reset(load(profile))))
 
@@ -176,7 +176,7 @@ def api_token(
 ) -> None:
     """Make a token for the control API, shown this once; the file keeps its hash."""
     from arb.cli.output import print_line
-    from arb.runtime.tokens import make, unmake
+    from arb.operations.tokens import make, unmake
 
     if remove:
         unmake(load(profile), name)
@@ -191,7 +191,7 @@ def api_token(
 def api_audit(profile: Profile = None) -> None:
     """Whether the record of commands is whole: nothing changed, taken out or cut off."""
     from arb.cli.output import print_error, print_line
-    from arb.runtime.tokens import audit_verdict
+    from arb.operations.tokens import audit_verdict
 
     found = audit_verdict(load(profile))
     for note in found.notes:
@@ -212,7 +212,7 @@ def _resume_kind(kind: str, venue: str | None, reason: str, loaded: "Loaded") ->
     from arb.cli.output import print_error, print_line
     from arb.domain.errors import ConfigError
     from arb.domain.opportunity import Kind
-    from arb.runtime.remote import resume_kind
+    from arb.operations.control_client import resume_kind
 
     if kind not in set(Kind):
         raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")
@@ -228,8 +228,8 @@ def _resume_kind(kind: str, venue: str | None, reason: str, loaded: "Loaded") ->
 def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:
     from arb.cli.output import print_error, print_line
     from arb.domain.halt import Standing, TradingState
-    from arb.runtime.reads import workplace
-    from arb.runtime.remote import command
+    from arb.operations.account_views import workplace
+    from arb.operations.control_client import command
 
     place = workplace(loaded)
     done = wait(command(loaded, name, reason, unsaid))

@@ -148,7 +148,7 @@ def _say_usage(message: str) -> None:
 def _print_traceback(error: Exception) -> None:
     import traceback
 
-    from arb.runtime.words import shown
+    from arb.operations.redaction import shown
 
     for part in traceback.format_exception(error):
         for line in part.splitlines():

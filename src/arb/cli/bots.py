@@ -20,7 +20,7 @@ Amount = Annotated[str, typer.Option(metavar="X")]
 def bots_list(json: Json = False, profile: Profile = None) -> None:
     """Every bot and its state, from its files: nothing has to run."""
     from arb.cli.output import print_json, print_line
-    from arb.runtime.bot_files import list_bots, supervised
+    from arb.operations.bot_files import list_bots, supervised
 
     loaded = load(profile)
     rows = list_bots(loaded)
@@ -65,7 +65,7 @@ def bots_logs(
 ) -> None:
     """The last lines that a bot printed."""
     from arb.cli.output import print_line
-    from arb.runtime.bot_files import bot_logs
+    from arb.operations.bot_files import bot_logs
 
     for line in bot_logs(load(profile), name, lines):
         print_line(line)
@@ -99,7 +99,7 @@ def bots_route(
     """Which bot a plan goes to: one of the ledger, or one with the measures given."""
     from arb.cli.output import print_json, print_line
     from arb.domain.money import text
-    from arb.runtime.bot_files import explain_route
+    from arb.operations.bot_files import explain_route
 
     given = {
         "risk": _number("risk", risk),
@@ -136,7 +136,7 @@ def bots_route(
 
 def _ask(name: str, wish: Literal["start", "stop", "restart"], profile: str | None) -> None:
     from arb.cli.output import print_line
-    from arb.runtime.bot_files import ask_supervisor
+    from arb.operations.bot_files import ask_supervisor
 
     print_line(wait(ask_supervisor(load(profile), name, wish)))
 

@@ -44,7 +44,7 @@ class ExitCode(IntEnum):
 def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Loaded":
     """The settings in force."""
     from arb.config.sources import load as read
-    from arb.runtime.words import learn
+    from arb.operations.redaction import learn
 
     loaded = read(profile, flags)
     learn(loaded.secrets())

@@ -19,7 +19,7 @@ Accept = Annotated[
 def preflight(json: Json = False, profile: Profile = None) -> None:
     """Sign what would be sent, and send nothing."""
     from arb.cli.tools import show_checks
-    from arb.runtime.ladder import preflight as sign
+    from arb.operations.preflight import preflight as sign
 
     show_checks("Preflight", wait(sign(load(profile)), "Signing…"), json=json)
 
@@ -27,7 +27,7 @@ def preflight(json: Json = False, profile: Profile = None) -> None:
 def livetest(json: Json = False, profile: Profile = None) -> None:
     """One minimal order that only rests, far from the market: placed, seen, taken back."""
     from arb.cli.tools import show_checks
-    from arb.runtime.ladder import livetest as rehearse
+    from arb.operations.preflight import livetest as rehearse
 
     show_checks("Live test", wait(rehearse(load(profile)), "Testing…"), json=json)
 
@@ -35,7 +35,7 @@ def livetest(json: Json = False, profile: Profile = None) -> None:
 def reconcile(accept: Accept = None, json: Json = False, profile: Profile = None) -> None:
     """Hold the ledger against the venue and the chain; differences keep trading halted."""
     from arb.cli.output import print_error, print_json, print_line
-    from arb.runtime.live import reconcile as compare
+    from arb.operations.live import reconcile as compare
 
     differences, booked = wait(compare(load(profile), accept), "Asking the venue…")
     if json:
@@ -62,7 +62,7 @@ def approvals(
     """What the wallet allows the venue's contracts; never more than the amount is ever granted."""
     from arb.cli.output import print_json
     from arb.domain.errors import ConfigError
-    from arb.runtime.live import grant_approvals
+    from arb.operations.live import grant_approvals
 
     if grant != (amount is not None):
         raise ConfigError("--set and --amount USD belong together")
@@ -79,7 +79,7 @@ def approvals(
 def redeem(json: Json = False, profile: Profile = None) -> None:
     """Turn the shares of resolved markets into cash; runs do the same now and then."""
     from arb.cli.output import print_error, print_json, print_line
-    from arb.runtime.live import redeem as collect
+    from arb.operations.live import redeem as collect
 
     troubles, waiting = wait(collect(load(profile)), "Redeeming…")
     if json:

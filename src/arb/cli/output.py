@@ -16,7 +16,7 @@ SCHEMA = 1
 
 def print_json(document: Any) -> None:
     """The one document on standard output."""
-    from arb.runtime.words import safe
+    from arb.operations.redaction import safe
 
     kept = safe(document)
     line = json.dumps(kept, ensure_ascii=False)
@@ -30,7 +30,7 @@ def print_json(document: Any) -> None:
 
 def print_line(line: str = "") -> None:
     """A line for people."""
-    from arb.runtime.words import printable, safe
+    from arb.operations.redaction import printable, safe
 
     sys.stdout.write(printable(safe(line)) + "\n")
     sys.stdout.flush()
@@ -38,7 +38,7 @@ def print_line(line: str = "") -> None:
 
 def print_error(line: str) -> None:
     """The one line that says what went wrong."""
-    from arb.runtime.words import shown
+    from arb.operations.redaction import shown
 
     sys.stderr.write(f"arb: {shown(line)}\n")
 

@@ -11,7 +11,7 @@ from arb.cli.table import Column, local_times, print_table, short_hashes, short_
 
 if TYPE_CHECKING:
     from arb.domain.halt import Standing
-    from arb.runtime.reads import Status
+    from arb.operations.account_views import Status
 
 Everything = Annotated[
     bool, typer.Option("--all", help="Also candidates that were never proved, with their reason.")
@@ -30,8 +30,8 @@ def status(
 ) -> None:
     """The state of trading, the account, the last cycle, the sum of all."""
     from arb.cli.output import print_error, print_json, print_line, statistics_rows
-    from arb.runtime.reads import read_status, workplace
-    from arb.runtime.remote import live_status
+    from arb.operations.account_views import read_status, workplace
+    from arb.operations.control_client import live_status
 
     loaded = load(profile)
     found, live = wait(read_status(loaded)), wait(live_status(loaded))
@@ -85,7 +85,7 @@ def opportunities(
     profile: Profile = None,
 ) -> None:
     """The latest proven opportunities and what became of them."""
-    from arb.runtime.reads import read_opportunities
+    from arb.operations.account_views import read_opportunities
 
     rows = wait(read_opportunities(load(profile), limit=limit, everything=everything))
     columns = (
@@ -111,7 +111,7 @@ def plans(
 ) -> None:
     """The latest plans; `held`: filled, waits for its resolution."""
     from arb.cli.output import stand_of
-    from arb.runtime.reads import read_plans
+    from arb.operations.account_views import read_plans
 
     rows = wait(read_plans(load(profile), limit=limit, only_open=only_open))
     if not json:
@@ -134,7 +134,7 @@ def fills(
     json: Json = False, limit: Limit = 50, wide: Wide = False, profile: Profile = None
 ) -> None:
     """The latest fills."""
-    from arb.runtime.reads import read_fills
+    from arb.operations.account_views import read_fills
 
     rows = wait(read_fills(load(profile), limit=limit))
     columns = (
@@ -153,7 +153,7 @@ def fills(
 
 def accounts(json: Json = False, profile: Profile = None) -> None:
     """The accounts of the ledger, with what each was opened with."""
-    from arb.runtime.reads import read_accounts
+    from arb.operations.account_views import read_accounts
 
     rows = wait(read_accounts(load(profile)))
     columns = ("account", Column("opened_at", short=local_times), "opening_cash")
@@ -163,7 +163,7 @@ def accounts(json: Json = False, profile: Profile = None) -> None:
 def positions(json: Json = False, wide: Wide = False, profile: Profile = None) -> None:
     """What is held: what it cost, when its market closes, and what each plan pays at least."""
     from arb.cli.output import print_line
-    from arb.runtime.reads import read_positions
+    from arb.operations.account_views import read_positions
 
     rows = wait(read_positions(load(profile)))
     columns = (
@@ -208,7 +208,7 @@ def explain(
 ) -> None:
     """Why an opportunity was, or was not, taken: legs, books, every gate's verdict."""
     from arb.cli.output import free_when, print_json, print_line
-    from arb.runtime.reads import read_explanation
+    from arb.operations.account_views import read_explanation
 
     story = wait(read_explanation(load(profile), id_))
     if json:
@@ -257,7 +257,7 @@ def _show(
     title: str, columns: Sequence[Column | str], rows: Sequence[Any], *, json: bool, wide: bool
 ) -> None:
     from arb.cli.output import print_json
-    from arb.runtime.reads import plain
+    from arb.operations.account_views import plain
 
     documents = [plain(asdict(row)) for row in rows]
     if json:

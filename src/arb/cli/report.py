@@ -30,7 +30,7 @@ def report(
 ) -> None:
     """Profit, hit rate, refusals, slippage, capital in use, latency; with files where asked."""
     from arb.cli.output import print_json, print_line
-    from arb.runtime.report import read_report, write_file
+    from arb.reporting.report import read_report, write_file
 
     found = wait(read_report(load(profile), since), "Reading the ledger…")
     files = {

@@ -70,7 +70,7 @@ def run(
     profile: Profile = None,
 ) -> None:
     """Run the orchestrator until SIGINT or SIGTERM, or once."""
-    from arb.runtime.logs import set_up_logs
+    from arb.operations.logs import set_up_logs
     from arb.runtime.running import CutShort, run_once, run_scheduled
 
     flags: dict[str, Any] = {}
@@ -111,8 +111,8 @@ def shard(json: Json = False, profile: Profile = None) -> None:
     from dataclasses import asdict
 
     from arb.cli.output import print_json, print_line
-    from arb.runtime.logs import set_up_logs
-    from arb.runtime.shard import work
+    from arb.operations.logs import set_up_logs
+    from arb.runtime.scan_worker import work
 
     loaded = load(profile)
     set_up_logs(loaded)
@@ -143,8 +143,8 @@ def scan(
     from arb.cli.output import print_json, render_report
     from arb.domain.decision import Approved, Refused
     from arb.domain.errors import ConfigError
-    from arb.runtime.kinds import kinds_made
-    from arb.runtime.logs import set_up_logs
+    from arb.operations.kinds import kinds_made
+    from arb.operations.logs import set_up_logs
     from arb.runtime.running import scan as look
 
     kinds = kinds_made()

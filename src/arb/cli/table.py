@@ -68,7 +68,7 @@ def print_table(
         rows: Cells in the order of the columns; `None` is shown as nothing.
         wide: Show every column in full on a terminal, too.
     """
-    from arb.runtime.words import printable, safe
+    from arb.operations.redaction import printable, safe
 
     headed = [each if isinstance(each, Column) else Column(each) for each in columns]
     filled = [

@@ -11,7 +11,7 @@ from arb.cli.common import ExitCode, Json, Profile, load, wait
 from arb.cli.table import Column, print_table
 
 if TYPE_CHECKING:
-    from arb.runtime.doctor import Check
+    from arb.operations.doctor import Check
 
 exchange = typer.Typer(help="The embedded exchange.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def preview(
     from arb.domain.decision import Refused
     from arb.domain.money import text
     from arb.domain.opportunity import Skipped, Unproven
-    from arb.runtime.logs import set_up_logs
+    from arb.operations.logs import set_up_logs
     from arb.runtime.running import preview as look_at
 
     loaded = load(profile)
@@ -129,13 +129,13 @@ def doctor(
 ) -> None:
     """Whether everything needed works, each line with its mend."""
     from arb.domain.errors import ConfigError
-    from arb.runtime.doctor import Check, examine, unsettled
+    from arb.operations.doctor import Check, examine, unsettled
 
     async def all_of_it() -> "list[Check]":
         loaded = load(profile)
         checks = await examine(loaded)
         if money:
-            from arb.runtime.ladder import money as look_at_money
+            from arb.operations.preflight import money as look_at_money
 
             known = {check.name for check in checks}
             try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from arb.config.sources import Loaded
-    from arb.runtime.glance import Glance
+    from arb.operations.top_view import Glance
 
 REFRESH_SECONDS = 1.0
 FILLING = ("reason", "alarm")
@@ -43,7 +43,7 @@ async def show(loaded: "Loaded", console: "Console", *, once: bool) -> None:
     """Draw until somebody leaves, or once."""
     from rich.live import Live
 
-    from arb.runtime.glance import glances
+    from arb.operations.top_view import glances
 
     async with glances(loaded) as look:
         if once:
@@ -218,7 +218,7 @@ def _plain(cell: Any) -> str:
     from decimal import Decimal
 
     from arb.domain.money import text
-    from arb.runtime.words import printable, safe
+    from arb.operations.redaction import printable, safe
 
     words = text(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell)
     return printable(safe(words))

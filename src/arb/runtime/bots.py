@@ -21,8 +21,8 @@ from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
 from arb.domain.news import BotChanged, News, Trouble
 from arb.domain.report import Problem
+from arb.operations.bot_files import bots_of, comm_folder, some_bots
 from arb.ports import Desk, Observer
-from arb.runtime.bot_files import bots_of, comm_folder, some_bots
 from arb.runtime.bots_at_work import BotsAtWork
 from arb.runtime.signals import on_stop
 

@@ -11,8 +11,8 @@ from arb.adapters.bots.status import BotState
 from arb.adapters.bots.supervisor import Supervisor
 from arb.config.sources import Loaded
 from arb.engine.control import Refusal, UnknownTarget
+from arb.operations.bot_files import ask_supervisor, list_bots, row
 from arb.ports import Clock
-from arb.runtime.bot_files import ask_supervisor, list_bots, row
 
 STARTED_SECONDS = 2.0
 

@@ -17,7 +17,7 @@ from arb.domain.decision import Approved, Refused
 from arb.domain.errors import Unavailable
 from arb.domain.money import text
 from arb.domain.report import CycleReport, Statistics
-from arb.runtime.logs import set_up_logs
+from arb.operations.logs import set_up_logs
 from arb.runtime.running import run_once
 
 START_SECONDS_MAX = 120

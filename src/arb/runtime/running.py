@@ -20,14 +20,14 @@ from arb.domain.report import CycleReport, Statistics
 from arb.engine.control import Control, end_outage
 from arb.engine.cycle import Look
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.operations.leader import one_leader, patient, token_of
+from arb.operations.live import ready_desk
 from arb.ports import Desk, Observer
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
 from arb.runtime.cloudwatch import with_cloudwatch
 from arb.runtime.killswitch import KillSwitch, kill_switch
-from arb.runtime.leader import one_leader, patient, token_of
-from arb.runtime.live import ready_desk
-from arb.runtime.pulse import Pulse, beating
+from arb.runtime.loop_monitor import Pulse, beating
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import Beside, commanded, serving
 from arb.runtime.signals import stoppable

@@ -23,12 +23,12 @@ from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Watch
 from arb.net.serve import listening
+from arb.operations.api_views import LedgerDocuments
+from arb.operations.reset_file import reset_file
+from arb.operations.shared_reads import Recent
 from arb.plugins import installed
 from arb.ports import Desk, Observer
-from arb.runtime.memory import quiet
-from arb.runtime.recent import Recent
-from arb.runtime.resets import reset_file
-from arb.runtime.served import LedgerDocuments
+from arb.runtime.gc_schedule import quiet
 from arb.strategies.options import StrategyOptions
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ from arb.domain.money import Usd, text
 from arb.domain.news import News, Trouble
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.recover import Reconciler, describe, describe_adjustment
+from arb.operations.doctor import Check, asked, venue_checks
+from arb.operations.leader import one_leader, token_of
 from arb.ports import Desk, Observer
-from arb.runtime.doctor import Check, asked, venue_checks
-from arb.runtime.leader import one_leader, token_of
 
 WEI_PER_POL = 10**18
 

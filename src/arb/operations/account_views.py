@@ -33,17 +33,14 @@ from arb.domain.fact import (
     Submitted,
     Voided,
 )
-from arb.domain.halt import Standing, TradingState
-from arb.domain.market import VenueId
-from arb.domain.money import Usd, text
-from arb.domain.opportunity import Kind
+from arb.domain.halt import Standing
+from arb.domain.money import text
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Statistics
-from arb.engine.contradict import end_of_kind
-from arb.runtime.lock import holder
-from arb.runtime.sentinel import sentinel_of
+from arb.operations.halt_file import effective_standing
+from arb.operations.lock import holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +186,7 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
     last = await reads.last_cycle()
     return Status(
         account=ledger.account,
-        standing=_overruled(loaded, await ledger.standing()),
+        standing=effective_standing(loaded, await ledger.standing()),
         contradictions=await ledger.contradictions(),
         portfolio=await ledger.portfolio(SystemClock().now()),
         statistics=await ledger.statistics(),
@@ -272,86 +269,6 @@ async def find_plan(loaded: Loaded, id_: str) -> Plan:
         more = ", …" if len(found) > 5 else ""  # as many as are shown
         raise NotFound(f"several plans' ids begin with {id_}: {some}{more}")
     return found[0]
-
-
-async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
-    """Write down that trading is halted, after the file was made that says so.
-
-    Args:
-        loaded: The settings.
-        reason: Why.
-        unsaid: Why the file could not be made; empty: it was.
-
-    Returns:
-        What could not be done, although trading is halted.
-
-    Raises:
-        LedgerError: Trading may not be halted.
-    """
-    url = loaded.settings.database.url
-    sentinel = sentinel_of(url)
-    try:
-        await write_down(loaded, TradingState.HALTED, reason)
-    except LedgerError as error:
-        # A file for a ledger on a server is seen from one folder only: too little to rely on.
-        if unsaid or sentinel is None or file_of(url) is None:
-            raise
-        return f"only the file {sentinel.path} says halt: {error}"
-    return unsaid
-
-
-async def resume(loaded: Loaded, reason: str) -> None:
-    """Let trade again: first in the ledger, then by removing the file.
-
-    Raises:
-        LedgerError: Trading may still be halted.
-    """
-    await write_down(loaded, TradingState.NORMAL, reason)
-    sentinel = sentinel_of(loaded.settings.database.url)
-    if sentinel is not None:
-        try:
-            for account in loaded.settings.accounts:
-                sentinel.lift(account)
-        except OSError as error:
-            raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
-
-
-async def resume_kind(
-    loaded: Loaded, kind: Kind, reason: str, venue: VenueId | None
-) -> Sequence[VenueId]:
-    """Let a kind be traded again that a contradiction has stopped; answers with the venues."""
-    async with opened(loaded) as (ledger, _):
-        return await end_of_kind(ledger, kind, reason, SystemClock().now(), venue)
-
-
-async def write_down(loaded: Loaded, state: TradingState, reason: str) -> Standing | None:
-    """An operator's word on the state of trading, also before the first run.
-
-    Returns:
-        The halt that a pause would have weakened, and that stays; `None`: it is written down.
-    """
-    async with opened(loaded, make=True) as (ledger, _):
-        now = SystemClock().now()
-        if ledger.account.startswith("paper:"):
-            await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
-        elif await ledger.opened_at() is None:
-            # A wallet's account is opened with what is in the wallet.
-            raise LedgerError(f"there is no account {ledger.account} yet; a live run opens it")
-        standing = Standing(state=state, reason=reason, since=now, by_operator=True)
-        before = _overruled(loaded, await ledger.standing())
-        if standing.paused and before.state is TradingState.HALTED and not before.paused:
-            return before
-        await ledger.set_standing(standing)
-        return None
-
-
-def _overruled(loaded: Loaded, standing: Standing) -> Standing:
-    """The ledger's word, unless the file says halt."""
-    sentinel = sentinel_of(loaded.settings.database.url)
-    reason = sentinel.reason(loaded.settings.account) if sentinel else ""
-    if not reason or standing.state is TradingState.HALTED:
-        return standing
-    return Standing(state=TradingState.HALTED, reason=reason, by_operator=True)
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:

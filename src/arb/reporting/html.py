@@ -7,9 +7,9 @@ from decimal import Decimal
 from html import escape
 
 from arb.domain.money import text
-from arb.runtime.plots import bars, dots, steps
-from arb.runtime.summary import Durations, Summary, Sums
-from arb.runtime.words import printable, safe
+from arb.operations.redaction import printable, safe
+from arb.reporting.summary import Durations, Summary, Sums
+from arb.reporting.svg import bars, dots, steps
 
 SLIPS_SHOWN_MAX = 200
 BARS_SHOWN_MAX = 20

@@ -9,8 +9,8 @@ from typing import Any
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.queries import CycleRow, FoundRow, PlanRow
 from arb.config.sources import Loaded
-from arb.runtime.reads import Status, opened, status_of
-from arb.runtime.remote import live_glance
+from arb.operations.account_views import Status, opened, status_of
+from arb.operations.control_client import live_glance
 
 ROWS = 8
 ASK_EVERY = 3

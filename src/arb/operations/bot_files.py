@@ -22,7 +22,7 @@ from arb.adapters.bots.status import (
 from arb.config.schema import Settings
 from arb.config.sources import Loaded, read_toml
 from arb.domain.errors import ConfigError, NotReady
-from arb.runtime.reads import find_plan
+from arb.operations.account_views import find_plan
 
 
 def bots_of(settings: Settings) -> Bots:

@@ -15,8 +15,8 @@ from arb.config.schema import DatabaseSettings
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
+from arb.operations.lock import one_instance
 from arb.ports import Observer, Ticker
-from arb.runtime.lock import one_instance
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 1.0

@@ -12,8 +12,8 @@ from arb.domain.errors import ArbError, NotReady
 from arb.domain.market import Market, Side
 from arb.domain.money import Price, text
 from arb.domain.order import Order, OrderId, PlanId, TimeInForce, order_id
-from arb.runtime.doctor import Check, tried, venue_checks
-from arb.runtime.live import money_checks, signed_in
+from arb.operations.doctor import Check, tried, venue_checks
+from arb.operations.live import money_checks, signed_in
 
 FAR = Decimal("0.05")
 """A test order bids at least this much below the best ask, and at the least price there is."""

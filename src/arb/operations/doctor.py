@@ -23,7 +23,7 @@ from arb.config.schema import Settings
 from arb.config.sources import Loaded, inherited
 from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
 from arb.net import way
-from arb.runtime.logs import check_log_room, check_logs
+from arb.operations.logs import check_log_room, check_logs
 
 CLOCK_OFFSET_MAX_SECONDS = 2
 DISK_FREE_MIN = 500 * 1024 * 1024

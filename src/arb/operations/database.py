@@ -8,7 +8,7 @@ from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import backup, check, restore, upgrade
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, LedgerError
-from arb.runtime.lock import one_instance
+from arb.operations.lock import one_instance
 
 
 async def upgrade_ledger(loaded: Loaded) -> str:

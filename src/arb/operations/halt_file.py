@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from arb.config.sources import Loaded
+from arb.domain.halt import Standing, TradingState
 from arb.files import read_document
 
 FOLDER = Path("data")
@@ -119,3 +121,12 @@ def say_halt(url: str, accounts: Sequence[str], reason: str) -> str:
     except OSError as error:
         return f"the file {sentinel.path} could not be written: {error.strerror}"
     return ""
+
+
+def effective_standing(loaded: Loaded, standing: Standing) -> Standing:
+    """The ledger's word, unless the file says halt."""
+    sentinel = sentinel_of(loaded.settings.database.url)
+    reason = sentinel.reason(loaded.settings.account) if sentinel else ""
+    if not reason or standing.state is TradingState.HALTED:
+        return standing
+    return Standing(state=TradingState.HALTED, reason=reason, by_operator=True)

@@ -11,8 +11,8 @@ from arb.domain.errors import ArbError, NotReady
 from arb.domain.halt import Standing, TradingState, reason_of_halt, reason_of_pause
 from arb.domain.market import VenueId
 from arb.domain.opportunity import Kind
-from arb.runtime import reads
-from arb.runtime.resets import reset_file
+from arb.operations import account_views, trading_state
+from arb.operations.reset_file import reset_file
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
@@ -94,7 +94,7 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
         ArbError: It could not be carried out.
     """
     if name == "resume":
-        await reads.resume(loaded, reason)
+        await trading_state.resume(loaded, reason)
     try:
         answer = await ask(loaded, "POST", f"/bot/{name}", {"reason": reason})
     except Refused:
@@ -107,13 +107,13 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
         note = _kept(now) if name == "pause" and not now.paused else ""
         return Done(status["state"], status["reason"], "api", note)
     if name == "halt":
-        note = await reads.halt(loaded, reason_of_halt(reason), unsaid)
+        note = await trading_state.halt(loaded, reason_of_halt(reason), unsaid)
         return Done(
             TradingState.HALTED.value, reason_of_halt(reason), "ledger", note or answer.note
         )
     if name == "pause":
         reason = reason_of_pause(reason)
-        before = await reads.write_down(loaded, TradingState.HALTED, reason)
+        before = await trading_state.write_down(loaded, TradingState.HALTED, reason)
         if before is not None:
             return Done(before.state.value, before.reason, "ledger", _kept(before))
         return Done(TradingState.HALTED.value, reason, "ledger", answer.note)
@@ -142,7 +142,7 @@ async def resume_kind(
     if answer.document is not None:
         return answer.document["resumed_at"], answer.note
     where = VenueId(venue) if venue else None
-    return await reads.resume_kind(loaded, kind, reason, where), answer.note
+    return await trading_state.resume_kind(loaded, kind, reason, where), answer.note
 
 
 def _kept(now: Standing) -> str:
@@ -165,7 +165,7 @@ async def reset_errors(loaded: Loaded) -> str:
         forgotten: dict[str, int] = answer.document["forgotten"]
         told = ", ".join(f"{count} {where}" for where, count in forgotten.items()) or "none"
         return f"Errors forgotten: {told}."
-    place = reads.workplace(loaded)
+    place = account_views.workplace(loaded)
     if place.process is None and not place.on_server:
         # What is counted lives as long as the process.
         return f"There is nothing to forget. {place.sentence}"

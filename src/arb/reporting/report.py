@@ -15,9 +15,9 @@ from arb.adapters.storage.figures import Figures, read_figures
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, LedgerError
 from arb.domain.money import text
-from arb.runtime.page import About, percent, render_page
-from arb.runtime.reads import opened
-from arb.runtime.summary import CyclePoint, Durations, Summary, Sums, summarise
+from arb.operations.account_views import opened
+from arb.reporting.html import About, percent, render_page
+from arb.reporting.summary import CyclePoint, Durations, Summary, Sums, summarise
 
 COLUMNS = (
     "timestamp",

@@ -14,9 +14,9 @@ from arb.domain.market import MarketId, Side
 from arb.domain.money import Shares, text
 from arb.domain.plan import PlannedLeg
 from arb.domain.reason import Reason
+from arb.operations.account_views import account_document, plain, statistics_document, tell
+from arb.operations.redaction import safe
 from arb.ports import Clock, Ledger
-from arb.runtime.reads import account_document, plain, statistics_document, tell
-from arb.runtime.words import safe
 
 Document = dict[str, Any]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arb.domain.errors import ArbError
-from arb.runtime.sentinel import sentinel_of
+from arb.operations.halt_file import sentinel_of
 
 
 @dataclass(frozen=True, slots=True)
