@@ -24,7 +24,7 @@ from arb.api.auth import (
     remove_token,
 )
 from arb.api.examples import EXAMPLES
-from arb.api.executed import Executed
+from arb.api.executed import ExecutedKeys
 from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
@@ -51,7 +51,7 @@ def _application():
         bus=Bus(),
         metrics=Metrics(),
         audit=Audit(None, control.clock),
-        executed=Executed(None, control.clock),
+        executed=ExecutedKeys(None, control.clock),
     )
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from arb.cli.output import render_report
-from arb.domain.errors import NotAskedFor, NotFound
+from arb.domain.errors import NotAskedFor, UnknownName
 from arb.runtime.running import preview, run_once
 from tests.conftest import exchange_at, settings_for
 from tests.editing import edited
@@ -615,7 +615,7 @@ async def test_an_event_that_was_not_asked_for_is_not_shown(tmp_path, asked, err
 
 async def test_an_event_that_the_venue_does_not_have_is_a_name_typed_wrong(tmp_path):
     async with exchange_at("demo", 7) as (_, address):
-        with pytest.raises(NotFound, match="no event plain-0; nearest: plain-"):
+        with pytest.raises(UnknownName, match="no event plain-0; nearest: plain-"):
             await preview(settings_for(address, tmp_path), "plain-0")
 
 

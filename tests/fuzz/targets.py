@@ -58,7 +58,7 @@ from arb.adapters.shards.messages import (
 )
 from arb.api.audit import Audit, AuditError, check, head_of
 from arb.api.auth import Principal, Role, add_token, digest_of, read_tokens
-from arb.api.executed import Executed
+from arb.api.executed import ExecutedKeys
 from arb.config.sources import load, read_toml
 from arb.domain.book import BookMap, Level, OrderBook
 from arb.domain.errors import BadVenueData, ConfigError, RateLimited, Unavailable, VenueError
@@ -687,7 +687,7 @@ EXECUTED = [
 def read_executed(raw, folder):
     path = folder / "executed.json"
     path.write_bytes(raw)
-    kept = Executed(path, _Clock())
+    kept = ExecutedKeys(path, _Clock())
     said = naive(raw)
     must(isinstance(said, dict), "keys out of no object")
     for key, one in said.items():

@@ -1,10 +1,12 @@
 """House rules as tests: layers, documents that must not drift, what a newcomer installs."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,16 @@ def test_the_layers_hold():
     done = _run(str(Path(sys.executable).with_name("lint-imports")), cwd=ROOT)
     assert done.returncode == 0, done.stdout
     assert "11 kept, 0 broken" in done.stdout
+
+
+def test_no_folder_has_two_classes_of_one_name():
+    """A name means one thing, within reach of each other at least."""
+    where = defaultdict(list)
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                where[path.parent, node.name].append(path.name)
+    assert [both for both in where.items() if len(both[1]) > 1] == []
 
 
 def _commands():

@@ -11,7 +11,7 @@ from arb.adapters.bots.status import BotState, read_status, runs, stop_leftover,
 from arb.adapters.clock import SystemClock
 from arb.api.audit import AuditError
 from arb.api.auth import Role, Tokens, add_token
-from arb.api.executed import Executed
+from arb.api.executed import ExecutedKeys
 from arb.domain.errors import ConfigError, LedgerLocked
 from arb.files import read_small
 from arb.operations.halt_file import Sentinel
@@ -124,10 +124,10 @@ def test_broken_keys_of_carried_out_commands_are_never_taken_for_none(raw, tmp_p
     path = tmp_path / "executed.json"
     path.write_bytes(raw)
     if raw == b"{}":
-        assert Executed(path, SystemClock()).get("key") is None
+        assert ExecutedKeys(path, SystemClock()).get("key") is None
         return
     with pytest.raises(AuditError, match="damaged"):
-        Executed(path, SystemClock())
+        ExecutedKeys(path, SystemClock())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_key_whose_entry_is_none_is_never_taken_for_unknown(one, tmp_path):
     path = tmp_path / "executed.json"
     path.write_text(json.dumps({"key": one}))
     with pytest.raises(AuditError, match="damaged"):
-        Executed(path, SystemClock())
+        ExecutedKeys(path, SystemClock())
 
 
 @strange

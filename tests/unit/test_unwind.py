@@ -17,7 +17,7 @@ from arb.engine.account import read
 from arb.engine.saga import (
     AwaitConfirmation,
     ChooseUnwind,
-    Done,
+    Finished,
     RequestOperation,
     Submit,
     next_step,
@@ -176,7 +176,7 @@ def test_what_an_exit_in_fewer_legs_gave_is_sold_and_never_forgotten():
     step = unwind_step(of, known, cheap, NOW)
     assert [(order.side, order.outcome) for order in step.orders] == [(Side.SELL, gift)]
     step = unwind_step(of, known, books(of, ["0.10"] * 3, [None, "0.20", "0.20"]), NOW)
-    assert isinstance(step, Done)
+    assert isinstance(step, Finished)
     assert step.report.alarm
     assert step.report.realised == -20
 
@@ -288,7 +288,7 @@ def test_a_plan_that_was_never_sent_is_given_up_when_its_books_are_old():
     made = plan()
     assert isinstance(next_step(made, [], NOW), Submit)
     late = next_step(made, [], NOW + timedelta(minutes=1))
-    assert isinstance(late, Done)
+    assert isinstance(late, Finished)
     assert late.report.state is PlanState.UNWOUND
 
 
@@ -359,7 +359,7 @@ def test_a_pair_made_by_a_hedge_is_merged():
     assert isinstance(step.operation, Merge)
     done = OperationEnded(id=step.id, effect=effect(step.operation), at=NOW)
     end = next_step(made, [*told, _requested(step), done], NOW)
-    assert isinstance(end, Done)
+    assert isinstance(end, Finished)
     assert end.report.realised == -60 - 41 + 100
 
 
@@ -414,5 +414,5 @@ def test_what_an_interrupted_conversion_left_is_merged_pair_by_pair():
         OperationEnded(id=rest.id, effect=effect(rest.operation), reason="", at=NOW),
     ]
     end = next_step(of, known, NOW)
-    assert isinstance(end, Done)
+    assert isinstance(end, Finished)
     assert (end.report.state, end.report.locked, end.report.alarm) == (PlanState.DONE, 0, "")

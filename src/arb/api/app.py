@@ -16,7 +16,7 @@ from arb.api import routes, routes_reads, schemas
 from arb.api.audit import Audit, AuditError
 from arb.api.auth import Role, Tokens
 from arb.api.examples import EXAMPLES
-from arb.api.executed import Executed
+from arb.api.executed import ExecutedKeys
 from arb.api.gate import METRICS, Gate, GateOptions
 from arb.api.guarded import NEEDS, GuardedRoute, needs
 from arb.api.measure import Measured
@@ -65,7 +65,7 @@ def create_app(
     bus: Bus,
     metrics: Metrics,
     audit: Audit,
-    executed: Executed,
+    executed: ExecutedKeys,
     bots: Bots | None = None,
     alerts: Alerts | None = None,
 ) -> FastAPI:

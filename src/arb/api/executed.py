@@ -28,7 +28,7 @@ class Execution:
     answer: dict[str, Any] | None
 
 
-class Executed:
+class ExecutedKeys:
     """The keys of one installation, in one small file. Without a path they are kept in memory."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:

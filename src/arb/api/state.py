@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from arb.api.audit import Audit, AuditError
 from arb.api.auth import Principal
-from arb.api.executed import Executed
+from arb.api.executed import ExecutedKeys
 from arb.api.metrics import Metrics
 from arb.api.reads import Alerts, Bots, Reads
 from arb.domain.errors import ArbError, LedgerError
@@ -60,7 +60,7 @@ class Served:
     metrics: Metrics
     audit: Audit
     tickets: Tickets
-    executed: Executed
+    executed: ExecutedKeys
     exchange: str
     interval_seconds: float = 30.0
     """Between cycles."""

@@ -117,12 +117,12 @@ def _told(error: Exception) -> int:
         ArbError,
         ConfigError,
         LedgerLocked,
-        NotFound,
         NotReady,
+        UnknownName,
         VenueError,
     )
 
-    if isinstance(error, ConfigError | NotFound):
+    if isinstance(error, ConfigError | UnknownName):
         print_error(str(error))
         return ExitCode.USAGE
     if isinstance(error, VenueError):

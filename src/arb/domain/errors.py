@@ -7,11 +7,11 @@ ArbError
 │   ├── RateLimited        carries `retry_after_seconds`
 │   └── BadVenueData       the book or market is left out; the payload is kept
 │       └── NotAskedFor    the venue takes no notice of what was asked: nothing is concluded
-├── NotFound            say what comes nearest; exit 2
+├── UnknownName            say what comes nearest; exit 2
 ├── LedgerError            no trading without a ledger: halt
 │   └── LedgerLocked       another instance owns it
-├── NotReady            a check before live trading has failed: nothing is traded
-├── StrategyFailed      a strategy's own error: the cycle ends, named and counted
+├── NotReady               a check before live trading has failed: nothing is traded
+├── StrategyFailed         a strategy's own error: the cycle ends, named and counted
 └── InvariantBroken        a bug: halt, keep the plan open, tell someone
 
 Expected outcomes (a refused opportunity, a rejected order) are values, not exceptions.
@@ -60,7 +60,7 @@ class NotAskedFor(BadVenueData):
     """The answer holds other things than were asked for, so it says nothing of those."""
 
 
-class NotFound(ArbError):
+class UnknownName(ArbError):
     """What was asked for by its name is not there; the message names what comes nearest."""
 
 

@@ -38,7 +38,7 @@ from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import outcomes_of, part_of
 from arb.domain.tradable import obstacle
 from arb.engine.decide import (
-    Found,
+    Detection,
     contradicted,
     count_reasons,
     find,
@@ -88,12 +88,12 @@ class _Stand:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Scan:
     """What one read of a venue gave."""
 
     snapshot: Snapshot
     """Its universe is what was looked at closely: all that is listed, unless scouts told more."""
-    found: Found
+    found: Detection
     listed: Universe
     counts: Funnel
     """As far as the proof."""
@@ -176,7 +176,7 @@ class Cycle:
         tally = self._new_tally()
         return self.judge(await self.look(), tally)
 
-    def judge(self, look: Look, tally: _Tally | None = None) -> CycleReport:
+    def judge(self, look: Scan, tally: _Tally | None = None) -> CycleReport:
         """What a fresh account would think of a look; nothing comes of it.
 
         Args:
@@ -201,7 +201,7 @@ class Cycle:
         nothing = RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("scan only",))
         return self._report(0, look, tally, nothing)
 
-    async def look(self, universe: Universe | None = None) -> Look:
+    async def look(self, universe: Universe | None = None) -> Scan:
         """Read the listing and its books, find, prove, and confirm what was proved.
 
         Raises:
@@ -221,7 +221,7 @@ class Cycle:
         snapshot = self._snapshot(seen, books, sweep=desk.clock.monotonic() - began)
         strategies = tuple(desk.strategies)  # an operator may change them meanwhile
 
-        def search() -> tuple[Found, Funnel]:
+        def search() -> tuple[Detection, Funnel]:
             found = with_hidden(strategies, snapshot, find(strategies, snapshot))
             return found, funnel(found, replace(snapshot, universe=listed))
 
@@ -234,7 +234,7 @@ class Cycle:
             *contradicted(proved, confirmations),
             *miscounts(found.opportunities, counted),
         )
-        return Look(
+        return Scan(
             snapshot,
             replace(found, data_quality=(*found.data_quality, *alarms)),
             listed,
@@ -275,7 +275,7 @@ class Cycle:
         except VenueError:
             return {}
 
-    def _review(self, look: Look, stand: _Stand, tally: _Tally) -> list[Approved]:
+    def _review(self, look: Scan, stand: _Stand, tally: _Tally) -> list[Approved]:
         plans = self._options.limits.plans_per_cycle
         if stand.standing.state is TradingState.THROTTLED:
             plans = max(plans // 2, 1)
@@ -290,7 +290,7 @@ class Cycle:
         tally.findings += look.found.others
         return approved
 
-    def _context(self, look: Look, stand: _Stand, plans_left: int) -> Context:
+    def _context(self, look: Scan, stand: _Stand, plans_left: int) -> Context:
         return Context(
             portfolio=stand.portfolio,
             limits=self._options.limits,
@@ -435,7 +435,7 @@ class Cycle:
     def _report(
         self,
         number: int,
-        look: Look | None,
+        look: Scan | None,
         tally: _Tally,
         risk: RiskStatus,
     ) -> CycleReport:
@@ -463,7 +463,7 @@ class Cycle:
             reachable=look is not None,
         )
 
-    def _funnel(self, look: Look, tally: _Tally) -> Funnel:
+    def _funnel(self, look: Scan, tally: _Tally) -> Funnel:
         least = self._options.limits.min_profit_threshold
         return replace(
             look.counts,

@@ -19,7 +19,7 @@ BAD_DATA = frozenset({Reason.MIRROR_MISMATCH, Reason.CROSSED_BOOK})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detection:
     """What the strategies saw in a snapshot."""
 
     opportunities: tuple[Opportunity, ...]
@@ -28,7 +28,7 @@ class Found:
     data_quality: tuple[DataQuality, ...]
 
 
-def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
+def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Detection:
     """Let every strategy propose, and prove what it proposes."""
     opportunities: list[Opportunity] = []
     others: list[Skipped | Unproven] = []
@@ -40,7 +40,7 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Found:
             else:
                 others.append(result)
     opportunities.sort(key=lambda opportunity: (-opportunity.profit, opportunity.id))
-    return Found(
+    return Detection(
         opportunities=tuple(opportunities),
         others=tuple(others),
         data_quality=_each_once(_alarms(opportunities, others)),
@@ -60,7 +60,7 @@ def _proposals(strategy: Strategy, snapshot: Snapshot) -> Iterator[Candidate | S
         raise StrategyFailed(f"strategy {strategy.name} raised {what}") from error
 
 
-def funnel(found: Found, snapshot: Snapshot) -> Funnel:
+def funnel(found: Detection, snapshot: Snapshot) -> Funnel:
     """How many events and candidates got how far, up to the proof."""
     universe = snapshot.universe
     return Funnel(

@@ -28,7 +28,7 @@ from arb.engine.saga import (
     GRACE,
     AwaitConfirmation,
     ChooseUnwind,
-    Done,
+    Finished,
     QueryOperation,
     QueryOrder,
     RequestOperation,
@@ -81,7 +81,7 @@ class Executor:
                 books = await self._look(plan)
                 if books:
                     step = unwind_step(plan, await ledger.facts(plan.id), books, clock.now())
-            if isinstance(step, Done):
+            if isinstance(step, Finished):
                 await examine(self.desk, plan)  # a crash may have kept it from being looked at
                 await ledger.close_plan(step.report, clock.now())
                 return step.report

@@ -11,11 +11,11 @@ from arb.domain.opportunity import Opportunity, Skipped, Unproven
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import part_of
-from arb.engine.decide import Found, find
+from arb.engine.decide import Detection, find
 from arb.ports import Strategy
 
 
-def with_hidden(strategies: Sequence[Strategy], snapshot: Snapshot, found: Found) -> Found:
+def with_hidden(strategies: Sequence[Strategy], snapshot: Snapshot, found: Detection) -> Detection:
     """What was found, and in place of why the rest of a taken edge came to nothing: that it was."""
     ours = snapshot.books.before_ours()
     if ours is None:

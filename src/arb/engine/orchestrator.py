@@ -24,7 +24,7 @@ from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
 from arb.engine.account import read
 from arb.engine.contradict import examine, tell_contradictions
-from arb.engine.cycle import Cycle, Look
+from arb.engine.cycle import Cycle, Scan
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
@@ -137,7 +137,7 @@ class ArbitrageOrchestrator:
         """Look and prove only: no account is touched and nothing is written down."""
         return await self._cycle.detect()
 
-    async def preview(self, event_slug: str) -> tuple[Look, CycleReport]:
+    async def preview(self, event_slug: str) -> tuple[Scan, CycleReport]:
         """What one event would give now, judged as a fresh account would judge it.
 
         Raises:

@@ -86,7 +86,7 @@ class QueryOperation:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Finished:
     """Nothing is left to do."""
 
     report: ExecutionReport
@@ -99,7 +99,7 @@ Step = (
     | ChooseUnwind
     | RequestOperation
     | QueryOperation
-    | Done
+    | Finished
 )
 
 
@@ -112,12 +112,14 @@ def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa
         return QueryOrder(order)
     if not account.orders:
         if now - plan.approved_at > PLAN_LIFE:
-            return Done(_ended(plan, account, "it was never sent, and its books are too old now"))
+            return Finished(
+                _ended(plan, account, "it was never sent, and its books are too old now")
+            )
         return Submit(_first(plan, now))
     if _nothing_left(plan, account) and not _leftover_conversion(plan, account):
-        return _waiting(account) or Done(_ended(plan, account, _why(account)))
+        return _waiting(account) or Finished(_ended(plan, account, _why(account)))
     if _complete(plan, account) and not _leftover_conversion(plan, account):
-        end = ChooseUnwind() if _for_sale(plan, account) else Done(_completed(plan, account))
+        end = ChooseUnwind() if _for_sale(plan, account) else Finished(_completed(plan, account))
         return _waiting(account) or end
     if _whole(plan, account):
         return _waiting(account) or _exit(plan, account)
@@ -132,7 +134,7 @@ def unwind_step(
     rounds = _rounds(plan)
     if _complete(plan, account) and not _leftover_conversion(plan, account):
         orders = sales(plan, account, books)
-        ended = Done(_completed(plan, account))
+        ended = Finished(_completed(plan, account))
         return _submit(plan, account, orders, now) if orders else ended
     way = best_unwind(plan, account, books, trade=account.tries < rounds)
     if way.orders and way.waits and (wait := _waiting(account)):
@@ -147,7 +149,7 @@ def unwind_step(
     alarm = NOBODY_TAKES if way.left else ""
     if operations:
         alarm = "the exit failed again and again"
-    return Done(_ended(plan, account, _why(account), alarm))
+    return Finished(_ended(plan, account, _why(account), alarm))
 
 
 def cash_of(facts: Sequence[Fact]) -> Usd:
@@ -216,7 +218,7 @@ def _exit(plan: Plan, account: PlanAccount) -> Step:
             _operation_id(plan, account), _fitting(plan, plan.exit_operation, account)
         )
     why = next(end.reason for end in reversed(list(account.ends.values())) if end.effect is None)
-    return Done(_ended(plan, account, f"held to resolution: {why}", "the exit failed"))
+    return Finished(_ended(plan, account, f"held to resolution: {why}", "the exit failed"))
 
 
 def _fitting(plan: Plan, exit_: Operation, account: PlanAccount) -> Operation:

@@ -22,7 +22,7 @@ from arb.adapters.storage.queries import (
 from arb.api.render import contradiction
 from arb.config.sources import Loaded
 from arb.domain.contradiction import Contradiction
-from arb.domain.errors import LedgerError, NotFound
+from arb.domain.errors import LedgerError, UnknownName
 from arb.domain.fact import (
     Answered,
     Confirmed,
@@ -257,17 +257,17 @@ async def find_plan(loaded: Loaded, id_: str) -> Plan:
     """A plan by the beginning of its id.
 
     Raises:
-        NotFound: There is none, or more than one.
+        UnknownName: There is none, or more than one.
     """
     async with opened(loaded) as (ledger, _):
         known = await ledger.recent(datetime.min.replace(tzinfo=UTC))
     found = [plan for plan, _ in known if plan.id.startswith(id_)]
     if not found:
-        raise NotFound(f"no plan has the id {id_}; `arb plans` lists them")
+        raise UnknownName(f"no plan has the id {id_}; `arb plans` lists them")
     if len(found) > 1:
         some = ", ".join(f"{plan.id} ({plan.event_slug})" for plan in found[:5])
         more = ", …" if len(found) > 5 else ""  # as many as are shown
-        raise NotFound(f"several plans' ids begin with {id_}: {some}{more}")
+        raise UnknownName(f"several plans' ids begin with {id_}: {some}{more}")
     return found[0]
 
 

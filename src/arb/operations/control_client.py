@@ -23,7 +23,7 @@ class Refused(NotReady):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CommandOutcome:
     """What a command came to."""
 
     state: str
@@ -81,7 +81,7 @@ def _answer(address: str, answer: httpx.Response) -> Answer:
     return Answer(document)
 
 
-async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> Done:
+async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> CommandOutcome:
     """`pause`, `resume` or `halt`: in the ledger and its file, and told to a running orchestrator.
 
     Args:
@@ -105,19 +105,19 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> D
         status = answer.document["status"]
         now = Standing(state=TradingState(status["state"]), reason=status["reason"])
         note = _kept(now) if name == "pause" and not now.paused else ""
-        return Done(status["state"], status["reason"], "api", note)
+        return CommandOutcome(status["state"], status["reason"], "api", note)
     if name == "halt":
         note = await trading_state.halt(loaded, reason_of_halt(reason), unsaid)
-        return Done(
+        return CommandOutcome(
             TradingState.HALTED.value, reason_of_halt(reason), "ledger", note or answer.note
         )
     if name == "pause":
         reason = reason_of_pause(reason)
         before = await trading_state.write_down(loaded, TradingState.HALTED, reason)
         if before is not None:
-            return Done(before.state.value, before.reason, "ledger", _kept(before))
-        return Done(TradingState.HALTED.value, reason, "ledger", answer.note)
-    return Done(TradingState.NORMAL.value, reason, "ledger", answer.note)
+            return CommandOutcome(before.state.value, before.reason, "ledger", _kept(before))
+        return CommandOutcome(TradingState.HALTED.value, reason, "ledger", answer.note)
+    return CommandOutcome(TradingState.NORMAL.value, reason, "ledger", answer.note)
 
 
 async def resume_kind(

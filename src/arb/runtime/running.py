@@ -14,11 +14,11 @@ from arb.adapters.telemetry.news_log import NewsLog
 from arb.bootstrap import cycle_options, looking_desk, paper_desk
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
-from arb.domain.errors import ArbError, BadVenueData, NotAskedFor, NotFound
+from arb.domain.errors import ArbError, BadVenueData, NotAskedFor, UnknownName
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.control import Control, end_outage
-from arb.engine.cycle import Look
+from arb.engine.cycle import Scan
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.operations.leader import one_leader, patient, token_of
 from arb.operations.live import ready_desk
@@ -211,7 +211,7 @@ async def scan(loaded: Loaded) -> CycleReport:
         return await ArbitrageOrchestrator(desk, cycle_options(loaded.settings)).detect()
 
 
-async def preview(loaded: Loaded, event: str) -> tuple[Look, CycleReport]:
+async def preview(loaded: Loaded, event: str) -> tuple[Scan, CycleReport]:
     """What one event would give now, with every gate's verdict.
 
     Args:
@@ -219,7 +219,7 @@ async def preview(loaded: Loaded, event: str) -> tuple[Look, CycleReport]:
         event: Its slug, or its address on the venue's own page.
 
     Raises:
-        NotFound: There is no such event; those whose slugs come nearest are named.
+        UnknownName: There is no such event; those whose slugs come nearest are named.
         VenueError: The venue could not be read.
     """
     slug = _slug(event)
@@ -236,7 +236,7 @@ async def preview(loaded: Loaded, event: str) -> tuple[Look, CycleReport]:
                 raise
         near = difflib.get_close_matches(slug, slugs, NEAREST, cutoff=0.4)
         named = f"; nearest: {', '.join(near)}" if near else ""
-        raise NotFound(f"no event {slug}{named}")
+        raise UnknownName(f"no event {slug}{named}")
 
 
 def _slug(event: str) -> str:

@@ -9,10 +9,10 @@ from arb.config.sources import Loaded
 from arb.runtime.signals import on_stop
 
 if TYPE_CHECKING:
-    from arb.adapters.shards.worker import Done
+    from arb.adapters.shards.worker import WorkerTotals
 
 
-async def work(loaded: Loaded) -> "Done":
+async def work(loaded: Loaded) -> "WorkerTotals":
     """Read parts for a leader until SIGINT or SIGTERM; answers with what was done.
 
     Raises:

@@ -133,7 +133,7 @@ async def serving(
     from arb.api.app import ApiOptions, create_app  # noqa: PLC0415  # an extra
     from arb.api.audit import Audit  # noqa: PLC0415
     from arb.api.auth import allowed_hosts, is_loopback  # noqa: PLC0415
-    from arb.api.executed import Executed  # noqa: PLC0415
+    from arb.api.executed import ExecutedKeys  # noqa: PLC0415
     from arb.api.gate import GateOptions  # noqa: PLC0415
     from arb.api.metrics import Metrics  # noqa: PLC0415
     from arb.api.render import wanted  # noqa: PLC0415
@@ -164,7 +164,7 @@ async def serving(
         bus=bus,
         metrics=metrics,
         audit=audit,
-        executed=Executed(path.with_name(EXECUTED) if path else None, desk.clock),
+        executed=ExecutedKeys(path.with_name(EXECUTED) if path else None, desk.clock),
         bots=found.beside.bots,
         alerts=found.beside.alerts,
     )

@@ -34,7 +34,7 @@ Look = Callable[[Universe], Awaitable[Glimpse]]
 
 
 @dataclass(slots=True)
-class Done:
+class WorkerTotals:
     """What a worker has done so far."""
 
     parts: int = 0
@@ -60,7 +60,7 @@ class NatsWorker:
         self._link, self._names, self._identity = link, names, identity
         self._patience = patience_seconds
         self._look, self._tell = look, tell
-        self.done = Done()
+        self.done = WorkerTotals()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Work, connection after connection; `ready` is called when one stands."""

@@ -13,7 +13,7 @@ from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import accounts, cycles, facts, fills, findings, leaders, plans
-from arb.domain.errors import NotFound
+from arb.domain.errors import UnknownName
 from arb.domain.fact import Fact
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Position
@@ -181,16 +181,16 @@ class LedgerReads:
         """One candidate by its id, or by the beginning of it.
 
         Raises:
-            NotFound: None has it, or several have.
+            UnknownName: None has it, or several have.
         """
         rows = await self.findings_like(id_)
         if not rows:
             what = f"no candidate has the id {id_}, and no event of the ledger is called so"
-            raise NotFound(f"{what}; `arb opportunities --all` lists them")
+            raise UnknownName(f"{what}; `arb opportunities --all` lists them")
         if len(rows) > 1:
             some = ", ".join(f"{row.id} ({row.event})" for row in rows[:LIKE_MAX])
             more = ", …" if len(rows) > LIKE_MAX else ""
-            raise NotFound(f"several candidates' ids begin with {id_}: {some}{more}")
+            raise UnknownName(f"several candidates' ids begin with {id_}: {some}{more}")
         return rows[0]
 
     async def latest_of_event(self, slug: str) -> FindingRow | None:

@@ -39,7 +39,7 @@ class UserFrame(msgspec.Struct):
 
 
 @dataclass(slots=True, eq=False)
-class _Client:
+class _Listener:
     owner: str
     markets: set[str] | None
     """Condition ids; `None`: all."""
@@ -56,7 +56,7 @@ class UserChannel:
 
     def __init__(self, floor: MatchingService, keys: Keys) -> None:
         self._floor, self._keys = floor, keys
-        self._clients: dict[_Client, WebSocket] = {}
+        self._clients: dict[_Listener, WebSocket] = {}
         self._sent: dict[str, deque[bytes]] = {}
         """The last events of each API key."""
         floor.listeners.append(self.tell)
@@ -113,7 +113,7 @@ class UserChannel:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
 
-    async def _enter(self, socket: WebSocket) -> _Client | None:
+    async def _enter(self, socket: WebSocket) -> _Listener | None:
         """The first frame says who it is; a wrong one ends it."""
         try:
             frame = await socket.receive_text()
@@ -131,9 +131,9 @@ class UserChannel:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await socket.close(1008)
             return None
-        return _Client(owner, set(asked.markets) or None, self._floor.now())
+        return _Listener(owner, set(asked.markets) or None, self._floor.now())
 
-    async def _hear(self, socket: WebSocket, client: _Client, frame: str) -> None:
+    async def _hear(self, socket: WebSocket, client: _Listener, frame: str) -> None:
         client.heard = self._floor.now()
         if frame == "PING":
             await socket.send_text("PONG")
@@ -148,7 +148,7 @@ class UserChannel:
         elif asked.operation == "unsubscribe" and client.markets is not None:
             client.markets.difference_update(asked.markets)
 
-    def _send(self, client: _Client, message: bytes) -> None:
+    def _send(self, client: _Listener, message: bytes) -> None:
         conduct, chance = self._floor.conduct, self._floor.chance
         if conduct.freeze or chance.random() < conduct.lose:
             return
@@ -169,14 +169,14 @@ class UserChannel:
         count = self._floor.conduct.stale_replay
         return list(self._sent.get(owner, ()))[-count:] if count else []
 
-    async def _send_all(self, socket: WebSocket, client: _Client) -> None:
+    async def _send_all(self, socket: WebSocket, client: _Listener) -> None:
         clock = self._floor.exchange.clock
         while True:
             due, message = await client.queue.get()
             await asyncio.sleep(max(0.0, due - clock.monotonic()))
             await socket.send_text(message.decode())
 
-    async def _watch(self, socket: WebSocket, client: _Client) -> None:
+    async def _watch(self, socket: WebSocket, client: _Listener) -> None:
         """Drop a client that has not been heard of, where that is done."""
         while True:
             await asyncio.sleep(0.05)
@@ -186,7 +186,7 @@ class UserChannel:
                 return
 
 
-def _release(client: _Client) -> None:
+def _release(client: _Listener) -> None:
     late, client.held = client.held, None
     if late is not None:
         with contextlib.suppress(asyncio.QueueFull):
