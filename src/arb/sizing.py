@@ -3,7 +3,7 @@
 Two formulas are kept. `calculate_kelly_fraction` is the classical one, with the signature and
 defaults that the users' documents give it: it takes the whole stake to be lost in the bad case. An
 arbitrage does not lose its stake when a leg fails; it loses the few percent that getting out costs.
-`arbitrage_kelly` weighs what can really happen (SCIENCE.md §2.5) and is the default. With a profit
+`arbitrage_kelly` weighs what can really happen (docs/proof.md §6) and is the default. With a profit
 of 2 %, a 90 % chance that all legs fill and 3 % lost otherwise, the classical formula says "do not
 trade" while the growth-optimal fraction is far above the caps, which then decide.
 """
@@ -99,7 +99,7 @@ def growth_optimal(outcomes: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
 
 
 def arbitrage_kelly(profit_ratio: Decimal, exit_: Exit, options: SizingOptions) -> Decimal:
-    """The careful, capped Kelly fraction for legs that can fail one by one (SCIENCE.md §2.5).
+    """The careful, capped Kelly fraction for legs that can fail one by one (docs/proof.md §6).
 
     What is cashed at once does not wait for a resolution, so it has no tail of that kind.
     """

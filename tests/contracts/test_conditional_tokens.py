@@ -1,7 +1,7 @@
 """Our encoded calls on the published ConditionalTokens contract, in a real EVM.
 
 The deployed adapters take the same calls with the same arguments and hand them on to this
-contract (PLATFORM.md §7.2); here the contract itself stands where an adapter would.
+contract (docs/venue-polymarket.md §7.2); here the contract itself stands where an adapter would.
 """
 
 import dataclasses

@@ -1,4 +1,7 @@
-"""Faults on the way of writes: processed or not, and what of the answer arrives (FAULTS.md A, E)."""
+"""Faults on the way of writes: processed or not, and what of the answer arrives.
+
+See docs/fault-catalogue.md §A, §E.
+"""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Every knob of the floor reproduces its row of the catalogue (FAULTS.md §1)."""
+"""Every knob of the floor reproduces its row of the catalogue (docs/fault-catalogue.md)."""
 
 import time
 

@@ -1,4 +1,7 @@
-"""Knobs of fills, settlement and accounting reproduce their rows (FAULTS.md §1B, G07)."""
+"""Knobs of fills, settlement and accounting reproduce their rows.
+
+See docs/fault-catalogue.md §B, G07.
+"""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,7 @@
-"""The user channel: who is let in, what is told, and how news get lost (FAULTS.md §1D)."""
+"""The user channel: who is let in, what is told, and how news get lost.
+
+See docs/fault-catalogue.md §D.
+"""
 
 import asyncio
 import contextlib

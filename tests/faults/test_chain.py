@@ -1,4 +1,4 @@
-"""FAULTS.md §1G: the node, the relayer and the chain."""
+"""docs/fault-catalogue.md §G: the node, the relayer and the chain."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""PLATFORM.md §3.1: a BUY that takes spends dollars. What plans over several levels come to."""
+"""docs/venue-polymarket.md §3.1: a BUY that takes spends dollars. What plans over several levels come to."""
 
 import random
 from decimal import Decimal

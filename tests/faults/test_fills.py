@@ -1,4 +1,4 @@
-"""FAULTS.md §1B: fills, settlement and accounting."""
+"""docs/fault-catalogue.md §B: fills, settlement and accounting."""
 
 import asyncio
 from datetime import timedelta

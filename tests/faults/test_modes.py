@@ -1,4 +1,4 @@
-"""FAULTS.md §1E: what the venue takes, and when; limits; places."""
+"""docs/fault-catalogue.md §E: what the venue takes, and when; limits; places."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""FAULTS.md §1A: orders whose outcome is not known, duplicates, cancels."""
+"""docs/fault-catalogue.md §A: orders whose outcome is not known, duplicates, cancels."""
 
 import asyncio
 import dataclasses

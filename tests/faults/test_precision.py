@@ -1,4 +1,4 @@
-"""FAULTS.md §1F: orders that a venue refuses for their form, and what that costs."""
+"""docs/fault-catalogue.md §F: orders that a venue refuses for their form, and what that costs."""
 
 from decimal import Decimal
 

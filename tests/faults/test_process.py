@@ -1,4 +1,4 @@
-"""FAULTS.md §1H: the schedule, the clock and the loop. Bots have a folder of tests of their own."""
+"""docs/fault-catalogue.md §H: the schedule, the clock and the loop. Bots have a folder of tests of their own."""
 
 import asyncio
 import time

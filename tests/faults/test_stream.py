@@ -1,4 +1,4 @@
-"""FAULTS.md §1D: the user stream and the session. Nothing of ours depends on the stream."""
+"""docs/fault-catalogue.md §D: the user stream and the session. Nothing of ours depends on the stream."""
 
 import asyncio
 

@@ -46,7 +46,7 @@ def _run(*command, **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
 
 
-def test_the_top_level_is_what_the_card_says():
+def test_the_top_level_has_what_a_newcomer_looks_for():
     assert not [name for name in TOP_LEVEL if not (ROOT / name).exists()]
     assert len(_read("main.py").split("\n\n")) == 2
 

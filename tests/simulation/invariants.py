@@ -30,7 +30,7 @@ from arb.exchange.trading.orders import TradeStatus
 RECONCILED_WITHIN = 60
 """Seconds after the last fault and the last trade under way (I8)."""
 REST = Decimal("0.02")
-"""Shares below this are dust (FAULTS.md B09)."""
+"""Shares below this are dust (fault B09)."""
 
 
 @dataclass

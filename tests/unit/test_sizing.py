@@ -42,7 +42,7 @@ def test_a_probability_outside_its_range_is_refused(p):
 @pytest.mark.parametrize(
     ("r", "p_all", "loss", "tail", "best"),
     [
-        # The table of SCIENCE.md §2.5, with everything lost in the tail.
+        # The table of docs/proof.md §6, with everything lost in the tail.
         ("0.02", "0.90", "0.03", "0.001", "0.94"),
         ("0.02", "0.90", "0.03", "0.005", "0.69"),
         ("0.01", "0.90", "0.03", "0.005", "0.24"),

@@ -31,7 +31,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="How many rows.")]
 
 
 class ExitCode(IntEnum):
-    """What the exit code says (PRODUCT §4)."""
+    """What the exit code says (INTERFACE_SPEC.md section 2)."""
 
     DONE = 0
     USAGE = 2

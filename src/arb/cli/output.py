@@ -44,7 +44,7 @@ def print_error(line: str) -> None:
 
 
 def render_report(report: CycleReport) -> dict[str, Any]:
-    """A cycle report as the JSON contract has it (PRODUCT §4); amounts are decimal strings."""
+    """A cycle report as INTERFACE_SPEC.md section 3 has it; amounts are decimal strings."""
     ended = dict(report.outcomes)
     proven = [f for f in report.findings if isinstance(f, Approved | Refused)]
     skipped = [_skipped(f) for f in report.findings if isinstance(f, Skipped | Unproven)]

@@ -6,7 +6,7 @@ along its ladder, fees included,
     profit(S, q) = base · q + Σ_{i in S} (per_leg · q - K_i(q))
 
 where buying NO on a set S of an exclusive event has base -1 and per_leg 1 (it pays |S| - 1), and
-a fixed set that pays 1 has base 1 and per_leg 0 (SCIENCE.md §2.1-2.2).
+a fixed set that pays 1 has base 1 and per_leg 0 (docs/proof.md §2).
 
 For a given `q` the legs do not interact: a leg is worth taking if the venue accepts to spend on it
 what `q` shares cost, in whole cents, and its own term is positive. Between two breakpoints every

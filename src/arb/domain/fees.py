@@ -14,7 +14,7 @@ EXPONENT_MAX = 8
 class FeeSchedule:
     """A market's own schedule: `shares · rate · (p · (1 - p)) ^ exponent`, paid by the taker.
 
-    On top of a BUY, out of a SELL; makers pay nothing (PLATFORM.md §4).
+    On top of a BUY, out of a SELL; makers pay nothing (docs/venue-polymarket.md §4).
 
     Raises:
         ValueError: The rate is not within [0, 1] or the exponent is not a small whole number.

@@ -36,7 +36,10 @@ class Side(StrEnum):
 
 
 class PositionSystem(StrEnum):
-    """Which position system a market settles on (PLATFORM.md §0): decides how a set is cashed."""
+    """Which position system a market settles on: decides how a set is cashed.
+
+    See docs/venue-polymarket.md §0.
+    """
 
     V1 = "v1"
     V2 = "v2"
@@ -48,7 +51,10 @@ class Resolution(Enum):
     YES = Decimal(1)
     NO = Decimal(0)
     SPLIT = Decimal("0.5")
-    """Resolved 50/50: plain markets can, neg-risk questions cannot (PLATFORM.md §7.2)."""
+    """Resolved 50/50: plain markets can, neg-risk questions cannot.
+
+    See docs/venue-polymarket.md §7.2.
+    """
 
     @property
     def yes_pays(self) -> Decimal:
@@ -63,7 +69,7 @@ class Resolution(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRules:
-    """What a venue accepts as a taking order in one market (PLATFORM.md §3.2)."""
+    """What a venue accepts as a taking order in one market (docs/venue-polymarket.md §3.2)."""
 
     tick: Price
     """Prices are whole multiples of this, from one tick to one minus one tick."""

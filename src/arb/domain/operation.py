@@ -1,4 +1,4 @@
-"""What turns outcome tokens into cash, as values (PLATFORM.md §7.2)."""
+"""What turns outcome tokens into cash, as values (docs/venue-polymarket.md §7.2)."""
 
 from dataclasses import dataclass
 from typing import NewType

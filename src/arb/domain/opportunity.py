@@ -110,7 +110,7 @@ class ProvenLeg:
     leg: Leg
     market: Market
     spend: Usd
-    """The whole cents that buy the leg's shares: what the order is for (PLATFORM.md §9.4)."""
+    """The whole cents that buy the leg's shares: what the order is for (docs/proof.md §4)."""
     fills: tuple[Level, ...]
     """What those dollars buy at the books at hand: the leg's shares and what is left of a cent."""
     value: Usd
@@ -215,7 +215,7 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
     pair whose two books are not of one instant.
 
     Legs buy. Selling an outcome is buying its complement against the same resting orders, so
-    nothing is lost by this form, and nothing has to be held before (SCIENCE.md §2.0).
+    nothing is lost by this form, and nothing has to be held before (docs/proof.md §1).
     """
     proven: list[ProvenLeg] = []
     for leg in candidate.legs:

@@ -53,8 +53,8 @@ class Order:
 
         A BUY gives whole cents, and asks for the shares that those are at its limit: a price, not
         a number of shares. What is asked for has at most four decimals whatever the tick, three
-        at the coarsest (PLATFORM.md §3.2). They are cut, which leaves the price a hair on the side
-        of the limit that still reaches it, and far from the next one.
+        at the coarsest (docs/venue-polymarket.md §3.2). They are cut, which leaves the price a hair
+        on the side of the limit that still reaches it, and far from the next one.
         """
         asked = self.dollars / self.limit if self.side is Side.BUY else self.size * self.limit
         given = self.dollars if self.side is Side.BUY else self.size
@@ -83,7 +83,7 @@ class Fill:
     def cash(self) -> Usd:
         """What the fill does to the account: negative when it pays.
 
-        Dust of shares is worth parts of a micro-dollar, which nobody pays (FAULTS.md B09).
+        Dust of shares is worth parts of a micro-dollar, which nobody pays (fault B09).
         """
         value = micro_down(notional(self.price, self.size))
         return Usd(-value - self.fee if self.side is Side.BUY else value - self.fee)
@@ -118,7 +118,7 @@ Answer = Final | Unknown | NotFound
 
 
 class TradeState(StrEnum):
-    """Where a trade stands between the match and the chain (PLATFORM.md §3.8)."""
+    """Where a trade stands between the match and the chain (docs/venue-polymarket.md §3.8)."""
 
     PROVISIONAL = "provisional"
     """Matched, perhaps mined: it may still fail."""

@@ -160,7 +160,7 @@ class Executor:
         written = await self._write_answers(plan, prepared, answers)
         closed = [a for a in answers if isinstance(a, Final) and a.again]
         if len(closed) == len(answers):
-            # It makes no sense to ask again at once: the venue is closed (FAULTS.md E01 to E03).
+            # It makes no sense to ask again at once: the venue is closed (faults E01 to E03).
             self.held_back = closed[0].reason
             return False
         return written

@@ -29,11 +29,11 @@ from arb.engine.unwind import (
 ORDER_LIFE = timedelta(seconds=60)
 """After this, and `GRACE`, an order that the venue does not know was never placed."""
 GRACE = timedelta(seconds=15)
-"""How much longer "not found" proves nothing: clocks differ and reads lag (FAULTS.md A13)."""
+"""How much longer "not found" proves nothing: clocks differ and reads lag (fault A13)."""
 PLAN_LIFE = timedelta(seconds=30)
 """A plan of which nothing was sent is given up after this: its books are history."""
 BATCH_MAX = 15
-"""Orders that a venue takes together (PLATFORM.md §3.5)."""
+"""Orders that a venue takes together (docs/venue-polymarket.md §3.5)."""
 ROUNDS_MAX = 6
 """Rounds of orders after the first legs; then what is held stays and a person is told."""
 NOBODY_TAKES = "shares are left that nobody takes"
@@ -224,7 +224,7 @@ def _exit(plan: Plan, account: PlanAccount) -> Step:
 def _fitting(plan: Plan, exit_: Operation, account: PlanAccount) -> Operation:
     """The exit in what is really there.
 
-    A full fill may lack a trifle (FAULTS.md B09), and where every leg met a better book there are
+    A full fill may lack a trifle (fault B09), and where every leg met a better book there are
     more sets. What is left of each leg's last cent is no set: the proof did not count on it.
     """
     there = [account.confirmed.get(leg.outcome, NO_SHARES) for leg in plan.legs]

@@ -9,7 +9,8 @@ where trade(a -> b) is the cash of buying b - a or disposing of a - b. NO of k e
 (k - 1) · q, so each leg is kept or not on its own; other sets pay q only when whole. Levels worth
 trying are 0, the plan's own, and what is held of each leg: between them the result is linear up to
 the steps of depth. What is disposed of is sold when it has settled; until then its complement is
-bought, for the pair is a dollar whoever wins (both see the same resting orders, PLATFORM.md §8.1).
+bought, for the pair is a dollar whoever wins (both see the same resting orders,
+docs/venue-polymarket.md §8.1).
 
 A BUY spends whole cents, so each leg comes with a remainder that no set needs. It is kept: see
 `trifle`. What a better book than the approved one brought beyond that is sold: see `surplus`.
@@ -39,7 +40,7 @@ from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.engine.account import PlanAccount
 
 DUST = Decimal("0.01")
-"""Shares below this are not worth an order; the venue leaves such rests itself (FAULTS.md B09)."""
+"""Shares below this are not worth an order; the venue leaves such rests itself (fault B09)."""
 HEDGE_COST_MAX = Usd(Decimal("0.05"))
 """How much less than a sale a pair may bring that need not wait until the leg has settled."""
 
@@ -235,7 +236,7 @@ def sell(levels: Sequence[Level], size: Shares, terms: Terms) -> tuple[Price, Sh
     """Limit, size and cash of the largest acceptable SELL of at most `size`; `None`: none is.
 
     The least size of a market binds orders that rest, and a taking SELL has no least value
-    (PLATFORM.md §3.2).
+    (docs/venue-polymarket.md §3.2).
     """
     step = to_micro(terms.rules.size_step)
     deep = sum(to_micro(level.size) for level in levels)

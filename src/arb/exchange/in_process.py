@@ -75,7 +75,7 @@ class Odds:
     """How often each call goes wrong, as shares of all calls."""
 
     refused: float = 0.0
-    """Nothing left this machine (FAULTS.md A03)."""
+    """Nothing left this machine (fault A03)."""
     lost_request: float = 0.0
     """It left and never arrived."""
     lost_answer: float = 0.0

@@ -21,7 +21,7 @@ class RiskLimits:
     max_consecutive_failures: int = 10
     """Failed plans in a row after which trading halts until an operator resumes it."""
     max_voided: Decimal = Decimal("0.05")
-    """Part of the latest trades that may fail to settle before trading halts (FAULTS.md B03)."""
+    """Part of the latest trades that may fail to settle before trading halts (fault B03)."""
     max_book_age: timedelta = timedelta(seconds=15)
     throttle_at: Decimal = Decimal("0.8")
     """Part of the loss, volume or failure limit from which on trading is throttled."""

@@ -1,7 +1,7 @@
 """One event of which at most one outcome comes true: NO of several, or YES of all.
 
 Buying NO of any k outcomes pays at least k - 1 and needs exclusivity only. Buying YES of all pays
-1 and needs the list of outcomes to be exhaustive (PLATFORM.md §8.2).
+1 and needs the list of outcomes to be exhaustive (docs/venue-polymarket.md §8.2).
 """
 
 from collections.abc import Iterator, Sequence

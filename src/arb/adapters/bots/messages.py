@@ -1,4 +1,4 @@
-"""The JSON documents of the mailbox, versioned (INTERFACE_SPEC §11).
+"""The JSON documents of the mailbox, versioned (INTERFACE_SPEC.md section 11).
 
 What comes from a bot is a stranger's text: size, depth and every field are checked before use.
 """

@@ -54,7 +54,7 @@ class BookTable(Books):
 
 
 class PolymarketBooks:
-    """The `BookSource` port over `POST /books` (PLATFORM.md §1.4).
+    """The `BookSource` port over `POST /books` (docs/venue-polymarket.md §1.4).
 
     The answer is in no order, leaves unknown tokens out, and is not one instant across tokens. The
     two tokens of a market travel in one request when they stand side by side in what is asked for.

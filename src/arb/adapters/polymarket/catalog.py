@@ -40,7 +40,10 @@ from arb.domain.report import Completeness, Problem
 from arb.net.http import HttpReader, Params
 
 BOTH_VERSIONS = ["v1", "v2"]
-"""List endpoints answer with v1 markets only unless asked for both (PLATFORM.md §0)."""
+"""List endpoints answer with v1 markets only unless asked for both.
+
+See docs/venue-polymarket.md §0.
+"""
 MARKETS_PER_PAGE = 100
 LISTED_TWICE = "listed twice, differently"
 UNASKED_NAMED = 3

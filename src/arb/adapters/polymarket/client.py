@@ -3,7 +3,7 @@
 Making it is an act: it signs in, and would deploy a wallet that is not there yet. So it is made for
 live trading and the self-tests before it, and never for a dry run. Version 0.14.0 is pinned: other
 addresses than the production ones can only be had through a private helper of its own
-(PLATFORM.md §9.6).
+(docs/venue-polymarket.md §9).
 """
 
 import asyncio
@@ -58,7 +58,7 @@ def permit(*, setting: bool, flag: bool, wallet: str | None) -> LivePermit:
 
 
 class Session:
-    """The official client, signed in: anew when its API key has expired (FAULTS.md D07).
+    """The official client, signed in: anew when its API key has expired (fault D07).
 
     The client sends an EOA's transactions through one node; `through` chooses which.
     """

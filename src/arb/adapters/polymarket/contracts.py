@@ -1,4 +1,4 @@
-"""The address book: Polymarket's contracts on Polygon (PLATFORM.md §7.1)."""
+"""The address book: Polymarket's contracts on Polygon (docs/venue-polymarket.md §7.1)."""
 
 from dataclasses import dataclass
 

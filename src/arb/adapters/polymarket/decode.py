@@ -28,7 +28,10 @@ Words: TypeAlias = npt.NDArray[np.uint64]
 PAD = b"0" * 16
 QUOTES_PER_LEVEL = 8
 DIRECTIONS = {b'"bids":': 1, b'"asks":': -1}
-"""Bids are sent rising and asks falling, so the best is last in both (PLATFORM.md §1.4)."""
+"""Bids are sent rising and asks falling, so the best is last in both.
+
+See docs/venue-polymarket.md §1.4.
+"""
 PRICE_KEY = np.uint64(int.from_bytes(b'"price":', "little"))
 SIZE_KEY = np.uint64(int.from_bytes(b',"size":', "little"))
 NEXT_LEVEL = np.uint64(int.from_bytes(b'"},{"', "little"))

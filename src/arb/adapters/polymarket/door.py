@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 PAUSES = {"restarting": 30.0, "cancel_only": 60.0, "post_only": 30.0}
 """Seconds without an order after the venue has said so, where it does not say how long
-(PLATFORM.md §3.5: a restart takes about 90 s and is followed by two minutes of post-only)."""
+(docs/venue-polymarket.md §3.5: a restart takes about 90 s and is followed by two minutes of
+post-only)."""
 LIMITED_SECONDS = 5.0
 RESET_SECONDS_MAX = 60.0
 """A budget that is said to come back later tells of a clock that is wrong."""

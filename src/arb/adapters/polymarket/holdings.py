@@ -10,7 +10,7 @@ from arb.domain.market import OutcomeId
 from arb.domain.money import Shares, Usd, from_micro
 
 V2_NAMESPACE = ((1 << 64) - 1) << 40
-"""Bits that are zero in a position id of protocol v2 (PLATFORM.md §6.3)."""
+"""Bits that are zero in a position id of protocol v2 (docs/venue-polymarket.md §6.3)."""
 BATCH_MAX = 100
 BALANCE_MAX = 10**21
 """Millionths: a thousand times all dollars there are. A balance beyond is a node's mistake."""

@@ -1,9 +1,10 @@
 """One token's book kept from the market channel: a snapshot, then absolute sizes per level.
 
-The channel numbers nothing and repeats nothing (PLATFORM.md §2.1), so the venue's hash is how a
-book kept this way is checked. The hash covers the levels as text, best last, and the market's last
-trade price in three decimals in terms of its YES outcome: for a book sent because of a trade that
-is the price of the very trade whose own message arrives some 40 ms later (recorded 2026-02-28).
+The channel numbers nothing and repeats nothing (docs/venue-polymarket.md §2.1), so the venue's hash
+is how a book kept this way is checked. The hash covers the levels as text, best last, and the
+market's last trade price in three decimals in terms of its YES outcome: for a book sent because of
+a trade that is the price of the very trade whose own message arrives some 40 ms later (recorded
+2026-02-28).
 """
 
 import hashlib

@@ -104,7 +104,7 @@ class PolymarketOperations:
     def _wait_for_shares(
         self, id_: OperationId, operation: Operation, held: Mapping[OutcomeId, Shares]
     ) -> None:
-        """What has settled shows at once, unless the node lags behind (FAULTS.md G03)."""
+        """What has settled shows at once, unless the node lags behind (fault G03)."""
         plan, now = id_.rsplit("/", 1)[0], self._now()
         if all(held[outcome] >= size for outcome, size in _takes(operation)):
             self._short.pop(plan, None)
@@ -119,7 +119,7 @@ class PolymarketOperations:
         if isinstance(operation, Redeem) and not any(before.tokens.values()):
             return effect(
                 operation
-            )  # somebody redeemed for us; the cash is there (PLATFORM.md §7.2)
+            )  # somebody redeemed for us; the cash is there (docs/venue-polymarket.md §7.2)
         try:
             steps = await self._encode(operation)
         except Reverted as error:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 BUDGETS = {
-    # Requests per 10 s: about 80 % of what the venue allows (PLATFORM.md §5).
+    # Requests per 10 s: about 80 % of what the venue allows (docs/venue-polymarket.md §5).
     "events": 400,
     "markets": 240,
     "books": 400,

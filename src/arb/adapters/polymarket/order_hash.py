@@ -1,8 +1,8 @@
 """The id that the exchange will know an order by, known before the order is sent.
 
-The EIP-712 hash of the signed struct (PLATFORM.md §3.4, §6.3). Which exchange contract the order
-was signed for is not in the order, so it is read out of the signature: an order is accepted here
-only when its own signature proves the domain that the hash was taken in.
+The EIP-712 hash of the signed struct (docs/venue-polymarket.md §3.4, §6.3). Which exchange contract
+the order was signed for is not in the order, so it is read out of the signature: an order is
+accepted here only when its own signature proves the domain that the hash was taken in.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Payload to domain, once, at the door (PLATFORM.md §0, §1.3)."""
+"""Payload to domain, once, at the door (docs/venue-polymarket.md §0, §1.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -174,7 +174,8 @@ def event(
     conditions = [m.id for m in markets if m.protocol is PositionSystem.V2 and _structured(m)]
     if len(conditions) != len(markets):
         conditions = []  # of two kinds, or ids that do not belong together: nothing is sure
-    # An event of v2 whose ids are all there cannot grow: "Other" is one of them (PLATFORM.md §7.2).
+    # An event of v2 whose ids are all there cannot grow: "Other" is one of them
+    # (docs/venue-polymarket.md §7.2).
     augmented = bool(payload.neg_risk_augmented) or (other and not position.whole(conditions))
     parsed = Event(
         id=EventId(str(payload.id)),

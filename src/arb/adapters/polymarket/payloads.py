@@ -1,4 +1,6 @@
-"""The wire's shapes, exactly as sent (PLATFORM.md §1.3-1.4). Unknown fields are ignored.
+"""The wire's shapes, exactly as sent.
+
+See docs/venue-polymarket.md §1.3, §1.4. Unknown fields are ignored.
 
 Numbers stay as they were sent until `number` reads them: no float exists on the way in, and
 nothing is computed with one before it is known to be within bounds.

@@ -2,7 +2,8 @@
 
 Only what money rests on is read. What is missing of that is made up for where it can be nothing
 else; a row of which that is not so is set aside, with its id and the field, and with what can
-still be told of it: which orders it may be about, and where it stands (PLATFORM.md §1.5).
+still be told of it: which orders it may be about, and where it stands
+(docs/venue-polymarket.md §1.5).
 """
 
 from collections.abc import Callable, Sequence

@@ -2,9 +2,9 @@
 
 The client writes each order down as typed data, has an account of `eth_account` encode that as if
 it could be any EIP-712 message, and encodes it once more for what a deposit wallet appends. Orders
-are always the same two structs (PLATFORM.md §3.4), so they are hashed here directly, once, and
-signed by the same library for the same curve: the signatures are the same, byte for byte, and held
-against each other before this signer is used. Everything else is left to the client.
+are always the same two structs (docs/venue-polymarket.md §3.4), so they are hashed here directly,
+once, and signed by the same library for the same curve: the signatures are the same, byte for byte,
+and held against each other before this signer is used. Everything else is left to the client.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Orders through the official client: created and signed, posted, and asked about by their hash.
 
 Only `create_*` and `post_*`: the client's `place_*` may send an unlimited approval on its own
-(PLATFORM.md §6.5). Nothing here retries a post: what is not clear is `Unknown`.
+(docs/venue-polymarket.md §9). Nothing here retries a post: what is not clear is `Unknown`.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ OVERLAP = timedelta(minutes=2)
 """How much before an order's time its trades are looked for: clocks differ."""
 RESTING = ("LIVE", "DELAYED")
 DUST = Decimal("0.01")
-"""How far a full fill may fall short of its order (FAULTS.md B09)."""
+"""How far a full fill may fall short of its order (fault B09)."""
 
 
 class PolymarketTrading:
@@ -317,7 +317,7 @@ class PolymarketTrading:
         """The order as one that takes: a BUY in dollars, with its limit as the worst price.
 
         The client makes the same of `create_market_order`, but asks for a fifth and a sixth
-        decimal at fine ticks, which production refuses (PLATFORM.md §3.2).
+        decimal at fine ticks, which production refuses (docs/venue-polymarket.md §3.2).
         """
         context = self._session.client._ctx
         token = resolve_asset_id(asset_id=order.outcome.token, token_id=None)
@@ -355,7 +355,7 @@ class PolymarketTrading:
         return answer if isinstance(answer, Final) else Unknown()
 
     def _hear(self, error: Exception) -> None:
-        """Learn from a refusal how long nothing more is to be sent (FAULTS.md §1E)."""
+        """Learn from a refusal how long nothing more is to be sent (docs/fault-catalogue.md §E)."""
         if isinstance(error, RateLimitError):
             self._door.closed("rate limited", error.retry_after)
         elif isinstance(error, RequestRejectedError) and error.restriction is not None:
@@ -387,7 +387,7 @@ class PolymarketTrading:
         return Final(ours)
 
     async def _trades(self, order: Order) -> tuple[list[rows.TradeRow], list[rows.LostRow]]:
-        """Trades of an order, whatever their token (FAULTS.md B08), and rows that may be such."""
+        """Trades of an order, whatever their token (fault B08), and rows that may be such."""
         # An order expires for us a minute after it was made, whatever its life at the venue.
         since = order.expires_at - timedelta(minutes=1) - OVERLAP
         after = str(int(since.timestamp()))
@@ -417,7 +417,7 @@ class PolymarketTrading:
 
 
 def _filled(order: Order, fills: Sequence[Fill]) -> bool:
-    """Whether these are all fills of an order that was filled or killed (FAULTS.md B09)."""
+    """Whether these are all fills of an order that was filled or killed (fault B09)."""
     if order.side is Side.BUY:
         spent = total(paid(Level(fill.price, fill.size)) for fill in fills)
         return spent >= order.dollars - CENT
@@ -425,7 +425,7 @@ def _filled(order: Order, fills: Sequence[Fill]) -> bool:
 
 
 def _check(order: Order, signed: "SignedOrder") -> None:
-    """What was signed is what was meant: its dollars or shares, and no worse price (FAULTS F01)."""
+    """What was signed is what was meant: its dollars or shares, and no worse price (fault F01)."""
     given = Decimal(signed.maker_amount) / 1_000_000
     asked = Decimal(signed.taker_amount) / 1_000_000
     if (given, asked) != order.amounts or signed.side != order.side.value:

@@ -1,4 +1,7 @@
-"""Logs: coloured on the console, rotated in files, secrets masked in both (INTERFACE_SPEC §6)."""
+"""Logs: coloured on the console, rotated in files, secrets masked in both.
+
+See INTERFACE_SPEC.md section 6.
+"""
 
 import contextlib
 import errno

@@ -1,6 +1,6 @@
 """Answers as each of the venue's services words them: documents, pages, refusals.
 
-PLATFORM.md §1.2; what Gamma refuses with was recorded from the live service, 2026-10.
+docs/venue-polymarket.md §1.2; what Gamma refuses with was recorded from the live service, 2026-10.
 """
 
 import base64

@@ -1,4 +1,7 @@
-"""API keys of the embedded exchange: who may have one, and who asks (PLATFORM.md §6.1-6.2)."""
+"""API keys of the embedded exchange: who may have one, and who asks.
+
+See docs/venue-polymarket.md §6.1, §6.2.
+"""
 
 import base64
 import hashlib

@@ -1,4 +1,7 @@
-"""The CLOB's public reads: books, prices, markets and price history (PLATFORM.md §1.4)."""
+"""The CLOB's public reads: books, prices, markets and price history.
+
+See docs/venue-polymarket.md §1.4.
+"""
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal

@@ -1,4 +1,6 @@
-"""The Data API v2: what the public sees of trades, holders, prices and wallets (PLATFORM.md §1.6).
+"""The Data API v2: what the public sees of trades, holders, prices and wallets.
+
+See docs/venue-polymarket.md §1.6.
 
 Positions and approvals are in `portfolio`. The paths of v1 were retired on 2026-10-24.
 """

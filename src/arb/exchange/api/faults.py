@@ -1,7 +1,7 @@
 """What goes wrong on purpose on the way: faults of answers, set at run time, by endpoint.
 
 Faults of reads spoil the answer. Faults of writes decide whether the exchange acts at all, and what
-of its answer arrives (FAULTS.md §1A).
+of its answer arrives (docs/fault-catalogue.md §A).
 """
 
 import asyncio

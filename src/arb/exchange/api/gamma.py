@@ -1,4 +1,4 @@
-"""Gamma: events, markets, tags, series and search (PLATFORM.md §1.3).
+"""Gamma: events, markets, tags, series and search (docs/venue-polymarket.md §1.3).
 
 The venue's CLOB is another host; here both share one, so what they answer on the same path is told
 apart by what only the CLOB is asked: `next_cursor` on `/markets`, a 0x-id on `/markets/{id}`.

@@ -1,4 +1,6 @@
-"""What Gamma's lists can be asked for: filters and orders of events and markets (PLATFORM.md §1.3).
+"""What Gamma's lists can be asked for: filters and orders of events and markets.
+
+See docs/venue-polymarket.md §1.3.
 
 A filter that is not known is ignored, a value that is none and an order by an unknown field are
 refused with 422, as the venue does. Filters by what no event here has (games, parents, dates of
@@ -158,7 +160,7 @@ def _common(
     dates: Callable[[Any], tuple[str, str]],
 ) -> list[Check]:
     """Filters that events and markets have alike."""
-    # v1 only, unless asked otherwise (PLATFORM.md §0).
+    # v1 only, unless asked otherwise (docs/venue-polymarket.md §0).
     versions = set(asked.getlist("version")) or {"v1"}
     if not versions <= {"v1", "v2"}:
         raise Invalid("version is invalid")

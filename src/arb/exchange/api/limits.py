@@ -1,4 +1,4 @@
-"""Token buckets by signer for orders and cancels (PLATFORM.md §5)."""
+"""Token buckets by signer for orders and cancels (docs/venue-polymarket.md §5)."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The market channel: books on subscription, changes as they happen (PLATFORM.md §2.1)."""
+"""The market channel: books on subscription, changes as they happen.
+
+See docs/venue-polymarket.md §2.1.
+"""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The Data API's view of wallets: positions and approvals (PLATFORM.md §1.6)."""
+"""The Data API's view of wallets: positions and approvals (docs/venue-polymarket.md §1.6)."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,6 +1,6 @@
 """Orders and trades as the venue shows them: rows of reads, events of the user channel.
 
-PLATFORM.md §1.5 and §2.2.
+docs/venue-polymarket.md §1.5 and §2.2.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""The trading endpoints: orders, cancels, and an account's own reads (PLATFORM.md §1.5, §3)."""
+"""The trading endpoints: orders, cancels, and an account's own reads.
+
+See docs/venue-polymarket.md §1.5, §3.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any

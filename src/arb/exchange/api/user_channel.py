@@ -1,4 +1,7 @@
-"""The user channel: orders and trades of an account at each change, once (PLATFORM.md §2.2)."""
+"""The user channel: orders and trades of an account at each change, once.
+
+See docs/venue-polymarket.md §2.2.
+"""
 
 import asyncio
 import contextlib

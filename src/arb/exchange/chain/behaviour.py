@@ -8,7 +8,7 @@ GWEI = 10**9
 
 @dataclass(slots=True, kw_only=True)
 class ChainBehaviour:
-    """Frictions and faults, changeable at run time. G01 … G07 are rows of FAULTS.md §1G."""
+    """Frictions and faults, changeable at run time. G01 … G07: docs/fault-catalogue.md §G."""
 
     block_seconds: float = 0.1
     mined_after: float = 0.1

@@ -1,4 +1,4 @@
-"""What the venue's contracts do, carried out on the bank (PLATFORM.md §7.2)."""
+"""What the venue's contracts do, carried out on the bank (docs/venue-polymarket.md §7.2)."""
 
 import hashlib
 from collections.abc import Sequence

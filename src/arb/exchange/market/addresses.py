@@ -1,4 +1,4 @@
-"""The venue's contracts on Polygon, in lower case (PLATFORM.md §7.1)."""
+"""The venue's contracts on Polygon, in lower case (docs/venue-polymarket.md §7.1)."""
 
 from arb.exchange.market.listing import SimMarket
 
@@ -47,7 +47,7 @@ RESERVED_BITS = ((1 << 64) - 1) << 40
 
 
 def is_position(token: str) -> bool:
-    """Whether an id belongs to protocol v2 (PLATFORM.md §6.3)."""
+    """Whether an id belongs to protocol v2 (docs/venue-polymarket.md §6.3)."""
     return int(token) & RESERVED_BITS == 0
 
 

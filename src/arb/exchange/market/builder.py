@@ -119,7 +119,7 @@ class Builder:
     def _structural(self) -> tuple[str, str, str]:
         """Condition id and position ids of protocol v2: the module, eight zeros in place, a side.
 
-        PLATFORM.md §6.3 and §7.2.
+        docs/venue-polymarket.md §6.3 and §7.2.
         """
         raw = bytearray(b"\x02" + self.chance.randbytes(30))
         raw[19:27] = bytes(8)

@@ -1,7 +1,7 @@
 """Price-time matching of one binary market: one book in YES terms, seen from both outcomes.
 
 Pure: an order in, fills and a rest out. Integers only: prices and sizes in millionths. BUY NO at p
-is SELL YES at 1 - p, so the two outcomes share every resting order (PLATFORM.md §8.1).
+is SELL YES at 1 - p, so the two outcomes share every resting order (docs/venue-polymarket.md §8.1).
 """
 
 from collections.abc import Iterable

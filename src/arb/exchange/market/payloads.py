@@ -1,4 +1,4 @@
-"""The listing and the books as the venue sends them (PLATFORM.md §1.3-1.4)."""
+"""The listing and the books as the venue sends them (docs/venue-polymarket.md §1.3, §1.4)."""
 
 import functools
 import hashlib

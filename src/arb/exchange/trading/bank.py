@@ -119,7 +119,10 @@ class Bank:
     def convert(
         self, wallet: str, gives: Sequence[str], receives: Iterable[str], amount: int
     ) -> None:
-        """NO of k questions become k - 1 dollars and YES of the others (PLATFORM.md §7.2)."""
+        """NO of k questions become k - 1 dollars and YES of the others.
+
+        See docs/venue-polymarket.md §7.2.
+        """
         if not gives:
             raise NotPossible("nothing to convert")
         for token in gives:

@@ -1,4 +1,6 @@
-"""How the floor behaves: frictions and faults, changeable while it trades (FAULTS.md §1).
+"""How the floor behaves: frictions and faults, changeable while it trades.
+
+See docs/fault-catalogue.md.
 
 Each field names the row of the catalogue that it reproduces. Everything is off by default, but for
 what the venue does always.
@@ -12,7 +14,7 @@ import msgspec
 
 
 class Mode(StrEnum):
-    """What the venue takes (PLATFORM.md §3.5)."""
+    """What the venue takes (docs/venue-polymarket.md §3.5)."""
 
     NORMAL = "normal"
     RESTARTING = "restarting"

@@ -104,7 +104,7 @@ def for_dollars(order: NewOrder, market: SimMarket, book: MarketBook) -> tuple[i
     """Shares that a BUY's dollars bring within its limit, and whether all of them are spent.
 
     To the last millionth as the venue answered: what does not come out even is one less, and a
-    millionth or two stays unspent (PLATFORM.md §3.1).
+    millionth or two stays unspent (docs/venue-polymarket.md §3.1).
     """
     levels = book.asks() if order.token == market.yes else mirrored(book.bids())
     left, got = order.maker_amount, 0

@@ -1,7 +1,8 @@
 """The trading floor of the embedded exchange: orders of accounts and how they meet.
 
 Matching is at once and off chain; the chain moves when a trade is mined, and a trade may fail
-(PLATFORM.md §3.8, §7.4). Amounts are millionths, times are seconds of the exchange's clock.
+(docs/venue-polymarket.md §3.8, §7.4). Amounts are millionths, times are seconds of the exchange's
+clock.
 """
 
 import random
@@ -31,7 +32,7 @@ from arb.exchange.trading.trade_settlement import Chain
 
 HOUSE_CASH = 10**18
 TAKER_DELAY = 0.05
-"""Seconds that takers wait in markets that say so (PLATFORM.md §3.6)."""
+"""Seconds that takers wait in markets that say so (docs/venue-polymarket.md §3.6)."""
 NOT_FOUND = "order not found"
 TOO_LATE = "order can't be found - already canceled or matched"
 LIVES = {"FOK": Life.ALL_OR_NOTHING, "FAK": Life.KILL_REST}
@@ -467,7 +468,8 @@ class MatchingService:
             return "CANCELED_MARKET_NOT_FOUND"
         if market.closed:
             return "CANCELED_MARKET_RESOLVED"
-        # A GTD order effectively ends a minute before its stated time (PLATFORM.md §3.1).
+        # A GTD order effectively ends a minute before its stated time
+        # (docs/venue-polymarket.md §3.1).
         ends = state.order.expires - self.conduct.expire_early
         if state.order.life == "GTD" and ends <= self.unix():
             return "CANCELED_EXPIRED_ORDER"

@@ -1,6 +1,6 @@
 """What the venue checks before it takes an order, and the exact words it refuses with.
 
-PLATFORM.md §3.2 and §3.5.
+docs/venue-polymarket.md §3.2 and §3.5.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ AMOUNT_DECIMALS = {
     Decimal("0.001"): 5,
     Decimal("0.0001"): 6,
 }
-"""Decimals of the amount that is not the given one, by tick (PLATFORM.md §3.2)."""
+"""Decimals of the amount that is not the given one, by tick (docs/venue-polymarket.md §3.2)."""
 TAKER_DECIMALS_MAX = 4
 """Whatever the tick: production refuses a fifth decimal of what a taking order asks for."""
 CLOSED_MODES = {

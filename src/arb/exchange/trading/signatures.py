@@ -1,4 +1,6 @@
-"""Signatures of orders and of key requests, checked as the contracts check them (PLATFORM.md §6).
+"""Signatures of orders and of key requests, checked as the contracts check them.
+
+See docs/venue-polymarket.md §6.
 
 The crypto libraries belong to an extra; they are imported when something is checked, not before.
 """

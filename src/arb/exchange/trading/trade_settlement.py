@@ -1,4 +1,7 @@
-"""Settlement: what the chain makes of trades, each one whole or not at all (PLATFORM.md §7.4)."""
+"""Settlement: what the chain makes of trades, each one whole or not at all.
+
+See docs/venue-polymarket.md §7.4.
+"""
 
 import random
 from collections.abc import Callable
