@@ -157,7 +157,7 @@ class Trading(Protocol):
         ...
 
     async def cancel_all(self) -> Sequence[str]:
-        """Take every resting order back; answers with those that could not be."""
+        """Take every resting order back; returns those that could not be."""
         ...
 
 
@@ -168,7 +168,7 @@ class Statements(Protocol):
         """Cash, holdings of these outcomes, open orders, and trades since then.
 
         Raises:
-            VenueError: It could not be had in full.
+            VenueError: It could not be read in full.
         """
         ...
 
@@ -189,7 +189,7 @@ class TokenOperations(Protocol):
         ...
 
     async def query(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
-        """What became of it. Never sends."""
+        """Its outcome. Never sends."""
         ...
 
 

@@ -229,7 +229,7 @@ async def test_while_the_ledger_is_away_what_was_counted_is_told_all_the_same():
     assert ("arb_cash_usd", "") not in named
 
 
-def test_what_is_missing_is_named_with_its_mend(monkeypatch):
+def test_what_is_missing_is_named_with_its_fix(monkeypatch):
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")

@@ -81,7 +81,7 @@ async def test_the_doctor_looks_at_data_settings_and_logs(tmp_path):
         code, well = await checks()
         assert code == 0
         assert {"data", "settings", "logs"} <= set(well)
-        assert all(check["passed"] and not check["mend"] for check in well.values())
+        assert all(check["passed"] and not check["fix"] for check in well.values())
         code, found = await checks(ARB_POLYMARKET__DATA_URL=NOWHERE, ARB_POLYMARKET__ATTEMPTS="1")
         assert code == 3
         assert [name for name in found if not found[name]["passed"]] == ["data"]
@@ -118,9 +118,9 @@ async def test_the_doctor_tries_the_servers_that_the_settings_name(
         code, redis, shards = await checks()
         assert code == 3
         assert not redis["passed"]
-        assert "counts its own requests" in redis["mend"]
+        assert "counts its own requests" in redis["fix"]
         assert not shards["passed"]
-        assert "ARB_SHARDS__URL" in shards["mend"]
+        assert "ARB_SHARDS__URL" in shards["fix"]
 
 
 def test_a_scheduled_run_that_leaves_a_plan_open_says_so(tmp_path, monkeypatch, capsys):

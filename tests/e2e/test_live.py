@@ -186,7 +186,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("what", "order", "flags"), REFUSALS, ids=[r[0] for r in REFUSALS])
-async def test_live_trading_is_refused_with_a_reason_and_a_mend(what, order, flags, tmp_path):
+async def test_live_trading_is_refused_with_a_reason_and_a_fix(what, order, flags, tmp_path):
     async with live_world("eoa") as (at, wallet):
         asked = json.loads(json.dumps(order).replace("WALLET", wallet))
         if what == "order version":

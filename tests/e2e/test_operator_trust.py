@@ -327,11 +327,12 @@ def test_the_doctor_says_what_it_could_not_ask(served, tmp_path):
     }
     for name in ("clock", "order version", "geoblock"):
         one = found[name]
-        assert (one["asked"], one["passed"], one["mend"]) == (False, False, "")
+        assert (one["asked"], one["passed"], one["fix"]) == (False, False, "")
         assert one["detail"].startswith("not asked: ")
         assert re.search(rf"SKIP +{name}", done.stdout)
     for name in ("listing", "exchange", "data"):
-        assert found[name]["mend"].startswith("check the network")
+        assert found[name]["fix"].startswith("check the network")
+    assert all(one["mend"] == one["fix"] for one in found.values())  # its old name, one version
     # One that answers and says no is no silence.
     blocked = environment_for(served, tmp_path) | {
         "ARB_POLYMARKET__GEOBLOCK_URL": f"{served}/nothing-here"
@@ -354,7 +355,7 @@ def test_the_doctor_looks_where_the_ledger_would_be_made(served, tmp_path):
     found = {one["check"]: one for one in json.loads(done.stdout)}
     assert [name for name in found if not found[name]["passed"]] == ["ledger", "logs"]
     assert str(tmp_path / "file") in found["ledger"]["detail"]
-    assert "ARB_DATABASE__URL" in found["ledger"]["mend"]
+    assert "ARB_DATABASE__URL" in found["ledger"]["fix"]
 
 
 @pytest.mark.parametrize(

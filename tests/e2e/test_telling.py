@@ -150,7 +150,7 @@ def test_a_log_that_is_not_ours_to_write_is_refused_before_the_cycle(served, tmp
     assert _cycles(env, tmp_path) == 1
 
 
-def test_another_users_lock_is_named_with_its_mend(served, tmp_path):
+def test_another_users_lock_is_named_with_its_fix(served, tmp_path):
     (tmp_path / "arb.db.lock").mkdir()
     env = environment_for(served, tmp_path)
     done = arb("run", "--once", env=env, cwd=tmp_path)

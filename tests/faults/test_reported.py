@@ -88,7 +88,7 @@ CASES = {
     "b27 disk full": [f"{TOLD}::test_a_full_disk_is_said_once_and_costs_nothing_else"],
     "b28 log of another user": [
         f"{TOLD}::test_a_log_that_is_not_ours_to_write_is_refused_before_the_cycle",
-        f"{TOLD}::test_another_users_lock_is_named_with_its_mend",
+        f"{TOLD}::test_another_users_lock_is_named_with_its_fix",
     ],
     "b29 odd answers to a post": [
         f"{POST}::test_a09_an_odd_answer_to_a_post_is_asked_about_and_nothing_goes_twice",

@@ -368,7 +368,7 @@ async def test_a_test_alert_reaches_a_real_mail_server(tmp_path):
     assert "me@example.org" in smtp.mails[0]
 
 
-def test_without_a_channel_the_mend_is_named(tmp_path):
+def test_without_a_channel_the_fix_is_named(tmp_path):
     done = _arb("alerts", "test", cwd=tmp_path)
     assert done.returncode == 2
     assert "ARB_ALERTS__URLS" in done.stderr

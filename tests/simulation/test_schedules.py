@@ -34,7 +34,7 @@ async def test_no_schedule_of_many_more_breaks_an_invariant(first):
 
 
 @pytest.mark.parametrize("seed", REGRESSIONS)
-async def test_what_once_broke_stays_mended(seed):
+async def test_what_once_broke_stays_fixed(seed):
     assert not (await run(build_world(seed))).problems
 
 

@@ -320,7 +320,7 @@ def _ends_within_a_line(file: IO[bytes]) -> bool:
 
 
 def _append(path: Path, line: dict[str, Any]) -> dict[str, Any]:
-    """Write a line and the head record behind it; answers with the line as it was sealed."""
+    """Write a line and the head record behind it; returns the line as it was sealed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _opened(path, _WRITE) as file:

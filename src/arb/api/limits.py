@@ -27,7 +27,7 @@ class RateLimit:
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
     def wait(self, key: str) -> float:
-        """Take one; answers with the seconds to wait when there is none left, 0 when there was."""
+        """Take one; returns the seconds to wait when there is none left, 0 when there was."""
         now, rate = self.monotonic(), self.per_minute / 60
         most = max(rate * 10, 1.0)
         bucket = self._buckets.pop(key, None) or _Bucket(most, now)
@@ -57,7 +57,7 @@ class LockOut:
     _known: OrderedDict[str, _Guesses] = field(default_factory=OrderedDict)
 
     def failed(self, address: str) -> float:
-        """One more wrong token; answers with the seconds that are to be waited from now on."""
+        """One more wrong token; returns the seconds that are to be waited from now on."""
         now = self.monotonic()
         guesses = self._known.pop(address, None) or _Guesses()
         if now < guesses.until:

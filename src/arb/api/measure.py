@@ -17,7 +17,7 @@ class Measured:
     monotonic: Callable[[], float]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and note what came of it."""
+        """Pass the request on and measure its result."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -29,7 +29,7 @@ async def opportunities(
         bool, Query(description="Also what was never proved.", examples=[False])
     ] = False,
 ) -> Any:
-    """The latest opportunities and what became of them."""
+    """The latest opportunities and their outcomes."""
     return await here.reads.opportunities(limit=limit, everything=everything)
 
 

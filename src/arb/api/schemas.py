@@ -162,7 +162,7 @@ class Errors(Model):
 
 
 class Opportunity(Loose):
-    """One candidate and what became of it; with its certificate when asked for alone."""
+    """One candidate and its outcome; with its certificate when asked for alone."""
 
     id: str
     cycle: int

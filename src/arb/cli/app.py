@@ -89,7 +89,7 @@ _state = {"debug": False}
 
 
 def main() -> None:
-    """Run a command; every error is one line with its mend, and an exit code that says its kind."""
+    """Run a command; an error is one line that says how to fix it, and an exit code by kind."""
     make_whole()
     try:
         code = app(standalone_mode=False, prog_name="arb")

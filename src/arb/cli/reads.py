@@ -84,7 +84,7 @@ def opportunities(
     wide: Wide = False,
     profile: Profile = None,
 ) -> None:
-    """The latest proven opportunities and what became of them."""
+    """The latest proven opportunities and their outcomes."""
     from arb.operations.account_views import read_opportunities
 
     rows = wait(read_opportunities(load(profile), limit=limit, everything=everything))

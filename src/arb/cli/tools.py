@@ -127,7 +127,7 @@ def doctor(
     json: Json = False,
     profile: Profile = None,
 ) -> None:
-    """Whether everything needed works, each line with its mend."""
+    """Check everything a run needs; each failure says how to fix it."""
     from arb.domain.errors import ConfigError
     from arb.operations.doctor import Check, examine, unsettled
 
@@ -159,12 +159,12 @@ def show_checks(title: str, checks: "Sequence[Check]", *, json: bool) -> None:
     if json:
         print_json([check.document() for check in checks])
     else:
-        rows = [(c.word, c.name, c.detail, c.mend) for c in checks]
+        rows = [(c.word, c.name, c.detail, c.fix) for c in checks]
         columns = (
             "",
             "check",
             Column("found", running_text=True),
-            Column("mend", running_text=True),
+            Column("fix", running_text=True),
         )
         print_table(title, columns, rows)
     unreachable = any(not c.passed and c.remote for c in checks)

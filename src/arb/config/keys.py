@@ -105,7 +105,7 @@ def private_key(settings: Settings | PolymarketOptions) -> PrivateKey:
     """The key that signs orders. The redactor knows it, and its passphrase, from here on.
 
     Raises:
-        ConfigError: There is none, or its source cannot be used; names the setting and the mend.
+        ConfigError: There is none, or its source cannot be used; names the setting and the fix.
     """
     options = _options(settings)
     found = source(options)

@@ -111,7 +111,7 @@ def load(
         folder: Where `.env` and `config/` are looked for; the working folder by default.
 
     Raises:
-        ConfigError: A source or a setting is unusable; names the setting, its source, the mend.
+        ConfigError: A source or a setting is unusable; names the setting, its source, the fix.
     """
     here = folder or Path.cwd()
     merged: dict[str, Any] = {}

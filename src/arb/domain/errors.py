@@ -28,7 +28,7 @@ class ArbError(Exception):
 
 
 class ConfigError(ArbError):
-    """A setting is unknown or unusable; the message names it, its source and the mend."""
+    """A setting is unknown or unusable; the message names it, its source and the fix."""
 
 
 class VenueError(ArbError):
@@ -73,7 +73,7 @@ class LedgerLocked(LedgerError):
 
 
 class NotReady(ArbError):
-    """Live trading lacks something; the message says what, and the mend."""
+    """A precondition for live trading failed; the message says how to fix it."""
 
 
 class StrategyFailed(ArbError):

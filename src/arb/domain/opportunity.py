@@ -211,8 +211,8 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
     leg is proved at the whole cents that buy its shares; what those buy beyond it is no profit.
 
     What kind of set it is, its event and its exit follow from the legs, the relations and the
-    books. A market whose two books are no mirrors is not believed, whoever proposes it; nor is a
-    pair whose two books are not of one instant.
+    books. A market whose two books are no mirrors is refused, whichever strategy proposes it; so is
+    a pair whose two books are not of one instant.
 
     Legs buy. Selling an outcome is buying its complement against the same resting orders, so
     nothing is lost by this form, and nothing has to be held before (docs/proof.md §1).
@@ -386,7 +386,7 @@ def _whole_groups(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[WholeG
 
 
 def _exit(event: Event, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
-    """Whether all that the worst world pays can be had in cash as soon as the legs are filled."""
+    """Whether all that the worst world pays can be cashed as soon as the legs are filled."""
     size = legs[0].leg.size
     if any(proven.leg.size != size for proven in legs):
         return Exit.RESOLUTION

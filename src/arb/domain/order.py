@@ -20,7 +20,7 @@ class TimeInForce(StrEnum):
     FOK = "FOK"
     """All at once or nothing."""
     FAK = "FAK"
-    """What can be had at once; the rest is killed."""
+    """Fill-and-kill: fill what is available at once, cancel the rest (IOC elsewhere)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

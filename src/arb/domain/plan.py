@@ -19,7 +19,7 @@ class PlanState(StrEnum):
 
     OPEN = "open"
     DONE = "done"
-    """Every leg was filled and the exit, if it is to be had now, was taken."""
+    """Every leg was filled and the exit, if it is immediate, was taken."""
     UNWOUND = "unwound"
     """It ended without its profit: nothing was bought, or what was bought was got rid of."""
 

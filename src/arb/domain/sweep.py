@@ -30,7 +30,7 @@ class Sweep:
 
     @property
     def wanted(self) -> frozenset[EventId]:
-        """The events that whoever asked has to look at himself."""
+        """Events that the leader must scan itself."""
         return self.unseen.union(*(glimpse.nominated for glimpse in self.glimpses))
 
     @property

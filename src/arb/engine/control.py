@@ -1,4 +1,4 @@
-"""The commands that an operator may give, whoever carries them: a browser, a shell, a test."""
+"""The commands of an operator, through any client: a browser, a shell, a test."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Switch:
     reason: str = ""
     thrown_at: datetime | None = None
     written: bool = False
-    """Whether the ledger says so as well: then whoever ends it there ends this, too."""
+    """Whether the ledger records it as well: then ending it there ends it here, too."""
 
     def __call__(self) -> str:
         """The reason; empty when orders may be sent."""
@@ -168,7 +168,7 @@ class Control:
     ) -> Sequence[VenueId]:
         """Trade a kind again that a contradiction has stopped: at that venue, or wherever it is.
 
-        A halt or a pause of all trading is not touched. Answers with where it was stopped.
+        A halt or a pause of all trading is not touched. Returns where it was stopped.
         """
         ended = await end_of_kind(self.desk.ledger, kind, reason, self.clock.now(), venue)
         for where in ended:
@@ -176,7 +176,7 @@ class Control:
         return ended
 
     def reset_errors(self) -> dict[str, int]:
-        """Forget the errors, ask every host and bot again; answers with what the errors were."""
+        """Forget the errors, ask every host and bot again; returns what the errors were."""
         before = self.watch.errors()
         self.watch.reset()
         self.desk.close_circuits()

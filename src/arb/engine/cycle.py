@@ -177,7 +177,7 @@ class Cycle:
         return self.judge(await self.look(), tally)
 
     def judge(self, look: Scan, tally: _Tally | None = None) -> CycleReport:
-        """What a fresh account would think of a look; nothing comes of it.
+        """What a fresh account would decide on a scan; nothing is traded or recorded.
 
         Args:
             look: What was seen and proved.

@@ -100,7 +100,7 @@ class Executor:
     async def _take(  # noqa: PLR0911  # one case a kind of step
         self, plan: Plan, step: Step, books: Books | None
     ) -> bool:
-        """Take one step; false when nothing came of it."""
+        """Take one step; false when it changed nothing."""
         ledger, clock = self.desk.ledger, self.desk.clock
         venue = plan.legs[0].outcome.venue
         match step:
@@ -166,7 +166,7 @@ class Executor:
         return written
 
     async def _look(self, plan: Plan) -> Books:
-        """Fresh books of both outcomes of every leg; empty when they cannot be had."""
+        """Fresh books of both outcomes of every leg; empty when they cannot be fetched."""
         outcomes = [leg.outcome for leg in plan.legs]
         outcomes += [leg.terms.opposite for leg in plan.legs if leg.terms]
         try:

@@ -1,4 +1,4 @@
-"""The last hop: what an order must pass right before it is sent, whoever made it.
+"""The last check of an order right before it is sent, whatever its origin.
 
 Independent of the gate on purpose (SEC 15c3-5: pre-set limits, no erroneous or duplicate orders,
 at one choke point). It remembers what went through it, and nothing else.

@@ -167,7 +167,7 @@ class ArbitrageOrchestrator:
         return statistics
 
     async def _recover(self) -> list[ExecutionReport]:
-        """Hear the venue out when it is time, go on with what is open, and hear it out on that."""
+        """Reconcile if due, resume open plans, reconcile again if any moved."""
         if self.reconciler.due:
             await self._reconcile()
         reports = await self._take_up()

@@ -89,7 +89,7 @@ def reconcile(
     for trade in statement.trades:
         ref = trade.ref or next((ref for ref in trade.refs if ref in orders), "")
         if ref not in orders:
-            # What failed was never had, whoever's it was; the balances are compared below.
+            # A failed trade moved nothing, ours or not; the balances are compared below.
             explained = explained_until is not None and _last(trade) <= explained_until
             known = trade.state is TradeState.VOIDED or (trade.unread and trade.id in booked)
             if not explained and not known:

@@ -34,14 +34,14 @@ class Reconciler:
     differences: tuple[Difference, ...] = ()
     """Of the last reconciliation."""
     done_at: datetime | None = field(default=None, init=False)
-    """When this process last heard the venue out."""
+    """When this process last reconciled."""
     done_ticks: float = field(default=0.0, init=False)
     """The same on the steady clock."""
     _tried: float | None = field(default=None, init=False)
     _agreed_at: datetime | None = field(default=None, init=False)
 
     def unasked(self) -> str:
-        """Why nothing at all may be sent: this process has not heard the venue out yet."""
+        """Why nothing at all may be sent: this process has not reconciled yet."""
         if self.desk.statements is None or self.done_at is not None:
             return ""
         return UNASKED
@@ -74,7 +74,7 @@ class Reconciler:
         return waited >= self.options.reconcile_every.total_seconds()
 
     async def run(self) -> Sequence[Difference]:
-        """Ask, correct, compare; answers with what is left.
+        """Ask, correct, compare; returns what is left.
 
         Raises:
             VenueError: The venue could not be asked; the ledger stays as it was.
@@ -96,7 +96,7 @@ class Reconciler:
         return review.differences
 
     async def try_run(self) -> VenueError | None:
-        """The same; answers with why the venue could not be asked instead of raising."""
+        """`run`, but a venue that could not be queried is returned as an error, not raised."""
         try:
             await self.run()
         except VenueError as error:

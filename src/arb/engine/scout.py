@@ -22,8 +22,8 @@ async def glimpse(
 ) -> Glimpse:
     """Read the part's books and name every event of which a strategy has something to say.
 
-    Candidates and what is passed over alike: whoever asked must come to the same reasons and the
-    same alarms as if he had read all books himself.
+    Candidates and what is passed over alike: the leader must find the same reasons and the
+    same alarms as if it had read all books itself.
 
     Raises:
         Unavailable: No book could be read.

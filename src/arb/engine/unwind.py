@@ -9,7 +9,7 @@ where trade(a -> b) is the cash of buying b - a or disposing of a - b. NO of k e
 (k - 1) · q, so each leg is kept or not on its own; other sets pay q only when whole. Levels worth
 trying are 0, the plan's own, and what is held of each leg: between them the result is linear up to
 the steps of depth. What is disposed of is sold when it has settled; until then its complement is
-bought, for the pair is a dollar whoever wins (both see the same resting orders,
+bought, for the pair pays a dollar either way (both see the same resting orders,
 docs/venue-polymarket.md §8.1).
 
 A BUY spends whole cents, so each leg comes with a remainder that no set needs. It is kept: see

@@ -16,11 +16,11 @@ class Budgets(Protocol):
         ...
 
     async def hold(self, endpoint: str, seconds: float) -> None:
-        """Tell whoever shares the budget that the venue has asked for a wait."""
+        """Make every process that shares the budget wait, as the venue asked."""
         ...
 
     def circuits(self) -> Mapping[str, str]:
-        """The state of the circuit of whoever is asked, if anybody is."""
+        """The state of the server's circuit, where the budget is kept on one."""
         ...
 
     def close_circuits(self) -> None:

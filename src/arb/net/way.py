@@ -84,20 +84,20 @@ def failure(error: Exception, url: str) -> str:
 
 def _check_proxy(variable: str, value: str) -> None:
     address = value if "://" in value else f"http://{value}"
-    mend = "set it to http://HOST:PORT or socks5h://HOST:PORT, or unset it"
+    fix = "set it to http://HOST:PORT or socks5h://HOST:PORT, or unset it"
     try:
         url = httpx.Proxy(address).url
     except (ValueError, httpx.InvalidURL):
-        raise ConfigError(f"{variable} is no address of a proxy; {mend}") from None
+        raise ConfigError(f"{variable} is no address of a proxy; {fix}") from None
     if not url.host or (url.port is not None and not 0 < url.port <= PORT_MAX):
-        raise ConfigError(f"{variable} = {_shown(address)} is no address of a proxy; {mend}")
+        raise ConfigError(f"{variable} = {_shown(address)} is no address of a proxy; {fix}")
     if url.scheme.startswith("socks"):
         try:
             import socksio  # noqa: F401, PLC0415  # needed for this alone
         except ImportError:
             raise ConfigError(
                 f"{variable} names a SOCKS proxy, which needs the library socksio: install it, "
-                f"or {mend}"
+                f"or {fix}"
             ) from None
 
 
@@ -116,13 +116,13 @@ def _check_exceptions(environment: Mapping[str, str]) -> None:
 
 def _check_authorities(environment: Mapping[str, str]) -> None:
     file, folder = (environment.get(name) for name in AUTHORITIES)
-    mend = "name a file of certificates in PEM, or unset it"
+    fix = "name a file of certificates in PEM, or unset it"
     if file:
         try:
             httpx.create_ssl_context()
         except OSError as error:
             why = error.strerror or "it holds no certificate"
-            raise ConfigError(f"SSL_CERT_FILE = {file} cannot be used: {why}; {mend}") from None
+            raise ConfigError(f"SSL_CERT_FILE = {file} cannot be used: {why}; {fix}") from None
     elif folder and not Path(folder).is_dir():
         raise ConfigError(f"SSL_CERT_DIR = {folder} is no folder; name one, or unset it")
 

@@ -81,7 +81,7 @@ def supervised(loaded: Loaded) -> bool:
 
 
 async def ask_supervisor(loaded: Loaded, name: str, wish: Asked) -> str:
-    """Start, stop or restart a bot; says what came of it.
+    """Start, stop or restart a bot; returns the result as a sentence.
 
     Raises:
         ConfigError: There is no such bot.

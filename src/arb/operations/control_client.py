@@ -155,7 +155,7 @@ async def reset_errors(loaded: Loaded) -> str:
     """Have the running orchestrator forget its errors and ask every host again.
 
     Returns:
-        What comes of it, for people.
+        The result, as a sentence for people.
 
     Raises:
         ArbError: It cannot be asked to.

@@ -55,7 +55,7 @@ async def backup_ledger(loaded: Loaded, target: Path, *, force: bool = False) ->
 
 
 async def restore_ledger(loaded: Loaded, source: Path) -> Path | None:
-    """Make the ledger from a backup; answers with its file.
+    """Make the ledger from a backup; returns its file.
 
     Raises:
         LedgerLocked: Another process works on the ledger.

@@ -1,4 +1,4 @@
-"""Whether everything that a run needs works."""
+"""Checks of everything that a run needs: network, clock, disk, settings, ledger."""
 
 import os
 import shutil
@@ -32,20 +32,20 @@ ORDER_VERSION = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that works, or not, and what to do about it."""
+    """One thing that works or does not, and how to fix it."""
 
     name: str
     passed: bool
     detail: str
-    mend: str = ""
+    fix: str = ""
     remote: bool = False
     """Whether it failed because the venue did not answer."""
     asked: bool = True
-    """Whether the answer is known at all; nothing is passed that was not asked."""
+    """False: it could not be asked, so nothing is known; such a check has not passed."""
 
     @property
     def word(self) -> str:
-        """What became of it."""
+        """The result in one word."""
         if not self.asked:
             return "SKIP"
         return "PASS" if self.passed else "FAIL"
@@ -57,30 +57,33 @@ class Check:
             "passed": self.passed,
             "asked": self.asked,
             "detail": self.detail,
-            "mend": self.mend,
+            "fix": self.fix,
+            "mend": self.fix,  # the old name of `fix`, kept for one version
         }
 
 
 async def examine(loaded: Loaded) -> list[Check]:
-    """Every check, the venue's first. A dry-run needs no credentials, so none are asked for."""
+    """Run every check, the venue's first. A dry run needs no credentials, so none are asked for."""
     async with polymarket(loaded.settings) as venue:
         checks = [_way_out(loaded.settings), *await venue_checks(venue, loaded.settings)]
-    mend = "see `arb db check`, or set ARB_DATABASE__URL to a place that can be written to"
-    checks.append(await tried("ledger", lambda: _ledger(loaded), mend))
+    fix = "see `arb db check`, or set ARB_DATABASE__URL to a place that can be written to"
+    checks.append(await tried("ledger", lambda: _ledger(loaded), fix))
     checks.append(await tried("settings", lambda: _settings(loaded), "see `arb config check`"))
-    checks.append(await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER right"))
+    checks.append(
+        await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER to a writable folder")
+    )
     checks.append(_disk(loaded))
     return [*checks, *await _helpers(loaded.settings)]
 
 
 def _way_out(settings: Settings) -> Check:
-    """By what proxy requests leave; what cannot be used has been refused before."""
+    """The proxy by which requests leave; an unusable one was refused when settings were read."""
     detail = way.sentence(inherited(), settings.polymarket.clob_url)
     return Check(name="way out", passed=True, detail=detail)
 
 
 async def _helpers(settings: Settings) -> list[Check]:
-    """The servers that a run does better with, where the settings name any."""
+    """The optional servers of a run, where the settings name any."""
     clock = SystemClock()
 
     async def redis() -> str:
@@ -109,7 +112,7 @@ async def _helpers(settings: Settings) -> list[Check]:
 
 
 async def venue_checks(venue: PolymarketVenue, settings: Settings) -> list[Check]:
-    """What the venue must be like; small public reads."""
+    """Check the venue with small public reads."""
     health, options = venue.health, settings.polymarket
 
     async def clock() -> str:
@@ -147,40 +150,40 @@ async def venue_checks(venue: PolymarketVenue, settings: Settings) -> list[Check
         ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
         ("data", data, "check the network and ARB_POLYMARKET__DATA_URL"),
     )
-    found = [await tried(name, work, mend) for name, work, mend in hosts]
+    found = [await tried(name, work, fix) for name, work, fix in hosts]
     away = next((c for c in found if c.name == "exchange" and c.remote), None)
     questions = (
         ("clock", clock, "set this machine's clock, for instance with chrony"),
         ("order version", version, "install a version of arb that speaks it"),
     )
-    for name, work, mend in questions:
-        found.append(_unasked(name) if away else await asked(name, work, mend))
-    found.append(await asked("geoblock", geoblock, "reading is fine from here, trading is not"))
+    for name, work, fix in questions:
+        found.append(_unasked(name) if away else await asked(name, work, fix))
+    found.append(await asked("geoblock", geoblock, "reading is allowed from here, trading is not"))
     return found
 
 
 def unsettled(error: ConfigError) -> list[Check]:
-    """The one check that there is without settings."""
-    return [Check(name="settings", passed=False, detail=str(error), mend="see `arb config check`")]
+    """The only check that can be made without usable settings."""
+    return [Check(name="settings", passed=False, detail=str(error), fix="see `arb config check`")]
 
 
-async def tried(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Check:
-    """A check: its detail is what the work says, or why it failed."""
+async def tried(name: str, work: Callable[[], Awaitable[str]], fix: str) -> Check:
+    """Run one check: its detail is what the work returns, or why it failed."""
     try:
         return Check(name=name, passed=True, detail=await work())
     except ArbError as error:
         away = isinstance(error, VenueError)
-        return Check(name=name, passed=False, detail=str(error), mend=mend, remote=away)
+        return Check(name=name, passed=False, detail=str(error), fix=fix, remote=away)
 
 
-async def asked(name: str, work: Callable[[], Awaitable[str]], mend: str) -> Check:
-    """A check of what somebody else says: who does not answer has not said no."""
+async def asked(name: str, work: Callable[[], Awaitable[str]], fix: str) -> Check:
+    """Run one check that asks a server: no answer is `SKIP`, not a failure."""
     try:
         return Check(name=name, passed=True, detail=await work())
     except Unavailable as error:
         return _unasked(name, str(error))
     except ArbError as error:
-        return Check(name=name, passed=False, detail=str(error), mend=mend)
+        return Check(name=name, passed=False, detail=str(error), fix=fix)
 
 
 def _unasked(name: str, why: str = "the exchange does not answer") -> Check:
@@ -203,7 +206,7 @@ async def _logs(loaded: Loaded) -> str:
 
 
 def _must_take_files(folder: Path) -> None:
-    """Whether files can be made in the folder, or it and those above it can be.
+    """Require that files can be made in the folder, or that the folder itself can be made.
 
     Raises:
         ArbError: They cannot.
@@ -214,7 +217,7 @@ def _must_take_files(folder: Path) -> None:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that there is."""
+    """The path, or the nearest folder above it that exists."""
     while not path.exists():
         path = path.parent
     return path
@@ -245,5 +248,5 @@ def _disk(loaded: Loaded) -> Check:
         name="disk",
         passed=free >= DISK_FREE_MIN,
         detail=f"{free // 1024**2} MB free",
-        mend="" if free >= DISK_FREE_MIN else "free some space",
+        fix="" if free >= DISK_FREE_MIN else "free some space",
     )

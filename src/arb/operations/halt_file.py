@@ -95,7 +95,7 @@ class Sentinel:
 
 
 def _plain(reason: str) -> str:
-    """A reason that can be printed, whoever wrote it."""
+    """A reason that is safe to print, whatever its origin."""
     return "".join(each if each.isprintable() else "?" for each in reason[:REASON_MAX])
 
 
@@ -111,7 +111,7 @@ def sentinel_of(url: str) -> Sentinel | None:
 
 
 def say_halt(url: str, accounts: Sequence[str], reason: str) -> str:
-    """Make the file for a ledger; answers with why that could not be done."""
+    """Make the file for a ledger; returns why that could not be done."""
     sentinel = sentinel_of(url)
     if sentinel is None:
         return "a ledger in memory has no file"

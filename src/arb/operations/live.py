@@ -30,7 +30,7 @@ async def ready_desk(
     """The live desk, once every check has passed; a leader's with its token.
 
     Raises:
-        NotReady: A check has failed; all that failed are named with their mends.
+        NotReady: A check has failed; all that failed are named with their fixes.
         ConfigError: A key to live trading is missing, or the key, wallet or credentials do not fit.
         VenueError: The venue could not be reached.
     """
@@ -42,7 +42,7 @@ async def ready_desk(
             if not check.passed
         ]
         if failed:
-            said = "; ".join(f"{c.name}: {c.detail} ({c.mend})" for c in failed)
+            said = "; ".join(f"{c.name}: {c.detail} ({c.fix})" for c in failed)
             raise NotReady(f"live trading is refused: {said}")
         async with live_desk(settings, live, venue, observers, token) as desk:
             yield desk, live
@@ -134,7 +134,7 @@ async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
         ("gas", gas, "send POL to the wallet"),
         ("relayer", relayer, "set ARB_POLYMARKET__RELAYER_KEY and __RELAYER_KEY_ADDRESS"),
     )
-    return [await asked(name, work, mend) for name, work, mend in steps]
+    return [await asked(name, work, fix) for name, work, fix in steps]
 
 
 async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list[str]]:
@@ -162,7 +162,7 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
 
 
 async def redeem(loaded: Loaded) -> tuple[list[str], int]:
-    """Cash everything that has resolved; answers with troubles and how many plans still wait.
+    """Cash everything that has resolved; returns troubles and how many plans still wait.
 
     Raises:
         LedgerError: The ledger cannot be used.

@@ -46,7 +46,7 @@ async def preflight(loaded: Loaded) -> list[Check]:
             ("signature", sign, "check the key, the wallet and ARB_POLYMARKET__WALLET_TYPE"),
             ("account reads", unseen, "check ARB_POLYMARKET__API_KEY and its kin"),
         )
-        return [*checks, *[await tried(name, work, mend) for name, work, mend in steps]]
+        return [*checks, *[await tried(name, work, fix) for name, work, fix in steps]]
 
 
 async def livetest(loaded: Loaded) -> list[Check]:
@@ -99,8 +99,8 @@ async def _rehearse(live: PolymarketLive, market: Market, order: Order) -> Seque
         ("gone", gone, "look at your orders at the venue"),
     )
     done: list[Check] = []
-    for name, work, mend in steps:
-        done.append(await tried(name, work, mend))
+    for name, work, fix in steps:
+        done.append(await tried(name, work, fix))
         if not placed:
             break
     return done

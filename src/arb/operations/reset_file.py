@@ -9,7 +9,7 @@ from arb.operations.halt_file import sentinel_of
 
 @dataclass(frozen=True, slots=True)
 class ResetFile:
-    """Made by whoever asks, removed by the orchestrator that does it."""
+    """A request to reset errors: made by the asking process, removed by the orchestrator."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""The account as `arb top` shows it: one small read, to be had every second."""
+"""The account as `arb top` shows it: one read, small enough for every second."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

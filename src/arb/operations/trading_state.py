@@ -60,7 +60,7 @@ async def resume(loaded: Loaded, reason: str) -> None:
 async def resume_kind(
     loaded: Loaded, kind: Kind, reason: str, venue: VenueId | None
 ) -> Sequence[VenueId]:
-    """Let a kind be traded again that a contradiction has stopped; answers with the venues."""
+    """Let a kind be traded again that a contradiction has stopped; returns the venues."""
     async with opened(loaded) as (ledger, _):
         return await end_of_kind(ledger, kind, reason, SystemClock().now(), venue)
 

@@ -206,7 +206,7 @@ def list_alerts(loaded: Loaded) -> dict[str, Any]:
 
 
 async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, Any]]:
-    """Send a test to every channel; says for each what became of it."""
+    """Send a test to every channel; returns each channel's result."""
     trouble: dict[str, str] = {}
     courier = Courier(channels_of(loaded.settings), pause_seconds=0.5)
     sentence = "This is a test: alerts of the orchestrator arrive here."

@@ -34,7 +34,7 @@ SWEEP_DEADLINE_SECONDS = 30.0
 STOP_WAIT_SECONDS = 3.0
 
 CancelAll = Callable[[], list[str]]
-"""Takes every resting order back, from a thread; answers with what could not be."""
+"""Takes every resting order back, from a thread; returns what could not be."""
 
 DEAD = "the watch of the kill switch has ended"
 

@@ -46,7 +46,7 @@ NEAREST = 3
 
 
 async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, Statistics, int]:
-    """One cycle; answers with its report, the account's sum, and how many plans stay open.
+    """One cycle; returns its report, the account's sum, and how many plans stay open.
 
     Raises:
         CutShort: It was told to stop, and the cycle did not come to its end.
@@ -84,7 +84,7 @@ async def run_scheduled(
     """Cycles on a schedule until SIGINT or SIGTERM; each report is handed over as it comes.
 
     With `api.enabled` the control API is served meanwhile; `ready` gets its address, and the
-    first token where one was made. Answers with the account's sum and how many plans stay open.
+    first token where one was made. Returns the account's sum and how many plans stay open.
     """
     settings = loaded.settings
 
@@ -160,7 +160,7 @@ async def _desk(
 ) -> AsyncIterator[tuple[Desk, Beside]]:
     """The desk, with the operator's switch watched from a thread of its own; alerts and bots.
 
-    Whoever listens is added to the one list of observers: the ledger tells its news to it, too.
+    A new observer joins the one list of observers, to which the ledger publishes its news as well.
     """
     settings = loaded.settings
     token = token_of(lead)

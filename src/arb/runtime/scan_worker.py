@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def work(loaded: Loaded) -> "WorkerTotals":
-    """Read parts for a leader until SIGINT or SIGTERM; answers with what was done.
+    """Read parts for a leader until SIGINT or SIGTERM; returns what was done.
 
     Raises:
         ConfigError: There is no address to work for, the extra or a strategy is not installed.

@@ -61,7 +61,7 @@ async def stoppable(work: Coroutine[Any, Any, T], tell: Callable[[], None]) -> T
         try:
             return await task
         except asyncio.CancelledError:
-            if cutting is None:  # whoever waits for us was cancelled
+            if cutting is None:  # the task that waits for us was cancelled
                 raise
             return None
         finally:

@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused at the door, by name, source and mend."""
+"""Settings that cannot work are refused at the door, by name, source and fix."""
 
 import re
 import types

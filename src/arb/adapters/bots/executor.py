@@ -1,6 +1,6 @@
 """The `Trading` port with bots in front of it.
 
-The first orders of a plan go to the bot that its route names; a bot that `decides` answers with
+The first orders of a plan go to the bot that its route names; a bot that `decides` returns
 order intents, which are held against the plan and then signed and sent by the venue's own adapter
 as ever: bots hold no keys. A bot that `executes` has an account of its own, on paper; what it
 reports enters the ledger as the answer to the orders, and while it is silent it is asked, never
@@ -353,7 +353,7 @@ class BotTrading:
         return self._to_tell.setdefault(bot, deque(maxlen=WAITING_MAX))
 
     def _report_back(self, orders: Sequence[Order], answers: Sequence[Answer]) -> None:
-        """Tell the bot that decided on these orders what became of them."""
+        """Report the outcome of these orders to the bot that decided on them."""
         found = [self._decided.pop(order.id, None) for order in orders]
         if not found or found[0] is None:
             return

@@ -12,7 +12,7 @@ _PLAIN = "\x1b[0m"
 
 @dataclass(slots=True)
 class Console:
-    """A channel to whoever looks at the terminal."""
+    """A channel to the terminal of the run."""
 
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     name: str = "console"

@@ -32,7 +32,7 @@ class Channel(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Lane:
-    """One channel, what waits for it, and what became of it."""
+    """One channel, the messages that wait for it, and its last outcome."""
 
     channel: Channel
     pause_seconds: float = PAUSE_SECONDS

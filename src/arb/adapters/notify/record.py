@@ -28,7 +28,7 @@ class Told:
     """By channel: `waiting`, `sent`, or what went wrong."""
 
     def arrived(self, channel: str, trouble: str) -> None:
-        """A channel, from its thread, says what became of it."""
+        """Keep the outcome that a channel reports from its thread."""
         self.channels[channel] = trouble or SENT
 
 

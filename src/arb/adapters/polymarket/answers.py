@@ -105,7 +105,7 @@ def proven_by(error: Exception) -> Answer:  # noqa: PLR0911  # one line a kind o
         return Final((), f"rate limited: {error}")
     if isinstance(error, RequestRejectedError):
         if "duplicate" in str(error).lower():
-            return Unknown()  # the venue has it: find out what became of it (fault A07)
+            return Unknown()  # the venue has it: query its outcome (fault A07)
         if error.status in REFUSING or error.restriction is not None:
             return Final((), str(error), error.restriction is not None)
         return Unknown()

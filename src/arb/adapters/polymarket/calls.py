@@ -273,13 +273,13 @@ def question_id(market: str, index: int) -> str:
 
 
 def uint(answer: str) -> int:
-    """The number that a contract answers with."""
+    """The number that a contract returns."""
     (word,) = _words(answer, 1)
     return int.from_bytes(word, "big")
 
 
 def flag(answer: str) -> bool:
-    """The yes or no that a contract answers with."""
+    """The yes or no that a contract returns."""
     value = uint(answer)
     if value not in (0, 1):
         raise BadVenueData("contract", f"{value} is neither yes nor no")
@@ -287,13 +287,13 @@ def flag(answer: str) -> bool:
 
 
 def bytes32(answer: str) -> str:
-    """The id that a contract answers with."""
+    """The id that a contract returns."""
     (word,) = _words(answer, 1)
     return "0x" + word.hex()
 
 
 def uints(answer: str) -> tuple[int, ...]:
-    """The list of numbers that a contract answers with."""
+    """The list of numbers that a contract returns."""
     words = [int.from_bytes(word, "big") for word in _words(answer, None)]
     if len(words) < 2 or words[0] != WORD or len(words) != 2 + words[1]:
         raise BadVenueData("contract", f"{answer[:80]} is not a list of numbers")

@@ -2,7 +2,7 @@
 
 Making it is an act: it signs in, and would deploy a wallet that is not there yet. So it is made for
 live trading and the self-tests before it, and never for a dry run. Version 0.14.0 is pinned: other
-addresses than the production ones can only be had through a private helper of its own
+addresses than the production ones can only be set through a private helper of its own
 (docs/venue-polymarket.md §9).
 """
 

@@ -33,7 +33,7 @@ def cancel_all(
     now: Callable[[], int],
     monotonic: Callable[[], float],
 ) -> list[str]:
-    """Take every resting order of an API key back; answers with those that could not be.
+    """Take every resting order of an API key back; returns those that could not be.
 
     Blocking, for a thread. `now` gives Unix seconds, `monotonic` those of a steady clock.
 

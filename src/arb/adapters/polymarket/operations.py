@@ -3,7 +3,7 @@
 A transaction is known by what it does: before it is sent the balances that it changes are written
 down with the intent, and it has happened when they have changed by that much. Nothing else moves
 them meanwhile: an open plan's markets are nobody else's, and one wallet has one sender. So the same
-question answers after a lost reply, a restart, or a relayer that never says what became of it.
+query works after a lost reply, a restart, or a relayer that never reports the outcome.
 
 Protocol v2 converts one NO at a time. With outcomes 0..m ("Other" is m) and A each of NO(1)..NO(k):
 
@@ -15,7 +15,7 @@ become m * A dollars and nothing else. What is left cannot be cashed: to merge Y
 takes those of the given ones too. A relayed wallet sends the k calls as one submission, whole or
 not at all. An EOA sends one after another, each simulated first; what an interruption leaves is
 read from the balances and told as the effect that it had, and the pairs that are still there are
-merged one by one by whoever asked for the exit.
+merged one by one by the caller that asked for the exit.
 """
 
 import asyncio

@@ -162,7 +162,7 @@ class PolymarketTrading:
         return tuple(answer.not_canceled)
 
     async def cancel(self, refs: Sequence[str]) -> Sequence[str]:
-        """Take these orders back; answers with those that could not be.
+        """Take these orders back; returns those that could not be.
 
         Raises:
             VenueError: Nobody knows.
@@ -174,7 +174,7 @@ class PolymarketTrading:
         return tuple(answer.not_canceled)
 
     async def post_resting(self, order: Order) -> str:
-        """Place an order that only rests, for a self-test; answers with the venue's id.
+        """Place an order that only rests, for a self-test; returns the venue's id.
 
         Raises:
             VenueError: It was not taken, or nobody knows.

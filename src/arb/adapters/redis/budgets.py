@@ -26,8 +26,8 @@ WAIT_MAX_SECONDS = 30.0
 FAILURES_MAX = 3
 OPEN_SECONDS = 10.0
 
-# KEYS: when the budget is used up to, and who was told to wait. ARGV: the window and what one
-# request takes of it, in microseconds. Answers with how long to wait, 0: the request may go out.
+# KEYS: until when the budget is used up, and the wait in force. ARGV: the window and what one
+# request takes of it, in microseconds. Returns how long to wait, 0: the request may go out.
 # A value that no process of ours can have written (garbage, or too far ahead) counts for nothing.
 TAKE = """
 local time = redis.call('TIME')

@@ -177,7 +177,7 @@ class NatsScouts:
             ),
         )
         try:
-            with contextlib.suppress(*FAILURES):  # whoever has a part already shall be heard
+            with contextlib.suppress(*FAILURES):  # parts given out before still count
                 await self._give_out(client, js, gathered)
             await self._listen(answers, gathered)
         finally:

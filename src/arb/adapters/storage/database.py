@@ -117,7 +117,7 @@ class Database:
 
 @contextlib.contextmanager
 def told_plainly() -> Any:
-    """Failures of the database as `LedgerError`, with their mend and without a password."""
+    """Failures of the database as `LedgerError`, with their fix and without a password."""
     try:
         yield
     except failures() as error:
@@ -125,7 +125,7 @@ def told_plainly() -> Any:
 
 
 def plainly(error: BaseException) -> str:
-    """What went wrong with the database, and its mend."""
+    """What went wrong with the database, and its fix."""
     cause = getattr(error, "orig", None) or error
     if str(cause).startswith("<class"):  # SQLAlchemy's coat around the driver's own words
         cause = cause.__cause__ or cause
@@ -141,7 +141,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def _mend(cause: str) -> str:
-    mends = {
+    fixes = {
         "locked": "Another program holds the file; stop it, or wait.",
         "lock timeout": "Another program writes to this account; stop it, or wait.",
         "full": "Free some disk space.",
@@ -159,7 +159,7 @@ def _mend(cause: str) -> str:
         "shutting down": "The database server stops; it is tried again.",
         "starting up": "The database server starts; it is tried again.",
     }
-    return next((mend for sign, mend in mends.items() if sign in cause), "See `arb db check`.")
+    return next((fix for sign, fix in fixes.items() if sign in cause), "See `arb db check`.")
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Who leads an account on a server: one orchestrator, by a lock that lives as long as its session.
 
 The server ends a session that says nothing for as long as the lease is, and the lock with it: a
-leader that hangs or is cut off loses it without anybody comparing clocks. Whoever takes the lock
-next writes down a higher token, which every write of a leader is held against (`SqlLedger`).
+leader that hangs or is cut off loses it without a comparison of clocks. The next holder of the
+lock records a higher token, and every write of a leader is checked against it (`SqlLedger`).
 """
 
 import asyncio

@@ -25,7 +25,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def upgrade(database: Database) -> str:
-    """Bring the schema up to date; answers with its revision.
+    """Bring the schema up to date; returns its revision.
 
     Raises:
         LedgerError: The database was written by a newer version of this program.

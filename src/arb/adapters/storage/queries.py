@@ -24,7 +24,7 @@ LIKE_MAX = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRow:
-    """One candidate and what became of it."""
+    """One candidate and its outcome."""
 
     id: str
     cycle: int

@@ -20,7 +20,7 @@ PAUSE_SECONDS_MAX = 60.0
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 ATTEMPTS = 2
-"""Of the library's own, for what a second attempt mends at once."""
+"""The library's own attempts, for failures that pass at once."""
 _ADDRESS = re.compile(r"0x([0-9a-fA-F]{4})[0-9a-fA-F]{32}([0-9a-fA-F]{4})\b")
 
 

@@ -148,8 +148,8 @@ class _File:
             if not self._failing:
                 when = message.record["time"].strftime("%Y-%m-%d %H:%M:%S")
                 why = error.strerror or type(error).__name__
-                mend = "its lines are lost until that is mended"
-                self._say(f"{when} | WARNING  | the log file cannot be written: {why}; {mend}\n")
+                fix = "its lines are lost until that is fixed"
+                self._say(f"{when} | WARNING  | the log file cannot be written: {why}; {fix}\n")
             self._failing = True
         else:
             self._failing = False

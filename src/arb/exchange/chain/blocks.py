@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """A transaction and what became of it."""
+    """A transaction and its outcome."""
 
     hash: str
     sender: str

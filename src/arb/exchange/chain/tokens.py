@@ -164,6 +164,6 @@ class Tokens:
         bank.allowances[owner, spender] = allowed - amount
 
     def need_operator(self, bank: Bank, owner: str, token: str, operator: str) -> None:
-        """Refuse whoever may not move the owner's tokens."""
+        """Refuse an operator that may not move the owner's tokens."""
         if self.conduct.allowances_checked and (owner, token, operator) not in bank.operators:
             raise Reverts("ERC1155: need operator approval for 3rd party transfers.")

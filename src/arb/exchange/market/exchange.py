@@ -27,7 +27,7 @@ class Exchange:
     planted: list[Planted] = field(default_factory=list)
     decoys: list[Decoy] = field(default_factory=list)
     move: Callable[["Exchange", int], Iterable[SimMarket]] | None = None
-    """Moves the market to step n; answers with the markets whose books have changed."""
+    """Moves the market to step n; returns the markets whose books have changed."""
     step_seconds: float = 1.0
     instants: Sequence[Instant] = ()
     """Of a replay."""
@@ -41,7 +41,7 @@ class Exchange:
     changed: Callable[[Iterable[SimMarket]], None] | None = None
     """Told of every market whose book has changed."""
     printed: list[Callable[[SimMarket, Print], None]] = field(default_factory=list)
-    """Told of every trade, whoever trades."""
+    """Called with every trade of every account."""
     resolved: list[Callable[[SimMarket], None]] = field(default_factory=list)
     """Told of every market that is resolved."""
     history: History = field(default_factory=History)

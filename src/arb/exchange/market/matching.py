@@ -93,7 +93,7 @@ class MarketBook:
         return Result(tuple(matches), 0, left)
 
     def cancel(self, id_: str) -> int:
-        """Take an order out; answers with the size that was resting, 0 if there was none."""
+        """Take an order out; returns the size that was resting, 0 if there was none."""
         for levels in self._levels.values():
             for price, queue in levels.items():
                 for place, order in enumerate(queue):

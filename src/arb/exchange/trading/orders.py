@@ -91,7 +91,7 @@ class Receipt:
 
 @dataclass(slots=True, kw_only=True)
 class OrderState:
-    """An order of an account and what became of it."""
+    """An order of an account and its state."""
 
     order: NewOrder
     placed_at: float

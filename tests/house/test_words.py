@@ -1,0 +1,106 @@
+"""Plain English: the glossary lists words that the project's texts do not use; none of them occurs."""
+
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+GLOSSARY = "docs/glossary.md"
+HEADING = "## Words we do not use"
+SUFFIXES = {".css", ".html", ".js", ".json", ".md", ".py", ".service", ".toml", ".yaml", ".yml"}
+GAP = r"\b[^.;:|`]{1,40}?\b"
+"""What `…` stands for in an entry: a few words of the same sentence."""
+BLANK = r"(?:\s|#|//|\*|>)+"
+"""A blank between two words; a sentence may go on in the next line of a comment."""
+
+ALIASES = {
+    "src/arb/operations/doctor.py": ['"mend": self.fix,'],
+    "INTERFACE_SPEC.md": ["`mend` is the old name of `fix`"],
+    "CHANGELOG.md": [
+        "`mend` is the old name of `fix`",
+        # Entries are history and stay as they were written.
+        "another user's log or lock is one line with its mend.",
+        "A process that could not hear the venue out yet sends nothing",
+    ],
+}
+"""The exact texts in which a word may stand, by file."""
+
+
+def words_in(glossary):
+    """The entries of the glossary's section: the first cell of each row, in backticks."""
+    section = glossary.partition(HEADING)[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \| [^|]+ \|$", section, re.MULTILINE)
+    return [word for row in rows for word in re.findall(r"`([^`]+)`", row)]
+
+
+def pattern_of(word):
+    halves = [BLANK.join(map(re.escape, half.split())) for half in word.split("…")]
+    return re.compile(rf"\b{GAP.join(halves)}\b", re.IGNORECASE)
+
+
+def found_in(name, text, words):
+    """`file:line` of every word that occurs, with the word; exempt texts are blanked out first."""
+    if name == GLOSSARY:
+        before, heading, rest = text.partition(HEADING)
+        section, after_heading, after = rest.partition("\n## ")
+        text = before + heading + "\n" * section.count("\n") + after_heading + after
+    for exempt in ALIASES.get(name, ()):
+        text = text.replace(exempt, " " * len(exempt))
+    return [
+        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {word}"
+        for word in words
+        for match in pattern_of(word).finditer(text)
+    ]
+
+
+def texts():
+    """What a person reads: the source, the documents and the configuration, by name."""
+    files = [*ROOT.glob("*.md"), ROOT / ".env.example"]
+    for folder in ("src", "docs", "config"):
+        files += [p for p in (ROOT / folder).rglob("*") if p.suffix in SUFFIXES]
+    return {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+        for path in sorted(files)
+        if "node_modules" not in path.parts and ".egg-info" not in str(path)
+    }
+
+
+def test_no_text_uses_a_word_that_the_glossary_rules_out():
+    words, read = words_in((ROOT / GLOSSARY).read_text(encoding="utf-8")), texts()
+    assert {"mend", "mended", "mends", "answers with", "whoever", "is to be had"} <= set(words)
+    assert len(read) > 250
+    found = [place for name, text in read.items() for place in found_in(name, text, words)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_every_exemption_is_still_needed():
+    read = texts()
+    stale = [(name, one) for name, some in ALIASES.items() for one in some if one not in read[name]]
+    assert not stale
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it is fixed\nthe mend is here", ["a.py:2: mend"]),
+        ("Mended.", ["a.py:1: mended"]),
+        ("amend, mendacious, recommended", []),
+        ("    # the call answers\n    # with a number", ["a.py:1: answers with"]),
+        ("has heard the venue out", ["a.py:1: heard … out"]),
+        ("it has heard. Now run out", []),
+    ],
+)
+def test_a_word_is_found_whole_with_its_line(text, expected):
+    words = ["mend", "mended", "answers with", "heard … out"]
+    assert found_in("a.py", text, words) == expected
+
+
+def test_the_section_itself_is_exempt_and_nothing_else_of_the_glossary():
+    section = f"{HEADING}\n\n| do not write | write |\n|---|---|\n| `mend` | fix |\n"
+    assert words_in(section) == ["mend"]
+    assert found_in(GLOSSARY, section, ["mend"]) == []
+    assert found_in(GLOSSARY, f"mend\n{section}\n## Next\nmend", ["mend"]) == [
+        f"{GLOSSARY}:1: mend",
+        f"{GLOSSARY}:9: mend",
+    ]
