@@ -7,9 +7,9 @@ from tests.conftest import ROOT
 
 PLACES = ("src", "tests", "benchmarks", "examples", "config", "docs")
 ENDS = {".py", ".md", ".toml"}
-PAGE = re.compile(r"(?<![\w/*.-])((?:[\w-]+/)*[\w-]+\.md)\b")
+PAGE = re.compile(r"(?<![\w/*.-])((?:\.\./)*(?:[\w-]+/)*[\w-]+\.md)\b")
 CITED = re.compile(
-    r"((?:[\w-]+/)*[\w-]+\.md)\)?,?\s+(?:#\s+)?"  # a page, perhaps as a link, perhaps at a line's end
+    r"((?:\.\./)*(?:[\w-]+/)*[\w-]+\.md)\)?,?\s+(?:#\s+)?"  # a page, perhaps as a link, perhaps at a line's end
     r"((?:§|sections?\s+)[0-9A-Z.]+(?:(?:, | and | to )§?[0-9A-K][0-9.]*\b)*)"
 )
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?|[A-Z])(?=$|[^\w])")
@@ -34,8 +34,9 @@ def _at(path, text, match):
 
 
 def _page(name, path):
-    """The page that is meant, seen from the file or from the top."""
-    return next((at for at in (ROOT / name, path.parent / name) if at.is_file()), None)
+    """The page that is meant, seen from the file, from the top, or as a page of `docs`."""
+    places = (ROOT / name, path.parent / name, ROOT / "docs" / name)
+    return next((at for at in places if at.is_file()), None)
 
 
 def _sections(page):
