@@ -45,17 +45,18 @@ async def usual(address: str) -> None:
 OURS = """
 import asyncio, resource, sys, time
 from pathlib import Path
-from arb.bootstrap import cycle_options, looking_desk
+from arb.adapters.clock import SystemClock
+from arb.bootstrap import scanner
 from arb.config.sources import load
-from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.tally import Tally
 
 async def main(address, folder):
     flags = {f"polymarket.{name}_url": address for name in ("gamma", "clob", "data")}
     loaded = load(flags={**flags, "polymarket.quarantine_folder": ""}, folder=Path(folder))
-    async with looking_desk(loaded.settings) as desk:
-        orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+    async with scanner(loaded.settings) as found:
         wall, cpu = time.perf_counter(), time.process_time()
-        report = await orchestrator.detect()
+        tally = Tally.begin("dry-run", "paper:bench", SystemClock())
+        report = found.judge(await found.scan(), tally)
         print(time.perf_counter() - wall, time.process_time() - cpu,
               resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, report.books,
               report.funnel.proved)

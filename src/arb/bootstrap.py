@@ -10,7 +10,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING
 
 import stamina.instrumentation
@@ -30,7 +29,7 @@ from arb.domain.money import Price, Usd
 from arb.domain.news import News, Trouble
 from arb.domain.report import Problem
 from arb.engine.options import CycleOptions
-from arb.engine.scout import glimpse
+from arb.engine.scanner import Scanner
 from arb.net import way
 from arb.net.budget import Budgets, OwnBudgets
 from arb.plugins import strategies
@@ -306,22 +305,14 @@ async def worker(
     from arb.adapters.shards.messages import Names  # noqa: PLC0415
     from arb.adapters.shards.worker import NatsWorker  # noqa: PLC0415
 
-    enabled = build_strategies(settings)
     identity = process_name(clock)
-    async with polymarket(settings, observers) as venue, linked(options.url, identity) as link:
-        look = partial(
-            glimpse,
-            books=venue.books,
-            strategies=enabled,
-            clock=clock,
-            book_age_max=timedelta(seconds=settings.risk.max_book_age),
-        )
+    async with scanner(settings, observers) as eyes, linked(options.url, identity) as link:
         yield NatsWorker(
             link,
             Names(prefix=options.name),
             identity=identity,
             patience_seconds=options.patience,
-            look=look,
+            look=eyes.glimpse,
             tell=_telling(observers),
         )
 
@@ -345,13 +336,18 @@ def need_shards() -> None:
 
 
 @contextlib.asynccontextmanager
-async def looking_desk(settings: Settings) -> AsyncIterator[Desk]:
-    """A desk that only looks: no account, no ledger file."""
-    memory = settings.model_copy(
-        update={
-            "database": settings.database.model_copy(update={"url": "sqlite+aiosqlite://"}),
-            "shards": settings.shards.model_copy(update={"url": ""}),
-        }
-    )
-    async with paper_desk(memory) as desk:
-        yield desk
+async def scanner(settings: Settings, observers: Sequence[Observer] = ()) -> AsyncIterator[Scanner]:
+    """What `arb scan` looks through, and workers: no account, no ledger, no key.
+
+    Raises:
+        ConfigError: A strategy is not installed.
+    """
+    enabled = build_strategies(settings)
+    async with polymarket(settings, observers) as venue:
+        yield Scanner(
+            catalog=venue.catalog,
+            books=venue.books,
+            strategies=enabled,
+            clock=SystemClock(),
+            options=cycle_options(settings),
+        )

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from arb.adapters.clock import SystemClock
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.adapters.storage import database as storage
 from arb.adapters.storage.outage import WAITING_MAX
-from arb.bootstrap import cycle_options, looking_desk, paper_desk
+from arb.bootstrap import cycle_options, paper_desk, scanner
 from arb.domain.book import BookMap
 from arb.domain.errors import LedgerError
 from arb.domain.halt import RiskStatus, Standing, TradingState
@@ -24,8 +25,8 @@ from arb.domain.news import Trouble
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport
 from arb.domain.snapshot import Snapshot
-from arb.engine.cycle import Cycle
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.tally import Tally
 from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _contradiction, _facts, _plan
 from tests.conftest import exchange_at, settings_for
@@ -113,12 +114,10 @@ async def _looked(folder):
     """A look at a made-up market, judged."""
     async with exchange_at("demo", 3) as (_, address):
         loaded = settings_for(address, folder)
-        async with looking_desk(loaded.settings) as desk:
-            options = cycle_options(loaded.settings)
-            executor = ArbitrageOrchestrator(desk, options).executor
-            cycle = Cycle(desk, options, executor, lambda: "")
-            look = await cycle.look()
-            return cycle.judge(look).findings, look.snapshot
+        async with scanner(loaded.settings) as found:
+            seen = await found.scan()
+            tally = Tally.begin("dry-run", "paper:default", SystemClock())
+            return found.judge(seen, tally).findings, seen.snapshot
 
 
 def _rows(folder, query):

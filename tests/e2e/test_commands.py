@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 
@@ -177,6 +179,35 @@ def test_scan_writes_nothing_down(served, tmp_path):
         assert one["kind"] == "negrisk_no"
         assert float(one["profit_pct"]) >= 5
     assert not (tmp_path / "none.db").exists()
+
+
+TRACED = """
+import sys
+seen = []
+sys.addaudithook(lambda event, args: event == "sqlite3.connect" and seen.append(args))
+from arb.cli.app import main
+try:
+    main()
+finally:
+    print(f"{len(seen)} databases opened", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "opened"),
+    [(("scan",), False), (("preview", "six-3-bids-106"), False), (("run", "--once"), True)],
+    ids=["scan", "preview", "run"],
+)
+def test_looking_opens_no_database(args, opened, served, tmp_path):
+    env, _, _ = served
+    env = {**env, "ARB_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path}/none.db"}
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED, *args],
+        env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ("\n0 databases opened" not in "\n" + done.stderr) == opened
+    assert (tmp_path / "none.db").exists() == opened
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from arb.adapters.notify.rules import of_news
 from arb.adapters.telemetry.news_log import LASTS_SECONDS, REPEAT_SECONDS, NewsLog
 from arb.adapters.telemetry.wording import spoken
 from arb.api.render import document
-from arb.bootstrap import cycle_options, looking_desk, paper_desk
+from arb.bootstrap import cycle_options, paper_desk
 from arb.cli.output import render_report
 from arb.domain.decision import Approved
 from arb.domain.halt import RiskStatus, TradingState
@@ -28,6 +28,7 @@ from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.runtime.bots import with_bots
+from arb.runtime.running import scan
 from tests.conftest import environment_for, exchange_at, settings_for
 from tests.programs import arb, exchange_program
 
@@ -281,13 +282,13 @@ def test_what_lasts_is_counted_and_what_comes_back_is_new():
 
 async def test_what_our_own_paper_fills_hide_has_a_reason_until_it_is_new(tmp_path):
     async with exchange_at("demo", 7) as (_, address):
-        settings = settings_for(address, tmp_path).settings
+        loaded = settings_for(address, tmp_path)
+        settings = loaded.settings
         async with paper_desk(settings) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             first = await orchestrator.run_once()
             second = await orchestrator.scan_cycle()
-        async with looking_desk(settings) as desk:
-            seen = await ArbitrageOrchestrator(desk, cycle_options(settings)).detect()
+        seen = await scan(loaded)
     proved = {one["event"] for one in render_report(seen)["opportunities"]}
     bought = {f.plan.event_slug for f in first.findings if isinstance(f, Approved)}
     assert len(bought) == first.funnel.filled > 0

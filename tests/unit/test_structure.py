@@ -28,7 +28,8 @@ from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.worlds import holding, worst
 from arb.engine.decide import find
-from arb.engine.scout import glimpse
+from arb.engine.options import CycleOptions
+from arb.engine.scanner import Scanner
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.limits import RiskLimits
@@ -407,13 +408,15 @@ async def test_a_scout_nominates_the_event_of_the_legs_own_markets(named):
         (unknown, set()),
         (unread, {named} & part.events.keys()),
     ):
-        seen = await glimpse(
-            part,
+        limits = RiskLimits(max_book_age=timedelta(seconds=15))
+        scanner = Scanner(
+            catalog=None,
             books=_Books(books),
             strategies=[_Stranger(proposal)],
             clock=_Noon(),
-            book_age_max=timedelta(seconds=15),
+            options=CycleOptions(limits=limits, sizing=SizingOptions(), opening_cash=Usd(0)),
         )
+        seen = await scanner.glimpse(part)
         assert seen.nominated == expected
         assert seen.fresh == len(part.events) - len(expected)
 

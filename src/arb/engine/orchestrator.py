@@ -24,13 +24,15 @@ from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
 from arb.engine.account import read
 from arb.engine.contradict import examine, tell_contradictions
-from arb.engine.cycle import Cycle, Scan
+from arb.engine.cycle import Cycle
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
 from arb.engine.options import CycleOptions
 from arb.engine.recover import Reconciler, describe
 from arb.engine.saga import cash_of
+from arb.engine.scanner import Scanner
+from arb.engine.trader import Trader
 from arb.ports import Desk, Ticker
 from arb.risk.checks import Context
 from arb.risk.gate import position_budget
@@ -57,7 +59,9 @@ class ArbitrageOrchestrator:
             lambda: desk.killed() or self.reconciler.unasked(),
         )
         self.executor = Executor(desk=desk, options=options, guard=guard)
-        self._cycle = Cycle(desk, options, self.executor, self.reconciler.against)
+        scanner = Scanner.at(desk, options)
+        trader = Trader(desk, options, self.executor, scanner)
+        self._cycle = Cycle(desk, options, scanner, trader, self.reconciler.against)
         self._stopping = False
         self._resolutions_asked_at: float | None = None
 
@@ -132,20 +136,6 @@ class ArbitrageOrchestrator:
         """Take up what is open, then run a single cycle."""
         await self.setup()
         return await self.scan_cycle()
-
-    async def detect(self) -> CycleReport:
-        """Look and prove only: no account is touched and nothing is written down."""
-        return await self._cycle.detect()
-
-    async def preview(self, event_slug: str) -> tuple[Scan, CycleReport]:
-        """What one event would give now, judged as a fresh account would judge it.
-
-        Raises:
-            BadVenueData: There is no such event.
-            Unavailable: The venue could not be read.
-        """
-        look = await self._cycle.look(await self._desk.catalog.event(event_slug))
-        return look, self._cycle.judge(look)
 
     def knows(self, standing: Standing) -> None:
         """The state of trading has been changed and told by who calls this."""

@@ -11,15 +11,16 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
 from arb.adapters.telemetry.logs import log_line, log_news
 from arb.adapters.telemetry.news_log import NewsLog
-from arb.bootstrap import cycle_options, looking_desk, paper_desk
+from arb.bootstrap import cycle_options, paper_desk, scanner
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, BadVenueData, NotAskedFor, UnknownName
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
 from arb.engine.control import Control, end_outage
-from arb.engine.cycle import Scan
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.scan import Scan
+from arb.engine.tally import Tally
 from arb.operations.leader import one_leader, patient, token_of
 from arb.operations.live import ready_desk
 from arb.ports import Desk, Observer
@@ -207,8 +208,9 @@ def _killed(switch: KillSwitch, lead: Lead | None) -> Callable[[], str]:
 
 async def scan(loaded: Loaded) -> CycleReport:
     """Detection only."""
-    async with looking_desk(loaded.settings) as desk:
-        return await ArbitrageOrchestrator(desk, cycle_options(loaded.settings)).detect()
+    async with scanner(loaded.settings) as found:
+        tally = _scan_only(loaded)
+        return found.judge(await found.scan(), tally)
 
 
 async def preview(loaded: Loaded, event: str) -> tuple[Scan, CycleReport]:
@@ -223,20 +225,24 @@ async def preview(loaded: Loaded, event: str) -> tuple[Scan, CycleReport]:
         VenueError: The venue could not be read.
     """
     slug = _slug(event)
-    async with looking_desk(loaded.settings) as desk:
-        orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+    async with scanner(loaded.settings) as found:
+        tally = _scan_only(loaded)
         try:
-            return await orchestrator.preview(slug)
+            seen = await found.scan(slug)
+            return seen, found.judge(seen, tally)
         except NotAskedFor:
             raise
         except BadVenueData:
-            universe = await desk.catalog.universe()
-            slugs = [one.slug for one in universe.events.values()]
+            slugs = await found.events()
             if slug in slugs:
                 raise
         near = difflib.get_close_matches(slug, slugs, NEAREST, cutoff=0.4)
         named = f"; nearest: {', '.join(near)}" if near else ""
         raise UnknownName(f"no event {slug}{named}")
+
+
+def _scan_only(loaded: Loaded) -> Tally:
+    return Tally.begin("dry-run", loaded.settings.trading.account, SystemClock())
 
 
 def _slug(event: str) -> str:

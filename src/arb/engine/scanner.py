@@ -1,0 +1,252 @@
+"""Looking: read the listing and its books, find, prove, confirm. It needs no account and no ledger.
+
+`arb scan`, `arb preview`, the workers of a sharded run and every cycle look through a `Scanner`.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Self
+
+from arb.domain.book import Books
+from arb.domain.confirmation import Confirmation
+from arb.domain.decision import Approved, Refused
+from arb.domain.errors import VenueError
+from arb.domain.halt import RiskStatus, Standing, TradingState
+from arb.domain.market import EventId, Market, MarketId, Universe, WholeGroup
+from arb.domain.opportunity import Candidate, Skipped
+from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
+from arb.domain.report import CycleReport, Funnel, Problem
+from arb.domain.snapshot import Snapshot
+from arb.domain.sweep import Glimpse, outcomes_of, part_of
+from arb.engine.decide import (
+    Detection,
+    contradicted,
+    find,
+    fresh_events,
+    funnel,
+    listed_differently,
+    miscounts,
+)
+from arb.engine.hidden import with_hidden
+from arb.engine.options import CycleOptions
+from arb.engine.scan import Scan
+from arb.engine.tally import Tally
+from arb.ports import Apart, BookSource, Catalog, Clock, Desk, Scouts, Strategy, at_once
+from arb.risk.checks import Context
+from arb.risk.gate import review
+
+
+class Scanner:
+    """Reads one venue and searches what it read."""
+
+    def __init__(  # what looking takes, each part by its name
+        self,
+        *,
+        catalog: Catalog,
+        books: BookSource,
+        strategies: Sequence[Strategy],
+        clock: Clock,
+        options: CycleOptions,
+        scouts: Scouts | None = None,
+        apart: Apart = at_once,
+    ) -> None:
+        """Look at a venue.
+
+        Args:
+            catalog: Its listing.
+            books: Its order books.
+            strategies: What is searched for; an operator may change the sequence meanwhile.
+            clock: Time.
+            options: How old books may be, and what a fresh account would be allowed.
+            scouts: Workers that read parts of the listing; `None`: everything is read here.
+            apart: How long computations are kept off the loop.
+        """
+        self._catalog, self._books, self._clock = catalog, books, clock
+        self._strategies, self._options = strategies, options
+        self._scouts, self._apart = scouts, apart
+
+    @classmethod
+    def at(cls, desk: Desk, options: CycleOptions) -> Self:
+        """What a desk looks through."""
+        return cls(
+            catalog=desk.catalog,
+            books=desk.books,
+            strategies=desk.strategies,
+            clock=desk.clock,
+            options=options,
+            scouts=desk.scouts,
+            apart=desk.apart,
+        )
+
+    async def scan(self, event: str | None = None) -> Scan:
+        """Read what is listed and its books, find, prove, and confirm what was proved.
+
+        Args:
+            event: The slug of the one event to scan; the whole market without it.
+
+        Raises:
+            BadVenueData: There is no such event.
+            Unavailable: The venue could not be read.
+        """
+        one = await self._catalog.event(event) if event else None
+        listed = one or await self._catalog.universe()
+        sweep = None
+        if self._scouts is not None and one is None:
+            sweep = await self._scouts.sweep(listed)
+        seen = listed if sweep is None else _only(listed, sweep.wanted)
+        snapshot = await self._read(seen)
+        strategies = tuple(self._strategies)
+
+        def search() -> tuple[Detection, Funnel]:
+            found = with_hidden(strategies, snapshot, find(strategies, snapshot))
+            return found, funnel(found, replace(snapshot, universe=listed))
+
+        found, counts = await self._apart(search)
+        proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
+        confirmations = await self._confirm(list(proved.values()))
+        counted = await self.count([w for o in found.opportunities for w in o.whole])
+        alarms = (
+            *listed_differently(listed),
+            *contradicted(proved, confirmations),
+            *miscounts(found.opportunities, counted),
+        )
+        return Scan(
+            snapshot,
+            replace(found, data_quality=(*found.data_quality, *alarms)),
+            listed,
+            counts if sweep is None else replace(counts, fresh=counts.fresh + sweep.fresh),
+            confirmations,
+            counted,
+            replace(
+                self._catalog.completeness(),
+                books_expected=len(outcomes_of(listed)),
+                books_received=len(snapshot.books) + (sweep.received if sweep else 0),
+            ),
+            sweep.coverage if sweep else None,
+        )
+
+    async def glimpse(self, part: Universe) -> Glimpse:
+        """Read a part's books for a leader, and name the events that it must scan itself.
+
+        Candidates and what strategies skipped alike: the leader must find the same reasons and
+        the same alarms as if it had read all books itself.
+
+        Raises:
+            Unavailable: No book could be read.
+        """
+        snapshot = await self._read(part)
+        nominated = frozenset(
+            event
+            for strategy in self._strategies
+            for proposal in strategy.find(snapshot)
+            for event in _events(proposal, part)
+        )
+        rest = _only(part, part.events.keys() - nominated)
+        return Glimpse(
+            nominated=nominated,
+            fresh=fresh_events(rest, snapshot.books),
+            received=sum(outcome in snapshot.books for outcome in outcomes_of(rest)),
+        )
+
+    async def events(self) -> list[str]:
+        """The slugs of all events that are listed.
+
+        Raises:
+            Unavailable: The venue could not be read.
+        """
+        universe = await self._catalog.universe()
+        return [event.slug for event in universe.events.values()]
+
+    def judge(self, scan: Scan, tally: Tally) -> CycleReport:
+        """What a fresh account would decide on a scan; nothing is traded or recorded."""
+        fresh = Portfolio(cash=self._options.opening_cash)
+        for opportunity in scan.found.opportunities:
+            context = Context(
+                portfolio=fresh,
+                limits=self._options.limits,
+                standing=Standing(),
+                contradictions=(),
+                confirmations=scan.confirmations,
+                counted=scan.counted,
+                books_from=scan.snapshot.taken_at,
+                now=self._clock.now(),
+                plans_left=1,
+            )
+            decision = review(opportunity, context, self._options.sizing, scan.snapshot)
+            if isinstance(decision, Approved):
+                decision = Refused(
+                    opportunity=opportunity,
+                    reason=Reason.NOT_TRADED,
+                    detail=f"every gate passed, in the size of {decision.opportunity.size}",
+                    verdicts=decision.verdicts,
+                )
+            tally.findings.append(decision)
+        tally.findings += scan.found.others
+        tally.errors += self.problems()
+        nothing = RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("scan only",))
+        return tally.report(0, scan, nothing, self._options)
+
+    async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
+        """How many outcomes the chain counts, by group; one that it does not say is missing."""
+        if not groups:
+            return {}
+        try:
+            return await self._catalog.count(list(dict.fromkeys(groups)), anew=anew)
+        except VenueError:
+            return {}
+
+    def snapshot(self, universe: Universe, books: Books, read_seconds: float = 0.0) -> Snapshot:
+        """The books as of now; a sweep of the whole market takes longer than one may be old.
+
+        What is found in such a sweep is read again before it is traded, and then the limit holds
+        as it stands.
+        """
+        return Snapshot(
+            universe=universe,
+            books=books,
+            taken_at=self._clock.now(),
+            book_age_max=self._options.limits.max_book_age + timedelta(seconds=read_seconds),
+        )
+
+    def problems(self) -> list[Problem]:
+        """What could not be read since this was last asked."""
+        scouts = self._scouts.problems() if self._scouts is not None else ()
+        return [*self._catalog.problems(), *self._books.problems(), *scouts]
+
+    async def _read(self, universe: Universe) -> Snapshot:
+        began = self._clock.monotonic()
+        books = await self._books.fetch(outcomes_of(universe))
+        return self.snapshot(universe, books, self._clock.monotonic() - began)
+
+    async def _confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
+        if not markets:
+            return {}
+        try:
+            return await self._catalog.confirm(markets)
+        except VenueError:
+            return {}
+
+
+def _only(universe: Universe, wanted: frozenset[EventId] | set[EventId]) -> Universe:
+    return part_of(universe, [each for each in universe.events.values() if each.id in wanted])
+
+
+def _events(proposal: Candidate | Skipped, part: Universe) -> Iterator[EventId]:
+    """The events of the outcomes' own markets; what a strategy calls its event is a label.
+
+    A candidate of outcomes that the part does not have is no candidate. What was skipped may be
+    an event without any outcome that could be read: then there is only the name.
+    """
+    outcomes = (
+        proposal.outcomes
+        if isinstance(proposal, Skipped)
+        else [leg.outcome for leg in proposal.legs]
+    )
+    if not outcomes and proposal.event.id in part.events:
+        yield proposal.event.id
+    for outcome in outcomes:
+        with contextlib.suppress(KeyError):
+            yield part.market_of(outcome).event
