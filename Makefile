@@ -7,7 +7,7 @@ JOBS   ?= $(shell $(PYTHON) -c 'import os; print(max(5, os.cpu_count() or 1))')
 # Seconds after which a test that hangs is ended and named; the slowest takes a tenth of it.
 ENDS   ?= 600
 
-.PHONY: demo test test-full lint bench lock clean
+.PHONY: demo test test-full lint bench docs lock clean
 
 demo: $(VENV)/.installed-base
 	$(BIN)/arb demo
@@ -25,6 +25,10 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# Rewrites the tables of the documents that follow from the source.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.house.tables
 
 # The one command that writes the locks: hashes for every file, for every supported Python, no index address.
 lock: | $(VENV)/bin/python

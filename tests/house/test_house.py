@@ -15,6 +15,7 @@ from arb.cli.app import app
 from arb.config.schema import SECRETS, Settings
 from arb.config.sources import _values
 from tests.conftest import ROOT
+from tests.house import tables
 
 TOP_LEVEL = [
     "pyproject.toml",
@@ -91,6 +92,26 @@ def test_every_setting_is_documented(document):
     text = _read(document)
     names = [name for name, _ in _values(Settings())]
     assert not [name for name in names if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("document", tables.DOCUMENTS)
+def test_the_tables_follow_from_the_source(document):
+    """`make docs` rewrites them."""
+    text = _read(document)
+    assert tables.written(text) == text
+    assert "\n".join(tables.settings()) in text
+
+
+def test_the_table_of_reasons_follows_from_the_source():
+    assert "\n".join(tables.reasons()) in _read("INTERFACE_SPEC.md")
+
+
+def test_every_setting_has_its_meaning_in_the_default_file():
+    words = tables.meanings()
+    assert not [name for name, _ in _values(Settings()) if not words.get(name)]
+    strange = words.keys() - {name for name, _ in _values(Settings())} - set(Settings.model_fields)
+    budgets = "polymarket.requests_per_10_seconds."
+    assert not [name for name in strange if not name.startswith(budgets)]
 
 
 def test_every_secret_is_in_the_env_example():
