@@ -7,12 +7,14 @@ import json
 from dataclasses import replace
 
 import msgspec
+import nats.aio.client
 import pytest
 
 import nats
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.venue import open_venue
+from arb.adapters.shards import link
 from arb.adapters.shards.link import linked
 from arb.adapters.shards.messages import BadMessage, Names, dump_part, load_answer, load_part
 from arb.adapters.shards.scouts import NatsScouts
@@ -48,23 +50,42 @@ def _nothing(part):
     return Glimpse(nominated=frozenset(), fresh=0, received=len(outcomes_of(part)))
 
 
+async def test_a_link_ends_although_the_library_takes_a_cancellation_for_its_own(monkeypatch):
+    """As it does while it closes: without another one the link would be kept up for ever."""
+    closing, closed = asyncio.Event(), []
+
+    class Client(nats.aio.client.Client):
+        async def close(self):
+            closing.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(600)
+            closed.append(self)
+
+    monkeypatch.setattr(link, "Client", Client)
+    monkeypatch.setattr(link, "CANCEL_SECONDS", 0.05)
+    async with asyncio.timeout(60):
+        async with linked("nats://127.0.0.1:9", "leader"):
+            await closing.wait()
+    assert closed
+
+
 @contextlib.asynccontextmanager
 async def _scouts(server, **more):
-    async with linked(server.url, "leader") as link:
+    async with linked(server.url, "leader") as made:
         options = {
             "identity": f"leader-{next(NUMBERS)}",
             "markets_per_part": 30,
             "patience_seconds": PATIENCE,
         }
-        yield NatsScouts(link, NAMES, SystemClock(), **options | more)
+        yield NatsScouts(made, NAMES, SystemClock(), **options | more)
 
 
 @contextlib.asynccontextmanager
 async def _worker(server, look, name="worker-1"):
     told, ready = [], asyncio.Event()
-    async with linked(server.url, name) as link:
+    async with linked(server.url, name) as made:
         worker = NatsWorker(
-            link, NAMES, identity=name, patience_seconds=PATIENCE, look=look, tell=told.append
+            made, NAMES, identity=name, patience_seconds=PATIENCE, look=look, tell=told.append
         )
         working = asyncio.create_task(worker.run(ready.set))
         try:

@@ -27,6 +27,8 @@ AGAIN_SECONDS = 0.5
 PING_SECONDS = 2
 PINGS_UNANSWERED_MAX = 2
 REQUEST_SECONDS = 2.0
+CANCELS_MAX = 10
+CANCEL_SECONDS = 1.0
 AGE_MAX_SECONDS = 60.0
 """Nothing on the streams is older: parts and answers are of use for one cycle."""
 MESSAGES_MAX = 20_000
@@ -116,8 +118,20 @@ async def linked(url: str, name: str) -> AsyncIterator[Link]:
     try:
         yield link
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await end(keeping)
+
+
+async def end(task: "asyncio.Task[None]") -> None:
+    """Cancel a task that talks to the server, again if need be.
+
+    The library can take a cancellation for its own while it connects or closes; the task would
+    then go on, and who waits for it would wait for ever.
+    """
+    for _ in range(CANCELS_MAX):
+        task.cancel()
+        ended, _ = await asyncio.wait([task], timeout=CANCEL_SECONDS)
+        if ended:
+            return
 
 
 async def reach(url: str, name: str) -> None:

@@ -15,6 +15,7 @@ from arb.adapters.shards.link import (
     MSG_ID,
     WORKERS,
     Link,
+    end,
     prepare,
 )
 from arb.adapters.shards.messages import BadMessage, Names, Part, dump_answer, load_part
@@ -103,9 +104,7 @@ class NatsWorker:
         try:
             await asyncio.gather(*loops)
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await asyncio.gather(*map(end, loops))
 
     async def _take(self, client: Client, js: JetStreamContext) -> None:
         waiting = await js.pull_subscribe_bind(WORKERS, stream=self._names.parts_stream)
@@ -171,8 +170,7 @@ class NatsWorker:
         try:
             yield
         finally:
-            signing.cancel()
-            await asyncio.gather(signing, return_exceptions=True)
+            await end(signing)
 
     def _say(self, what: str) -> None:
         self._tell(Problem(where="shards", what=what))
