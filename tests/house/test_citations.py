@@ -16,7 +16,7 @@ NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?|[A-Z])(?=$|[^\w])")
 ROW = re.compile(r"(?<![\w#&-])([A-H]\d\d|I\d{1,2})(?![\w-])")
 NAMED_ROW = re.compile(r"(?<=_)([a-h]\d\d)(?=_)")
 FILE = re.compile(r"`((?:src|tests|benchmarks|examples|config|docs)/[\w./-]+)`")
-NAME = re.compile(r"`([A-Za-z_][\w.]*)(?:\(\))?` in `([\w./-]+\.(?:py|toml|md))`")
+NAME = re.compile(r"`([A-Za-z_][\w.]*)(?:\(\))?`\s+in\s+`([\w./-]+\.(?:py|toml|md))`")
 OWN = Path(__file__).name
 
 
