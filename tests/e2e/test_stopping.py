@@ -89,6 +89,8 @@ async def test_a_request_in_drips_holds_nothing_up(tmp_path, where, how):
     assert seconds < HEARD_SECONDS
     assert code == 0, said
     assert "Told to stop" in said
+    assert "ERROR" not in said
+    assert "Cancelled" not in said
 
 
 def _silence(document):

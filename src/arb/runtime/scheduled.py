@@ -60,7 +60,7 @@ class Schedule:
         Raises:
             Exception: What a tick raised. The scheduler would swallow it; it ends the run instead.
         """
-        done = 0
+        done, leaving = 0, False
         at_work = asyncio.Lock()
         working: asyncio.Future[None] | None = None
 
@@ -70,6 +70,8 @@ class Schedule:
                 if not self._stop.is_set():
                     working = asyncio.ensure_future(tick())
                     await asyncio.wait({working})
+                    if leaving and working.cancelled():
+                        return  # given up below: no failure that the scheduler should log
                     working.result()
                     done += 1
             if self.ticks_max is not None and done >= self.ticks_max:
@@ -95,6 +97,7 @@ class Schedule:
             async with at_work:
                 pass
         finally:
+            leaving = True
             following.cancel()
             await _gone(working)
             scheduler.shutdown(wait=False)
