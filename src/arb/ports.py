@@ -14,7 +14,7 @@ from arb.domain.halt import Standing
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
 from arb.domain.news import News
-from arb.domain.operation import Effect, Operation, OperationId
+from arb.domain.operation import Operation, OperationAnswer, OperationId
 from arb.domain.opportunity import Candidate, Skipped
 from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan
@@ -184,11 +184,11 @@ class TokenOperations(Protocol):
         """
         ...
 
-    async def submit(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
-        """Do it: the effect, a reason why it certainly did not happen, or `None` for not known."""
+    async def submit(self, id_: OperationId, operation: Operation, ref: str) -> OperationAnswer:
+        """Do it; what is not known to have happened or not is `Unknown`."""
         ...
 
-    async def query(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
+    async def query(self, id_: OperationId, operation: Operation, ref: str) -> OperationAnswer:
         """Its outcome. Never sends."""
         ...
 

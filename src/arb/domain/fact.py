@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from arb.domain.operation import Effect, Operation, OperationId
+from arb.domain.operation import Carried, Declined, Effect, Operation, OperationId
 from arb.domain.order import Fill, Final, Order, OrderId
 
 
@@ -82,6 +82,15 @@ class OperationEnded:
     effect: Effect | None
     reason: str = ""
     at: datetime
+
+
+def ended(id_: OperationId, answer: Carried | Declined, at: datetime) -> OperationEnded:
+    """The end that an answer tells."""
+    match answer:
+        case Carried(effect=effect):
+            return OperationEnded(id=id_, effect=effect, at=at)
+        case Declined(reason=reason):
+            return OperationEnded(id=id_, effect=None, reason=reason, at=at)
 
 
 Fact = Submitted | Answered | Confirmed | Voided | Discovered | OperationRequested | OperationEnded

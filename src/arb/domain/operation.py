@@ -5,6 +5,7 @@ from typing import NewType
 
 from arb.domain.market import EventId, MarketId, OutcomeId
 from arb.domain.money import Shares, Usd
+from arb.domain.order import Unknown
 
 OperationId = NewType("OperationId", str)
 
@@ -81,6 +82,23 @@ class Effect:
 
     cash: Usd
     shares: tuple[tuple[OutcomeId, MarketId, Shares], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The operation happened, and what it did."""
+
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The operation certainly did not happen, and why."""
+
+    reason: str
+
+
+OperationAnswer = Carried | Declined | Unknown
 
 
 def effect(operation: Operation) -> Effect:

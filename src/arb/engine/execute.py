@@ -11,14 +11,14 @@ from arb.domain.fact import (
     Answered,
     Confirmed,
     Fact,
-    OperationEnded,
     OperationRequested,
     Submitted,
     Voided,
+    ended,
 )
 from arb.domain.money import NO_USD
-from arb.domain.operation import Effect, OperationId
-from arb.domain.order import Answer, Final, NotFound, Order, OrderId, TradeState
+from arb.domain.operation import OperationAnswer, OperationId
+from arb.domain.order import Answer, Final, NotFound, Order, OrderId, TradeState, Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.engine.account import fills_of, read
 from arb.engine.contradict import examine
@@ -119,11 +119,11 @@ class Executor:
                     return False
                 requested = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
                 await ledger.append(plan.id, [requested])
-                result = await self.desk.operations[venue].submit(id_, operation, ref)
-                return await self._write_effect(plan, id_, result)
+                said = await self.desk.operations[venue].submit(id_, operation, ref)
+                return await self._write_effect(plan, id_, said)
             case QueryOperation(id_, operation, ref):
-                result = await self.desk.operations[venue].query(id_, operation, ref)
-                return await self._write_effect(plan, id_, result)
+                said = await self.desk.operations[venue].query(id_, operation, ref)
+                return await self._write_effect(plan, id_, said)
             case _:
                 return False
 
@@ -222,14 +222,10 @@ class Executor:
             await self.desk.ledger.append(plan.id, facts)
         return bool(facts)
 
-    async def _write_effect(
-        self, plan: Plan, id_: OperationId, result: Effect | str | None
-    ) -> bool:
-        if result is None:
+    async def _write_effect(self, plan: Plan, id_: OperationId, answer: OperationAnswer) -> bool:
+        if isinstance(answer, Unknown):
             return False
-        effect, reason = (None, result) if isinstance(result, str) else (result, "")
-        settled = OperationEnded(id=id_, effect=effect, reason=reason, at=self.desk.clock.now())
-        await self.desk.ledger.append(plan.id, [settled])
+        await self.desk.ledger.append(plan.id, [ended(id_, answer, self.desk.clock.now())])
         await examine(self.desk, plan)
         return True
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from arb.domain.errors import LedgerError, Unavailable, VenueError
-from arb.domain.fact import OperationEnded, OperationRequested
+from arb.domain.fact import OperationRequested, ended
 from arb.domain.halt import RiskStatus, Standing
 from arb.domain.money import NO_USD, Usd, micro_down
 from arb.domain.news import (
@@ -17,8 +17,9 @@ from arb.domain.news import (
     Stopped,
     Trouble,
 )
-from arb.domain.operation import Effect, OperationId, Redeem
+from arb.domain.operation import Carried, Effect, OperationId, Redeem
 from arb.domain.opportunity import Opportunity
+from arb.domain.order import Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
@@ -227,7 +228,7 @@ class ArbitrageOrchestrator:
             return
         if under_way is not None:
             id_ = under_way.id
-            result = await operations.query(id_, under_way.operation, under_way.ref)
+            answer = await operations.query(id_, under_way.operation, under_way.ref)
         else:
             id_ = OperationId(f"{plan.id}/redeem/{len(account.requests) + 1}")
             operation = Redeem(
@@ -239,17 +240,15 @@ class ArbitrageOrchestrator:
             ref = await operations.prepare(id_, operation)
             request = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
             await ledger.append(plan.id, [request])
-            result = await operations.submit(id_, operation, ref)
-        if result is None:
+            answer = await operations.submit(id_, operation, ref)
+        if isinstance(answer, Unknown):
             return
-        effect, reason = (None, result) if isinstance(result, str) else (result, "")
-        ended = OperationEnded(id=id_, effect=effect, reason=reason, at=clock.now())
-        await ledger.append(plan.id, [ended])
+        await ledger.append(plan.id, [ended(id_, answer, clock.now())])
         await examine(self._desk, plan)
-        if effect is not None:
-            self._tell(_paid_out(plan, held, effect))
+        if isinstance(answer, Carried):
+            self._tell(_paid_out(plan, held, answer.effect))
         else:
-            what = f"{plan.event_slug}: what is resolved was not paid out: {reason}"
+            what = f"{plan.event_slug}: what is resolved was not paid out: {answer.reason}"
             self._tell(Trouble(Problem(where=f"redeem {held.market}", what=what)))
 
     async def _release(self, plan: Plan) -> None:

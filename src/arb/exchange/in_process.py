@@ -14,11 +14,14 @@ from arb.domain.errors import Unavailable
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import MICRO, Price, Shares, Usd, from_micro, to_micro
 from arb.domain.operation import (
+    Carried,
     Convert,
+    Declined,
     Effect,
     Merge,
     MergeSet,
     Operation,
+    OperationAnswer,
     OperationId,
     Redeem,
     effect,
@@ -295,31 +298,29 @@ class SimChain:
         """See `arb.ports.TokenOperations`."""
         return f"0x{id_}"
 
-    async def submit(
-        self, id_: OperationId, operation: Operation, _ref: str
-    ) -> Effect | str | None:
+    async def submit(self, id_: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
         """See `arb.ports.TokenOperations`."""
         of = self.of
         await of.clock.sleep(of.odds.latency)
         fate = of.chance.random()
         if fate < of.odds.chain_refused:
-            return "the relayer refused it"
+            return Declined("the relayer refused it")
         try:
             self._carry_out(operation)
         except NotPossible as error:
-            return str(error)
+            return Declined(str(error))
         of.done[id_] = effect(operation)  # one wallet in two files would say less
-        return None if fate - of.odds.chain_refused < of.odds.chain_lost else effect(operation)
+        lost = fate - of.odds.chain_refused < of.odds.chain_lost
+        return Unknown() if lost else Carried(effect(operation))
 
-    async def query(
-        self, id_: OperationId, _operation: Operation, _ref: str
-    ) -> Effect | str | None:
+    async def query(self, id_: OperationId, _operation: Operation, _ref: str) -> OperationAnswer:
         """See `arb.ports.TokenOperations`."""
         of = self.of
         await of.clock.sleep(of.odds.latency)
         if of.chance.random() < of.odds.unreadable:
-            return None
-        return of.done.get(id_, "it never reached the chain")
+            return Unknown()
+        done = of.done.get(id_)
+        return Declined("it never reached the chain") if done is None else Carried(done)
 
     def _carry_out(self, operation: Operation) -> None:
         bank, wallet = self.of.floor.bank, self.of.wallet

@@ -22,7 +22,7 @@ from arb.domain.market import (
     WholeGroup,
 )
 from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
-from arb.domain.operation import Effect, Operation, OperationId, effect
+from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
 from arb.domain.order import Answer, Fill, Final, Order, TimeInForce, TradeState
 from arb.domain.report import Completeness, Problem
 from arb.ports import BookSource, Catalog, Clock
@@ -196,15 +196,13 @@ class PaperOperations:
         """See `arb.ports.TokenOperations`."""
         return ""
 
-    async def submit(
-        self, _id: OperationId, operation: Operation, _ref: str
-    ) -> Effect | str | None:
+    async def submit(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
         """See `arb.ports.TokenOperations`."""
-        return effect(operation)
+        return Carried(effect(operation))
 
-    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> Effect | str | None:
+    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
         """See `arb.ports.TokenOperations`. What was requested and not written down is done now."""
-        return effect(operation)
+        return Carried(effect(operation))
 
 
 class PaperBooks(Books):

@@ -47,15 +47,19 @@ from arb.domain.money import Shares, Usd, to_micro
 from arb.domain.operation import (
     CHAIN_DIFFERS,
     CONTRACT_REFUSES,
+    Carried,
     Convert,
+    Declined,
     Effect,
     Merge,
     MergeSet,
     Operation,
+    OperationAnswer,
     OperationId,
     Redeem,
     effect,
 )
+from arb.domain.order import Unknown
 from arb.net.http import HttpReader
 
 if TYPE_CHECKING:
@@ -113,28 +117,27 @@ class PolymarketOperations:
         if now - since < timedelta(seconds=self._options.settlement_quiet_seconds):
             raise Unavailable("the node does not show yet what is to be turned into cash")
 
-    async def submit(self, id_: OperationId, operation: Operation, ref: str) -> Effect | str | None:
+    async def submit(self, id_: OperationId, operation: Operation, ref: str) -> OperationAnswer:
         """See `arb.ports.TokenOperations`. Simulated first: what would revert is never sent."""
         before = msgspec.json.decode(ref, type=Before)
         if isinstance(operation, Redeem) and not any(before.tokens.values()):
-            return effect(
-                operation
-            )  # somebody redeemed for us; the cash is there (docs/venue-polymarket.md §7.2)
+            # Somebody redeemed for us; the cash is there (docs/venue-polymarket.md §7.2).
+            return Carried(effect(operation))
         try:
             steps = await self._encode(operation)
         except Reverted as error:
-            return f"{CONTRACT_REFUSES}{error}"
+            return Declined(f"{CONTRACT_REFUSES}{error}")
         except ChainDiffers as error:
-            return f"{CHAIN_DIFFERS}{error}"
+            return Declined(f"{CHAIN_DIFFERS}{error}")
         except ArbError as error:
-            return f"not sent: {error}"
+            return Declined(f"not sent: {error}")
         client = self._session.client
         alone = client.wallet == client.signer  # an EOA has no way to send several as one
         submissions = [[step] for step in steps] if alone else [steps]
         for number, submission in enumerate(submissions):
             refused = await self._step(submission, type(operation).__name__.lower())
             if refused and number == 0:
-                return refused
+                return Declined(refused)
             if refused:
                 break  # the balances tell how far it came
         return await self.query(id_, operation, ref)
@@ -192,24 +195,25 @@ class PolymarketOperations:
             pass
         return ""
 
-    async def query(self, _id: OperationId, operation: Operation, ref: str) -> Effect | str | None:
+    async def query(self, _id: OperationId, operation: Operation, ref: str) -> OperationAnswer:
         """See `arb.ports.TokenOperations`. The balances tell; silence proves nothing for long."""
         before = msgspec.json.decode(ref, type=Before)
         try:
             held = await self._holdings.of([outcome for outcome, _ in _takes(operation)])
         except VenueError:
-            return None
+            return Unknown()
         moved = {
             outcome: before.tokens[outcome.token] - to_micro(held[outcome]) for outcome in held
         }
         if all(moved[outcome] >= to_micro(size) for outcome, size in _takes(operation)):
-            return effect(operation)
+            return Carried(effect(operation))
         quiet = timedelta(seconds=self._options.settlement_quiet_seconds)
         if not any(moved.values()) and self._now() - before.at > quiet:
-            return "it never reached the chain"
+            return Declined("it never reached the chain")
         if self._now() - before.at > quiet and isinstance(operation, Convert):
-            return _so_far(operation, moved)
-        return None
+            done = _so_far(operation, moved)
+            return Unknown() if done is None else Carried(done)
+        return Unknown()
 
     async def _encode(self, operation: Operation) -> list[Call]:
         match operation:
