@@ -251,8 +251,8 @@ def shared_budgets(
     except ValueError:
         # Without the cause: it quotes what stands where a port was looked for, a password's part.
         raise ConfigError(
-            "ARB_REDIS__URL is no address of a Redis; a special character in its password is "
-            "written as %XX"
+            "ARB_REDIS__URL is not the address of a Redis server; a special character in its "
+            "password is written as %XX"
         ) from None
 
 

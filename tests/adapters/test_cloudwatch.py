@@ -183,7 +183,7 @@ def test_samples_that_were_not_taken_wait_in_order_and_the_trouble_is_told_once(
     good.set()
     _until(lambda: len(got) == 5)
     assert got == [0, 1, 2, 3, 4]
-    assert told[1:] == ["takes figures again"]
+    assert told[1:] == ["accepts figures again"]
     assert exporter.close(5)
 
 

@@ -148,7 +148,7 @@ async def test_a_wait_that_the_venue_asked_one_for_is_waited_by_all(redis_server
             reader(one, lambda _: next(answers)),
             reader(two, lambda _: httpx.Response(200)),
         )
-        with pytest.raises(Exception, match="asks us to wait"):
+        with pytest.raises(Exception, match="asks for a wait"):
             await told.get("books", "http://venue/books")
         assert 0 < inside.pttl(KEYS["wait"]) <= 2000
         assert 0 < await _slept(two, other.get("books", "http://venue/books")) <= 2

@@ -408,7 +408,7 @@ async def test_a_report_that_cannot_be_leaves_the_plan_open_for_a_person(changes
     command = await scene.command()
     scene.answer(command, **_fills(command, **changes))
     assert await work == [Unknown(), Unknown()]
-    assert "is not taken" in scene.told[0]
+    assert "is not accepted" in scene.told[0]
 
 
 async def test_a_command_that_was_never_taken_is_certainly_not_done(tmp_path, plan):
@@ -423,7 +423,7 @@ async def test_a_command_that_was_never_taken_is_certainly_not_done(tmp_path, pl
     scene.trading.observe(PlanStarted(other))
     await scene.trading.submit(await scene.trading.prepare(_orders(other)))
     for order in orders:
-        assert await scene.trading.query(order) == Final((), "atom never took it")
+        assert await scene.trading.query(order) == Final((), "atom never picked it up")
 
 
 @pytest.mark.parametrize("does", ["decides", "executes"])

@@ -405,7 +405,7 @@ async def test_a_status_that_nobody_can_read_ends_no_process_and_is_told(tmp_pat
     async with yard:
         await _running(yard)
         assert yard.alarms == [
-            "atom its status file cannot be read: no_json; a process of before may still run"
+            "atom its status file cannot be read: no_json; an earlier process may still run"
         ]
 
 

@@ -185,7 +185,7 @@ def test_it_works_while_another_connection_holds_the_ledger(tmp_path):
         assert switch.killed() == ""
         done = _arb("halt", "--reason", "locked out", cwd=tmp_path)
         assert done.returncode == 0
-        assert "only the file" in done.stderr
+        assert "halted by the file" in done.stderr
         assert "locked" in done.stderr
         assert "locked out" in switch.killed()
         assert _arb("resume", cwd=tmp_path).returncode == 5  # not written down: still halted

@@ -65,7 +65,7 @@ def test_a_halt_from_another_folder_says_that_nothing_runs_there(served, tmp_pat
         _wait(lambda: program.reports)
         wrong = arb("halt", env=environment_for(served, there), cwd=there)
         assert wrong.returncode == 0
-        assert "nothing runs on this ledger" in wrong.stderr
+        assert "no process runs on this ledger" in wrong.stderr
         assert "there was no ledger here" in wrong.stderr
         assert str(there / "arb.db") in wrong.stdout
         right = arb("halt", env=env, cwd=there)
@@ -81,7 +81,7 @@ def test_a_halt_from_another_folder_says_that_nothing_runs_there(served, tmp_pat
         program.send(signal.SIGTERM)
         program.stop()
     status = arb("status", env=env, cwd=here).stdout.splitlines()[0]
-    assert "nothing runs on it" in status
+    assert "no process runs on it" in status
     assert "began" in status
     assert status.endswith("ago.")
 
@@ -242,7 +242,7 @@ def test_a_pause_is_no_halt_and_never_weakens_one(served, tmp_path):
     assert state() == "Trading is halted: halt: paused for good."
     weaker = said("pause", "--reason", "tea")
     assert weaker.stdout.startswith("Trading is halted.")
-    kept = "arb: trading is halted already (halt: paused for good); a pause would weaken that"
+    kept = "arb: trading is halted already (halt: paused for good); a pause would weaken the halt"
     assert weaker.stderr.splitlines() == [kept]
     assert state() == "Trading is halted: halt: paused for good."
     said("resume")
@@ -283,7 +283,7 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
     ends = Counter(reason for _, reason in report.outcomes)
     assert (ends[Reason.FILLED], ends[Reason.HALTED]) == (1, len(report.outcomes) - 1)
     told = [say(news)[1] for news in heard if isinstance(news, StateChanged)]
-    assert told == ["Trading is paused: lunch", "Trading is normal: all limits are far away again"]
+    assert told == ["Trading is paused: lunch", "Trading is normal: no limit is near any more"]
 
 
 def _alerts_of(*changes):

@@ -216,7 +216,7 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         atom = "#bots tr[data-id=atom]"
         page.wait_for_selector(f"{atom}:has-text('✓ running')", timeout=PATIENCE_MS)
         page.wait_for_selector("#bots tr[data-id=broken]:has-text('gave up')")
-        page.wait_for_selector("#bots tr[data-id=plain]:has-text('run once a command')")
+        page.wait_for_selector("#bots tr[data-id=plain]:has-text('run once for each command')")
         page.wait_for_selector("#alerts li:has-text('broken'):has-text('sent to console')")
         page.wait_for_selector("#alerts li:has-text('The balance is low')", timeout=PATIENCE_MS)
         held = page.wait_for_selector("#positions tbody tr", timeout=PATIENCE_MS).inner_text()

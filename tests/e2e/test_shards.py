@@ -221,7 +221,7 @@ async def test_without_a_worker_or_a_server_the_leader_reads_all_itself(tmp_path
         alone, _, _ = await run_once(settings_for(address, tmp_path / "alone"))
         for number, (url, why) in enumerate(
             [
-                (nats_server.url, "no worker is there"),
+                (nats_server.url, "no worker is running"),
                 ("nats://127.0.0.1:9", "NATS is away"),
                 (nats_server.url.replace("secret-word", "wrong"), "NATS is away"),
             ]

@@ -88,7 +88,7 @@ async def test_a_request_in_drips_holds_nothing_up(tmp_path, where, how):
             seconds, code, said = await _stopped(process, number)
     assert seconds < HEARD_SECONDS
     assert code == 0, said
-    assert "Told to stop" in said
+    assert "Stopping. The step at work may finish." in said
     assert "ERROR" not in said
     assert "Cancelled" not in said
 

@@ -97,15 +97,18 @@ async def test_the_geoblock_is_asked_by_the_way_that_orders_go(monkeypatch):
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"ALL_PROXY": "ftp://x:1"}, "ALL_PROXY is no address of a proxy; set it to"),
-        ({"HTTPS_PROXY": "http://x:99999"}, "HTTPS_PROXY = http://x:99999 is no address"),
-        ({"https_proxy": "https://"}, "https_proxy = https:// is no address"),
-        ({"HTTP_PROXY": "http://me:secret@x:0"}, "HTTP_PROXY = http://x:0 is no address"),
+        ({"ALL_PROXY": "ftp://x:1"}, "ALL_PROXY is not the address of a proxy; set it to"),
+        ({"HTTPS_PROXY": "http://x:99999"}, "HTTPS_PROXY = http://x:99999 is not the address"),
+        ({"https_proxy": "https://"}, "https_proxy = https:// is not the address"),
+        ({"HTTP_PROXY": "http://me:secret@x:0"}, "HTTP_PROXY = http://x:0 is not the address"),
         ({"HTTP_PROXY": "http://x:1", "NO_PROXY": "127.0.0.1,[::1]"}, "without brackets"),
-        ({"NO_PROXY": "127.0.0.1,[::1]"}, "NO_PROXY = 127.0.0.1,[::1] holds what is no host"),
+        (
+            {"NO_PROXY": "127.0.0.1,[::1]"},
+            "NO_PROXY = 127.0.0.1,[::1] holds something that is not a host",
+        ),
         ({"SSL_CERT_FILE": "/not/there"}, "SSL_CERT_FILE = /not/there cannot be used: No such"),
         ({"SSL_CERT_FILE": "/etc/hostname"}, "SSL_CERT_FILE = /etc/hostname cannot be used"),
-        ({"SSL_CERT_DIR": "/not/there"}, "SSL_CERT_DIR = /not/there is no folder"),
+        ({"SSL_CERT_DIR": "/not/there"}, "SSL_CERT_DIR = /not/there is not a folder"),
     ],
 )
 def test_a_way_that_cannot_be_used_is_a_wrong_setting(variables, said, tmp_path):

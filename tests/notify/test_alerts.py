@@ -268,7 +268,7 @@ def test_a_channel_that_hangs_or_raises_holds_nothing_up():
     assert hanging["dropped"] >= QUEUE_MAX
     assert raising["failed"] > 0
     assert ("raising", "RuntimeError: no network") in told
-    assert ("hanging", "dropped: too many waited") in told
+    assert ("hanging", "dropped: too many were waiting") in told
     assert ("kept", "") in told
     assert last["sent"] + last["dropped"] == 3 * QUEUE_MAX
 

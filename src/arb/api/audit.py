@@ -212,7 +212,9 @@ def _sealed(line: dict[str, Any], previous: str) -> dict[str, Any]:
     linked = {**line, "previous": previous}
     sealed = {**linked, "hash": seal(linked)}
     if _whole(_text(sealed).encode() + b"\n", previous) is None:
-        raise AuditError("the command cannot be put on record: it holds what is no plain text")
+        raise AuditError(
+            "the command cannot be put on record: it holds characters that are not plain text"
+        )
     return sealed
 
 

@@ -151,8 +151,8 @@ def read_tokens(path: Path) -> list[Token]:
         return [_token(one) for one in document(content)["tokens"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"api.token_file = {path}: it is no file of tokens, so none of them is good; "
-            "move it away and make tokens anew"
+            f"api.token_file = {path}: it is no file of tokens, so no token in it is valid; "
+            "move it away and make new tokens"
         ) from error
 
 

@@ -14,12 +14,12 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": why}
     for status, why in (
         (400, "The request cannot be understood."),
-        (401, "No good token."),
-        (403, "The token's role does not cover this, or another site asks."),
-        (404, "There is no such thing."),
-        (409, "It cannot be done as things are."),
+        (401, "No valid token."),
+        (403, "The token's role does not cover this, or the request is from another site."),
+        (404, "Not found."),
+        (409, "It is not possible in the present state."),
         (413, "The body is too large."),
-        (415, "The body is no JSON."),
+        (415, "The body is not JSON."),
         (421, "The host name is not served here."),
         (422, "The request does not fit its schema."),
         (429, "Too many requests; see Retry-After."),

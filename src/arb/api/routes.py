@@ -53,7 +53,7 @@ def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
 async def _command(
     here: Served, who: Principal, action: str, reason: str, work: Callable[[], Any], **details: Any
 ) -> dict[str, Any]:
-    """Carry a command out, on record, and tell how things stand after it."""
+    """Carry out a command, on record, and return the state after it."""
     before = await here.control.status()
 
     async def run() -> Any:
@@ -120,7 +120,7 @@ async def stop(here: Here, who: Who, why: Why) -> Any:
 
 @router.post("/bot/pause", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
 async def pause(here: Here, who: Who, why: Why) -> Any:
-    """Start no new plan; scanning goes on, plans at work come to their end."""
+    """Start no new plan; scanning goes on, plans at work are completed."""
     return await _command(here, who, "pause", why.reason, lambda: here.control.pause(why.reason))
 
 
@@ -143,7 +143,7 @@ async def resume(here: Here, who: Who, why: What) -> Any:
 
 @router.post("/bot/halt", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
 async def halt(here: Here, who: Who, why: Why) -> Any:
-    """Send nothing more at once, take every resting order back, until resumed."""
+    """Send nothing more at once, cancel every resting order, until resumed."""
     reason = why.reason or f"by {who.name}"
 
     async def run() -> Any:
@@ -173,7 +173,7 @@ async def reset_errors(here: Here, who: Who, why: Why) -> Any:
     **needs(Role.READ),
 )
 async def available(here: Here) -> Any:
-    """Every installed strategy, and whether it looks."""
+    """Every installed strategy, and whether it is active."""
     active = set((await here.control.status()).strategies)
     names = sorted({*here.control.installed, *active})
     return [{"name": name, "is_active": name in active} for name in names]
@@ -183,7 +183,7 @@ async def available(here: Here) -> Any:
     "/bot/strategy/add", response_model=schemas.Outcome, tags=["strategies"], **needs(Role.OPERATE)
 )
 async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any:
-    """Let an installed strategy look from the next cycle on."""
+    """Activate an installed strategy from the next cycle on."""
     name = wanted.strategy_name
     work = lambda: here.control.add_strategy(name)  # noqa: E731
     return await _command(here, who, "strategy/add", wanted.reason, work, strategy=name)
@@ -196,7 +196,7 @@ async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any
     **needs(Role.OPERATE),
 )
 async def remove_strategy(here: Here, who: Who, name: StrategyName) -> Any:
-    """Let a strategy look no more."""
+    """Deactivate a strategy."""
     work = lambda: here.control.remove_strategy(name)  # noqa: E731
     return await _command(here, who, "strategy/remove", "", work, strategy=name)
 
@@ -212,7 +212,7 @@ async def execute(
         str | None, Header(max_length=120, pattern=r"^[\w.:-]+$", examples=["2026-11-21-1"])
     ] = None,
 ) -> Any:
-    """Look at the opportunity's event now and trade what every gate approves.
+    """Scan the opportunity's event now and trade what every gate approves.
 
     With an `Idempotency-Key` the same request again gets the first one's answer, for a day and
     over restarts; one whose end is not known is never carried out again.
@@ -239,7 +239,7 @@ async def execute(
 
 
 def executed(report: CycleReport) -> dict[str, Any]:
-    """What looking at an event came to."""
+    """The result of scanning an event."""
     return {
         "cycle": report.cycle,
         "opportunities": report.funnel.proved,

@@ -1,4 +1,4 @@
-"""What there is to see."""
+"""The read routes."""
 
 from typing import Annotated, Any
 
@@ -51,7 +51,7 @@ async def opportunity(
     "/arbitrage/strategies", response_model=list[schemas.Strategy], tags=["arbitrage"], **READ
 )
 async def strategies(here: Here) -> Any:
-    """The strategies that look."""
+    """The active strategies."""
     names = (await here.control.status()).strategies
     return [{"name": name, "is_active": True} for name in names]
 
@@ -64,7 +64,7 @@ async def bots(here: Here) -> Any:
 
 @router.get("/portfolio", response_model=schemas.Portfolio, tags=["account"], **READ)
 async def portfolio(here: Here) -> Any:
-    """Cash, what is promised and bound, the day's volume and loss, the sum of all cycles."""
+    """Cash, reserved and bound amounts, the day's volume and loss, the totals of all cycles."""
     return {**await here.reads.portfolio(), "statistics": await here.reads.statistics()}
 
 
@@ -95,7 +95,7 @@ async def plans(
 
 @router.get("/plans/{id_}", response_model=schemas.Plan, tags=["account"], **READ)
 async def plan(here: Here, id_: Id) -> Any:
-    """One plan with its legs and everything that is known of it."""
+    """One plan with its legs and all its facts."""
     found = await here.reads.plan(id_)
     if found is None:
         raise UnknownTarget(f"there is no plan {id_}")
@@ -122,7 +122,7 @@ async def config(here: Here) -> Any:
 
 @router.get("/alerts", response_model=list[schemas.Alert], tags=["operation"], **READ)
 async def alerts(here: Here, limit: Limit = 50) -> Any:
-    """What was decided on alerts since the start, the latest first: sent where, or why not."""
+    """All alerts since the start, the latest first: where each was sent, or why not."""
     return here.alerts.latest(limit) if here.alerts is not None else []
 
 
@@ -130,13 +130,13 @@ async def alerts(here: Here, limit: Limit = 50) -> Any:
     "/audit", response_model=list[schemas.AuditLine], tags=["operation"], **needs(Role.OPERATE)
 )
 async def audit(here: Here, limit: Limit = 50) -> Any:
-    """The latest commands: who, what, why, before and after."""
+    """The latest commands: caller, command, reason, state before and after."""
     return list(here.audit.recent)[::-1][:limit]
 
 
 @router.get("/overview", response_model=schemas.Overview, tags=["operation"], **READ)
 async def overview(here: Here, who: Who) -> Any:
-    """Everything that the page shows, in one answer, and how old its latest cycle is."""
+    """Everything that the page shows, in one response, and how old its latest cycle is."""
     report, now = here.control.watch.last_report, here.control.clock.now()
     age = None
     if report is not None:

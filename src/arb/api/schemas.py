@@ -97,7 +97,8 @@ class Contradiction(Model):
     seen: str
     at: str
     command: str = Field(
-        description="What ends it.", examples=["arb resume --kind negrisk_no --venue polymarket"]
+        description="The command that ends it.",
+        examples=["arb resume --kind negrisk_no --venue polymarket"],
     )
 
 
@@ -145,7 +146,7 @@ class Health(Model):
     time_since_update_seconds: float | None
     consecutive_errors: int
     circuit_breaker_state: Literal["closed", "open", "half_open"]
-    pause_after: int = Field(description="So many failed cycles in a row pause trading.")
+    pause_after: int = Field(description="Failed cycles in a row after which trading pauses.")
     circuits: dict[str, str] = Field(description="By host.")
     error_counts: dict[str, int] = Field(description="Within the window, by where.")
     error_window_seconds: float
@@ -304,7 +305,7 @@ class Alert(Model):
     level: Literal["critical", "high", "medium", "low"]
     condition: str
     text: str
-    again: int = Field(description="How often the same came again, without being told again.")
+    again: int = Field(description="How often the same came again, without being sent again.")
     verdict: Literal["sent", "no_channel", "below_level", "repeated", "quiet_hours", "too_many"] = (
         Field(description="`sent`, or why not.")
     )
@@ -335,9 +336,9 @@ class Bot(Model):
     says: str = Field(description="The status in its last heartbeat.")
     last_exit: str
     work: list[BotWork]
-    asked: int = Field(description="Plans it was asked about since the start.")
-    agreed: int = Field(description="Those it said yes to.")
-    failures: int = Field(description="Plans in a row without an answer that could be used.")
+    asked: int = Field(description="Plans sent to it since the start.")
+    agreed: int = Field(description="Plans that it agreed to.")
+    failures: int = Field(description="Plans in a row without a usable answer.")
     off_routes: bool = Field(
         description="It has failed 10 in a row and gets no more plans: start it, or reset errors."
     )

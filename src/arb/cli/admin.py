@@ -16,7 +16,7 @@ config = typer.Typer(help="Settings: their values and where they come from.", no
 api = typer.Typer(help="The control API's tokens and record.", no_args_is_help=True)
 db = typer.Typer(help="The ledger's database.", no_args_is_help=True)
 
-Reason = Annotated[str, typer.Option("--reason", help="Kept with the change.")]
+Reason = Annotated[str, typer.Option("--reason", help="Recorded with the change.")]
 
 
 @config.command("show")
@@ -65,7 +65,7 @@ def db_upgrade(profile: Profile = None) -> None:
 
 @db.command("check")
 def db_check(json: Json = False, profile: Profile = None) -> None:
-    """Integrity, and whether everything derived equals what the facts tell."""
+    """Check the file, and that everything derived equals what the facts give."""
     from arb.cli.output import print_error, print_json, print_line
     from arb.operations.database import check_ledger
 
@@ -84,7 +84,7 @@ def db_check(json: Json = False, profile: Profile = None) -> None:
 def db_backup(
     target: Path,
     force: Annotated[
-        bool, typer.Option("--force", help="In the place of a backup of the same name.")
+        bool, typer.Option("--force", help="Replace a backup of the same name.")
     ] = False,
     profile: Profile = None,
 ) -> None:
@@ -98,7 +98,7 @@ def db_backup(
 
 @db.command("restore")
 def db_restore(source: Path, profile: Profile = None) -> None:
-    """Make the ledger from a backup that is sound; never in the place of another."""
+    """Make the ledger from a sound backup; never over an existing ledger."""
     from arb.cli.output import print_line
     from arb.operations.database import restore_ledger
 
@@ -107,7 +107,7 @@ def db_restore(source: Path, profile: Profile = None) -> None:
 
 
 def halt(reason: Reason = "by the operator", profile: Profile = None) -> None:
-    """Send nothing more and trade no more until `arb resume`. Scanning goes on."""
+    """Send nothing more and stop trading until `arb resume`. Scanning goes on."""
     from arb.operations.halt_file import say_halt
 
     loaded = _for_halt(profile)
@@ -132,7 +132,7 @@ def _for_halt(profile: str | None) -> "Loaded":
 
 
 def pause(reason: Reason = "", profile: Profile = None) -> None:
-    """Start no new plan until `arb resume`; plans at work come to their end."""
+    """Start no new plan until `arb resume`; plans at work are completed."""
     _command("pause", reason, load(profile))
 
 
@@ -144,7 +144,7 @@ def resume(
     ] = None,
     venue: Annotated[
         str | None,
-        typer.Option("--venue", help="The kind at this venue only; else wherever it is stopped."),
+        typer.Option("--venue", help="At this venue only; otherwise wherever it is stopped."),
     ] = None,
     profile: Profile = None,
 ) -> None:
@@ -169,9 +169,9 @@ def reset_errors(profile: Profile = None) -> None:
 
 @api.command("token")
 def api_token(
-    name: Annotated[str, typer.Argument(help="Whose it is; stands in the record of commands.")],
+    name: Annotated[str, typer.Argument(help="Its owner; shown in the record of commands.")],
     role: Annotated[str, typer.Option("--role", help="read, operate or trade.")] = "read",
-    remove: Annotated[bool, typer.Option("--remove", help="Revoke it, at once.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Revoke it at once.")] = False,
     profile: Profile = None,
 ) -> None:
     """Make a token for the control API, shown this once; the file keeps its hash."""
@@ -184,12 +184,12 @@ def api_token(
         return
     token = make(load(profile), name, role)
     sys.stdout.write(f"{token}\n")
-    sys.stderr.write("This is shown once. It is good from now on.\n")
+    sys.stderr.write("This is shown once. It is valid from now on.\n")
 
 
 @api.command("audit")
 def api_audit(profile: Profile = None) -> None:
-    """Whether the record of commands is whole: nothing changed, taken out or cut off."""
+    """Check the record of commands: nothing changed, removed or cut off."""
     from arb.cli.output import print_error, print_line
     from arb.operations.tokens import audit_verdict
 
@@ -236,13 +236,13 @@ def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None
     if done.note:
         print_error(done.note)
     word = Standing(state=TradingState(done.state), reason=done.reason).word
-    where = " (told to the running orchestrator)" if done.through == "api" else ""
+    where = " (sent to the running orchestrator)" if done.through == "api" else ""
     print_line(f"Trading is {word}{where}.")
     print_line(place.sentence)
     if name == "halt" and not place.made:
         print_error("there was no ledger here, a new one was made: is this the right folder?")
     if name == "halt" and place.process is None and not place.on_server:
         print_error(
-            "nothing runs on this ledger; an orchestrator of another folder or ledger goes on: "
+            "no process runs on this ledger; an orchestrator of another folder or ledger goes on: "
             "`arb halt` there, or with its ARB_DATABASE__URL"
         )

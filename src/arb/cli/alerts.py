@@ -5,7 +5,7 @@ import typer
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 from arb.cli.table import print_table
 
-alerts = typer.Typer(help="Telling people what they have to look at.", no_args_is_help=True)
+alerts = typer.Typer(help="Alerts about what a person has to look at.", no_args_is_help=True)
 
 
 @alerts.command("list")

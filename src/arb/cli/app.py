@@ -134,7 +134,7 @@ def _told(error: Exception) -> int:
     if isinstance(error, ArbError):
         print_error(str(error))
         return ExitCode.INTERNAL
-    print_error(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+    print_error(f"internal error: {type(error).__name__}: {error} (--debug shows the traceback)")
     return ExitCode.INTERNAL
 
 

@@ -9,7 +9,7 @@ from arb.cli.common import Json, Profile, load, wait
 from arb.cli.table import print_table
 
 bots = typer.Typer(
-    help="External bots: supervised, and spoken to by mailbox.", no_args_is_help=True
+    help="External bots: supervised, with a mailbox for messages.", no_args_is_help=True
 )
 
 Name = Annotated[str, typer.Argument(help="The bot's name in config/bots.toml.")]
@@ -18,7 +18,7 @@ Amount = Annotated[str, typer.Option(metavar="X")]
 
 @bots.command("list")
 def bots_list(json: Json = False, profile: Profile = None) -> None:
-    """Every bot and its state, from its files: nothing has to run."""
+    """Every bot and its state, from its files; works while nothing runs."""
     from arb.cli.output import print_json, print_line
     from arb.operations.bot_files import list_bots, supervised
 
@@ -41,7 +41,7 @@ def bots_list(json: Json = False, profile: Profile = None) -> None:
 
 @bots.command("start")
 def bots_start(name: Name, profile: Profile = None) -> None:
-    """Start a bot, with its restarts forgiven."""
+    """Start a bot and reset its count of restarts."""
     _ask(name, "start", profile)
 
 
@@ -53,7 +53,7 @@ def bots_stop(name: Name, profile: Profile = None) -> None:
 
 @bots.command("restart")
 def bots_restart(name: Name, profile: Profile = None) -> None:
-    """Stop a bot and start it anew."""
+    """Stop a bot and start it again."""
     _ask(name, "restart", profile)
 
 
@@ -84,9 +84,11 @@ def bots_run(profile: Profile = None) -> None:
 def bots_route(
     plan: Annotated[str | None, typer.Argument(help="A plan's id, or its beginning.")] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Every rule that was looked at.")
+        bool, typer.Option("--explain", help="Every rule that was evaluated.")
     ] = False,
-    kind: Annotated[str, typer.Option("--kind", help="Of a plan that is made up.")] = "negrisk_no",
+    kind: Annotated[
+        str, typer.Option("--kind", help="Kind of the hypothetical plan.")
+    ] = "negrisk_no",
     risk: Amount = "0",
     profit: Amount = "0",
     profit_percent: Amount = "0",
@@ -96,7 +98,7 @@ def bots_route(
     json: Json = False,
     profile: Profile = None,
 ) -> None:
-    """Which bot a plan goes to: one of the ledger, or one with the measures given."""
+    """Which bot a plan goes to: a plan of the ledger, or one with the given measures."""
     from arb.cli.output import print_json, print_line
     from arb.domain.money import text
     from arb.operations.bot_files import explain_route

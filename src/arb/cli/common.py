@@ -31,7 +31,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="How many rows.")]
 
 
 class ExitCode(IntEnum):
-    """What the exit code says (INTERFACE_SPEC.md section 2)."""
+    """The meaning of each exit code (INTERFACE_SPEC.md section 2)."""
 
     DONE = 0
     USAGE = 2
@@ -53,7 +53,7 @@ def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Lo
 
 
 def warn(loaded: "Loaded") -> None:
-    """Say what stands where settings do and is not read."""
+    """Warn of names that look like settings and are not read."""
     from arb.cli.output import print_error
 
     for warning in loaded.warnings:
@@ -61,7 +61,7 @@ def warn(loaded: "Loaded") -> None:
 
 
 def wait(work: Coroutine[Any, Any, T], doing: str | None = None) -> T:
-    """Run a coroutine to its end; on a terminal, say what is being done meanwhile."""
+    """Run a coroutine to its end; on a terminal, show what is being done."""
     if doing is None or not sys.stderr.isatty():
         return _run(work)
     from rich.console import Console

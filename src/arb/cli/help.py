@@ -1,4 +1,4 @@
-"""`arb --help`: every command in one line, under the heading of what one wants to do.
+"""`arb --help`: every command in one line, grouped by purpose.
 
 A new command needs a line here; a test says so when it is missing, and when a line is too long for
 a terminal of 80 columns.
@@ -12,9 +12,9 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Find and trade": {
         "run": "Run the orchestrator, on paper unless --live.",
         "scan": "Find opportunities now; trades nothing.",
-        "preview": "What one event would give now, rule by rule.",
+        "preview": "Evaluate one event now, rule by rule.",
         "demo": "One full cycle against the embedded exchange.",
-        "fees": "The gap that fees eat, by price and rate.",
+        "fees": "The fee per share, by price and rate.",
     },
     "Look": {
         "status": "State of trading, account, last cycle.",
@@ -45,7 +45,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Administer": {
         "config": "Settings: their values and where they come from.",
         "db": "The ledger's database: upgrade, check, backup.",
-        "alerts": "What alerts are about and where they go.",
+        "alerts": "What alerts report and where they go.",
         "api": "The control API's tokens and audit record.",
         "bots": "External bots.",
         "exchange": "The embedded exchange.",
@@ -55,7 +55,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 
 
 def summary(name: str) -> str:
-    """The one line about a command."""
+    """The command's summary line."""
     return next(commands[name] for commands in SECTIONS.values() if name in commands)
 
 

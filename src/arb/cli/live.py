@@ -11,7 +11,7 @@ from arb.cli.table import print_table
 Accept = Annotated[
     str | None,
     typer.Option(
-        "--accept", metavar="REASON", help="Book what the venue says; the reason is kept with it."
+        "--accept", metavar="REASON", help="Book the venue's figures; the reason is recorded."
     ),
 ]
 
@@ -25,7 +25,7 @@ def preflight(json: Json = False, profile: Profile = None) -> None:
 
 
 def livetest(json: Json = False, profile: Profile = None) -> None:
-    """One minimal order that only rests, far from the market: placed, seen, taken back."""
+    """Place one minimal post-only order far from the market, see it rest, cancel it."""
     from arb.cli.tools import show_checks
     from arb.operations.preflight import livetest as rehearse
 
@@ -33,7 +33,7 @@ def livetest(json: Json = False, profile: Profile = None) -> None:
 
 
 def reconcile(accept: Accept = None, json: Json = False, profile: Profile = None) -> None:
-    """Hold the ledger against the venue and the chain; differences keep trading halted."""
+    """Compare the ledger with the venue and the chain; differences keep trading halted."""
     from arb.cli.output import print_error, print_json, print_line
     from arb.operations.live import reconcile as compare
 
@@ -59,7 +59,7 @@ def approvals(
     json: Json = False,
     profile: Profile = None,
 ) -> None:
-    """What the wallet allows the venue's contracts; never more than the amount is ever granted."""
+    """What the wallet allows the venue's contracts; grants the given amount and never more."""
     from arb.cli.output import print_json
     from arb.domain.errors import ConfigError
     from arb.operations.live import grant_approvals
@@ -77,7 +77,7 @@ def approvals(
 
 
 def redeem(json: Json = False, profile: Profile = None) -> None:
-    """Turn the shares of resolved markets into cash; runs do the same now and then."""
+    """Turn the shares of resolved markets into cash; `arb run` does so regularly, too."""
     from arb.cli.output import print_error, print_json, print_line
     from arb.operations.live import redeem as collect
 

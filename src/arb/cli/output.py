@@ -37,7 +37,7 @@ def print_line(line: str = "") -> None:
 
 
 def print_error(line: str) -> None:
-    """The one line that says what went wrong."""
+    """Print the error as one line."""
     from arb.operations.redaction import shown
 
     sys.stderr.write(f"arb: {shown(line)}\n")
@@ -109,12 +109,12 @@ def counted(number: int, noun: str) -> str:
 
 
 def stand_of(state: str, locked: Decimal) -> str:
-    """A plan's state as people call it: filled and waiting for its resolution, it is held."""
+    """A plan's state as shown: `held` when it is filled and waits for its resolution."""
     return "held" if state == "done" and locked > 0 else state
 
 
 def decision_of(finding: Approved | Refused, ended: dict[str, Reason]) -> tuple[str, Reason | None]:
-    """Approved or refused, and why; an approval that came to nothing is a refusal with a reason."""
+    """Approved or refused, and why; an approval that was not executed counts as refused."""
     if isinstance(finding, Refused):
         return "refused", finding.reason
     end = ended.get(finding.opportunity.id, Reason.EXECUTION_FAILED)

@@ -23,12 +23,14 @@ def status(
     fresh: Annotated[
         float | None,
         typer.Option(
-            "--fresh", metavar="SECONDS", help="Fail unless the last cycle began within these."
+            "--fresh",
+            metavar="SECONDS",
+            help="Exit 5 unless the last cycle started within SECONDS.",
         ),
     ] = None,
     profile: Profile = None,
 ) -> None:
-    """The state of trading, the account, the last cycle, the sum of all."""
+    """The state of trading, the account, the last cycle, the totals."""
     from arb.cli.output import print_error, print_json, print_line, statistics_rows
     from arb.operations.account_views import read_status, workplace
     from arb.operations.control_client import live_status
@@ -105,7 +107,9 @@ def opportunities(
 def plans(
     json: Json = False,
     limit: Limit = 50,
-    only_open: Annotated[bool, typer.Option("--open", help="Only those without an end.")] = False,
+    only_open: Annotated[
+        bool, typer.Option("--open", help="Only plans that have not ended.")
+    ] = False,
     wide: Wide = False,
     profile: Profile = None,
 ) -> None:

@@ -28,7 +28,7 @@ def report(
     json: Json = False,
     profile: Profile = None,
 ) -> None:
-    """Profit, hit rate, refusals, slippage, capital in use, latency; with files where asked."""
+    """Profit, hit rate, refusals, slippage, capital in use, latency; optionally as files."""
     from arb.cli.output import print_json, print_line
     from arb.reporting.report import read_report, write_file
 

@@ -29,7 +29,7 @@ OPPORTUNITY_COLUMNS: tuple[Column | str, ...] = (
 
 @dataclass(slots=True)
 class RunSum:
-    """What one run came to; the statistics are the account's, of all its runs."""
+    """The result of one run; the statistics are the account's, over all its runs."""
 
     cycles: int = 0
     plans: int = 0
@@ -61,7 +61,7 @@ def run(
         float | None, typer.Option("--interval", min=0.1, help="Seconds between cycles.")
     ] = None,
     cycles: Annotated[
-        int | None, typer.Option("--cycles", min=1, help="Stop after so many cycles.")
+        int | None, typer.Option("--cycles", min=1, help="Stop after N cycles.", metavar="N")
     ] = None,
     api: Annotated[
         bool | None,
@@ -121,7 +121,7 @@ def shard(json: Json = False, profile: Profile = None) -> None:
         print_json({"schema": 1, **asdict(done)})
     else:
         print_line(
-            f"Looked at {done.parts} parts; {done.failed} could not be looked at, "
+            f"Scanned {done.parts} parts; {done.failed} could not be scanned, "
             f"{done.unreadable} messages were none."
         )
 
@@ -137,7 +137,7 @@ def scan(
     ] = None,
     profile: Profile = None,
 ) -> None:
-    """Detect only: nothing is sized, traded or written down."""
+    """Detect only: nothing is sized, traded or recorded."""
     from dataclasses import replace
 
     from arb.cli.output import print_json, render_report
@@ -198,7 +198,7 @@ def demo(
 
 
 def _say_where(address: str, token: str | None) -> None:
-    """The one place where a token is shown: once, to the person at this terminal."""
+    """Show a token: once, and only to the person at this terminal."""
     sys.stderr.write(f"The control API and its page: {address}/\n")
     if token is not None:
         sys.stderr.write(
@@ -289,7 +289,7 @@ def _show_statistics(statistics: "Statistics", run: RunSum | None = None) -> Non
 
 
 def _show_end(statistics: "Statistics", *, json: bool, run: RunSum | None = None) -> None:
-    """The last word of a run that has no one report."""
+    """The summary at the end of a run of many cycles."""
     from arb.cli.output import print_json, render_statistics
 
     if json:

@@ -10,7 +10,7 @@ import sys
 from typing import Any, TextIO
 
 CLOSED = "it is closed"
-GONE = "nobody reads it any more"
+GONE = "its reader has gone"
 DOING = frozenset(
     {
         "run",
@@ -30,7 +30,7 @@ DOING = frozenset(
 
 
 class Enduring:
-    """A text stream that goes on as if it were written to when it cannot be any more."""
+    """A text stream that drops what is written once it cannot be written to any more."""
 
     def __init__(self, stream: TextIO, lost: str = "") -> None:
         self._stream = stream
@@ -85,7 +85,7 @@ def make_whole() -> None:
 
 
 def told(command: str) -> bool:
-    """Whether what the command had to tell has arrived; says so where it has not.
+    """Whether all output of the command was written; reports it on standard error if not.
 
     A reader that has gone has read what it wanted.
     """

@@ -22,7 +22,7 @@ _COLOURS = {"PASS": "green", "pass": "green", "FAIL": "bold red", "SKIP": "yello
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's heading, and what becomes of it where the terminal is narrow."""
+    """A column's heading, and how it is shown on a narrow terminal."""
 
     name: str
     rank: int = 0
@@ -125,7 +125,7 @@ def _print_fitted(
 
 
 def fitting(columns: Sequence[Column], widths: Sequence[int], available: int) -> list[int]:
-    """The places of the columns that fit side by side into so many characters."""
+    """The places of the columns that fit side by side into the available characters."""
     kept = list(range(len(columns)))
     while sum(widths[place] + GAP + 1 for place in kept) > available:
         worst = max(kept, key=lambda place: (columns[place].rank, place))

@@ -25,7 +25,7 @@ def preview(
     json: Json = False,
     profile: Profile = None,
 ) -> None:
-    """What one event would give now: fills, fees, and every rule's verdict."""
+    """Evaluate one event now: fills, fees, and every rule's verdict."""
     from arb.cli.output import free_when, print_json, print_line, render_report
     from arb.domain.decision import Refused
     from arb.domain.money import text
@@ -83,7 +83,7 @@ def preview(
 
 
 def fees(json: Json = False) -> None:
-    """The gap that fees eat, per price and rate: below it, an edge is no profit."""
+    """The fee per share, by price and rate: a smaller edge is no profit."""
     from arb.cli.output import print_json
     from arb.domain.fees import FeeSchedule
     from arb.domain.money import Price, Shares, text
@@ -153,7 +153,7 @@ def doctor(
 
 
 def show_checks(title: str, checks: "Sequence[Check]", *, json: bool) -> None:
-    """The checks as a table or for scripts; the exit code says the worst of them."""
+    """Print the checks as a table or JSON; the exit code is that of the worst."""
     from arb.cli.output import print_json
 
     if json:
@@ -181,7 +181,7 @@ def exchange_serve(
     scenario: Annotated[
         str, typer.Option("--scenario", help="demo, six, load, moving or quiet.")
     ] = "demo",
-    seed: Annotated[int, typer.Option("--seed", help="Which made-up market.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the made-up market.")] = 7,
     markets: Annotated[
         int | None, typer.Option("--markets", min=1, help="How many, for `load`.")
     ] = None,
@@ -190,7 +190,7 @@ def exchange_serve(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Serve Gamma, CLOB, Data and the market channel on loopback until told to stop."""
+    """Serve Gamma, CLOB, Data and the market channel on loopback until SIGINT or SIGTERM."""
     from arb.cli.output import print_json, print_line
     from arb.runtime.exchange import serve_until_stopped
 

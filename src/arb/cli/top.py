@@ -40,7 +40,7 @@ def top(
 
 
 async def show(loaded: "Loaded", console: "Console", *, once: bool) -> None:
-    """Draw until somebody leaves, or once."""
+    """Draw until the viewer quits, or once."""
     from rich.live import Live
 
     from arb.operations.top_view import glances

@@ -1,7 +1,7 @@
-"""The lines of a `.env` file: every one is understood, or refused by its number.
+"""The lines of a `.env` file: each is understood, or refused by its number.
 
-python-dotenv passes over what it cannot read, and takes what cannot be seen for a part of a name.
-Either way a limit that somebody has set would not be in force.
+python-dotenv skips what it cannot read, and takes invisible characters for a part of a name.
+Either way a limit that the operator has set would not be in force.
 """
 
 import io
@@ -73,8 +73,8 @@ def _lines(text: str) -> Iterator[Line]:
         if ours and _UNSEEN.search(name):
             unseen = ", ".join(f"U+{ord(sign):04X}" for sign in _UNSEEN.findall(name))
             raise ConfigError(
-                f"{FILE} line {number}: the name {name!a} holds what cannot be seen "
-                f"({unseen}); type the line anew"
+                f"{FILE} line {number}: the name {name!a} holds invisible characters "
+                f"({unseen}); type the line again"
             )
         if one.value is None:
             if ours:

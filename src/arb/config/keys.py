@@ -54,7 +54,7 @@ class PrivateKey(str):
         if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
             raise ConfigError(f"{setting}: a private key is 0x and 64 hexadecimal digits")
         if not 0 < int(digits, 16) < ORDER_OF_THE_CURVE:
-            raise ConfigError(f"{setting}: the number is no private key; export the key again")
+            raise ConfigError(f"{setting}: the number is not a private key; export the key again")
         key = super().__new__(cls, SHOWN)
         key._hex = "0x" + digits.lower()
         redact.learn([key._hex])

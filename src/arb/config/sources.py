@@ -297,7 +297,7 @@ def _bound(name: str, value: Any, source: str) -> None:
             bounds.bounded(number)
     except bounds.OutOfBounds as error:
         raise ConfigError(
-            f"{name} ({source}): {error}; set {_variable(name)} or the file right"
+            f"{name} ({source}): {error}; set {_variable(name)} or correct the file"
         ) from None
     except InvalidOperation:
         return  # no number at all: the setting's own check says so
@@ -375,7 +375,7 @@ def _wrong(name: str, value: Any, what: str, sources: Mapping[str, str]) -> Conf
     )
     return ConfigError(
         f"{name} = {_given(name, value)} ({source}): {what}; "
-        f"set {_variable(name)} or the file right"
+        f"set {_variable(name)} or correct the file"
     )
 
 

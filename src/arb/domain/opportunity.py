@@ -290,7 +290,7 @@ def _prove_leg(leg: Leg, snapshot: Snapshot) -> ProvenLeg | _Broken:
         little = f"{market.slug}: ${text(dollars)}, at least ${text(market.rules.min_value)}"
         return _Broken(Reason.BELOW_MIN_SIZE, little, market)
     if not bought.whole:
-        rest = f"${text(bought.unspent)} of ${text(dollars)} find nobody within the limit"
+        rest = f"${text(bought.unspent)} of ${text(dollars)} find no seller within the limit"
         return _Broken(Reason.NOT_WHOLE_CENTS, f"{market.slug}: {rest}", market)
     return ProvenLeg(
         leg=leg,

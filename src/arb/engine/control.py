@@ -313,7 +313,7 @@ class Control:
             except (VenueError, TimeoutError) as error:
                 left.append(f"{venue}: {str(error) or 'no answer'}")
         if left:
-            what = f"not taken back: {', '.join(left)}"
+            what = f"not cancelled: {', '.join(left)}"
             self.tell(Trouble(Problem(where="command", what=what)))
         return left
 

@@ -25,7 +25,7 @@ from arb.risk.halt import judge, status
 from arb.risk.limits import RiskLimits
 
 TOLD_AT_ONCE = 100
-"""Findings told to the observers before others in the loop get their turn."""
+"""Findings published before other tasks of the loop get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,20 @@ class Cycle:
         self._scanner, self._trader = scanner, trader
         self._against = against
         self.known: Standing | None = None
-        """The state of trading that has been told last."""
+        """The state of trading that was published last."""
 
     async def run(
         self, number: int, *, stopping: Callable[[], bool], event: str | None = None
     ) -> CycleReport:
         """Scan once and trade what survives every gate.
 
-        A venue that cannot be read ends the cycle early with a report that says so; nothing that
+        A venue that cannot be read ends the cycle early with the error in its report; nothing that
         happens to one opportunity ends it. Errors of the ledger do.
 
         Args:
             number: The cycle's number in the ledger.
             stopping: Whether nothing new may be started any more.
-            event: The slug of the one event to look at; the whole market without it.
+            event: The slug of the one event to scan; the whole market without it.
         """
         desk = self._desk
         tally = Tally.begin(desk.mode, desk.ledger.account, desk.clock)

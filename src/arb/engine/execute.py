@@ -95,7 +95,7 @@ class Executor:
             if waited > self.options.answer_wait.total_seconds():
                 return _still_open(plan, step, self.held_back, clock.now())
             await clock.sleep(self.options.ask_pause_seconds)
-        raise InvariantBroken(f"plan {plan.id} does not come to an end")
+        raise InvariantBroken(f"plan {plan.id} does not end")
 
     async def _take(  # noqa: PLR0911  # one case a kind of step
         self, plan: Plan, step: Step, books: Books | None
@@ -240,10 +240,10 @@ def _still_open(plan: Plan, step: Step, held_back: str, now: datetime) -> Execut
     waits = {
         QueryOrder: "an order is still without an answer",
         AwaitConfirmation: "a trade has not settled yet",
-        QueryOperation: "an operation is still without an end",
+        QueryOperation: "an operation has not ended yet",
         ChooseUnwind: "there are no fresh books",
     }
-    reason = held_back or waits.get(type(step), "the venue cannot be asked")
+    reason = held_back or waits.get(type(step), "the venue cannot be queried")
     waited = int((now - plan.approved_at).total_seconds() // 60)
     return ExecutionReport(
         plan=plan.id,

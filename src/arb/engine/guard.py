@@ -93,7 +93,7 @@ class Guard:
         if self._repeats(order):
             return f"{name}: the same order was sent a moment ago"
         if book is None:
-            return f"{name}: there is no book to hold it against"
+            return f"{name}: there is no book to check it against"
         return self._off(order, book, name, self.clock.now())
 
     def _off(self, order: Order, book: OrderBook, name: str, now: datetime) -> str:
@@ -101,10 +101,10 @@ class Guard:
         if age > self.options.max_book_age:
             return f"{name}: its book is {age.total_seconds():.0f} s old"
         if -age > CLOCK_SET:
-            return f"{name}: its book is of a time to come: the clock was set back"
+            return f"{name}: its book is from the future: the clock was set back"
         best = book.best_ask if order.side is Side.BUY else book.best_bid
         if best is None:
-            return f"{name}: nobody is there to trade with"
+            return f"{name}: the book has no orders to trade with"
         if abs(order.limit - best.price) > self.options.price_collar:
             return f"{name}: more than {text(self.options.price_collar)} from {text(best.price)}"
         return ""

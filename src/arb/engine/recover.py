@@ -173,7 +173,7 @@ class Reconciler:
         statement = await statements.statement(sorted(outcomes), since)
         # What happened while the venue was asked would look like a difference.
         if await ledger.portfolio(now) != portfolio:
-            raise VenueError("the account moved while the venue was asked")
+            raise VenueError("the account moved while the venue was queried")
         tolerance = self.options.reconcile_tolerance
         explained = await ledger.adjusted_at()
         review = reconcile(portfolio, recent, statement, tolerance, explained)

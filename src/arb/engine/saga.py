@@ -36,7 +36,7 @@ BATCH_MAX = 15
 """Orders that a venue takes together (docs/venue-polymarket.md §3.5)."""
 ROUNDS_MAX = 6
 """Rounds of orders after the first legs; then what is held stays and a person is told."""
-NOBODY_TAKES = "shares are left that nobody takes"
+NOBODY_TAKES = "shares are left that cannot be sold"
 EXITS_MAX = 3
 """How often an operation that certainly did not happen is asked for again."""
 

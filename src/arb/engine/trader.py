@@ -55,7 +55,7 @@ class Trader:
         for place, decision in enumerate(approved):
             if stopping():
                 await self._end(
-                    decision, Reason.STOPPED, "the orchestrator was told to stop", tally
+                    decision, Reason.STOPPED, "the orchestrator was stopped", tally
                 )
                 continue
             if place:
@@ -79,7 +79,7 @@ class Trader:
     ) -> None:
         plan = decision.plan
         if found := stopped(plan.kind, plan.venue, await self._desk.ledger.contradictions()):
-            # A plan of this very cycle may have come to something else than was proved.
+            # A plan of this very cycle may have contradicted its proof.
             await self._end(decision, Reason.CONTRADICTED, found.sentence, tally)
             return
         if refused := await self._count_again(number, decision.opportunity, tally):
@@ -111,7 +111,7 @@ class Trader:
             self._tell(QualityAlarm(number, alarm))
             return Reason.CHAIN_COUNT_DIFFERS, alarm.detail
         if any(whole.group not in counted for whole in opportunity.whole):
-            return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not say it again"
+            return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not confirm it again"
         return None
 
     async def _prove_again(self, opportunity: Opportunity, universe: Universe) -> str | Books:

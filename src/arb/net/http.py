@@ -207,7 +207,7 @@ class HttpReader:
         code = response.status_code
         if code == TOO_MANY:
             wait = self._retry_after(response)
-            raise RateLimited(f"{where} asks us to wait", retry_after_seconds=wait)
+            raise RateLimited(f"{where} asks for a wait", retry_after_seconds=wait)
         if code == TOO_EARLY or code >= SERVER_ERROR:
             raise Unavailable(f"{where} answers {code}")
         if code >= 300:

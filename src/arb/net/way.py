@@ -76,7 +76,7 @@ def sentence(environment: Mapping[str, str], url: str) -> str:
 def failure(error: Exception, url: str) -> str:
     """Why there was no answer, in a few words."""
     if UNKNOWN_AUTHORITY in str(error):
-        return "its certificate is of no known authority; SSL_CERT_FILE names others"
+        return "its certificate is of an unknown authority; SSL_CERT_FILE adds authorities"
     proxy = proxy_for(url)
     by = f", by the proxy {_shown(proxy)}" if proxy else ""
     return f"{type(error).__name__}{by}"
@@ -88,9 +88,9 @@ def _check_proxy(variable: str, value: str) -> None:
     try:
         url = httpx.Proxy(address).url
     except (ValueError, httpx.InvalidURL):
-        raise ConfigError(f"{variable} is no address of a proxy; {fix}") from None
+        raise ConfigError(f"{variable} is not the address of a proxy; {fix}") from None
     if not url.host or (url.port is not None and not 0 < url.port <= PORT_MAX):
-        raise ConfigError(f"{variable} = {_shown(address)} is no address of a proxy; {fix}")
+        raise ConfigError(f"{variable} = {_shown(address)} is not the address of a proxy; {fix}")
     if url.scheme.startswith("socks"):
         try:
             import socksio  # noqa: F401, PLC0415  # needed for this alone
@@ -109,8 +109,8 @@ def _check_exceptions(environment: Mapping[str, str]) -> None:
     except (ValueError, httpx.InvalidURL):
         given = environment.get("no_proxy") or environment.get("NO_PROXY")
         raise ConfigError(
-            f"NO_PROXY = {given} holds what is no host; write hosts with commas between them, "
-            "IPv6 addresses without brackets"
+            f"NO_PROXY = {given} holds something that is not a host; write hosts with "
+            "commas between them, IPv6 addresses without brackets"
         ) from None
 
 
@@ -124,7 +124,7 @@ def _check_authorities(environment: Mapping[str, str]) -> None:
             why = error.strerror or "it holds no certificate"
             raise ConfigError(f"SSL_CERT_FILE = {file} cannot be used: {why}; {fix}") from None
     elif folder and not Path(folder).is_dir():
-        raise ConfigError(f"SSL_CERT_DIR = {folder} is no folder; name one, or unset it")
+        raise ConfigError(f"SSL_CERT_DIR = {folder} is not a folder; name one, or unset it")
 
 
 def _shown(proxy: str) -> str:

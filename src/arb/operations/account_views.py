@@ -68,7 +68,7 @@ class Status:
         return (SystemClock().now() - self.cycle_at).total_seconds()
 
     def fresh(self, seconds: float) -> bool:
-        """Whether the last cycle began less than so many seconds ago.
+        """Whether the last cycle began less than `seconds` ago.
 
         One of the future says that the clock was set back, not that the cycle is fresh.
         """
@@ -125,12 +125,12 @@ class Workplace:
         """Ledger, account, and what runs, for people."""
         about = f"Ledger {self.ledger}, account {self.account}: "
         if self.on_server:
-            return about + "processes on other machines hear of it through the server."
+            return about + "processes on other machines learn of it through the server."
         if self.process == "":
-            return about + "whether anything runs on it cannot be seen from here."
+            return about + "whether a process runs on it cannot be seen from here."
         if self.process is not None:
             return about + f"process {self.process} runs on it."
-        return about + "nothing runs on it."
+        return about + "no process runs on it."
 
 
 def workplace(loaded: Loaded) -> Workplace:

@@ -91,16 +91,16 @@ async def ask_supervisor(loaded: Loaded, name: str, wish: Asked) -> str:
     if name not in bots.definitions:
         raise ConfigError(f"there is no bot {name!r}; one of {', '.join(bots.definitions)}")
     if bots.definitions[name].does == "prints":
-        raise ConfigError(f"{name} is a script: it is run once a command")
+        raise ConfigError(f"{name} is a script: it is run once for each command")
     if supervised(loaded):
         before = _status(loaded, name)
         write_wish(comm_folder(loaded), name, wish)
         return await _outcome(loaded, name, wish, before)
     if wish != "stop":
-        raise NotReady("nothing runs the bots: start `arb bots run`, or `arb run`")
+        raise NotReady("no process runs the bots: start `arb bots run`, or `arb run`")
     status = _status(loaded, name)
     ended = status is not None and stop_leftover(status)
-    return f"{name} is told to stop." if ended else f"{name} does not run."
+    return f"{name} was asked to stop." if ended else f"{name} does not run."
 
 
 def bot_logs(loaded: Loaded, name: str, lines: int) -> list[str]:
@@ -167,7 +167,7 @@ async def _outcome(loaded: Loaded, name: str, wish: str, before: Status | None) 
             running and (wish == "start" or (wish == "restart" and other))
         ):
             return f"{name} is {now.state.value}."
-    return f"{name} was told; see `arb bots list`."
+    return f"{name} was notified; see `arb bots list`."
 
 
 def _status(loaded: Loaded, name: str) -> Status | None:

@@ -148,7 +148,7 @@ async def resume_kind(
 def _kept(now: Standing) -> str:
     """Why a pause changes nothing."""
     why = f" ({now.why})" if now.why else ""
-    return f"trading is halted already{why}; a pause would weaken that"
+    return f"trading is halted already{why}; a pause would weaken the halt"
 
 
 async def reset_errors(loaded: Loaded) -> str:

@@ -105,7 +105,9 @@ async def _helpers(settings: Settings) -> list[Check]:
         ("shards", settings.shards.url, shards, "this process reads all books until then"),
     )
     return [
-        await tried(name, work, f"start the server, or set ARB_{name.upper()}__URL right; {else_}")
+        await tried(
+            name, work, f"start the server, or set ARB_{name.upper()}__URL to its address; {else_}"
+        )
         for name, url, work, else_ in steps
         if url
     ]

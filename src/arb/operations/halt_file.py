@@ -20,7 +20,7 @@ FOLDER = Path("data")
 """Where the file is when the ledger is on a server: both processes must start in one folder."""
 BYTES_MAX = 1024 * 1024
 REASON_MAX = 500
-UNREADABLE = "the file that says halt cannot be read"
+UNREADABLE = "the halt file cannot be read"
 
 
 @dataclass(frozen=True, slots=True)

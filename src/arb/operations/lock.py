@@ -84,6 +84,6 @@ def _opened(path: Path) -> IO[str]:
         return path.open("a+", encoding="ascii", errors="replace")
     except OSError as error:
         raise LedgerError(
-            f"{path} cannot be opened: {error.strerror}; see to its owner and its disk, or use "
+            f"{path} cannot be opened: {error.strerror}; check its owner and its disk, or use "
             "another ARB_DATABASE__URL"
         ) from error

@@ -44,7 +44,11 @@ async def preflight(loaded: Loaded) -> list[Check]:
 
         steps = (
             ("signature", sign, "check the key, the wallet and ARB_POLYMARKET__WALLET_TYPE"),
-            ("account reads", unseen, "check ARB_POLYMARKET__API_KEY and its kin"),
+            (
+                "account reads",
+                unseen,
+                "check ARB_POLYMARKET__API_KEY, __API_SECRET and __API_PASSPHRASE",
+            ),
         )
         return [*checks, *[await tried(name, work, fix) for name, work, fix in steps]]
 

@@ -37,7 +37,7 @@ async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
         # A file for a ledger on a server is seen from one folder only: too little to rely on.
         if unsaid or sentinel is None or file_of(url) is None:
             raise
-        return f"only the file {sentinel.path} says halt: {error}"
+        return f"halted by the file {sentinel.path} alone: {error}"
     return unsaid
 
 
@@ -54,7 +54,9 @@ async def resume(loaded: Loaded, reason: str) -> None:
             for account in loaded.settings.accounts:
                 sentinel.lift(account)
         except OSError as error:
-            raise LedgerError(f"still halted: {sentinel.path} stays: {error.strerror}") from error
+            raise LedgerError(
+                f"still halted: {sentinel.path} could not be removed: {error.strerror}"
+            ) from error
 
 
 async def resume_kind(

@@ -78,7 +78,7 @@ def known_to_exchange(opportunity: Opportunity, context: Context) -> Result:
         for proven in opportunity.legs
         if not (word := context.confirmations.get(proven.market.id)) or not word.known
     ]
-    detail = f"no answer for {', '.join(unknown)}" if unknown else "every market answered for"
+    detail = f"no answer for {', '.join(unknown)}" if unknown else "every market confirmed"
     return Result(not unknown, detail, Reason.MARKET_UNCONFIRMED)
 
 
@@ -104,7 +104,11 @@ def same_rules(opportunity: Opportunity, context: Context) -> Result:
 def counted_on_chain(opportunity: Opportunity, context: Context) -> Result:
     """Where all outcomes must be listed, the chain has said how many there are."""
     unknown = [each.group for each in opportunity.whole if each.group not in context.counted]
-    detail = f"the chain did not say of {', '.join(unknown)}" if unknown else "nothing left to ask"
+    detail = (
+        f"the chain returned no count for {', '.join(unknown)}"
+        if unknown
+        else "nothing left to query"
+    )
     return Result(not unknown, detail, Reason.CHAIN_COUNT_UNKNOWN)
 
 

@@ -158,7 +158,7 @@ async def with_alerts(
         with contextlib.suppress(LedgerError):
             await watch.look()
         if not await asyncio.to_thread(courier.close):
-            logger.warning("alerts: a channel did not take what waited for it in time")
+            logger.warning("alerts: a channel did not accept its waiting alerts in time")
 
 
 def channels_of(settings: Settings) -> list[Channel]:

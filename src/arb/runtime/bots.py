@@ -130,7 +130,7 @@ async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:
 @contextlib.asynccontextmanager
 async def _opened(loaded: Loaded, tell: Callable[[str, str], None]) -> AsyncIterator[Mailbox]:
     def aside(reason: str, name: str) -> None:
-        tell("mailbox", f"{name} is put aside: {reason}")
+        tell("mailbox", f"{name} is set aside: {reason}")
 
     mailbox = Mailbox(comm_folder(loaded), SystemClock(), aside)
     try:

@@ -69,7 +69,7 @@ class BotsAtWork:
         if found is None:
             raise UnknownTarget(f"there is no bot {id_} ({', '.join(self.bots.definitions)})")
         if found.does == "prints":
-            raise Refusal(f"{id_} is a script: it is run once a command")
+            raise Refusal(f"{id_} is a script: it is run once for each command")
 
     def _document(self, row: dict[str, Any]) -> dict[str, Any]:
         name, state, beat = row["name"], row["state"], row["heartbeat"]

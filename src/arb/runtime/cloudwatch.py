@@ -82,7 +82,7 @@ async def with_cloudwatch(
         await asyncio.gather(task, return_exceptions=True)
         await sampler.sample()
         if not await asyncio.to_thread(exporter.close, CLOSE_SECONDS):
-            logger.warning("cloudwatch: the last figures were not taken in time")
+            logger.warning("cloudwatch: the last figures were not accepted in time")
 
 
 def _tell(what: str) -> None:

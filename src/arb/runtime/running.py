@@ -124,7 +124,7 @@ def _told_to(stop: Callable[[], None]) -> Callable[[], None]:
     """Stop, and say so: what follows can take a moment."""
 
     def told() -> None:
-        log_line("INFO", "Told to stop. The step at work has a moment to end.")
+        log_line("INFO", "Stopping. The step at work may finish.")
         stop()
 
     return told

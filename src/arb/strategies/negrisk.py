@@ -158,7 +158,7 @@ def _buyable(members: Sequence[Market], snapshot: Snapshot, *, outcome: str) -> 
             outcomes.append(token)
             ladders.append(rungs)
         elif outcome == "yes":
-            unsold = f"nobody sells YES of {market.slug}"
+            unsold = f"no YES of {market.slug} is on offer"
             obstacles.append(Obstacle(Reason.NOT_ENOUGH_DEPTH, unsold, market))
     return _Set(tuple(outcomes), tuple(ladders), tuple(obstacles))
 

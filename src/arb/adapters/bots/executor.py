@@ -207,15 +207,15 @@ class BotTrading:
                 result = await self._answer(definition, command)
             return wanted(orders, plan, result)
         except BadDocument as error:
-            self.tell(bot, f"its answer for plan {plan.id} is not taken: {error}")
+            self.tell(bot, f"its answer for plan {plan.id} is not accepted: {error}")
             self.mailbox.put_aside[error.reason] += 1
-            raise Unavailable(f"{bot} answered what cannot be: {error.reason}") from None
+            raise Unavailable(f"{bot} sent an impossible answer: {error.reason}") from None
         except TimeoutError:
             raise Unavailable(
                 f"{bot} has not answered within {definition.answer_seconds:g} s"
             ) from None
         except OSError as error:
-            raise Unavailable(f"{bot} cannot be asked: {error.strerror}") from None
+            raise Unavailable(f"{bot} cannot be reached: {error.strerror}") from None
 
     async def _answer(self, definition: Definition, command: Command) -> Result:
         """Send a command and wait for its answer.
@@ -225,7 +225,7 @@ class BotTrading:
         """
         bot = definition.name
         if not self._send(command):
-            raise Unavailable(f"{bot} has not taken its last command")
+            raise Unavailable(f"{bot} has not picked up its last command")
         result = await self._wait(bot, command.id, definition.answer_seconds)
         if result is None:
             self.mailbox.withdraw(bot, command.id)
@@ -242,12 +242,12 @@ class BotTrading:
         try:
             sent = self._send(handed_over(bot, plan, orders, now, until))
         except OSError as error:
-            self._failed(bot, f"it cannot be asked: {error.strerror}")
+            self._failed(bot, f"it cannot be reached: {error.strerror}")
             # Perhaps the name was given and only the disk's word is missing.
             return [Unknown() for _ in orders]
         if not sent:
-            self._failed(bot, "it has not taken its last command")
-            return [Final((), f"{bot} has not taken its last command") for _ in orders]
+            self._failed(bot, "it has not picked up its last command")
+            return [Final((), f"{bot} has not picked up its last command") for _ in orders]
         result = await self._wait(bot, id_, definition.answer_seconds)
         self.counts[f"agreed:{bot}"] += bool(result and result.success)
         if result is None:
@@ -255,7 +255,7 @@ class BotTrading:
             return [Unknown() for _ in orders]
         answers = self._answers(orders, result)
         if id_ in self._refused:
-            self._failed(bot, "its report is not taken")
+            self._failed(bot, "its report is not accepted")
         else:
             del self.failures[bot]
         return answers
@@ -285,7 +285,7 @@ class BotTrading:
             # Something happened and we do not know what: the plan stays open for a person.
             if result.id not in self._refused:
                 self._refused.add(result.id)
-                self.tell(result.bot_name, f"its report {result.id} is not taken: {error}")
+                self.tell(result.bot_name, f"its report {result.id} is not accepted: {error}")
             return [Unknown() for _ in orders]
         return [found[order.id] for order in orders]
 
@@ -341,7 +341,11 @@ class BotTrading:
             return
         if self.bots.definitions[bot].does == "executes":
             never = Result(
-                schema=1, id=gone.id, bot_name=bot, success=False, reason=f"{bot} never took it"
+                schema=1,
+                id=gone.id,
+                bot_name=bot,
+                success=False,
+                reason=f"{bot} never picked it up",
             )
             self.mailbox.keep(never)
 

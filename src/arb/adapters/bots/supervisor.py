@@ -298,7 +298,7 @@ class Supervisor:
         except BadDocument as error:
             if self._unread.get(name) != error.reason:
                 self._unread[name] = error.reason
-                self._alarm(name, f"what is asked for it cannot be read: {error.reason}")
+                self._alarm(name, f"the request for it cannot be read: {error.reason}")
             return ""
         self._unread.pop(name, None)
         return wish
@@ -307,7 +307,7 @@ class Supervisor:
         """End a process that an earlier supervisor started, if it is really that one."""
         left = read_status(self._run, name)
         if left is not None and left.state is BotState.UNKNOWN:
-            self._alarm(name, f"{left.last_exit}; a process of before may still run")
+            self._alarm(name, f"{left.last_exit}; an earlier process may still run")
         if left is None or not stop_leftover(left):
             return
         for _ in range(20):

@@ -34,15 +34,15 @@ class Service:
         self._notifier = apprise.Apprise()
         if not self._notifier.add(self.url):
             raise ConfigError(
-                f"alerts.urls: {self.name} is no address that Apprise understands; "
-                "set ARB_ALERTS__URLS right"
+                f"alerts.urls: {self.name} is not an address that Apprise understands; "
+                "correct ARB_ALERTS__URLS"
             )
 
     def send(self, alert: Alert) -> None:
         """See `Channel`."""
         kind = _TYPES.get(alert.level, "info")
         if not self._notifier.notify(title=alert.title, body=alert.sentence, notify_type=kind):
-            raise NotSent(f"{self.name} did not take it")
+            raise NotSent(f"{self.name} did not accept it")
 
 
 def masked(url: str) -> str:

@@ -70,7 +70,7 @@ class Lane:
             return
         self.counts["dropped"] += 1
         if dropped is not None:
-            dropped[1](self.channel.name, "dropped: too many waited")
+            dropped[1](self.channel.name, "dropped: too many were waiting")
 
     def _work(self) -> None:
         while (one := self._waiting.get()) is not None:

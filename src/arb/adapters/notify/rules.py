@@ -93,10 +93,10 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
     """Every condition in words, the most urgent first."""
     part = text(options.volume_part * 100)
     found = [
-        (Level.CRITICAL, "trading is halted, or has paused itself until somebody resumes it"),
-        (Level.CRITICAL, "a trade came to something else than was proved: its kind is stopped"),
+        (Level.CRITICAL, "trading is halted, or has paused itself until an operator resumes it"),
+        (Level.CRITICAL, "a trade ended otherwise than was proved: its kind is stopped"),
         (Level.CRITICAL, f"cash is below ${text(options.balance_low)}"),
-        (Level.CRITICAL, "a plan needs a look: shares nobody takes, an exit that failed"),
+        (Level.CRITICAL, "a plan needs a look: shares that cannot be sold, an exit that failed"),
         (Level.HIGH, "trading is throttled, or paused until the venue is back"),
         (
             Level.HIGH,
@@ -105,8 +105,8 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         ),
         (Level.HIGH, f"{options.failures} or more plans in a row failed"),
         (Level.HIGH, "ledger and venue differ"),
-        (Level.HIGH, "a bot is given up, is off its routes, or says what cannot be"),
-        (Level.HIGH, "something nobody expected has ended a cycle"),
+        (Level.HIGH, "a bot is given up, is off its routes, or sends impossible answers"),
+        (Level.HIGH, "an unexpected error has ended a cycle"),
         (Level.HIGH, "a held plan is resolved at a loss"),
         (Level.HIGH, "a command cannot be put on record"),
         (Level.MEDIUM, f"the day's volume is above {part} % of ${text(options.volume_max)}"),

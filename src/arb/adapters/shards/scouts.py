@@ -104,7 +104,7 @@ class NatsScouts:
             await client.request(self._names.roll, timeout=ROLL_SECONDS)
             js = await prepare(client, self._names, self._patience)
         except nats.errors.NoRespondersError:
-            return self._nobody("no worker is there (`arb shard` starts one)")
+            return self._nobody("no worker is running (`arb shard` starts one)")
         except FAILURES as error:
             return self._nobody(f"no worker answers: {str(error) or type(error).__name__}")
         self._said = False
@@ -156,7 +156,7 @@ class NatsScouts:
                 f"{len(unseen)} events itself"
             )
         if gathered.unreadable:
-            self._tell(f"{gathered.unreadable} messages in place of answers mean nothing")
+            self._tell(f"{gathered.unreadable} messages could not be read as answers")
         return Sweep(glimpses=tuple(gathered.glimpses.values()), unseen=unseen, coverage=coverage)
 
     async def _gather(self, client: Client, js: JetStreamContext, gathered: _Gathered) -> None:

@@ -126,7 +126,7 @@ class NatsWorker:
         except BadMessage as error:
             self.done.unreadable += 1
             if self.done.unreadable == 1:
-                self._say(f"a message is no part of a listing ({error}); such are left out")
+                self._say(f"a message is not a part of a listing ({error}); it is skipped")
             await message.term()
             return
         async with self._at_work(message):

@@ -156,8 +156,8 @@ def _mend(cause: str) -> str:
         "permission denied": "The database user must own the tables, or be granted them.",
         "onnect": "Is the database server running, and is ARB_DATABASE__URL right?",
         "no answer": "Is the database server reachable?",
-        "shutting down": "The database server stops; it is tried again.",
-        "starting up": "The database server starts; it is tried again.",
+        "shutting down": "The database server is stopping; the write is tried again.",
+        "starting up": "The database server is starting; the write is tried again.",
     }
     return next((fix for sign, fix in fixes.items() if sign in cause), "See `arb db check`.")
 
@@ -199,6 +199,6 @@ def _parsed(url: str) -> URL:
     except (SQLAlchemyError, ValueError):
         # Without the cause: it quotes what stands where a port was looked for, a password's part.
         raise LedgerError(
-            "ARB_DATABASE__URL is no address of a database; a special character in its password "
-            "is written as %XX"
+            "ARB_DATABASE__URL is not the address of a database; a special character in its "
+            "password is written as %XX"
         ) from None

@@ -68,7 +68,7 @@ async def backup(url: str, target: Path) -> None:
         )
     source = file_of(url)
     if source is None or not source.exists():
-        raise LedgerError("database.url is no SQLite file that is there")
+        raise LedgerError("database.url is not a SQLite file that is there")
     await anyio.to_thread.run_sync(_copy, source, target)
 
 
@@ -81,7 +81,7 @@ async def restore(source: Path, url: str) -> None:
     """
     target = file_of(url)
     if target is None:
-        raise LedgerError("database.url is no SQLite file; use the server's own way back")
+        raise LedgerError("database.url is not a SQLite file; use the server's own way back")
     _refuse_to_overwrite(target)
     part = target.with_name(target.name + ".restoring")
     try:
@@ -91,7 +91,7 @@ async def restore(source: Path, url: str) -> None:
         database = Database(beside.render_as_string(hide_password=False))
         try:
             if (await revision(database))[0] is None:
-                raise LedgerError(f"{source} is no ledger")
+                raise LedgerError(f"{source} is not a ledger")
             await upgrade(database)
             problems = await check(database)
         finally:
@@ -169,9 +169,9 @@ async def _projection_problems(db: AsyncConnection) -> list[str]:
     )
     problems = []
     if derived_fills != stored_fills:
-        problems.append("the stored fills are not those that the facts tell of")
+        problems.append("the stored fills are not those of the facts")
     if derived_lines != stored_lines:
-        problems.append("the account's lines are not those that the facts tell of")
+        problems.append("the account's lines are not those of the facts")
     return problems
 
 

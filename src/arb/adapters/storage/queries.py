@@ -185,7 +185,7 @@ class LedgerReads:
         """
         rows = await self.findings_like(id_)
         if not rows:
-            what = f"no candidate has the id {id_}, and no event of the ledger is called so"
+            what = f"no candidate has the id {id_}, and no event of the ledger has this slug"
             raise UnknownName(f"{what}; `arb opportunities --all` lists them")
         if len(rows) > 1:
             some = ", ".join(f"{row.id} ({row.event})" for row in rows[:LIKE_MAX])

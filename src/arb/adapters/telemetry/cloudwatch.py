@@ -176,13 +176,13 @@ class Exporter:
         self.counts["sent"] += 1
         if self._failures:
             self._failures = 0
-            self._tell("takes figures again")
+            self._tell("accepts figures again")
 
     def _failed(self, sample: Sample, what: str) -> bool:
         """Keep the sample and wait; false: there is no time to try again."""
         self.counts["failed"] += 1
         if not self._failures:
-            self._tell(f"does not take figures, which wait: {what}")
+            self._tell(f"does not accept figures, which wait: {what}")
         pause = min(self._pause_seconds * 2 ** min(self._failures, 10), PAUSE_SECONDS_MAX)
         self._failures += 1
         with self._changed:

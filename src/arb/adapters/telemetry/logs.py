@@ -193,7 +193,7 @@ def _file_sink(options: LogOptions, folder: Path) -> Any:
     except ValueError as error:
         rules = ("rotation", "retention", "compression")
         name = next((rule for rule in rules if rule in str(error)), "rotation")
-        raise ConfigError(f"logging.{name}: {error}; set ARB_LOGGING__{name.upper()} right") from (
+        raise ConfigError(f"logging.{name}: {error}; correct ARB_LOGGING__{name.upper()}") from (
             error
         )
 

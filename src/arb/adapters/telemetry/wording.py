@@ -73,8 +73,7 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return _ended(news)
         case PaidOut(plan=plan, market=market, outcome=outcome, shares=shares, cash=cash):
             return "SUCCESS" if cash else "INFO", (
-                f"Paid out: {text(shares)} {outcome} of {market} brought ${text(cash)}, "
-                f"plan {plan.id}"
+                f"Paid out: {text(shares)} {outcome} of {market} for ${text(cash)}, plan {plan.id}"
             )
         case PlanResolved(plan=plan, report=report):
             return _resolved(plan, report)
@@ -103,7 +102,7 @@ def _state(now: Standing) -> tuple[str, str]:
     """What needs a person to go on is critical; a pause that was meant, or that ends, is not."""
     bad = now.state is TradingState.HALTED and not now.outage
     level = "CRITICAL" if bad and not (now.paused and now.by_operator) else "WARNING"
-    nothing = "no reason given" if bad else "all limits are far away again"
+    nothing = "no reason given" if bad else "no limit is near any more"
     return level, f"Trading is {now.word}: {now.why or nothing}"
 
 

@@ -6,10 +6,10 @@ const KEY = "arb-token";
 const SVG = "http://www.w3.org/2000/svg";
 const MARKS = { stale: "?", healthy: "✓", degraded: "▲", unhealthy: "✕", paused: "❚❚", stopped: "■", halted: "■" };
 const REFRESH_MS = 2000;   // the page reads no more often than this
-const BEAT_MS = 10000;     // … and no more seldom, while somebody looks
-const HIDDEN_MS = 30000;   // in a tab that nobody sees
+const BEAT_MS = 10000;     // … and at least this often, while the tab is visible
+const HIDDEN_MS = 30000;   // in a hidden tab
 const ANSWER_MS = 10000;
-const BEATS_STALE = 3;     // so many reads that came to nothing make what is shown stale
+const BEATS_STALE = 3;     // this many failed reads in a row make what is shown stale
 const LATEST = 20;
 const KEPT = 50;
 
@@ -66,7 +66,7 @@ async function call(method, path, body) {
   try { answer = await fetch(API + path, options); } catch (error) { throw new Error(error.name === "TimeoutError" ? "no answer within " + ANSWER_MS / 1000 + " s" : "the orchestrator cannot be reached"); }
   const document_ = await answer.json().catch(() => ({}));
   if (answer.ok) return document_;
-  const message = document_.error ? document_.error.message : "the API answered " + answer.status;
+  const message = document_.error ? document_.error.message : "the API responded with " + answer.status;
   if (answer.status === 401) throw new Denied(message);
   const refused = new Error(message);
   if (answer.status === 429) refused.wait = 1000 * (Number(answer.headers.get("retry-after")) || 1);
@@ -90,7 +90,7 @@ function table(columns, rows, open) {
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)));
 }
 
-// Redrawing must not take the focus from who moves about with the keyboard, nor the row from under
+// Redrawing must not take the focus of a keyboard user, nor the row from under
 // a finger that is on its way down: what is unchanged stays, and a pressed pointer is waited for.
 function redraw(id, node) {
   const holder = $(id);
@@ -152,7 +152,7 @@ function drawOpportunities() {
   for (const one of state.opportunities) one.fresh = false;
 }
 
-// What somebody has to look at before its kind is traded again; nothing to see where nothing is stopped.
+// What an operator has to look at before its kind is traded again; hidden where nothing is stopped.
 function drawStopped(rows) {
   const whole = (text) => h("span", { class: "whole" }, text);
   $("stopped").hidden = rows.length === 0;
@@ -206,7 +206,7 @@ function drawPositions(rows) {
 }
 
 const UNSENT = {
-  no_channel: "not sent: no channel is set", below_level: "not sent: below the level that is sent", repeated: "not sent: told before",
+  no_channel: "not sent: no channel is set", below_level: "not sent: below the level that is sent", repeated: "not sent: sent before",
   quiet_hours: "waits for the end of the quiet hours", too_many: "not sent: too many within the hour",
 };
 
@@ -236,7 +236,7 @@ function botState(row) {
 }
 
 function botCommand(row) {
-  if (row.status === "script") return "run once a command";
+  if (row.status === "script") return "run once for each command";
   const name = row.is_running || row.status === "restarting" ? "stop" : "start";
   return h("button", { type: "button", class: "small", "aria-label": name + " " + row.bot_id, disabled: mayNot() !== "", title: mayNot() || null, onclick: () => ask(botCommands(row.bot_id)[name]) }, name === "stop" ? "■ Stop" : "▶ Start");
 }
@@ -269,7 +269,7 @@ function drawVenue(health) {
   redraw("venue", h("div", {},
     facts([["Failed cycles in a row", health.consecutive_errors + ", pause at " + health.pause_after], ["Errors within " + Math.round(health.error_window_seconds / 60) + " min", errors || "none"],
       ["Last good cycle", health.last_successful_update ? clock(health.last_successful_update) : "–"]]),
-    h("h3", {}, "Circuits"), circuits.length ? h("ul", { class: "list" }, circuits) : empty("Nothing was asked yet."),
+    h("h3", {}, "Circuits"), circuits.length ? h("ul", { class: "list" }, circuits) : empty("No request was made yet."),
     counts.size ? table([
       { name: "Endpoint", cell: (r) => words(r.id) },
       { name: "Requests", num: true, cell: (r) => r.requests || 0 },
@@ -364,7 +364,7 @@ function drawState() {
   if (health.requests) drawVenue(health);
 }
 
-// Why this token may give no command; empty: it may.
+// Why this token may not give commands; empty: it may.
 function mayNot() {
   const you = state.you;
   return you && you.role === "read" ? "needs the role operate; the token " + you.name + " has the role read" : "";
@@ -383,7 +383,7 @@ function drawAge() {
   const parts = [seconds === null ? "nothing read yet" : old ? "what is shown is " + span(seconds) + " old" : "updated " + span(seconds) + " ago"];
   if (state.cycleAge !== null) parts.push("last cycle ended " + span(Math.round(state.cycleAge + seconds)) + " ago");
   if (state.error) parts.push(state.error);
-  else if (!state.connected && state.read) parts.push("no stream, asking instead");
+  else if (!state.connected && state.read) parts.push("no stream, polling instead");
   $("age").textContent = parts.join(" · ");
   $("age").className = old || state.error ? "age bad" : "age";
   if (old !== $("main").classList.contains("stale")) drawState();
@@ -406,7 +406,7 @@ async function refresh() {
   if ($("detail").open && state.following) await planDetail(state.following);
 }
 
-// One read at a time, soon after news and at every beat; who is asked to wait waits.
+// One read at a time, soon after news and at every beat; a requested wait is kept.
 function refreshSoon(wait = 0) {
   if (document.hidden && wait < state.every) wait = HIDDEN_MS;
   const at = Math.max(Date.now() + wait, state.due);
@@ -527,7 +527,7 @@ function showDetail(title, following, ...children) {
 
 async function certificate(id) {
   let found;
-  try { found = await get("/arbitrage/opportunities/" + encodeURIComponent(id)); } catch (error) { showDetail("Opportunity " + id, null, empty(error.message + " (it is written down when the cycle's findings are)")); return; }
+  try { found = await get("/arbitrage/opportunities/" + encodeURIComponent(id)); } catch (error) { showDetail("Opportunity " + id, null, empty(error.message + " (it is recorded together with the cycle's findings)")); return; }
   const worst = Object.entries(found.worst_world || {});
   showDetail(found.title || found.event, null,
     facts([["Decision", verdict(found.decision, found.reason)], ["Kind", words(found.kind)], ["Profit in the worst world", money(found.profit)],
@@ -535,7 +535,7 @@ async function certificate(id) {
       ["Seen", clock(found.at) + ", cycle " + found.cycle], ["Id", h("code", {}, found.id)]]),
     h("p", { class: "empty" }, found.meaning + (found.detail ? ": " + found.detail : "")),
     h("h3", {}, "Legs"), legTable(found.legs || []),
-    h("h3", {}, "The worst world"), worst.length ? table([{ name: "Market", cell: (r) => r[0] }, { name: "Resolves to", cell: (r) => words(r[1]) }], worst) : empty("Not proved, so none was worked out."),
+    h("h3", {}, "The worst world"), worst.length ? table([{ name: "Market", cell: (r) => r[0] }, { name: "Resolves to", cell: (r) => words(r[1]) }], worst) : empty("Not proved, so none was computed."),
     h("h3", {}, "Books at the time, best first"), table([
       { name: "Market", cell: (r) => r.market }, { name: "Outcome", cell: (r) => r.outcome },
       { name: "Bids", cell: (r) => levels(r.bids) }, { name: "Asks", cell: (r) => levels(r.asks) }], found.books || []),
@@ -556,16 +556,16 @@ async function planDetail(id) {
 }
 
 const COMMANDS = {
-  pause: ["Pause trading?", "No new plan is started; plans at work come to their end, scanning goes on.", "Pause", "/bot/pause"],
+  pause: ["Pause trading?", "No new plan is started; plans at work are completed, scanning goes on.", "Pause", "/bot/pause"],
   resume: ["Resume trading?", "New plans may start from the next cycle on; earlier failures are not held against it.", "Resume", "/bot/resume"],
-  halt: ["Halt at once?", "Nothing more is sent, resting orders are taken back. Plans at work wait as they are until you resume.", "Halt now", "/bot/halt"],
+  halt: ["Halt at once?", "Nothing more is sent, resting orders are cancelled. Plans at work wait as they are until you resume.", "Halt now", "/bot/halt"],
 };
 
 function botCommands(id) {
   const path = "/arbitrage/bots/" + encodeURIComponent(id);
   return {
-    start: ["Start " + id + "?", "It gets a fresh budget of restarts; plans whose route names it are put to it once it shows a heartbeat.", "Start", path + "/start"],
-    stop: ["Stop " + id + "?", "It is asked to leave, and ended after its grace. Plans go by the next route that holds.", "Stop", path + "/stop"],
+    start: ["Start " + id + "?", "It gets a fresh budget of restarts; plans whose route names it are sent to it once it has a heartbeat.", "Start", path + "/start"],
+    stop: ["Stop " + id + "?", "It is asked to exit, and killed after its grace period. Plans go to the next route that matches.", "Stop", path + "/stop"],
   };
 }
 
