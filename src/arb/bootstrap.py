@@ -101,14 +101,14 @@ def build_strategies(settings: Settings) -> list[Strategy]:
 async def polymarket(
     settings: Settings, observers: Sequence[Observer] = ()
 ) -> AsyncIterator[PolymarketVenue]:
-    """Polymarket, for reading; observers hear of a Redis that is away.
+    """Polymarket, for reading; observers are notified of a Redis that is unreachable.
 
     Raises:
         ConfigError: The budgets are to be shared, and the extra for it is not installed; or the
-            environment names a way out that cannot be used.
+            environment names a proxy that cannot be used.
     """
     way.check(inherited())
-    # Retries are counted by the reader; the library's own log lines would say it twice.
+    # Retries are counted by the reader; the library's own log lines would repeat them.
     stamina.instrumentation.set_on_retry_hooks([])
     clock = SystemClock()
     venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, observers))
@@ -266,7 +266,7 @@ def _telling(observers: Sequence[Observer]) -> Callable[[Problem], None]:
 
 @contextlib.asynccontextmanager
 async def _scouts(settings: Settings, clock: Clock) -> AsyncIterator[Scouts | None]:
-    """Who reads books for this process, where the settings say that somebody might."""
+    """The workers that read books for this process, where the settings name a server for them."""
     options = settings.shards
     if not options.url:
         yield None
@@ -324,7 +324,7 @@ def process_name(clock: Clock) -> str:
 
 
 def need_shards() -> None:
-    """Say what is to be installed when the library is missing.
+    """Raise with the install command when the library is missing.
 
     Raises:
         ConfigError: It is.

@@ -50,7 +50,7 @@ class Strategy(Protocol):
     name: str
 
     def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
-        """Candidates worth a proof, and apparent edges passed over with the reason why."""
+        """Candidates worth a proof, and apparent edges skipped with the reason why."""
         ...
 
 
@@ -83,7 +83,7 @@ class Catalog(Protocol):
         ...
 
     async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
-        """How many outcomes the chain counts in each group; those that it did not say are absent.
+        """How many outcomes the chain counts in each group; groups without a count are absent.
 
         Args:
             groups: A count that is as listed may be kept for a while.
@@ -117,10 +117,10 @@ class BookSource(Protocol):
 
 
 class Scouts(Protocol):
-    """Other processes that read books for this one. What they say is a hint, never a proof."""
+    """Other processes that read books for this one. Their reports are hints, never proofs."""
 
     async def sweep(self, universe: Universe) -> Sweep | None:
-        """Have the books of a listing read; `None`: there is nobody who would.
+        """Have the books of a listing read; `None`: no worker is available.
 
         Never raises for what others do or fail to do: what they leave is in `unseen`.
         """
@@ -157,12 +157,12 @@ class Trading(Protocol):
         ...
 
     async def cancel_all(self) -> Sequence[str]:
-        """Take every resting order back; returns those that could not be."""
+        """Cancel every resting order; returns those that could not be cancelled."""
         ...
 
 
 class Statements(Protocol):
-    """What a venue itself says about the account: the other side of the ledger."""
+    """The account as the venue itself reports it: the other side of the ledger."""
 
     async def statement(self, outcomes: Sequence[OutcomeId], since: datetime) -> Statement:
         """Cash, holdings of these outcomes, open orders, and trades since then.
@@ -213,7 +213,7 @@ class Ledger(Protocol):
     async def record_findings(
         self, cycle: int, findings: Sequence[Finding], snapshot: Snapshot
     ) -> None:
-        """Keep what was looked at, with the books it was judged by."""
+        """Keep the findings, with the books they were judged by."""
         ...
 
     async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
@@ -241,11 +241,11 @@ class Ledger(Protocol):
         ...
 
     async def untold_ends(self) -> Sequence[tuple[Plan, ExecutionReport]]:
-        """Ends that nobody has been told of yet, oldest plan first; a crash can leave some."""
+        """Finished plans not yet reported, oldest first; a crash can leave some."""
         ...
 
     async def mark_told(self, plan: PlanId) -> None:
-        """Remember that the plan's end has been told."""
+        """Remember that the plan's end has been reported."""
         ...
 
     async def recent(self, since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
@@ -257,11 +257,11 @@ class Ledger(Protocol):
         ...
 
     async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:
-        """Book what an operator says, all or none."""
+        """Book an operator's adjustments, all or none."""
         ...
 
     async def reopen_plan(self, plan: PlanId) -> None:
-        """Take an end back: the venue has shown that the plan had not come to it."""
+        """Reverse an end: the venue has shown that the plan had not ended so."""
         ...
 
     async def open_plans(self) -> Sequence[Plan]:
@@ -301,11 +301,11 @@ class Ledger(Protocol):
         ...
 
     async def mark_contradiction_told(self, key: str) -> None:
-        """Remember that the observers have heard of it."""
+        """Remember that the observers were notified of it."""
         ...
 
     async def end_contradictions(self, keys: Sequence[str], why: str, at: datetime) -> None:
-        """An operator has looked at these: they stop nothing any more."""
+        """An operator has resolved these: they stop nothing any more."""
         ...
 
     async def statistics(self) -> Statistics:
@@ -321,11 +321,11 @@ Observer = Callable[[News], None]
 """Listens; must not block and must not raise."""
 
 Ticker = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-"""Calls the given tick again and again until it is told to stop, one call at a time."""
+"""Calls the given tick repeatedly until it is stopped, one call at a time."""
 
 
 class Apart(Protocol):
-    """Runs a long computation so that who shares the loop need not wait for it."""
+    """Runs a long computation without blocking the other tasks of the loop."""
 
     async def __call__(self, work: Callable[[], T]) -> T:
         """The result of the work."""
@@ -333,7 +333,7 @@ class Apart(Protocol):
 
 
 async def at_once(work: Callable[[], T]) -> T:
-    """An `Apart` for who shares the loop with nobody: the work is simply done."""
+    """An `Apart` for a loop without other tasks: the work is simply done."""
     return work()
 
 
@@ -352,15 +352,15 @@ class Desk:
     scouts: Scouts | None = None
     """`None` where this process reads all books itself."""
     statements: Statements | None = None
-    """`None` where there is nobody to ask: on paper the ledger is the only account."""
+    """`None` where there is no venue account to query: on paper the ledger is the only account."""
     killed: Callable[[], str] = lambda: ""
     """Why nothing may be sent at all, from outside the loop; empty: it may."""
     observers: Sequence[Observer] = ()
     apart: Apart = at_once
     circuits: Callable[[], Mapping[str, str]] = dict
-    """The state of each host's circuit breaker, for those who watch."""
+    """The state of each host's circuit breaker, for monitoring."""
     close_circuits: Callable[[], None] = lambda: None
-    """Lets every host be asked again at once, for an operator who knows that it is back."""
+    """Closes every circuit at once, for an operator who knows that the host is back."""
     forgive: Callable[[], None] = lambda: None
     """Gives bots that have failed too often plans again."""
     traffic: Callable[[], Mapping[str, int]] = dict

@@ -188,7 +188,7 @@ def _resized(
 
 
 def too_small(result: Unproven | None) -> tuple[Reason, str]:
-    """Why shrinking came to nothing, as a refusal."""
+    """Why shrinking failed, as a refusal."""
     if result is None:
         return Reason.SIZED_BELOW_MIN, "no acceptable size fits the budget"
     return result.reason, result.detail

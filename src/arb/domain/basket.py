@@ -12,7 +12,7 @@ For a given `q` the legs do not interact: a leg is worth taking if the venue acc
 what `q` shares cost, in whole cents, and its own term is positive. Between two breakpoints every
 term is linear in `q`, so the best `q` lies at an end. Breakpoints are the depths of the ladders,
 where a leg becomes dear enough to be accepted, and just above a depth's end, where the last cent
-finds nobody any more. Looking at both ends of every interval finds the optimum.
+finds no seller any more. Evaluating both ends of every interval finds the optimum.
 
 The cent is no part of `K_i`: what it buys is kept (see `arb.domain.dollars`), and the proof counts
 what is really spent, at most a cent a leg more. Integers throughout: sizes in micro-shares, prices
@@ -88,7 +88,7 @@ class Ladder:
             yield self.least - 1
         for price, depth, value in zip(self.micros, self.depths, self.values, strict=True):
             yield depth
-            # Beyond the last whole cent of a level nobody is there to take the rest of the next.
+            # Beyond the last whole cent of a level the rest of the next cent finds no seller.
             beyond = max((value + UNSPENT) % self.cent - UNSPENT, 0)
             yield depth - -(-beyond // price)
 

@@ -12,7 +12,7 @@ from arb.domain.money import NO_SHARES, Price, Shares, complement, to_micro
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """So many shares at one price."""
+    """A size at one price."""
 
     price: Price
     size: Shares

@@ -1,4 +1,4 @@
-"""What the exchange itself says about a market's trading rules, against what the listing said."""
+"""A market's trading rules as the exchange itself confirms them, compared with the listing's."""
 
 from dataclasses import dataclass
 

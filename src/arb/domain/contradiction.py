@@ -26,7 +26,7 @@ class Contradiction:
     seen: str
     at: datetime
     told: bool = False
-    """Whether the observers have heard of it; a crash can come in between."""
+    """Whether the observers were notified of it; a crash can come in between."""
 
     @property
     def sentence(self) -> str:
@@ -38,7 +38,7 @@ class Contradiction:
 
     @property
     def command(self) -> str:
-        """What an operator who has looked ends it with."""
+        """The command by which an operator ends it after a look."""
         return f"arb resume --kind {self.kind} --venue {self.venue}"
 
 

@@ -9,7 +9,7 @@ from arb.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one gate said."""
+    """The verdict of one gate."""
 
     gate: str
     passed: bool
@@ -38,4 +38,4 @@ class Refused:
 
 Decision = Approved | Refused
 Finding = Approved | Refused | Unproven | Skipped
-"""Everything that a cycle looked at closely enough to give it a reason of its own."""
+"""Everything that a cycle examined closely enough to give it a reason of its own."""

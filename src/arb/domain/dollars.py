@@ -37,7 +37,7 @@ class Bought:
 
     fills: tuple[Level, ...]
     unspent: Usd
-    """What found nobody to take it within the limit, or was too little for a millionth."""
+    """The dollars that found no seller within the limit, or were too few for a millionth."""
 
     @property
     def shares(self) -> Shares:
@@ -56,7 +56,7 @@ class Bought:
 
 
 def spend(levels: Iterable[Level], dollars: Usd, limit: Price) -> Bought:
-    """What so many dollars buy of the levels, best first, at no worse than the limit.
+    """What an amount of dollars buys of the levels, best first, at no worse than the limit.
 
     Raises:
         ValueError: An amount is finer than a millionth.
@@ -91,11 +91,11 @@ def whole_cents(value: Usd) -> Usd:
 
 
 def fewest(dollars: Usd, limit: Price) -> Shares:
-    """The shares that so many dollars buy at least, wherever within the limit they are spent."""
+    """The least shares that an amount of dollars buys, at any prices within the limit."""
     sure = to_micro(dollars) - UNSPENT_MAX
     return Shares(from_micro(max(sure * MICRO // to_micro(limit) - 1, 0)))
 
 
 def most(dollars: Usd, price: Price) -> Shares:
-    """The shares that so many dollars buy at most where nothing is cheaper than this price."""
+    """The most shares that an amount of dollars buys where nothing is cheaper than this price."""
     return Shares((dollars / price).quantize(Shares(from_micro(1)), rounding=ROUND_DOWN))

@@ -1,18 +1,18 @@
 """What "could not" is called, grouped by what the caller does about it.
 
 ArbError
-├── ConfigError            say which setting and from which source; exit 2
+├── ConfigError            name the setting and its source; exit 2
 ├── VenueError
 │   ├── Unavailable        the circuit counts it; reads are retried, the cycle goes on without it
 │   ├── RateLimited        carries `retry_after_seconds`
 │   └── BadVenueData       the book or market is left out; the payload is kept
 │       └── NotAskedFor    the venue takes no notice of what was asked: nothing is concluded
-├── UnknownName            say what comes nearest; exit 2
+├── UnknownName            suggest the nearest name; exit 2
 ├── LedgerError            no trading without a ledger: halt
 │   └── LedgerLocked       another instance owns it
 ├── NotReady               a check before live trading has failed: nothing is traded
 ├── StrategyFailed         a strategy's own error: the cycle ends, named and counted
-└── InvariantBroken        a bug: halt, keep the plan open, tell someone
+└── InvariantBroken        a bug: halt, keep the plan open, alert a person
 
 Expected outcomes (a refused opportunity, a rejected order) are values, not exceptions.
 """
@@ -57,7 +57,7 @@ class BadVenueData(VenueError):
 
 
 class NotAskedFor(BadVenueData):
-    """The answer holds other things than were asked for, so it says nothing of those."""
+    """The answer holds other items than were requested, so it proves nothing about those."""
 
 
 class UnknownName(ArbError):
@@ -77,7 +77,7 @@ class NotReady(ArbError):
 
 
 class StrategyFailed(ArbError):
-    """A strategy raised what nobody expected; the message names both."""
+    """A strategy raised an unexpected error; the message names both."""
 
 
 class InvariantBroken(ArbError):

@@ -35,7 +35,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voided:
-    """A trade of the order has failed: its fills are taken back."""
+    """A trade of the order has failed: its fills are reversed."""
 
     order: OrderId
     fills: tuple[Fill, ...]

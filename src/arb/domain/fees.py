@@ -38,7 +38,7 @@ class FeeSchedule:
         return size * self.rate * (price * (ONE - price)) ** self.exponent
 
     def most(self, dollars: Usd, limit: Price, tick: Price) -> Usd:
-        """The most that spending so many dollars is charged, rounded up to 0.000001.
+        """The most that spending an amount of dollars is charged, rounded up to 0.000001.
 
         A dollar buys `1 / p` shares, so its fee is `rate · p^(e - 1) · (1 - p)^e`: the largest of
         it for any price from one tick to the limit. With the usual exponent of 1 the fee *grows*

@@ -48,17 +48,17 @@ class Standing:
 
     @property
     def outage(self) -> bool:
-        """Whether nobody but the venue holds trading back: the pause ends when it is back."""
+        """Whether the venue's outage is the only cause: the pause ends when the venue is back."""
         return self.paused and not self.by_operator and self.reason.startswith(OUTAGE)
 
 
 def reason_of_halt(reason: str) -> str:
-    """A reason that nobody takes for a pause's, however it is worded."""
+    """A halt's reason, marked so that it is never read as a pause's, however it is worded."""
     return f"halt: {reason}" if reason.startswith(PAUSED) else reason
 
 
 def reason_of_pause(reason: str) -> str:
-    """A reason that says that it is a pause's."""
+    """A reason, marked as a pause's."""
     return f"{PAUSED}: {reason}" if reason else PAUSED
 
 

@@ -96,7 +96,7 @@ class Market:
     no_name: str = "No"
     rules: OrderRules
     fees: FeeSchedule | None
-    """`None`: the venue charges fees here and did not say which, so nothing can be proved."""
+    """`None`: the venue charges fees here and does not state them, so nothing can be proved."""
     accepting: bool = True
     """Open, active and taking orders."""
     closed: bool = False
@@ -106,7 +106,7 @@ class Market:
     group: str = ""
     """The venue's id of the group of markets of which at most one resolves YES; empty: none."""
     resolving: str = ""
-    """What the venue says of a resolution that has begun: `proposed`, `disputed`, `resolved`, …"""
+    """The venue's status of a resolution that has begun: `proposed`, `disputed`, `resolved`, …"""
     protocol: PositionSystem = PositionSystem.V1
     closes_at: datetime | None = None
     contradiction: str = ""
@@ -130,7 +130,7 @@ class Market:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Markets that the venue lists together, with what it says about how they belong together."""
+    """Markets that the venue lists together, with their relation as the venue states it."""
 
     id: EventId
     slug: str
@@ -148,7 +148,7 @@ class Event:
     """Markets of the event that could not be read (wrong shape, three outcomes)."""
     closes_at: datetime | None = None
     contradiction: str = ""
-    """What the event and its markets say differently of what belongs together."""
+    """Where the event and its markets disagree about what belongs together."""
 
 
 @dataclass(frozen=True, slots=True)

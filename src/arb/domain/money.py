@@ -52,7 +52,7 @@ def to_micro(amount: Decimal) -> Micro:
 
 
 def from_micro(micro: int) -> Decimal:
-    """The amount that so many micro-units are, without trailing zeros."""
+    """Micro-units as an amount, without trailing zeros."""
     return plain(Decimal(micro).scaleb(-6))
 
 
@@ -78,7 +78,7 @@ def text(amount: Decimal) -> str:
 
 
 def notional(price: Price, size: Shares) -> Usd:
-    """What so many shares cost at a price, before fees."""
+    """The cost of shares at a price, before fees."""
     return Usd(price * size)
 
 

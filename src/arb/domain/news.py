@@ -1,4 +1,4 @@
-"""Facts told to observers. Nothing is decided by who listens."""
+"""Facts published to observers. No decision depends on an observer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,7 +46,7 @@ class BooksFetched:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A candidate has come to its one reason."""
+    """A candidate has its one reason."""
 
     cycle: int
     finding: Finding
@@ -69,7 +69,7 @@ class PlanStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlanEnded:
-    """A plan has come to its end."""
+    """A plan has ended."""
 
     plan: Plan
     report: ExecutionReport
@@ -104,7 +104,7 @@ class BotChanged:
     state: str
     """`running`, `stopped`, `restarting` or `failed`."""
     detail: str
-    """How it came to that."""
+    """Why it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +146,14 @@ class KindResumed:
 
 @dataclass(frozen=True, slots=True)
 class CycleEnded:
-    """A scan has come to its report."""
+    """A scan has its report."""
 
     report: CycleReport
 
 
 @dataclass(frozen=True, slots=True)
 class CycleFailed:
-    """Something that nobody expected has ended a cycle; the next one runs all the same."""
+    """An unexpected error has ended a cycle; the next one runs all the same."""
 
     cycle: int | None
     """`None`: it ended before it had a number."""
@@ -175,7 +175,7 @@ class Stopped:
 
 
 def cause(error: Exception) -> str:
-    """What an error nobody expected was, in one line: the program's own words, or kind and text."""
+    """An unexpected error in one line: the program's own message, or type and text."""
     what = str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}"
     return " ".join(what.split())
 

@@ -24,7 +24,7 @@ class Convert:
     """NO of k markets of an exclusive event become k - 1 dollars and YES of the other markets.
 
     On v1 one call does it. On v2 one NO becomes YES of all others, and each of the other NOs makes
-    a pair with one of them: the pairs are dollars. Both come to the same.
+    a pair with one of them: the pairs are dollars. Both give the same result.
     """
 
     event: EventId

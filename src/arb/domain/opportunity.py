@@ -67,7 +67,7 @@ class Exit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One trade: at least so many shares of one outcome at no worse than the limit price."""
+    """One trade: at least `size` shares of one outcome at no worse than the limit price."""
 
     outcome: OutcomeId
     side: Side
@@ -90,7 +90,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """An apparent edge that a strategy looked at and did not propose, with the one reason why."""
+    """An apparent edge that a strategy examined and did not propose, with the one reason why."""
 
     kind: Kind
     event: Event
@@ -158,7 +158,7 @@ class Opportunity:
     payoff_worst: Usd
     worst_world: World
     whole: tuple[WholeGroup, ...] = ()
-    """Groups that must have no other outcome than those listed; the listing alone says so."""
+    """Groups that must have no other outcome than those listed; only the listing claims so yet."""
 
     @property
     def profit(self) -> Usd:
@@ -203,7 +203,7 @@ class Unproven:
 
 
 def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
-    """Work out what the legs cost at the books at hand and pay in the worst possible world.
+    """Compute what the legs cost at the books at hand and pay in the worst possible world.
 
     Trusts nothing but the universe's relations, the market's own rules and the books: limits on
     the tick grid, minimum sizes, the $1 and whole-cent rules of marketable BUYs, depth, the taker
@@ -328,7 +328,7 @@ def _rules_forbid(market: Market, leg: Leg) -> tuple[Reason, str] | None:
 def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Event]:
     """What kind of set the legs are, and the event that they belong to.
 
-    The kind says what part of the set is worth, see `arb.domain.plan.Plan.guaranteed`. It holds
+    The kind decides what part of the set is worth, see `arb.domain.plan.Plan.guaranteed`. It holds
     of exclusive markets that end YES or NO alone: one that may resolve 50/50 pays neither side a
     dollar and leaves its relation. `Kind.GROUP` is any other set: it is proved like all, and its
     parts alone are worth nothing.
@@ -372,7 +372,7 @@ def _whole_groups(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[WholeG
     """Groups whose completeness can be what makes the legs pay.
 
     That one of a group comes true helps YES alone: NOs pay most where none does, and a pair pays
-    the same in every world. On protocol v2 the ids themselves say how many outcomes there are.
+    the same in every world. On protocol v2 the ids themselves encode how many outcomes there are.
     """
     bought = {proven.leg.outcome for proven in legs}
     found: dict[WholeGroup, None] = {}

@@ -33,7 +33,7 @@ class Order:
     side: Side
     limit: Price
     size: Shares
-    """Shares to sell, or that a BUY is meant to bring: at the books at hand it brings them."""
+    """Shares to sell, or that a BUY is meant to buy: at the books at hand it buys them."""
     time_in_force: TimeInForce
     expires_at: datetime
     """When "not found" begins to mean "never placed"."""
@@ -83,7 +83,7 @@ class Fill:
     def cash(self) -> Usd:
         """What the fill does to the account: negative when it pays.
 
-        Dust of shares is worth parts of a micro-dollar, which nobody pays (fault B09).
+        Dust of shares is worth parts of a micro-dollar, which are never paid (fault B09).
         """
         value = micro_down(notional(self.price, self.size))
         return Usd(-value - self.fee if self.side is Side.BUY else value - self.fee)
@@ -96,7 +96,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The order's end is known. Without fills it is a refusal, and `reason` says why."""
+    """The order's end is known. Without fills it is a refusal, and `reason` gives the cause."""
 
     fills: tuple[Fill, ...]
     reason: str = ""

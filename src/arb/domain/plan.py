@@ -26,7 +26,7 @@ class PlanState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On which terms a leg's market trades: what a way out of the leg needs."""
+    """The terms of a leg's market: what unwinding the leg needs."""
 
     opposite: OutcomeId
     """The market's other outcome: both together are a dollar."""
@@ -137,7 +137,7 @@ class Plan:
         return self.kind is Kind.NEGRISK_NO
 
     def guaranteed(self, held: Sequence[Shares]) -> Usd:
-        """What so many shares of each leg pay in the worst world."""
+        """What a number of shares of each leg pays in the worst world."""
         if self.parts_pay:
             return Usd(sum(held, NO_SHARES) - max(held, default=NO_SHARES))
         if self.kind is Kind.GROUP:
@@ -153,7 +153,7 @@ class Plan:
 
     @property
     def profit_least(self) -> Usd:
-        """What it comes to at least once its legs are filled, wherever within their limits.
+        """The least result once its legs are filled, at any prices within their limits.
 
         Worse books bring fewer shares for the same dollars, so this may be a loss.
         """
@@ -167,7 +167,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionReport:
-    """What a plan came to."""
+    """The result of a plan."""
 
     plan: PlanId
     state: PlanState
@@ -177,4 +177,4 @@ class ExecutionReport:
     """Cash bound until resolution."""
     reason: str = ""
     alarm: str = ""
-    """What a person should look at: shares that could not be got rid of, an exit that failed."""
+    """What a person should look at: shares that could not be sold, an exit that failed."""

@@ -9,7 +9,7 @@ from arb.domain.money import NO_USD, Shares, Usd
 from arb.domain.plan import Plan
 
 ENDED_TRADES_KEPT = 20
-"""How many of the latest trades say how well settlement works."""
+"""The number of latest trades over which failed settlements are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adjustment:
-    """What an operator books by hand: a deposit, a withdrawal, what nobody can explain."""
+    """What an operator books by hand: a deposit, a withdrawal, an unexplained difference."""
 
     outcome: OutcomeId | None
     """`None`: dollars."""

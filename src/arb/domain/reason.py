@@ -1,4 +1,4 @@
-"""Why a candidate came to nothing, or did: every candidate ends in exactly one of these."""
+"""Why a candidate was traded or not: every candidate ends in exactly one of these."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """The one named end of a candidate, in the order in which the gates are passed."""
 
-    # What the venue's listing says.
+    # From the venue's listing.
     AUGMENTED = "augmented"
     MISSING_OUTCOME = "missing_outcome"
     CLOSED_SIBLING = "closed_sibling"
@@ -15,7 +15,7 @@ class Reason(StrEnum):
     BEING_RESOLVED = "being_resolved"
     DELAYED = "delayed"
     NO_FEE_SCHEDULE = "no_fee_schedule"
-    # What the books say.
+    # From the books.
     MISSING_BOOK = "missing_book"
     STALE_BOOK = "stale_book"
     MIRROR_MISMATCH = "mirror_mismatch"
@@ -25,7 +25,7 @@ class Reason(StrEnum):
     FEES_EXCEED_EDGE = "fees_exceed_edge"
     BELOW_MIN_SIZE = "below_min_size"
     TOO_MANY_LEGS = "too_many_legs"
-    # What the proof says.
+    # From the proof.
     BAD_LEGS = "bad_legs"
     OFF_TICK = "off_tick"
     NOT_WHOLE_CENTS = "not_whole_cents"
@@ -33,12 +33,12 @@ class Reason(StrEnum):
     SHARED_LIQUIDITY = "shared_liquidity"
     TOO_MANY_WORLDS = "too_many_worlds"
     NOT_PROFITABLE = "not_profitable"
-    # What the venue's own metadata says when asked again.
+    # From the venue's own metadata when queried again.
     MARKET_UNCONFIRMED = "market_unconfirmed"
     MARKET_CHANGED = "market_changed"
     CHAIN_COUNT_UNKNOWN = "chain_count_unknown"
     CHAIN_COUNT_DIFFERS = "chain_count_differs"
-    # What sizing and risk say.
+    # From sizing and risk.
     BELOW_MIN_PROFIT = "below_min_profit"
     BELOW_MIN_PROFIT_USD = "below_min_profit_usd"
     KELLY_ZERO = "kelly_zero"
@@ -56,7 +56,7 @@ class Reason(StrEnum):
     STALE_DATA = "stale_data"
     CONSECUTIVE_FAILURES = "consecutive_failures"
     PLANS_PER_CYCLE = "plans_per_cycle"
-    # What execution says.
+    # From execution.
     EDGE_VANISHED = "edge_vanished"
     SENT_BEFORE = "sent_before"
     EXECUTION_FAILED = "execution_failed"

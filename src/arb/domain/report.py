@@ -1,4 +1,4 @@
-"""What a cycle came to, and what all cycles came to."""
+"""The result of a cycle, and the totals of all cycles."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +47,7 @@ class Funnel:
     fresh: int = 0
     """Of those: every book there and fresh."""
     candidates: int = 0
-    """Apparent edges looked at one by one."""
+    """Apparent edges examined one by one."""
     proved: int = 0
     """Of those; and each following number counts a part of the one before it."""
     above_threshold: int = 0
@@ -67,7 +67,7 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Who read the books, where other processes read for this one."""
+    """Which processes read the books, where workers read for this one."""
 
     parts: int
     """In how many the listing was given out."""
@@ -78,7 +78,7 @@ class Coverage:
     nominated: int
     """Events that workers found worth a look; this process read their books again."""
     taken_over: int
-    """Events of the parts that nobody answered for in time."""
+    """Events of the parts without an answer in time."""
     oldest_ms: int
     """How long ago the earliest of the answered parts was given out: no look is older."""
     unreadable: int

@@ -1,4 +1,4 @@
-"""Everything a strategy may look at, as of one instant."""
+"""Everything a strategy may read, as of one instant."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from arb.domain.market import Universe
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Snapshot:
-    """The universe, its books, and the instant at which both are looked at."""
+    """The universe, its books, and the instant of the view."""
 
     universe: Universe
     books: Books

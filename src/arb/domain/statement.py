@@ -1,4 +1,4 @@
-"""What a venue says about an account, and how it differs from what the ledger says."""
+"""A venue's statement of an account, and how it differs from the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from arb.domain.order import Fill, TradeState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueTrade:
-    """A trade of the account, as the venue tells of it."""
+    """A trade of the account, as the venue reports it."""
 
     id: str
     ref: str
@@ -22,7 +22,7 @@ class VenueTrade:
     unread: str = ""
     """What of it could not be read: then there are no fills, and none may be concluded."""
     refs: tuple[str, ...] = ()
-    """Orders that it may be about where `ref` could not be told; empty: any."""
+    """Orders that it may be about where `ref` is not known; empty: any."""
     at: datetime | None = None
     """When it was made; `None` where that could not be read either."""
 

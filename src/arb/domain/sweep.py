@@ -1,4 +1,4 @@
-"""A listing in parts, for others to read the books of, and what they say they saw. Pure."""
+"""A listing in parts, for workers to read the books of, and their reports. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from arb.domain.report import Coverage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glimpse:
-    """What a look at one part gave. A hint: who acts on it looks again and proves for himself."""
+    """The report on one part. A hint: the leader re-reads and re-proves before acting."""
 
     nominated: frozenset[EventId]
-    """Events of which a strategy had something to say."""
+    """Events for which a strategy returned anything."""
     fresh: int
     """Of the other events: those with every market open and every book there."""
     received: int
@@ -25,7 +25,7 @@ class Sweep:
 
     glimpses: Sequence[Glimpse]
     unseen: frozenset[EventId]
-    """Events that nobody answered for."""
+    """Events without an answer."""
     coverage: Coverage
 
     @property
@@ -45,7 +45,7 @@ class Sweep:
 
 
 def parts(universe: Universe, markets_max: int) -> Iterator[Universe]:
-    """The universe in parts of about so many markets; an event is never divided."""
+    """The universe in parts of about `markets_per_part` markets; an event is never divided."""
     together: list[Event] = []
     count = 0
     for event in universe.events.values():

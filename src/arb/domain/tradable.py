@@ -20,7 +20,7 @@ class Obstacle:
 
 
 def listing_obstacle(market: Market) -> Obstacle | None:
-    """What the listing says against trading the market."""
+    """Why the listing forbids trading the market."""
     if market.contradiction:
         twice = f"{market.slug} is {market.contradiction}"
         return Obstacle(Reason.LISTED_DIFFERENTLY, twice, market)
@@ -39,7 +39,7 @@ def listing_obstacle(market: Market) -> Obstacle | None:
 
 
 def book_obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
-    """What the market's two books say against believing them."""
+    """Why the market's two books are not to be trusted."""
     yes, no = snapshot.books.get(market.yes), snapshot.books.get(market.no)
     if yes is None or no is None:
         return Obstacle(Reason.MISSING_BOOK, f"{market.slug} has no book", market)
@@ -80,7 +80,7 @@ def _quotes(yes: OrderBook, no: OrderBook) -> str:
 
 
 def asks_of(market: Market, outcome: OutcomeId, snapshot: Snapshot) -> Ladder | None:
-    """The outcome's ladder; `None` where nobody sells or the fees are unknown."""
+    """The outcome's ladder; `None` where there are no asks or the fees are unknown."""
     book = snapshot.books.get(outcome)
     if book is None or not book.asks or market.fees is None:
         return None

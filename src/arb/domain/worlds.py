@@ -25,11 +25,11 @@ from arb.domain.market import (
 from arb.domain.money import NO_SHARES, ZERO, Shares, Usd
 
 WORLDS_MAX = 50_000
-"""Worlds of one component that are looked at before giving up on a proof."""
+"""Worlds of one component that are enumerated before giving up on a proof."""
 
 
 class TooManyWorlds(ArbError):
-    """The markets are related in a way that has more worlds than can be looked at."""
+    """The markets are related in a way that has more worlds than can be enumerated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _components(
 
 
 def _within(relation: Relation, markets: frozenset[MarketId]) -> Relation | None:
-    """What a relation says about these markets alone."""
+    """A relation, restricted to these markets."""
     match relation:
         case Exclusive(members, complete):
             kept = tuple(m for m in members if m in markets)
@@ -188,9 +188,9 @@ def _within(relation: Relation, markets: frozenset[MarketId]) -> Relation | None
 
 
 def _allows(relation: Relation, world: World, *, final: bool) -> bool:
-    """Whether a relation permits a world; one still incomplete is judged by what it already says.
+    """Whether a relation permits a world; an incomplete one is judged by what it fixes already.
 
-    A 50/50 resolution is a way out of the question's own terms, so it satisfies any relation:
+    A 50/50 resolution is outside the question's own terms, so it satisfies any relation:
     that adds worlds, which is the safe direction.
     """
     ends = [world.get(market) for market in relation.markets]

@@ -1,4 +1,4 @@
-"""What a plan's facts come to: its orders, what is held of its outcomes, what it has cost. Pure."""
+"""A plan's account, from its facts: orders, holdings by outcome, cost. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from arb.domain.plan import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanAccount:
-    """A plan as its facts tell of it."""
+    """A plan's state as derived from its facts."""
 
     orders: Mapping[OrderId, Order]
     answers: Mapping[OrderId, Final]
@@ -140,7 +140,7 @@ def _unsettled(trade: str) -> TradeState:
 
 
 def fills_of(facts: Sequence[Fact], order: OrderId) -> list[Fill]:
-    """Every fill that the facts tell of for an order, voided or not."""
+    """Every fill of an order in the facts, voided or not."""
     found: list[Fill] = []
     for fact in facts:
         match fact:

@@ -11,7 +11,7 @@ QUEUE_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """News with its place in the order in which it was told."""
+    """News with its place in the order of publication."""
 
     seq: int
     news: News
@@ -59,7 +59,7 @@ class Bus:
         self._subscribers: dict[Subscription, asyncio.Queue[Numbered | None]] = {}
 
     def __call__(self, news: News) -> None:
-        """Tell everybody; who cannot take it any more is dropped. Never waits."""
+        """Publish to every subscriber; one whose queue is full is dropped. Never waits."""
         if not self._wants(news):
             return
         self.seq += 1

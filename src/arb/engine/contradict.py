@@ -26,9 +26,9 @@ BALANCE = "balance/"
 
 
 async def tell_contradictions(ledger: Ledger, observers: Sequence[Observer]) -> None:
-    """Tell of every contradiction that nobody has been told of yet.
+    """Report every contradiction that has not been reported yet.
 
-    A crash in between tells one twice, never not at all.
+    At least once: a crash in between reports one twice.
 
     Raises:
         LedgerError: The ledger cannot be used.
@@ -41,7 +41,7 @@ async def tell_contradictions(ledger: Ledger, observers: Sequence[Observer]) -> 
 
 
 async def examine(desk: Desk, plan: Plan) -> None:
-    """Stop the plan's kind if its facts contradict what was proved, and tell of it.
+    """Stop the plan's kind if its facts contradict what was proved, and report it.
 
     Raises:
         LedgerError: The ledger cannot be used.
@@ -79,7 +79,7 @@ async def end_of_kind(
 
 
 def of_plan(plan: Plan, facts: Sequence[Fact]) -> Iterator[Contradiction]:
-    """What a plan's own facts say against its proof: at most one of each sort."""
+    """Contradictions between a plan's facts and its proof: at most one of each sort."""
     refused = _refused(facts)
     if refused is not None:
         request, end = refused
@@ -118,7 +118,7 @@ def _refused(facts: Sequence[Fact]) -> tuple[OperationRequested, OperationEnded]
     """The first exit that the contract itself would not make.
 
     What a resolved market pays is the venue's word and no part of the proof: a redemption that
-    comes before the chain has heard of the resolution is asked for again.
+    comes before the chain has the resolution is requested again.
     """
     account = read(facts)
     for end in account.ends.values():
@@ -151,7 +151,7 @@ def _short(plan: Plan, facts: Sequence[Fact]) -> tuple[Usd, Usd] | None:
 def of_balances(
     differences: Sequence[Difference], recent: Recent, agreed_at: datetime | None, at: datetime
 ) -> list[Contradiction]:
-    """What numbers that nothing explains say against the plans that moved them last: one each.
+    """Contradictions from unexplained numbers, for the plans that moved them last: one each.
 
     Args:
         differences: Of cash and shares, beyond what is on its way or has only just arrived.
@@ -198,7 +198,7 @@ def _movers(
 
 
 def _moves(fact: Fact) -> bool:
-    """Whether a fact tells of shares and dollars that changed hands."""
+    """Whether a fact records shares and dollars that changed hands."""
     match fact:
         case Answered(answer=answer):
             return bool(answer.fills)

@@ -21,7 +21,7 @@ CANCEL_SECONDS_MAX = 2.0
 
 
 class Refusal(ArbError):
-    """The command cannot be carried out as things are; the message says why."""
+    """The command is not possible in the present state; the message says why."""
 
 
 class UnknownTarget(Refusal):
@@ -71,7 +71,7 @@ class Control:
     installed: Mapping[str, Callable[[], Strategy]]
     """Every strategy that could look, by name."""
     reset_asked: Callable[[], bool] = lambda: False
-    """Whether somebody who cannot speak to the API has asked for `reset_errors` since last time."""
+    """Whether `reset_errors` was requested without the API since the last call."""
     running: bool = field(default=False, init=False)
     started_at: datetime | None = field(default=None, init=False)
     ended: bool = field(default=False, init=False)
@@ -86,7 +86,7 @@ class Control:
         return self.desk.clock
 
     async def status(self, read: Callable[[], Awaitable[Standing]] | None = None) -> ControlStatus:
-        """How things stand; `read` tells the state of trading, the ledger itself without it."""
+        """The status; `read` provides the state of trading, the ledger itself without it."""
         report = self.watch.last_report
         return ControlStatus(
             mode=self.desk.mode,
@@ -132,7 +132,7 @@ class Control:
         return True
 
     async def pause(self, reason: str, *, by_operator: bool = True) -> Standing:
-        """Start no new plan until `resume`; plans at work come to their end, scanning goes on."""
+        """Start no new plan until `resume`; plans at work are completed, scanning goes on."""
         standing = await self.desk.ledger.standing()
         if standing.state is TradingState.HALTED and not standing.paused:
             return standing  # a halt is the stronger of the two
@@ -184,7 +184,7 @@ class Control:
         return before
 
     def add_strategy(self, name: str) -> bool:
-        """Let an installed strategy look from the next cycle on; false if it does already."""
+        """Activate an installed strategy from the next cycle on; false if it is active already."""
         make = self.installed.get(name)
         if make is None:
             known = ", ".join(sorted(self.installed)) or "none"
@@ -195,14 +195,14 @@ class Control:
         return True
 
     def remove_strategy(self, name: str) -> None:
-        """Let a strategy look no more; open plans of it come to their end."""
+        """Deactivate a strategy; its open plans are completed."""
         found = next((strategy for strategy in self.roster if strategy.name == name), None)
         if found is None:
-            raise UnknownTarget(f"no strategy {name} looks")
+            raise UnknownTarget(f"no strategy {name} is active")
         self.roster.remove(found)
 
     async def execute(self, event: str) -> CycleReport:
-        """Look at one event now, and trade what every gate approves: a cycle of its own.
+        """Scan one event now, and trade what every gate approves: a cycle of its own.
 
         Raises:
             Refusal: Trading is halted or paused, the run is over, or a cycle is at work.
@@ -249,14 +249,14 @@ class Control:
             except LedgerError:
                 self.watch.failed()
                 raise
-            except Exception:  # noqa: BLE001  # told as news: it ends this cycle, never the run
+            except Exception:  # noqa: BLE001  # published as news: it ends this cycle, never the run
                 self.watch.failed()
         await self._hold_or_let_go()
 
     async def _hold_or_let_go(self) -> None:
         """Pause after many failed cycles; end the pause of an outage that is over.
 
-        What an operator has said is never overruled.
+        An operator's halt or pause is never overruled.
         """
         report, watch = self.watch.last_report, self.watch
         held = report is not None and report.risk.state is TradingState.HALTED
@@ -280,7 +280,7 @@ class Control:
         return f"{PAUSED}: {watch.consecutive} cycles in a row failed; see the log, then resume"
 
     async def _heed_the_ledger(self) -> None:
-        """Do as somebody else who has resumed trading in the ledger since means it."""
+        """Follow a resumption that another process has written to the ledger."""
         if not self.switch.reason and not self._held:
             return
         standing = await self.desk.ledger.standing()
@@ -322,7 +322,7 @@ class Control:
             raise Refusal("the orchestrator is shutting down")
 
     def tell(self, news: News) -> None:
-        """Tell everybody who listens."""
+        """Publish to every observer."""
         for observer in self.desk.observers:
             observer(news)
 

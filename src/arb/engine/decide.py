@@ -120,7 +120,7 @@ def _each_once(alarms: Iterable[DataQuality]) -> tuple[DataQuality, ...]:
 def contradicted(
     markets: Mapping[MarketId, Market], confirmations: Mapping[MarketId, Confirmation]
 ) -> Iterator[DataQuality]:
-    """An alarm for each market of which the exchange says otherwise than the listing."""
+    """An alarm for each market whose rules at the exchange differ from the listing's."""
     for id_, word in confirmations.items():
         if word.contradictions and id_ in markets:
             detail = "; ".join(word.contradictions)

@@ -1,4 +1,4 @@
-"""Ends of plans are told once they are written down, and those of a process that died before."""
+"""Ends of plans are reported once they are recorded, and those of a process that died before."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from arb.ports import Ledger, Observer
 
 
 async def tell_ends(ledger: Ledger, observers: Sequence[Observer]) -> None:
-    """Tell every end that nobody has been told of yet.
+    """Report every end that has not been reported yet.
 
-    A crash in between tells an end twice, never not at all: alarms are on no other way.
+    At least once: a crash in between reports an end twice. Alarms have no other path.
 
     Raises:
         LedgerError: The ledger cannot be used.

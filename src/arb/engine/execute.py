@@ -43,7 +43,7 @@ STEPS_MAX = 1000
 """More steps than any plan can need."""
 
 OPEN_MINUTES_MAX = 10
-"""A plan that is open for longer is somebody's business."""
+"""A plan that is open for longer raises an alarm."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Executor:
                 if books:
                     step = unwind_step(plan, await ledger.facts(plan.id), books, clock.now())
             if isinstance(step, Finished):
-                await examine(self.desk, plan)  # a crash may have kept it from being looked at
+                await examine(self.desk, plan)  # a crash may have prevented the check
                 await ledger.close_plan(step.report, clock.now())
                 return step.report
             if await self._take(plan, step, books):
@@ -148,7 +148,7 @@ class Executor:
         await self.desk.ledger.append(plan.id, intents)
         self.held_back = self.guard.forbids(prepared, books)
         if self.held_back:
-            # Written down and certainly not sent: the way back is to say so.
+            # Recorded and certainly not sent: a refusal fact closes it.
             refused = [Final((), f"not sent: {self.held_back}") for _ in prepared]
             await self._write_answers(plan, prepared, refused)
             return True
@@ -175,7 +175,7 @@ class Executor:
             return BookMap()
 
     async def _stopped(self, plan: Plan) -> str:
-        """Why a plan that has sent nothing yet may not begin; one that has comes to its end."""
+        """Why a plan that has sent nothing yet may not begin; one that has is completed."""
         found = stopped(plan.kind, plan.venue, await self.desk.ledger.contradictions())
         if found is None or await self._begun(plan):
             return ""

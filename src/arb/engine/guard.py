@@ -17,7 +17,7 @@ from arb.ports import Clock
 
 DUPLICATES_REMEMBERED = 10_000
 CLOCK_SET = timedelta(seconds=2)
-"""A book that is newer than now by more tells of a clock that was set, and not how old it is."""
+"""A book that is newer than now by more shows that the clock was set; its age is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class GuardOptions:
 
 @dataclass(slots=True)
 class Guard:
-    """Lets orders pass, or says why not. A refusal sends none of them."""
+    """Decides whether orders may be sent, with the reason if not. A refusal is for all of them."""
 
     options: GuardOptions
     clock: Clock

@@ -16,7 +16,7 @@ from arb.ports import Strategy
 
 
 def with_hidden(strategies: Sequence[Strategy], snapshot: Snapshot, found: Detection) -> Detection:
-    """What was found, and in place of why the rest of a taken edge came to nothing: that it was."""
+    """The findings, with `taken_before` in place of the reason for the rest of a taken edge."""
     ours = snapshot.books.before_ours()
     if ours is None:
         return found
@@ -52,7 +52,7 @@ def _place(one: Opportunity) -> tuple[str, str]:
 
 
 def _about(other: Skipped | Unproven) -> tuple[str, str]:
-    """The event and kind of what came to nothing: a candidate's, or its own."""
+    """The event and kind of what was refused: a candidate's, or its own."""
     about = other.candidate if isinstance(other, Unproven) else other
     return (about.event.id, about.kind.value)
 

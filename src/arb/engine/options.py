@@ -28,11 +28,11 @@ class CycleOptions:
     """For reading the listing, its books and the confirmations, in all."""
     reconcile_every: timedelta = timedelta(minutes=2)
     reconcile_tolerance: Usd = CENT
-    """USD, or shares, in which ledger and venue may differ without anybody looking."""
+    """USD, or shares, by which ledger and venue may differ without an alarm."""
     orders_per_second_max: int = 30
     orders_per_minute_max: int = 300
     price_collar: Price = Price(Decimal("0.25"))  # noqa: RUF009  # a NewType call is free
     """How far an order's limit may be from the best price that it takes."""
     scan_every_seconds: float | None = None
-    """Between cycles, to be told; `None`: a single cycle."""
+    """Between cycles, for the log; `None`: a single cycle."""
     resolution_checks_every: timedelta = timedelta(minutes=5)

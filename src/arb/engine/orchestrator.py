@@ -85,7 +85,7 @@ class ArbitrageOrchestrator:
 
         Raises:
             LedgerError: The ledger cannot be used.
-            Exception: What nobody expected; it has been told.
+            Exception: An unexpected error; it has been reported.
         """
         number: int | None = None
         try:
@@ -125,7 +125,7 @@ class ArbitrageOrchestrator:
         return position_budget(opportunity, context, self._options.sizing)
 
     async def run(self, ticker: Ticker) -> Statistics:
-        """Run cycles whenever the ticker says so, until it or `stop` ends the run."""
+        """Run a cycle at each tick, until the ticker or `stop` ends the run."""
         await self.setup()
         try:
             await ticker(self._tick)
@@ -139,7 +139,7 @@ class ArbitrageOrchestrator:
         return await self.scan_cycle()
 
     def knows(self, standing: Standing) -> None:
-        """The state of trading has been changed and told by who calls this."""
+        """The caller has changed the state of trading and published it."""
         self._cycle.known = standing
 
     def stop(self) -> None:
@@ -167,7 +167,7 @@ class ArbitrageOrchestrator:
         return reports
 
     async def _take_up(self) -> list[ExecutionReport]:
-        """Go on with every plan that is open, and tell what has ended, now or before a crash."""
+        """Resume every open plan, and report what has ended, now or before a crash."""
         reports: list[ExecutionReport] = []
         for plan in await self._desk.ledger.open_plans():
             report = await self.executor.execute(plan)

@@ -1,4 +1,4 @@
-"""The ledger held against what the venue says: corrections that prove themselves, and the rest.
+"""The ledger compared with the venue's statement: proven corrections, and the rest.
 
 Pure and idempotent: a correction is a fact with a key of its own, so applying it twice changes
 nothing. What is still on its way widens what may be true instead of counting as a difference.
@@ -34,12 +34,12 @@ PRICE_LEAST = Price(Decimal("0.0001"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What comes of holding the two against each other."""
+    """The result of comparing the two."""
 
     corrections: tuple[tuple[PlanId, Fact], ...] = ()
     """Facts that the venue has proved and the ledger lacks."""
     differences: tuple[Difference, ...] = ()
-    """What nobody can explain."""
+    """What cannot be explained."""
     lasting: tuple[Difference, ...] = ()
     """Those in cash and shares that a venue which lags behind does not explain either."""
 
@@ -69,10 +69,10 @@ def reconcile(
     """Compare cash, holdings, orders and trades.
 
     Args:
-        portfolio: What the ledger says the account has, provisional fills included.
+        portfolio: The account in the ledger, provisional fills included.
         recent: Every plan that is open or was touched in the time that the statement covers.
-        statement: What the venue and the chain say.
-        tolerance: USD, or shares, in which the two may differ without anybody looking.
+        statement: The account at the venue and on chain.
+        tolerance: USD, or shares, by which the two may differ without an alarm.
         explained_until: An operator has accounted for what strangers did up to here.
     """
     orders = {
@@ -138,7 +138,7 @@ def _proved(
 def _missed(
     trade: VenueTrade, order: Order, facts: Sequence[Fact], booked: AbstractSet[str]
 ) -> bool:
-    """Whether the ledger lacks a trade that cannot be read, and nobody will ask about its order."""
+    """Whether the ledger lacks a trade that cannot be read, and no open query covers its order."""
     had = trade.id in booked or trade.state is TradeState.VOIDED
     return not had and order.id in read(facts).answers
 
@@ -240,6 +240,6 @@ def _said(range_: _Range) -> str:
 
 
 def expected(portfolio: Portfolio, outcome: OutcomeId) -> Shares:
-    """What the ledger says is held of an outcome."""
+    """What is held of an outcome in the ledger."""
     held = portfolio.positions.get(outcome)
     return held.shares if held else NO_SHARES

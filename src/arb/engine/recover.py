@@ -1,7 +1,7 @@
 """What happens between start and the first cycle, and again every few minutes.
 
 There is no normal start: starting is recovering. The venue is asked what it knows, the ledger is
-corrected by what that proves, and what nobody can explain keeps trading from going on.
+corrected by what that proves, and an unexplained difference stops trading.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Reconciler:
         return UNASKED
 
     def against(self) -> str:
-        """Why trading must wait; empty when ledger and venue agree, or nobody is to be asked."""
+        """Why trading must wait; empty when ledger and venue agree, or on paper."""
         if self.desk.statements is None:
             return ""
         if self.done_at is None:
@@ -104,7 +104,7 @@ class Reconciler:
         return None
 
     async def accept(self, reason: str) -> Sequence[Adjustment]:
-        """Book what the venue says where the two differ; for an operator who knows why.
+        """Book the venue's figures where the two differ; for an operator who knows why.
 
         Raises:
             VenueError: The venue could not be asked.
@@ -135,7 +135,7 @@ class Reconciler:
         return changes
 
     async def _explained(self, reason: str) -> None:
-        """Who explains the numbers has looked at what they had stopped."""
+        """An operator who accounts for the numbers ends the stops that they caused."""
         found = await self.desk.ledger.contradictions()
         keys = [each.key for each in found if each.key.startswith(BALANCE)]
         await self.desk.ledger.end_contradictions(keys, reason, self.desk.clock.now())
@@ -143,7 +143,7 @@ class Reconciler:
     async def _stop_kinds(self, review: Review, recent: Recent) -> None:
         """What contradicts a proof stops its kind: numbers that nothing explains, and facts.
 
-        The facts are looked at as they are written; a crash may have come in between.
+        The facts are checked as they are written; a crash may have come in between.
         """
         now, ledger = self.desk.clock.now(), self.desk.ledger
         for plan, facts in recent:

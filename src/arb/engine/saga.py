@@ -35,7 +35,7 @@ PLAN_LIFE = timedelta(seconds=30)
 BATCH_MAX = 15
 """Orders that a venue takes together (docs/venue-polymarket.md §3.5)."""
 ROUNDS_MAX = 6
-"""Rounds of orders after the first legs; then what is held stays and a person is told."""
+"""Rounds of orders after the first legs; then what is held stays, with an alarm."""
 NOBODY_TAKES = "shares are left that cannot be sold"
 EXITS_MAX = 3
 """How often an operation that certainly did not happen is asked for again."""
@@ -65,7 +65,7 @@ class AwaitConfirmation:
 
 @dataclass(frozen=True, slots=True)
 class ChooseUnwind:
-    """Look at fresh books and take the best way out: `unwind_step` names the step."""
+    """Read fresh books and unwind the best way: `unwind_step` names the step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Ways out of a plan that was filled in part, priced at the books at hand. Pure.
+"""Unwinding a plan that was filled in part, priced at the books at hand. Pure.
 
 A way keeps some of the legs, all at one level of shares, and gets rid of the rest. With `q` the
 level, `h` what is held of a leg, and prices walked through the depth with fees,
@@ -47,7 +47,7 @@ HEDGE_COST_MAX = Usd(Decimal("0.05"))
 
 @dataclass(frozen=True, slots=True)
 class UnwindOrder:
-    """An order worth sending and what it brings at the books at hand, fees included."""
+    """An order worth sending and its cash at the books at hand, fees included."""
 
     leg: int
     outcome: OutcomeId
@@ -73,7 +73,7 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwind:
-    """One way out."""
+    """One way to unwind."""
 
     level: Shares
     """Shares kept of each member."""
@@ -83,7 +83,7 @@ class Unwind:
     result: Usd
     """Cash from here on and what is surely paid for what is kept."""
     left: bool = False
-    """Whether shares stay that nobody takes."""
+    """Whether shares stay that cannot be sold."""
     waits: bool = False
     """Whether it sells what has not settled yet."""
 
@@ -110,7 +110,7 @@ class _Moved:
 def best_unwind(
     plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook], *, trade: bool = True
 ) -> Unwind:
-    """The way out with the best result; of equals the one with fewer orders.
+    """The unwind with the best result; of equals the one with fewer orders.
 
     Args:
         plan: Its legs; those without terms can only be held.
@@ -195,7 +195,7 @@ def surplus(plan: Plan, account: PlanAccount) -> list[Shares]:
 def sales(
     plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
 ) -> tuple[UnwindOrder, ...]:
-    """Orders that sell the surplus of a plan whose legs are whole, as far as anybody bids for it.
+    """Orders that sell the surplus of a plan whose legs are whole, as far as there are bids.
 
     Dollars that met a better price bought more shares, for which a fee was paid that the profit
     does not hold: sold, they bring more than that.
@@ -337,7 +337,7 @@ def _dispose(
     number: int,
     rest: Shares,
 ) -> _Moved:
-    """Sell what has settled, or make pairs of it; what nobody takes stays."""
+    """Sell what has settled, or make pairs of it; what cannot be sold stays."""
     leg = plan.legs[number]
     terms = leg.terms
     assert terms is not None
@@ -375,7 +375,7 @@ def _hedge(
 def _orphans(
     plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
 ) -> tuple[tuple[UnwindOrder, ...], bool]:
-    """Sales of hedges whose leg is gone (its trade failed after all); whether some nobody takes."""
+    """Sales of hedges whose leg is gone (its trade failed after all); whether some stay unsold."""
     orders: list[UnwindOrder] = []
     left = False
     for number, leg in enumerate(plan.legs):

@@ -1,4 +1,4 @@
-"""What the news comes to: errors within the hour, health. Decides nothing itself."""
+"""State derived from the news: errors within the hour, health. Decides nothing itself."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class WatchOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """How the orchestrator is, with everything that says so."""
+    """The orchestrator's health, with the figures behind it."""
 
     status: Health
     reasons: tuple[str, ...]
@@ -118,7 +118,7 @@ class Watch:
         self._heard_at = self.clock.monotonic()
 
     def reset(self) -> None:
-        """Forget the errors, for an operator who has dealt with them."""
+        """Forget the errors, once an operator has dealt with them."""
         self._errors.clear()
         self._failed.clear()
 
@@ -129,7 +129,7 @@ class Watch:
 
     @property
     def must_pause(self) -> bool:
-        """Whether so many cycles have failed that trading must wait."""
+        """Whether enough cycles have failed that trading must wait."""
         return self.consecutive >= self.options.pause_after
 
     @property
@@ -139,7 +139,7 @@ class Watch:
 
     @property
     def recovered(self) -> bool:
-        """Whether so many cycles have succeeded that an outage is over."""
+        """Whether enough cycles have succeeded that an outage is over."""
         return self._good >= self.options.resume_after
 
     def errors(self) -> dict[str, int]:

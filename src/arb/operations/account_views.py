@@ -58,7 +58,7 @@ class Status:
     """When the last cycle began."""
     funnel: dict[str, int]
     notes: tuple[str, ...] = ()
-    """What somebody should know who meant another account, or another sum."""
+    """A hint for an operator who meant another account, or another bankroll."""
 
     @property
     def cycle_age(self) -> float | None:
@@ -70,7 +70,7 @@ class Status:
     def fresh(self, seconds: float) -> bool:
         """Whether the last cycle began less than `seconds` ago.
 
-        One of the future says that the clock was set back, not that the cycle is fresh.
+        One in the future shows that the clock was set back, not that the cycle is fresh.
         """
         return self.cycle_age is not None and 0 <= self.cycle_age < seconds
 
@@ -108,7 +108,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """The ledger that a command is about, and who works on it."""
+    """The ledger that a command is about, and the process that works on it."""
 
     ledger: str
     """Its file in full, or the server's address without secrets."""

@@ -56,7 +56,7 @@ def comm_folder(loaded: Loaded) -> Path:
 
 
 def list_bots(loaded: Loaded) -> list[dict[str, Any]]:
-    """Every bot as its files tell; nothing has to run for this."""
+    """Every bot's state, from its files; works while nothing runs."""
     bots = bots_of(loaded.settings)
     path = comm_folder(loaded)
     found: dict[str, Status | None] = dict.fromkeys(bots.definitions)
@@ -132,7 +132,7 @@ async def explain_route(
 
 
 def row(bots: Bots, name: str, status: Status | None) -> dict[str, Any]:
-    """A bot for the shell, by its definition and what its supervisor said last."""
+    """A bot for the shell, by its definition and its supervisor's last report."""
     definition = bots.definitions[name]
     running = status is not None and runs(status)
     state = status.state.value if status else BotState.STOPPED.value

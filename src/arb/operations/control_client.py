@@ -24,7 +24,7 @@ class Refused(NotReady):
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What a command came to."""
+    """The result of a command."""
 
     state: str
     reason: str
@@ -35,7 +35,7 @@ class CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API said; without a document it is not there, or does not know us."""
+    """The API's response; without a document it is not running, or does not accept the token."""
 
     document: Any = None
     note: str = ""
@@ -45,7 +45,7 @@ async def ask(loaded: Loaded, method: str, path: str, body: Any = None) -> Answe
     """Ask the API at the configured address.
 
     Raises:
-        Refused: It answered that it would not; the message says why.
+        Refused: It refused; the message says why.
     """
     return (await _ask(loaded, method, [path], body))[0]
 
@@ -82,13 +82,13 @@ def _answer(address: str, answer: httpx.Response) -> Answer:
 
 
 async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> CommandOutcome:
-    """`pause`, `resume` or `halt`: in the ledger and its file, and told to a running orchestrator.
+    """`pause`, `resume` or `halt`: in the ledger and its file, and sent to a running orchestrator.
 
     Args:
         loaded: The settings.
         name: Which command.
         reason: Why.
-        unsaid: Why the file that says halt could not be made; empty: it was, or is not needed.
+        unsaid: Why the halt file could not be written; empty: it was, or is not needed.
 
     Raises:
         ArbError: It could not be carried out.
@@ -188,7 +188,7 @@ async def live_glance(loaded: Loaded) -> dict[str, Any] | None:
 
 
 async def live_status(loaded: Loaded) -> dict[str, Any] | None:
-    """What the running orchestrator says of itself; `None` when none answers."""
+    """The running orchestrator's own report; `None` when none responds."""
     try:
         status, health = await _ask(loaded, "GET", ["/bot/status", "/bot/health"], None)
     except ArbError:

@@ -1,6 +1,6 @@
-"""The file that says "halt": it works when the ledger does not.
+"""The halt file: it works when the ledger does not.
 
-Nothing here imports the database: `arb halt` must have said its word before that is loaded.
+Nothing here imports the database: `arb halt` must have taken effect before that is loaded.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ class Sentinel:
             self.path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, str] | None:
-        """Who is halted, and why; `None`: everybody."""
+        """The halted accounts with their reasons; `None`: all accounts."""
         try:
             found = read_document(self.path, BYTES_MAX)
         except FileNotFoundError:
@@ -124,7 +124,7 @@ def say_halt(url: str, accounts: Sequence[str], reason: str) -> str:
 
 
 def effective_standing(loaded: Loaded, standing: Standing) -> Standing:
-    """The ledger's word, unless the file says halt."""
+    """The ledger's state, unless the file halts."""
     sentinel = sentinel_of(loaded.settings.database.url)
     reason = sentinel.reason(loaded.settings.account) if sentinel else ""
     if not reason or standing.state is TradingState.HALTED:

@@ -31,7 +31,7 @@ async def one_leader(
     Args:
         database: Where the ledger is, and how long a leader may be silent.
         account: Whose lead.
-        tell: Where to say that another one leads; with it, this one waits its turn.
+        tell: Called with the message that another one leads; with it, this one waits its turn.
 
     Raises:
         LedgerLocked: Another orchestrator has it, and none is to be waited for.

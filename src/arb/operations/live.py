@@ -52,7 +52,7 @@ async def ready_desk(
 async def signed_in(
     loaded: Loaded, observers: Sequence[Observer] = ()
 ) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
-    """The venue with its trading side, for a command that says it is live.
+    """The venue with its trading side, for a live command.
 
     Raises:
         ConfigError: A key to live trading is missing, or the key, wallet or credentials do not fit.
@@ -78,7 +78,7 @@ async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
         if options.wallet_type and options.wallet_type != facts.kind:
             raise ArbError(f"it is a {facts.kind}, ARB_POLYMARKET__WALLET_TYPE says otherwise")
         if facts.by_session_key and not options.session_key:
-            # The official client takes any strange address for a Deposit Wallet of somebody else.
+            # The official client takes any unknown address for a Deposit Wallet of another owner.
             raise ArbError("the key does not own this wallet")
         return f"{facts.kind} {live.holdings.wallet}"
 

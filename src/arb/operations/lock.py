@@ -34,7 +34,7 @@ def holder(ledger: Path | None) -> str | None:
 
 
 def _locked(file: IO[str]) -> bool:
-    """Take the lock, patiently enough for those who only look whether somebody has it."""
+    """Take the lock, patiently enough for processes that only check whether it is held."""
     for _ in range(LOOKS_OUTLASTED):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

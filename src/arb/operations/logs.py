@@ -1,4 +1,4 @@
-"""Logs as the settings say."""
+"""Logs by the settings."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from arb.config.sources import Loaded
 
 
 def set_up_logs(loaded: Loaded, level: str | None = None) -> None:
-    """Logs as the settings say, with every secret known to be masked."""
+    """Set up logs by the settings, with every secret known to be masked."""
     set_up(log_options(loaded, level), loaded.secrets())
 
 
@@ -30,7 +30,7 @@ def check_log_room(loaded: Loaded) -> None:
 
 
 def log_options(loaded: Loaded, level: str | None = None) -> LogOptions:
-    """What the settings say about logs."""
+    """The log options of the settings."""
     options = loaded.settings.logging
     return LogOptions(
         level=level or options.level,

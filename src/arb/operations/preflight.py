@@ -1,4 +1,4 @@
-"""The ladder of self-tests before money: sign and send nothing; place one order, take it back."""
+"""The ladder of self-tests before money: sign and send nothing; place one order, cancel it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -20,7 +20,7 @@ FAR = Decimal("0.05")
 
 
 async def money(loaded: Loaded) -> list[Check]:
-    """`arb doctor --money`: what the wallet and the venue say; reads only."""
+    """`arb doctor --money`: checks of wallet and venue; reads only."""
     async with signed_in(loaded) as (venue, live):
         return [
             *await venue_checks(venue, loaded.settings),
@@ -54,7 +54,7 @@ async def preflight(loaded: Loaded) -> list[Check]:
 
 
 async def livetest(loaded: Loaded) -> list[Check]:
-    """`arb livetest`: one minimal post-only order far from the market, seen, and taken back.
+    """`arb livetest`: one minimal post-only order far from the market, seen, and cancelled.
 
     Raises:
         NotReady: A check before it has failed; nothing was sent.

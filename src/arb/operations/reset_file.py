@@ -26,7 +26,7 @@ class ResetFile:
             raise ArbError(f"{self.path} cannot be made: {error.strerror}") from error
 
     def asked(self) -> bool:
-        """Whether somebody has asked since last time."""
+        """Whether a request was made since the last call."""
         try:
             self.path.unlink()
         except OSError:  # there is none; or one that would be obeyed for ever

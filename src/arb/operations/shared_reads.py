@@ -1,4 +1,4 @@
-"""Reads that are shared by all who ask within a moment: fifty clients cost the ledger one read.
+"""Reads that are shared by all clients of a moment: fifty clients cost the ledger one read.
 
 One read of the account takes a dozen changes of thread, each of which waits for whatever computes;
 so who asks again and again is given what is known, and it is looked up anew beside that.
@@ -25,11 +25,11 @@ T = TypeVar("T")
 Read = Callable[[], Awaitable[Any]]
 
 FRESH_SECONDS = 1.5
-"""An answer of this age is given out, and read anew for those who ask next."""
+"""Serve an answer this old, but refresh it in the background."""
 OLD_SECONDS = 2.0
 """An answer of this age is not given out any more."""
 ASKED_SECONDS = 10.0
-"""Who has asked within this time will ask again: it is read as soon as a cycle has ended."""
+"""A client within this time will ask again: the answer is read as soon as a cycle has ended."""
 KEPT_MAX = 64
 CHANGES = PlanStarted | PlanEnded | PaidOut | PlanResolved | CycleEnded | StateChanged
 

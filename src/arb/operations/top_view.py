@@ -27,12 +27,12 @@ class Glance:
     opportunities: Sequence[FoundRow]
     plans: Sequence[PlanRow]
     live: dict[str, Any] | None
-    """What the running orchestrator says of itself, its bots and its alerts; `None`: none does."""
+    """The running orchestrator's report of itself, its bots and alerts; `None`: none responds."""
 
 
 @asynccontextmanager
 async def glances(loaded: Loaded) -> AsyncIterator[Callable[[], Awaitable[Glance]]]:
-    """Something that looks at the ledger as often as it is asked."""
+    """Reads the ledger as often as it is called."""
     async with opened(loaded) as (ledger, reads):
         live: dict[str, Any] | None = None
         looks = 0

@@ -16,7 +16,7 @@ from arb.operations.halt_file import effective_standing, sentinel_of
 
 
 async def halt(loaded: Loaded, reason: str, unsaid: str) -> str:
-    """Write down that trading is halted, after the file was made that says so.
+    """Record a halt in the ledger, after the halt file was written.
 
     Args:
         loaded: The settings.

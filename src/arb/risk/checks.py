@@ -1,4 +1,4 @@
-"""One small function per check: what it looks at, its verdict, and the reason it refuses with."""
+"""One small function per check: its input, its verdict, and the reason of its refusal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,11 +27,11 @@ class Context:
     """What has stopped kinds of trade until an operator has looked."""
     confirmations: Mapping[MarketId, Confirmation]
     books_from: datetime
-    """When the snapshot's books were looked at."""
+    """The instant of the snapshot."""
     now: datetime
     plans_left: int
     counted: Mapping[str, int] = field(default_factory=dict)
-    """How many outcomes the chain counts, by group; what it did not say is absent."""
+    """How many outcomes the chain counts, by group; a group without a count is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def same_rules(opportunity: Opportunity, context: Context) -> Result:
 
 
 def counted_on_chain(opportunity: Opportunity, context: Context) -> Result:
-    """Where all outcomes must be listed, the chain has said how many there are."""
+    """Where all outcomes must be listed, the chain has returned their number."""
     unknown = [each.group for each in opportunity.whole if each.group not in context.counted]
     detail = (
         f"the chain returned no count for {', '.join(unknown)}"
@@ -132,7 +132,7 @@ def not_halted(_opportunity: Opportunity, context: Context) -> Result:
 
 
 def not_contradicted(opportunity: Opportunity, context: Context) -> Result:
-    """No trade of this kind has come to something else than was proved."""
+    """No trade of this kind has contradicted its proof."""
     found = stopped(opportunity.kind, opportunity.event.venue, context.contradictions)
     detail = f"{found.sentence}; `{found.command}` ends it" if found else "as proved so far"
     return Result(found is None, detail, Reason.CONTRADICTED)

@@ -1,4 +1,4 @@
-"""When to do less, when to stop altogether, and who may start again."""
+"""When to throttle, when to halt, and what may resume."""
 
 from collections.abc import Sequence
 from datetime import datetime

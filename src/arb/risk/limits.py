@@ -31,6 +31,6 @@ class RiskLimits:
     max_partial_loss: Usd = Usd(Decimal(100))  # noqa: RUF009
     """USD that the worst pattern of partial fills of one plan may cost."""
     adverse_move: Price = Price(Decimal("0.01"))  # noqa: RUF009
-    """USD per share by which prices are taken to move before a way out is found."""
+    """USD per share by which prices are assumed to move before a plan is unwound."""
     trade_crossed: bool = False
     """Whether a crossed book of one binary market may be traded."""

@@ -43,7 +43,7 @@ def worst_partial(opportunity: Opportunity, snapshot: Snapshot, adverse_move: Pr
     Args:
         opportunity: As sized.
         snapshot: The books at hand.
-        adverse_move: By how much every price moves against us before the way out is taken.
+        adverse_move: By how much every price moves against us before the plan is unwound.
     """
     exposures = [_exposure(leg, snapshot, adverse_move) for leg in opportunity.legs]
     return bound(opportunity.profit, exposures)

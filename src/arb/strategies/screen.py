@@ -1,4 +1,4 @@
-"""A look at the whole market at once, on integer columns.
+"""A scan of the whole market at once, on integer columns.
 
 The screen only nominates, and generously: whatever could have a proved profit is nominated, since
 the first share of every leg is the cheapest one and fees are rounded down here. Every nominee is
