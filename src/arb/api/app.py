@@ -51,7 +51,7 @@ class ApiOptions:
     gate: GateOptions
     exchange: str = "polymarket"
     interval_seconds: float = 30.0
-    """Between cycles: who looks is told, so that it knows when something is late."""
+    """Between cycles: published to clients, so that they notice when a cycle is late."""
     queue_max: int = QUEUE_MAX
     """News that one WebSocket client may leave unread."""
 

@@ -1,12 +1,12 @@
-"""Every command on record: who, what, why, before and after; each line sealed by the last one's.
+"""Every command on record: caller, command, reason, before and after; each line sealed by the last.
 
 Lines are written before a command is carried out and after it. A hash chain alone cannot show that
-its end was cut off, so the head record beside the file (`FILE.head`) says how many lines there are
+its end was cut off, so the head record beside the file (`FILE.head`) holds how many lines there are
 and the last one's hash. It is written after the line: a crash between the two leaves a line more
 than the head knows of, which still follows from it, and never a line less.
 
-This finds every change, and every line that was taken out or cut off, by somebody who could write
-to one of the two files. Who can write to both can make up another history: a copy of the head kept
+This finds every change, and every line that was removed or cut off, by a process that could write
+to one of the two files. One that can write to both can forge a history: a copy of the head kept
 elsewhere is what finds that.
 """
 
@@ -38,7 +38,7 @@ START = "0" * 64
 NAMES = ("at", "who", "role", "action", "step", "previous")
 """What every line has besides its hash."""
 UNPROVED = "unproved"
-"""Stands in the line that was written where no head record was: what it says is why."""
+"""Marks the line that was written where no head record was, with the reason."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -175,7 +175,7 @@ def _checked(file: IO[bytes], head: Head | None, unproved: str) -> Verdict:
 
 
 def _recent(path: Path) -> list[dict[str, Any]]:
-    """The latest lines that are sealed and say who did what; others are no lines of ours.
+    """The latest lines that are sealed and name caller and command; others are no lines of ours.
 
     Raises:
         AuditError: The file cannot be read.
@@ -207,7 +207,7 @@ def _sealed(line: dict[str, Any], previous: str) -> dict[str, Any]:
     """The line with its place in the chain.
 
     Raises:
-        AuditError: Nobody could read it again.
+        AuditError: It could not be read again.
     """
     linked = {**line, "previous": previous}
     sealed = {**linked, "hash": seal(linked)}
@@ -244,7 +244,7 @@ def _read_head(path: Path) -> Head:
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: It cannot be read; says why.
+        ValueError: It cannot be read; the message says why.
     """
     place = head_of(path)
     try:
@@ -338,7 +338,7 @@ def _append(path: Path, line: dict[str, Any]) -> dict[str, Any]:
             try:
                 _write_all(file.fileno(), raw)
             except OSError:
-                os.ftruncate(file.fileno(), before)  # half a line helps nobody
+                os.ftruncate(file.fileno(), before)  # half a line is useless
                 raise
             lines = end.head.lines + 1
             _write_head(path, Head(lines, before + len(raw), str(sealed["hash"])))
@@ -348,7 +348,7 @@ def _append(path: Path, line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lock(file: IO[bytes]) -> None:
-    """Let nobody else write the record until the file is closed: two processes may keep one."""
+    """Lock the record until the file is closed: two processes may keep one."""
     for _ in range(int(LOCK_SECONDS / LOCK_EVERY_SECONDS)):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens with roles, kept as hashes in a file that only its owner reads."""
+"""Authorization: bearer tokens with roles, kept as hashes in a file that only its owner reads."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ FILE_BYTES_MAX = 64 * 1024
 
 
 class Role(StrEnum):
-    """What a token is good for; each includes the ones before it."""
+    """What a token permits; each role includes the ones before it."""
 
     READ = "read"
     OPERATE = "operate"
@@ -40,7 +40,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks."""
+    """The caller."""
 
     name: str
     role: Role
@@ -58,7 +58,7 @@ class Token:
 class Tokens:
     """The tokens that are good now: those given, and those of the file as it stands.
 
-    The file is looked at for every request and read when it has changed, so that a token which is
+    The file is checked at every request and read when it has changed, so that a token which is
     made or revoked is good or gone at once. A file that cannot be used holds no good token.
     """
 
@@ -73,7 +73,7 @@ class Tokens:
         Args:
             tokens: Good as long as this lives.
             file: With more tokens; none where there is no file.
-            tell: Hears, once each time, why the file cannot be used.
+            tell: Called once each time with why the file cannot be used.
         """
         self._own, self._file, self._tell = tuple(tokens), file, tell
         self._kept: tuple[Token, ...] = ()
@@ -116,7 +116,7 @@ def digest_of(token: str) -> str:
 
 
 def chosen(token: str) -> Token:
-    """The token of the settings, good for everything.
+    """The token of the settings, with every right.
 
     Raises:
         ConfigError: It is too short.

@@ -22,7 +22,7 @@ KEPT_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """When a command was begun, and what it was answered; without an answer, nobody knows."""
+    """When a command was begun, and its response; without one, the result is not known."""
 
     at: str
     answer: dict[str, Any] | None
@@ -77,7 +77,7 @@ class ExecutedKeys:
         try:
             yield done
         except (Refusal, VenueError, AuditError):
-            # All three are said before anything is sent.
+            # All three are decided before anything is sent.
             self._known.pop(key, None)
             with contextlib.suppress(AuditError):
                 await self._write()

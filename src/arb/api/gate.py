@@ -77,7 +77,7 @@ class Gate:
     """Whose ticket it is; a ticket is good once."""
     monotonic: Callable[[], float]
     denied: Callable[[str], None] = lambda _: None
-    """Told the code of each refusal."""
+    """Called with the code of each refusal."""
     _by_token: RateLimit = field(init=False)
     _by_address: RateLimit = field(init=False)
     _lock_out: LockOut = field(init=False)

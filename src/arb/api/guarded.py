@@ -1,4 +1,4 @@
-"""Routes that cannot be made without saying who may use them."""
+"""Routes that cannot be made without a role."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -29,12 +29,12 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def needs(role: Role) -> dict[str, Any]:
-    """What a route says of itself: who may use it, and how that goes wrong."""
+    """A route's declaration: its role, and its refusals."""
     return {"openapi_extra": {NEEDS: role.value}, "responses": FAILURES}
 
 
 class GuardedRoute(APIRoute):
-    """A route with a role: it looks at the caller's before it looks at the request."""
+    """A route with a role: the caller's role is checked before the request is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the check."""

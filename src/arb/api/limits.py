@@ -1,4 +1,4 @@
-"""How often may be asked, and how long who guesses must wait. Pure but for the given clock."""
+"""Rate limits, and the lock-out after wrong tokens. Pure but for the given clock."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class _Bucket:
 
 @dataclass(slots=True)
 class RateLimit:
-    """So many requests a minute for each key, and a burst of as many as ten seconds give."""
+    """A number of requests a minute for each key, and a burst of as many as ten seconds give."""
 
     per_minute: float
     monotonic: Callable[[], float]
@@ -49,7 +49,7 @@ class _Guesses:
 class LockOut:
     """After several wrong tokens an address must wait, twice as long each time.
 
-    A good token is let through all the same: nobody must be able to keep the operator from
+    A valid token passes all the same: an attacker must not be able to keep the operator from
     halting by guessing from the same machine.
     """
 

@@ -157,7 +157,7 @@ class Metrics:
             self.recent.labels(where).set(count)
         for bot in await bots.list() if bots is not None else ():
             self.bots.labels(bot["bot_id"]).set(bot["is_running"])
-        with suppress(LedgerError):  # the health says so; the last figures stay
+        with suppress(LedgerError):  # the health shows it; the last figures stay
             held = await control.desk.ledger.portfolio(control.clock.now())
             sums = await control.desk.ledger.statistics()
             self.cash.set(_number(held.cash))

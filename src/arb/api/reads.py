@@ -1,4 +1,4 @@
-"""What the API shows of the ledger, as documents; who makes them is not its business."""
+"""What the API shows of the ledger, as documents, independent of their source."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

@@ -31,14 +31,14 @@ from arb.domain.report import CycleReport
 
 
 def wanted(news: News) -> bool:
-    """Whether it is told to subscribers: candidates that were never proved are not, one by one."""
+    """Whether it is published: candidates that were never proved are not, one by one."""
     return not isinstance(news, Decided) or isinstance(news.finding, Approved | Refused)
 
 
 def document(  # noqa: PLR0911, PLR0912  # one for each kind
     news: News,
 ) -> tuple[str, dict[str, Any]]:
-    """The type of the news and what it says. Amounts are decimal strings."""
+    """The type of the news and its content. Amounts are decimal strings."""
     match news:
         case Started(mode=mode, account=account, every_seconds=every):
             return "started", {"mode": mode, "account": account, "every_seconds": every}

@@ -60,7 +60,7 @@ class AddStrategy(Command):
 
 
 class Execute(Command):
-    """What to trade: its event is looked at anew, and every gate decides anew."""
+    """What to trade: its event is scanned again, and every gate decides again."""
 
     opportunity_id: Annotated[str, Field(pattern=r"^[0-9a-f]{4,64}$")] = Field(
         examples=["5d41402abc4b2a76"]
@@ -124,7 +124,7 @@ class Status(Model):
 
 
 class Outcome(Model):
-    """What a command came to."""
+    """The result of a command."""
 
     changed: bool = Field(description="Whether anything is different now.")
     resumed_at: list[str] = Field(
@@ -369,7 +369,7 @@ class Overview(Model):
 
 
 class Executed(Model):
-    """What looking at the event came to."""
+    """The result of scanning the event."""
 
     cycle: int
     opportunities: int

@@ -78,7 +78,7 @@ class Served:
 
         Raises:
             AuditError: The record cannot be written, and the command is not one for safety.
-            ArbError: What the command itself came to.
+            ArbError: The error of the command itself.
         """
         before = await self._brief()
         try:
@@ -128,6 +128,6 @@ async def here(connection: HTTPConnection) -> Served:
 
 
 async def asking(connection: HTTPConnection) -> Principal:
-    """Who asks; the gate has seen to it that somebody does."""
+    """The caller; the gate has made sure that there is one."""
     found: Principal = connection.state.principal
     return found

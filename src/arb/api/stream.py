@@ -33,7 +33,7 @@ class Stream:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def serve(self, socket: WebSocket) -> None:
-        """One connection to its end. What the client says is read and ignored."""
+        """One connection to its end. What the client sends is read and ignored."""
         here = served(socket)
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)

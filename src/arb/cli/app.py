@@ -99,7 +99,7 @@ def main() -> None:
         code = ExitCode.INTERNAL
     except KeyboardInterrupt:
         code = ExitCode.DONE
-    except Exception as error:  # noqa: BLE001  # the last resort: say it, do not dump it
+    except Exception as error:  # noqa: BLE001  # the last resort: one line, no traceback
         code = _told(error)
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     if not told(command):
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def _told(error: Exception) -> int:
-    if hasattr(error, "format_message"):  # what typer says of bad usage
+    if hasattr(error, "format_message"):  # typer's message on bad usage
         _say_usage(error.format_message())
         return ExitCode.USAGE
     if _state["debug"]:

@@ -90,7 +90,7 @@ def leave(code: int) -> NoReturn:
 
 
 class _Threads(ThreadPoolExecutor):
-    """The loop's threads: they look names up, which cannot be cancelled, so nobody waits for it."""
+    """The loop's threads: name look-ups cannot be cancelled, so the exit does not wait."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # the library's signature
         """Let go of the threads."""

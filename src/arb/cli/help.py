@@ -1,6 +1,6 @@
 """`arb --help`: every command in one line, grouped by purpose.
 
-A new command needs a line here; a test says so when it is missing, and when a line is too long for
+A new command needs a line here; a test fails when it is missing, or when a line is too long for
 a terminal of 80 columns.
 """
 

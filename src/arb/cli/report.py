@@ -1,4 +1,4 @@
-"""`arb report`: what the ledger says of a period."""
+"""`arb report`: the figures of a period."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,6 +1,6 @@
-"""Standard output and standard error, which may be closed, full or read by nobody.
+"""Standard output and standard error, which may be closed, full or without a reader.
 
-What a command has done stands, whether or not it can be told; what is lost is said where it can be.
+What a command has done stands, whether or not it can be printed; lost output is reported.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ DOING = frozenset(
         "bots",
     }
 )
-"""Commands whose exit code says what they did; that of all others is about what they tell."""
+"""Commands whose exit code is about what they did; that of all others is about their output."""
 
 
 class Enduring:
@@ -72,7 +72,7 @@ class Enduring:
 def make_whole() -> None:
     """Give every standard stream a place, and let none of them end the program.
 
-    A number below three that is free would be the ledger's: what libraries say on standard error
+    A number below three that is free would be the ledger's: what libraries write to standard error
     would then be written into it.
     """
     for number in range(3):

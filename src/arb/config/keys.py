@@ -61,7 +61,7 @@ class PrivateKey(str):
         return key
 
     def reveal(self) -> str:
-        """The key, for the signer and nobody else."""
+        """The key, for the signer alone."""
         return self._hex
 
     def __repr__(self) -> str:
@@ -169,14 +169,14 @@ def write_keystore(
 
 
 def read_private(path: Path, setting: str) -> str:
-    """The content of a small file that nobody but its owner can read.
+    """The content of a small file that only its owner can read.
 
     Raises:
         ConfigError: It is a link, too large, open to others, or cannot be read.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        # Opened first and looked at afterwards, so that nobody can swap the file in between.
+        # Opened first and checked afterwards, so that the file cannot be swapped in between.
         file = os.open(path, flags)
         try:
             wrong = _wrong_with(file)
@@ -210,7 +210,7 @@ def _wrong_with(file: int) -> str | None:
 
 
 def _group_bits_are_ours(file: int) -> bool:
-    """Whether an access list, and not the group, is what the mode's group bits tell of.
+    """Whether the mode's group bits stand for an access list, and not for the group.
 
     systemd hands credentials over this way: the file is root's and its list names the service's
     user, which makes the mode 0440 although no group may read it.

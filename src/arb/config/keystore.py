@@ -1,8 +1,8 @@
 """An encrypted keystore (version 3), opened once it is known what that costs.
 
-The file says itself how much work opening it is, so what it says is read strictly and bounded
+The file itself states how much work opening it is, so that is read strictly and bounded
 before anything is derived. The library gets only what was read here, never the file: where it would
-look elsewhere (a name in capitals, a later version) it would find work that nobody has bounded.
+look elsewhere (a name in capitals, a later version) it would find unbounded work.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -24,7 +24,7 @@ Length = Annotated[int, Meta(ge=32)]
 
 
 class BadKeystore(ValueError):
-    """It cannot be opened: says why, and nothing of what is in it."""
+    """It cannot be opened: the message says why, and quotes nothing of its content."""
 
 
 class _Pbkdf2(Struct):
@@ -71,7 +71,7 @@ def unseal(sealed: str, secret: str, account: Any) -> str:
 
     Raises:
         BadKeystore: It is no keystore, asks for more work than any wallet does, is not opened by
-            the passphrase, or holds another address's key than it says.
+            the passphrase, or holds another address's key than it names.
     """
     try:
         found = convert(_small(document(sealed.encode())), _Keystore)

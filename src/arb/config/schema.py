@@ -175,7 +175,7 @@ class BotsSettings(Section):
 
 
 class AlertsSettings(Section):
-    """When a person is told, where, and how often at most."""
+    """When a person is alerted, where, and how often at most."""
 
     urls: SecretStr | None = None
     console: bool = False
@@ -286,7 +286,7 @@ _VENUE_MOST = {"events_per_page": 500, "books_per_request": 500}
 
 
 def faults(options: PolymarketOptions) -> Iterator[tuple[str, Any, str]]:
-    """What the types of the venue's options cannot say: a name, its value, what is wrong."""
+    """What the types of the venue's options cannot express: a name, its value, what is wrong."""
     for field in fields(options):
         name, value = field.name, getattr(options, field.name)
         if name.endswith(("_url", "_urls")):

@@ -30,7 +30,7 @@ from arb.domain.errors import ConfigError
 from arb.files import document
 
 HALTED_BY = ("database.url", "trading.account", "trading.live", "polymarket.wallet")
-"""The settings that say what `arb halt` halts."""
+"""The settings that determine what `arb halt` halts."""
 LISTS = frozenset({"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled"})
 MASK = "********"
 FILE_BYTES_MAX = 1024 * 1024
@@ -236,7 +236,7 @@ def _small_file(path: Path) -> None:
 
 
 class _TextOfLists:
-    """Leaves text that is no JSON to `_listed` and to validation, which say what is wrong."""
+    """Leaves text that is no JSON to `_listed` and to validation, which report what is wrong."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:
@@ -291,7 +291,7 @@ def _bound(name: str, value: Any, source: str) -> None:
         raise ConfigError(f"{name} ({source}): more than {VALUE_LENGTH_MAX} characters")
     try:
         if isinstance(value, int) and abs(value) >= 10**bounds.DIGITS_MAX:
-            raise bounds.OutOfBounds("a number beyond all bounds")  # noqa: TRY301  # told with the others
+            raise bounds.OutOfBounds("a number beyond all bounds")  # noqa: TRY301  # reported with the others
         number = Decimal(value) if isinstance(value, str) and name in _numbers() else value
         if isinstance(number, Decimal) and number.is_finite():
             bounds.bounded(number)
@@ -300,7 +300,7 @@ def _bound(name: str, value: Any, source: str) -> None:
             f"{name} ({source}): {error}; set {_variable(name)} or correct the file"
         ) from None
     except InvalidOperation:
-        return  # no number at all: the setting's own check says so
+        return  # no number at all: the setting's own check reports that
 
 
 @cache

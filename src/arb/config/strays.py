@@ -1,4 +1,4 @@
-"""Variables that are nobody's setting: which of them were meant for us, and which are not ours."""
+"""Variables that are no setting: which of them were meant for us, and which are not ours."""
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
@@ -18,7 +18,7 @@ def meant(variable: str, known: Collection[str]) -> str | None:
     """The setting that an unknown variable with our prefix was meant for.
 
     Returns:
-        Its variable, or a section's beginning; empty: some setting, and nobody knows which; `None`
+        Its variable, or a section's beginning; empty: some setting, unknown which; `None`
         where another program's variable only begins as ours do.
     """
     name = variable.upper()
@@ -44,7 +44,7 @@ def lookalikes(
     Args:
         variables: By name.
         known: Every variable that is a setting.
-        shared: Whether all programs' variables stand there, so that a common name says little.
+        shared: Whether all programs' variables stand there, so that a common name proves little.
     """
     tails = _by_tail(frozenset(known))
     for variable, value in variables.items():

@@ -45,7 +45,7 @@ class OwnBudgets:
         await self._limiters[endpoint].acquire()
 
     async def hold(self, endpoint: str, seconds: float) -> None:
-        """Nobody shares it: the retry itself waits."""
+        """It is not shared: the retry itself waits."""
 
     def circuits(self) -> Mapping[str, str]:
         """See `Budgets`."""

@@ -50,14 +50,14 @@ async def listening(app: ASGIApp, host: str, port: int, **options: Any) -> Async
 
 
 class _Server(uvicorn.Server):
-    """Without signal handlers of its own: who serves decides when to stop."""
+    """Without signal handlers of its own: the caller decides when to stop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell who waits that requests are answered now."""
+        """Notify the waiting task that requests are served now."""
         await super().startup(sockets)
         self.ready.set()
 

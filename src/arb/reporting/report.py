@@ -1,4 +1,4 @@
-"""What the ledger says of a period, for people, for spreadsheets and for scripts."""
+"""The ledger's figures of a period, for people, for spreadsheets and for scripts."""
 
 import contextlib
 import csv
@@ -38,7 +38,7 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a period and what they come to."""
+    """The figures of a period and their sums."""
 
     about: About
     figures: Figures

@@ -1,4 +1,4 @@
-"""What a period came to: profit, hit rate, refusals, slippage, capital in use, latency; pure."""
+"""The results of a period: profit, hit rate, refusals, slippage, capital in use, latency; pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ Line = tuple[tuple[datetime, Decimal], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """What some plans came to."""
+    """The results of a set of plans."""
 
     opportunities: int = 0
     approved: int = 0
@@ -83,7 +83,7 @@ class CyclePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Everything a report says."""
+    """Everything in a report."""
 
     cycles: int
     all: Sums
@@ -114,7 +114,7 @@ class Summary:
 
 
 def summarise(figures: Figures) -> Summary:
-    """The figures of a period as a report tells them."""
+    """The figures of a period, summed up for a report."""
     plans, candidates = figures.plans, figures.candidates
     found = sum(cycle.opportunities for cycle in figures.cycles)
     kinds = sorted({p.kind for p in plans} | {c.kind for c in candidates if c.decision in PROVEN})

@@ -1,7 +1,7 @@
 """Plots as SVG text, drawn here so that a report is one file that loads nothing; pure.
 
 Colours come from the page's style by class, so that they follow the reader's light or dark mode;
-every value is told by a label or a position as well, never by colour alone.
+every value is shown by a label or a position as well, never by colour alone.
 """
 
 import math
@@ -54,7 +54,7 @@ def bars(name: str, rows: Sequence[tuple[str, Decimal, str]], style: str) -> str
 
 
 def thinned(points: Sequence[Point], most: int = POINTS_MAX) -> list[Point]:
-    """At most so many points that still reach every low and every high."""
+    """A bounded number of points that still reach every low and every high."""
     if len(points) <= most:
         return list(points)
     width = -(-len(points) * 4 // most)

@@ -1,1 +1,1 @@
-"""Ways to let it run: once, on a schedule, in a process that is told to stop."""
+"""Ways to run it: once, on a schedule, in a process that stops at a signal."""

@@ -37,7 +37,7 @@ LOOK_SECONDS = 30.0
 
 
 class Watch:
-    """Listens to news, looks at the ledger, and hands what matters to the courier.
+    """Listens to news, reads the ledger, and hands what matters to the courier.
 
     Also `arb.api.reads.Alerts`: what it decided is what is shown.
     """
@@ -73,7 +73,7 @@ class Watch:
         self._decided(alert, self.gate.admit(alert, now), now)
 
     async def look(self) -> None:
-        """Look at the account once."""
+        """Check the account once."""
         portfolio = await self._ledger.portfolio(self._clock.now())
         for alert in self._conditions.look(portfolio):
             self.send(alert)
@@ -136,8 +136,8 @@ async def with_alerts(
 
     Args:
         loaded: The settings.
-        desk: Whose account is looked at.
-        observers: The list that the desk, and its ledger, tell news to.
+        desk: Its account is checked.
+        observers: The list to which the desk, and its ledger, publish news.
 
     Raises:
         ConfigError: An address is not understood, or the library for it is missing.

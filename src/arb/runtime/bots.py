@@ -38,7 +38,7 @@ async def with_bots(
     Args:
         loaded: The settings.
         desk: The desk without them.
-        observers: The list that the desk, and its ledger, tell news to.
+        observers: The list to which the desk, and its ledger, publish news.
 
     Raises:
         ConfigError: The definitions are wrong, or a bot with its own account is to trade live.
@@ -202,7 +202,7 @@ def _ready_by_files(mailbox: Mailbox, bots: Bots) -> Callable[[], Collection[str
 
 
 async def _follow(mailbox: Mailbox, bots: Bots, changed: Changed) -> None:
-    """Tell what becomes of bots that another process runs, by their files."""
+    """Report the state of bots that another process runs, from their files."""
     run = Folder(mailbox.path / "run")
     try:
         known = {name: read_status(run, name) for name in bots.definitions}
@@ -217,7 +217,7 @@ async def _follow(mailbox: Mailbox, bots: Bots, changed: Changed) -> None:
 
 
 def _between(before: Status | None, now: Status | None) -> Iterator[tuple[BotState, str]]:
-    """What has happened to a bot from one look at its file to the next."""
+    """What has happened to a bot between two reads of its file."""
     if now is None or (before and (before.state, before.pid) == (now.state, now.pid)):
         return
     ended = f"it ended by itself, {now.last_exit}"

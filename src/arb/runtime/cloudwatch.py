@@ -54,7 +54,7 @@ async def with_cloudwatch(
     Args:
         loaded: The settings.
         desk: Whose account it is.
-        observers: The list that the desk, and its ledger, tell news to.
+        observers: The list to which the desk, and its ledger, publish news.
 
     Raises:
         ConfigError: The library is missing, or no region is known.

@@ -1,4 +1,4 @@
-"""Looking for cyclic garbage when nobody waits, and not in the middle of a cycle.
+"""Collecting cyclic garbage when no task waits, and not in the middle of a cycle.
 
 A full collection over the objects of 20,000 markets holds everything up for some 300 ms.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from arb.domain.news import CycleEnded, News
 
 YOUNG = 5_000
-"""New objects between two looks at them; each look takes a millisecond or two."""
+"""New objects between two collections; each takes a millisecond or two."""
 MIDDLE = 1_000
 """Such looks between two at what has survived one."""
 NEVER = 1_000_000

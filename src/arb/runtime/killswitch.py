@@ -1,7 +1,7 @@
 """The operator's switch, watched from a thread: it works while the event loop does not.
 
 `arb halt` is noticed within a quarter of a second even when the loop is stuck. From then on the
-guard lets nothing out, and what rests at the venue is taken back. The one thing that can hold the
+guard lets nothing out, and what rests at the venue is cancelled. The one thing that can hold the
 thread up is native code that keeps the interpreter's lock for long; Python code cannot.
 """
 
@@ -34,7 +34,7 @@ SWEEP_DEADLINE_SECONDS = 30.0
 STOP_WAIT_SECONDS = 3.0
 
 CancelAll = Callable[[], list[str]]
-"""Takes every resting order back, from a thread; returns what could not be."""
+"""Cancels every resting order, from a thread; returns what could not be cancelled."""
 
 DEAD = "the watch of the kill switch has ended"
 
@@ -177,7 +177,7 @@ def kill_switch(url: str, account: str, tell: Observer) -> KillSwitch:
 
 
 def _by_operator(standing: Standing) -> bool:
-    # A pause starts nothing new; plans at work come to their end.
+    # A pause starts nothing new; plans at work are completed.
     return standing.state is TradingState.HALTED and standing.by_operator and not standing.paused
 
 
@@ -187,7 +187,7 @@ def _worded(reason: str) -> str:
 
 
 def _left(cancel_all: CancelAll) -> str:
-    """What is not taken back; empty: nothing."""
+    """What could not be cancelled; empty: nothing."""
     try:
         left = cancel_all()
     except Exception as error:  # noqa: BLE001  # whatever it is, the watch goes on

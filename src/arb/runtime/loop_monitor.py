@@ -12,14 +12,14 @@ from arb.ports import Clock, Observer
 
 BEAT_SECONDS = 0.25
 STALL_SECONDS = 1.0
-"""A loop that stood still for longer is told of; a book looked at before is stale then."""
+"""A loop that stood still for longer is reported; a book read before is stale then."""
 JUMP_SECONDS = 2.0
 """What the venue tolerates between its clock and ours (faults D08, H09)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """Beats beside the cycles, and tells of what it notices (faults H09, H10)."""
+    """Beats beside the cycles, and reports what it notices (faults H09, H10)."""
 
     clock: Clock
     tell: Observer

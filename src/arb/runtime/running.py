@@ -1,4 +1,4 @@
-"""The orchestrator in a process: once, or until told to stop."""
+"""The orchestrator in a process: once, or until it is stopped."""
 
 import difflib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -50,7 +50,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     """One cycle; returns its report, the account's sum, and how many plans stay open.
 
     Raises:
-        CutShort: It was told to stop, and the cycle did not come to its end.
+        CutShort: It was stopped before the cycle had ended.
     """
     settings = loaded.settings
     async with (
@@ -121,7 +121,7 @@ def _news_log(*, live: bool) -> NewsLog:
 
 
 def _told_to(stop: Callable[[], None]) -> Callable[[], None]:
-    """Stop, and say so: what follows can take a moment."""
+    """Stop, with a message: what follows can take a moment."""
 
     def told() -> None:
         log_line("INFO", "Stopping. The step at work may finish.")
@@ -193,7 +193,7 @@ def _account(settings: Settings, *, live: bool) -> str:
 
 
 def _hearing(switch: KillSwitch, lead: Lead | None) -> KillSwitch:
-    """The switch, which hears of a halt on a server from the thread that keeps the lead."""
+    """The switch, which is notified of a halt on a server by the thread that keeps the lead."""
     if lead is not None:
         switch.latest = lambda: lead.standing
     return switch

@@ -1,6 +1,6 @@
 """APScheduler calls the tick, and nothing else.
 
-It knows the wall clock alone, which somebody may set; an interval is a length of time. So its
+It knows the wall clock alone, which may be set; an interval is a length of time. So its
 trigger counts on the steady clock, and what it has planned is planned anew when the two clocks
 have moved against each other.
 """
@@ -23,13 +23,13 @@ Tick = Callable[[], Awaitable[None]]
 
 JOB = "scan"
 LOOK_SECONDS = 0.25
-"""Between two looks at whether the clock was set."""
+"""Between two checks of whether the clock was set."""
 SET_SECONDS = 0.5
 """A clock that is off by less is followed, not corrected."""
 
 
 class SteadyTrigger(IntervalTrigger):  # type: ignore[misc]  # the library is untyped
-    """Fires every so many seconds since it was made, wherever the wall clock goes."""
+    """Fires every `seconds` since it was made, wherever the wall clock goes."""
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         super().__init__(seconds=seconds, timezone=UTC)
@@ -45,7 +45,7 @@ class SteadyTrigger(IntervalTrigger):  # type: ignore[misc]  # the library is un
 
 @dataclass(slots=True)
 class Schedule:
-    """Runs a tick every so many seconds until told to stop, one at a time. A `Ticker`."""
+    """Runs a tick at a fixed interval until it is stopped, one at a time. A `Ticker`."""
 
     interval_seconds: float
     clock: Clock

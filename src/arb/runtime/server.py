@@ -60,7 +60,7 @@ class Commanded:
     control: Control
     desk: Desk
     observers: list[Observer]
-    """The desk's own list: who is added to it hears the news from then on."""
+    """The desk's own list: an observer added to it gets the news from then on."""
     beside: Beside
 
 
@@ -72,7 +72,7 @@ def commanded(
     Args:
         loaded: The settings.
         desk: Where it works.
-        observers: The list that the desk, and its ledger, tell news to.
+        observers: The list to which the desk, and its ledger, publish news.
         beside: What the API shows besides.
     """
     settings = loaded.settings
@@ -103,7 +103,7 @@ async def _apart(work: Callable[[], T]) -> T:
 
 
 def need_api() -> None:
-    """Say what is to be installed when the API's libraries are missing.
+    """Raise with the install command when the API's libraries are missing.
 
     Raises:
         ConfigError: They are.

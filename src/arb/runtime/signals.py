@@ -1,4 +1,4 @@
-"""Being told to stop: finish the step, write down, leave; what is only being read is given up."""
+"""Stopping at a signal: finish the step, record it, exit; pending reads are cancelled."""
 
 import asyncio
 import contextlib
