@@ -46,8 +46,8 @@ class Definition:
     folder: str = "."
     """Working directory."""
     does: str = "decides"
-    """`decides`: says yes or no to orders that the orchestrator sends; `executes`: has an account
-    of its own and reports fills (on paper only); `prints`: a script run once a command."""
+    """`decides`: approves or declines orders that the orchestrator sends; `executes`: has an
+    account of its own and reports fills (on paper only); `prints`: a script, run per command."""
     kinds: tuple[str, ...] = ()
     """Kinds of opportunity that it takes; empty: all."""
     environment: tuple[str, ...] = ()

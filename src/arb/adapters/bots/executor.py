@@ -4,7 +4,7 @@ The first orders of a plan go to the bot that its route names; a bot that `decid
 order intents, which are held against the plan and then signed and sent by the venue's own adapter
 as ever: bots hold no keys. A bot that `executes` has an account of its own, on paper; what it
 reports enters the ledger as the answer to the orders, and while it is silent it is asked, never
-told again. The way out of a plan never waits for a bot.
+told again. Unwinding never waits for a bot.
 """
 
 from collections import Counter, deque
@@ -36,9 +36,9 @@ from arb.ports import Clock, Trading
 POLL_SECONDS = 0.05
 ASK_AGAIN_SECONDS = 5.0
 WAITING_MAX = 100
-"""Ends that wait to be told to a bot that does not take its commands; the oldest go first."""
+"""Ends to be reported to a bot that does not pick up its commands; the oldest are dropped first."""
 FAILURES_MAX = 10
-"""Plans in a row of which a bot said nothing that can be used: after so many it gets no more."""
+"""Plans in a row without a usable answer of a bot, after which it gets no more."""
 _REF = "bot:"
 
 
@@ -55,14 +55,14 @@ class BotTrading:
     base: Path = Path()
     inherited: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str, str], None] = lambda _bot, _what: None
-    """Hears what a person should know of."""
+    """Called with what a person should know."""
     counts: Counter[str] = field(default_factory=Counter, init=False)
     """How often each bot was asked about a plan and agreed: `asked:atom`, `agreed:atom`."""
     venue: VenueId = field(init=False)
     failures: Counter[str] = field(default_factory=Counter, init=False)
-    """Plans in a row of which a bot said nothing, or what cannot be; a no is an answer."""
+    """Plans in a row without an answer of a bot, or with impossible ones; a no is an answer."""
     _refused: set[str] = field(default_factory=set, init=False)
-    """Commands whose reports are not taken, and were told of: each once."""
+    """Commands whose reports were not accepted, which was reported: each once."""
     _hands: dict[PlanId, str] = field(default_factory=dict, init=False)
     """The bot that each open plan is with."""
     _plans: dict[PlanId, Plan] = field(default_factory=dict, init=False)
@@ -77,7 +77,7 @@ class BotTrading:
         self.venue = self.inner.venue
 
     def observe(self, news: News) -> None:
-        """Know the plans under way: an order alone does not tell what it is for."""
+        """Keep the plans under way: an order alone does not name its purpose."""
         match news:
             case PlanStarted(plan=plan):
                 self._plans[plan.id] = plan
@@ -180,7 +180,7 @@ class BotTrading:
         return route(self.bots.rules, definitions, plan.kind.value, measures(plan), ready, off)
 
     def _failed(self, bot: str, what: str) -> None:
-        """Count a plan of which the bot said nothing that can be used."""
+        """Count a plan without a usable answer of the bot."""
         self.failures[bot] += 1
         if self.failures[bot] == FAILURES_MAX:
             self.tell(
@@ -195,7 +195,7 @@ class BotTrading:
         """The orders as the bot wants them.
 
         Raises:
-            Unavailable: It says no, nothing, or nonsense. Nothing has been sent.
+            Unavailable: It declines, is silent, or sends nonsense. Nothing has been sent.
         """
         bot, now = definition.name, self.clock.now()
         until = now + timedelta(seconds=definition.answer_seconds)
@@ -323,11 +323,11 @@ class BotTrading:
         self._send(question)
 
     def _send(self, command: Command) -> bool:
-        """Write a command, what is out of date in its place taken back before."""
+        """Write a command, after removing an outdated one in its place."""
         bot = command.bot_name
         self._expire(bot)
         if command.command == "execute_arbitrage":
-            # An end that waits to be read is no reason to miss the next plan: it is told later.
+            # An end that waits to be read is no reason to miss the next plan: it is reported later.
             told = self.mailbox.current(bot)
             old = told is not None and told.command != command.command
             if told and old and self.mailbox.withdraw(bot, told.id):
@@ -335,7 +335,7 @@ class BotTrading:
         return self.mailbox.send(command)
 
     def _expire(self, bot: str) -> None:
-        """Take back what the bot left lying; that it never took orders is kept as its answer."""
+        """Remove what the bot did not pick up; for orders that is kept as its answer."""
         gone = self.mailbox.expire(bot)
         if gone is None or gone.command != "execute_arbitrage" or self.mailbox.kept(gone.id):
             return
@@ -385,7 +385,7 @@ class BotTrading:
         self.deliver()
 
     def deliver(self) -> None:
-        """Write the ends that wait to be told, where the bot has taken what came before."""
+        """Write the ends that wait to be reported, where the bot has picked up what came before."""
         for waiting in self._to_tell.values():
             try:
                 if waiting and self._send(waiting[0]):

@@ -1,6 +1,6 @@
 """One folder that strangers write to, used without ever following them anywhere.
 
-The folder is held by its descriptor, so nobody can put a link in its place; names are looked up
+The folder is held by its descriptor, so no link can be put in its place; names are looked up
 in it without following links; only ordinary files with one name and an owner that we know are
 opened, and opening never waits. What is anything else is put aside and counted.
 """
@@ -26,7 +26,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Mark = tuple[int, int, int]
-"""By which two readings of a file are told apart: inode, time of change, size."""
+"""By which two readings of a file are distinguished: inode, time of change, size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Folder:
         """
         for _ in range(_READS_MAX):
             found = self._read(name, size_max)
-            # Without a name it was replaced while it was being opened: look at the new one.
+            # Without a name it was replaced while it was being opened: read the new one.
             if found is None or found[1].st_nlink:
                 break
         if found is None:
@@ -102,7 +102,7 @@ class Folder:
 
     def _read(self, name: str, size_max: int) -> tuple[bytes, os.stat_result] | None:
         try:
-            # Looked at before it is opened: opening a device can do things.
+            # Checked before it is opened: opening a device can have effects.
             self._check(os.stat(name, dir_fd=self._fd, follow_symlinks=False), size_max)
             file = os.open(name, _READ, dir_fd=self._fd)
         except FileNotFoundError:
@@ -158,7 +158,7 @@ class Folder:
             return 0.0
 
     def names(self) -> Iterator[str]:
-        """What is in it; a flood is looked at piece by piece."""
+        """Its content; a flood is read piece by piece."""
         with contextlib.suppress(OSError), os.scandir(self._fd) as entries:
             yield from [entry.name for entry in islice(entries, _LISTED_MAX)]
 

@@ -28,7 +28,7 @@ SETTLE_SECONDS = 2.0
 TEMPORARY_SECONDS = 60.0
 """After this a temporary file has lost its writer."""
 WITHDRAW_AFTER = timedelta(seconds=5)
-"""How long past its time a command is left: who reads first and removes then may be at it."""
+"""How long past its time a command is left: a reader may be about to remove it."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -47,7 +47,7 @@ class Mailbox:
     path: Path
     clock: Clock
     tell: Callable[[str, str], None] = lambda _reason, _name: None
-    """Hears the reason and the name of each file that is put aside."""
+    """Called with the reason and the name of each file that is set aside."""
     owners: frozenset[int] | None = None
     """Whose files are taken; our own where it is not given."""
     _commands: Folder = field(init=False)
@@ -94,7 +94,7 @@ class Mailbox:
         return self._commands.remove(_command(bot))
 
     def expire(self, bot: str) -> Command | None:
-        """Take back a command whose time is long over."""
+        """Remove a command that has long expired."""
         found = self.current(bot)
         if found is None or self.clock.now() < found.expires_at + WITHDRAW_AFTER:
             return None
@@ -121,7 +121,7 @@ class Mailbox:
         self._results.remove(f".{bot}_result.claimed.json")
 
     def refuse(self, bot: str, reason: str) -> None:
-        """The claimed answer says what cannot be."""
+        """The claimed answer is impossible."""
         self._quarantine.take(self._results, f".{bot}_result.claimed.json", reason)
 
     def heartbeat(self, bot: str) -> Beat | None:

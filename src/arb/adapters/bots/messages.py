@@ -45,7 +45,7 @@ class BadDocument(Exception):
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One order that the plan needs, as it is told to a bot."""
+    """One order that the plan needs, as it is sent to a bot."""
 
     id: str
     venue: str
@@ -82,7 +82,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bot is told."""
+    """A command to a bot."""
 
     schema: int = SCHEMA
     id: str
@@ -104,7 +104,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A fill that a bot with an account of its own says it had."""
+    """A fill that a bot with an account of its own reports."""
 
     order: Id
     price: Amount
@@ -114,7 +114,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bot answers to a command. Fields that are not named here are passed over."""
+    """A bot's answer to a command. Fields that are not named here are ignored."""
 
     schema: Literal[1]
     id: Id
@@ -218,7 +218,7 @@ def _leg(order: Order) -> Leg:
 
 
 def ended(order: Order, fills: Iterable[Fill] | None, reason: str) -> Ended:
-    """What a bot is told about an order; without fills to tell of, `None` means not known yet."""
+    """The report of an order to a bot; without fills, `None` means not known yet."""
     if fills is None:
         return Ended(order=order.id, state="unknown", reason=clean(reason))
     fills = tuple(fills)

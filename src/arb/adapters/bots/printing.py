@@ -1,7 +1,7 @@
 """Plain scripts that only print: run once a command, their words taken as an answer.
 
 The command comes on standard input. Of what is printed, three kinds of lines count: `SEND` (every
-order as it was told), `SEND ORDER PRICE SHARES` (one order), `REFUSE REASON`. The last `REFUSE`
+order as it was given), `SEND ORDER PRICE SHARES` (one order), `REFUSE REASON`. The last `REFUSE`
 wins over everything; without any such line, or with an exit code other than 0, the answer is no.
 """
 
@@ -57,7 +57,7 @@ async def ask_script(
 
 
 def answer(bot: str, command: Command, printed: bytes, code: int = 0) -> Result:
-    """What the printed lines say.
+    """The answer in the printed lines.
 
     Raises:
         BadDocument: They cannot be an answer.

@@ -1,4 +1,4 @@
-"""Processes by number *and* time of start: a number alone may be somebody else's by now."""
+"""Processes by number *and* time of start: a number alone may be another process's by now."""
 
 import contextlib
 import ctypes

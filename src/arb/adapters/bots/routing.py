@@ -76,7 +76,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where a plan goes, and every rule that was looked at on the way."""
+    """Where a plan goes, and every rule that was evaluated on the way."""
 
     bot: str
     rule: str

@@ -1,4 +1,4 @@
-"""How bots are seen and asked for by file: what others read of a supervisor and tell it.
+"""Bots by file: what other processes read of a supervisor and request of it.
 
 `run/{bot}.json` shows a bot, `control/{bot}.json` asks for something.
 """
@@ -29,7 +29,7 @@ class BotState(StrEnum):
     FAILED = "failed"
     """Its restarts are used up: a person has to look."""
     UNKNOWN = "unknown"
-    """Its file cannot be read: whether it runs, nobody can say."""
+    """Its file cannot be read: whether it runs is not known."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks of the supervisor: `control/{bot}.json`."""
+    """A request to the supervisor: `control/{bot}.json`."""
 
     wish: Asked
 
@@ -56,13 +56,13 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 def read_status(run: Folder, name: str) -> Status | None:
     """What was last written about a bot; `None` where nothing was.
 
-    A file that is not what a supervisor writes about this bot says `unknown`, and why.
+    A file that is not what a supervisor writes about this bot gives `unknown`, and why.
     """
     try:
         found = run.read(f"{name}.json")
         status = parse(found.raw, Status) if found else None
         if status is not None and status.bot_name != name:
-            raise BadDocument("wrong_name")  # noqa: TRY301  # told as every other fault of the file
+            raise BadDocument("wrong_name")  # noqa: TRY301  # reported as every other fault of the file
     except BadDocument as error:
         why = f"its status file cannot be read: {error.reason}"
         return Status(bot_name=name, state=BotState.UNKNOWN, since=None, last_exit=why)
@@ -82,7 +82,7 @@ def take_wish(control: Folder, name: str) -> str:
     """What is asked for a bot, once; empty where nothing is.
 
     Raises:
-        BadDocument: Something is, that nobody can read; it is not there any more.
+        BadDocument: There is one that cannot be read; it has been removed.
     """
     try:
         found = control.read(f"{name}.json")
@@ -101,5 +101,5 @@ def stop_leftover(status: Status) -> bool:
 
 
 def runs(status: Status) -> bool:
-    """Whether the process that the file tells of is there."""
+    """Whether the process that the file names is running."""
     return bool(status.pid) and alive(Identity(status.pid, status.started))

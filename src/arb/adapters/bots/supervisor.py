@@ -39,7 +39,7 @@ OUTPUT_SECONDS = 1.0
 
 
 Changed = Callable[[str, BotState, str], None]
-"""Hears that a bot's process has come to another state, and how."""
+"""Called when the state of a bot's process has changed, and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class Supervisor:
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._unread: dict[str, str] = {}
-        """Why what is asked for a bot could not be read, as it was told last."""
+        """Why the request for a bot could not be read, as it was reported last."""
 
     async def open(self) -> None:
         """End what an earlier supervisor left, start every bot that starts by itself, watch."""
@@ -194,7 +194,7 @@ class Supervisor:
                 await asyncio.wait_for(bot.stopping.wait(), wait)
 
     async def _one_life(self, bot: _Watched) -> str:
-        """Start the process and wait for its end; says how it ended."""
+        """Start the process and wait for its end; returns how it ended."""
         definition = bot.definition
         self._mailbox.forget_heartbeat(definition.name)
         bot.beat, bot.why_killed = None, ""
@@ -250,7 +250,7 @@ class Supervisor:
         signal_group(process.pid, signal.SIGKILL)
 
     async def _watch(self) -> None:
-        """Look at heartbeats; end what has not shown one for too long."""
+        """Check heartbeats; end what has not shown one for too long."""
         self._mailbox.sweep(self._bots)
         for bot in self._bots.values():
             if bot.state is not BotState.RUNNING or bot.process is None:
@@ -292,7 +292,7 @@ class Supervisor:
                 await self.restart(name)
 
     def _wish(self, name: str) -> str:
-        """What is asked for a bot; what cannot be read is told once, and nothing is done."""
+        """The request for a bot; one that cannot be read is reported once, and nothing is done."""
         try:
             wish = take_wish(self._control, name)
         except BadDocument as error:

@@ -1,6 +1,6 @@
 """What a bot answered, held against what it was asked. Pure.
 
-A bot cannot make an order larger, dearer or another one: what it may say is yes, at this price or
+A bot cannot make an order larger, dearer or a different one: it may only approve, at this price or
 a better one, or no.
 """
 
@@ -26,7 +26,7 @@ def wanted(orders: Sequence[Order], plan: Plan, result: Result) -> list[Order]:
 
     Raises:
         BadDocument: It wants what the plan does not hold.
-        Declined: It says no, or wants less than the whole: legs are bought in equal shares.
+        Declined: It declines, or wants less than the whole: legs are bought in equal shares.
     """
     if not result.success:
         raise Declined(f"{result.bot_name} declined: {result.reason or 'no reason given'}")
@@ -70,7 +70,7 @@ def happened(orders: Sequence[Order], result: Result, at: datetime) -> dict[str,
     for order in orders:
         filled = sum((fill.size for fill in fills[order.id]), NO_SHARES)
         paid = total(notional(fill.price, fill.size) for fill in fills[order.id])
-        # A BUY is so many dollars: a better price brings more shares for them.
+        # A BUY is an amount of dollars: a better price buys more shares.
         beyond = paid > order.dollars if order.side is Side.BUY else filled > order.size
         if beyond:
             raise BadDocument("too_many_shares", order.id)

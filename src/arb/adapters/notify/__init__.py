@@ -1,1 +1,1 @@
-"""Telling people what they have to look at, wherever they are."""
+"""Alerts: notifying people of what they have to look at, wherever they are."""

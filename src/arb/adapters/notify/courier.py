@@ -11,7 +11,7 @@ from typing import Protocol
 from arb.adapters.notify.rules import Alert
 
 Tell = Callable[[str, str], None]
-"""Hears of a channel, from its thread, what became of an alert: empty when it was sent."""
+"""Called from a channel's thread with the outcome of an alert: empty when it was sent."""
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""What was decided on alerts, and what became of each: the latest, for who looks."""
+"""The decisions on alerts and the outcome of each: the latest, for the API."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ class Told:
     last_at: datetime
     """When the same was decided on last."""
     again: int = 0
-    """How often the same came again, without being told again."""
+    """How often the same came again, without being sent again."""
     ended_at: datetime | None = None
-    """When what it tells of was over; `None`: it is not, or nobody can say."""
+    """When its condition ended; `None`: it has not, or that is not known."""
     channels: dict[str, str] = field(default_factory=dict)
     """By channel: `waiting`, `sent`, or what went wrong."""
 
@@ -54,7 +54,7 @@ class Record:
         return told
 
     def end(self, key: str, at: datetime) -> None:
-        """What was told under this key is over."""
+        """The condition of this key has ended."""
         for told in self._told:
             if told.alert.key == key and told.ended_at is None:
                 told.ended_at = at

@@ -1,4 +1,4 @@
-"""When a person is told, how urgently, and when it is too much. No clock is read in here."""
+"""When a person is alerted, how urgently, and when alerts are held back. Reads no clock."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from arb.domain.reason import Reason
 _HELD_MAX = 100
 _SHOWN_MAX = 20
 _TOLD = ("bot ", "reconciliation", "audit")
-"""Trouble that is told, by how its place begins."""
+"""Problems that raise an alert, by how their place begins."""
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -47,11 +47,11 @@ class Verdict(StrEnum):
     SENT = "sent"
     BELOW_LEVEL = "below_level"
     REPEATED = "repeated"
-    """The same was told not long ago."""
+    """The same was sent not long ago."""
     QUIET_HOURS = "quiet_hours"
     """It waits for their end."""
     TOO_MANY = "too_many"
-    """So many were sent within the hour."""
+    """The hour's limit of alerts is reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Alert:
     condition: str
     """Which of the conditions holds, in one word."""
     key: str
-    """The same for the same trouble: it is told once, not every cycle."""
+    """The same for the same problem: it is sent once, not every cycle."""
     sentence: str
 
     @property
@@ -73,7 +73,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertOptions:
-    """When a person is told."""
+    """When a person is alerted."""
 
     level: Level = Level.LOW
     balance_low: Usd
@@ -155,7 +155,7 @@ def of_news(news: News) -> Alert | None:
 
 
 def _held(now: Standing) -> Level:
-    """A pause that a person meant is no emergency, and one that ends by itself needs nobody."""
+    """A pause by a person is no emergency, and one that ends by itself needs no action."""
     if now.paused and now.by_operator:
         return Level.MEDIUM
     return Level.HIGH if now.outage else Level.CRITICAL
@@ -163,7 +163,7 @@ def _held(now: Standing) -> Level:
 
 @dataclass(slots=True)
 class Conditions:
-    """Conditions of the account; the gate sees to it that one that lasts is not told each time."""
+    """Conditions of the account; the gate holds back repetitions of one that lasts."""
 
     options: AlertOptions
     _ends: deque[bool] = field(init=False)
@@ -172,7 +172,7 @@ class Conditions:
         self._ends = deque(maxlen=self.options.inclusion_plans)
 
     def plan_ended(self, reason: Reason) -> None:
-        """Count how a plan came to its end."""
+        """Count how a plan ended."""
         self._ends.append(reason is Reason.FILLED)
 
     def look(self, held: Portfolio) -> list[Alert]:

@@ -1,4 +1,4 @@
-"""What alerts say: one wording for every channel. Pure."""
+"""The texts of alerts: one wording for every channel. Pure."""
 
 from decimal import Decimal
 

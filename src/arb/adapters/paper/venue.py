@@ -30,7 +30,7 @@ from arb.ports import BookSource, Catalog, Clock
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What we took at one price, and what the venue showed there when last looked at."""
+    """What we took at one price, and what the venue showed there when last read."""
 
     shares: Shares
     shown: Shares

@@ -31,7 +31,7 @@ REFUSALS = frozenset(
         "fak_not_filled",
     }
 )
-"""Codes of the client that say for certain that an order was not taken."""
+"""Codes of the client that prove that an order was not accepted."""
 REFUSING = frozenset({400, 401, 403, 404, 405, 413, 422, 425, 429, 451})
 """HTTP statuses by which a request is turned away before it is carried out."""
 STATES = {"CONFIRMED": TradeState.CONFIRMED, "FAILED": TradeState.VOIDED}
@@ -39,7 +39,7 @@ KNOWN_STATES = frozenset({*STATES, "MATCHED", "MATCHED_NOT_BROADCASTED", "MINED"
 
 
 def made(trade: TradeRow, ref: str, market: MarketId) -> tuple[Fill, ...]:
-    """The fills of a resting order of ours in a trade that somebody else took."""
+    """The fills of a resting order of ours in a trade with another taker."""
     return tuple(
         _fill(trade, ref, market, piece.asset_id, piece.side, piece.price, piece.matched_amount)
         for piece in trade.maker_orders

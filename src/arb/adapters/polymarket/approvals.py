@@ -71,7 +71,7 @@ class Approvals:
         return found
 
     def grant(self, missing: Sequence[Approval], amount: Usd) -> list[Call]:
-        """The calls that grant what is missing: so many dollars to each spender, never more."""
+        """The calls that grant what is missing: these dollars to each spender, never more."""
         return [
             calls.approve(self._contracts, one.spender, to_micro(amount))
             if one.amount is not None

@@ -317,7 +317,7 @@ class PolymarketCatalog:
         return listed
 
     def _asked_for(self, payload: EventPayload) -> bool:
-        """Whether an event is one of those that the filters ask for, as far as it says."""
+        """Whether an event matches the filters, as far as its fields show."""
         return parse.has_tag(payload, self._options.tag_slug) and parse.is_liquid(
             payload, self._options.liquidity_min
         )
@@ -371,12 +371,12 @@ class PolymarketCatalog:
 
 
 def _doubtful(found: parse.ListedMarket, why: str) -> parse.ListedMarket:
-    """A market of which there are two versions; the one that was told first."""
+    """A market of which there are two versions; the one that was listed first."""
     return replace(found, market=replace(found.market, contradiction=why))
 
 
 def _flags(event: EventPayload) -> tuple[object, ...]:
-    """What an event's own fields say of how its markets belong together."""
+    """How an event's own fields relate its markets."""
     return (
         event.neg_risk,
         event.enable_neg_risk,
@@ -428,7 +428,7 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
 
 
 def fees_of(word: ClobMarket) -> FeeSchedule | None:
-    """What takers pay; `None` where the exchange says it in a way that nobody can read."""
+    """What takers pay; `None` where the exchange states it in an unreadable way."""
     if word.fd is None:
         return FREE
     try:
@@ -447,7 +447,7 @@ def _say(fees: FeeSchedule | None) -> str:
 
 
 def _gamma_names(market: MarketId) -> list[str]:
-    """Gamma knows v2 markets by their 31-byte id; which one this is, the id alone does not say."""
+    """Gamma knows v2 markets by their 31-byte id; which one this is, the id alone does not show."""
     perhaps_v2 = market.startswith(("0x01", "0x02", "0x04")) and market.endswith("00")
     return [market, market[:-2]] if perhaps_v2 else [market]
 

@@ -84,7 +84,7 @@ class Session:
         """
         async with self._entering:
             if self.client is not refused:
-                return True  # somebody has seen to it meanwhile
+                return True  # another process has done it meanwhile
             now = self._monotonic()
             if now - self._renewed_at < RENEW_SECONDS:
                 return False
@@ -136,7 +136,7 @@ async def signed_in(
         options: Addresses and credentials.
         permit_: That money may be spent, and whose.
         key: Reveals the private key to the signer.
-        heard: Told what the venue says of the signer's rate budget.
+        heard: Called with the venue's report of the signer's rate budget.
         monotonic: Seconds of a clock that never goes back.
         contracts: What orders are signed for.
 
@@ -254,7 +254,7 @@ async def send(client: "AsyncSecureClient", calls: Sequence[Call], what: str) ->
     """Send calls as one transaction (an EOA: one after another) and wait for its end.
 
     Raises:
-        Unavailable: It failed, or nobody knows.
+        Unavailable: It failed, or the outcome is not known.
     """
     from polymarket.calls import TransactionCall
     from polymarket.errors import PolymarketError

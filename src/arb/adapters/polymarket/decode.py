@@ -68,7 +68,7 @@ class RawBook(NamedTuple):
 
     @property
     def best_ask(self) -> int:
-        """The lowest ask in millionths; 0 where nobody sells."""
+        """The lowest ask in millionths; 0 where there is none."""
         first, end = self.asks
         return int(self.prices[end - 1]) if end > first else 0
 
@@ -157,7 +157,7 @@ def _plain_side(
 
     Of a size finer than a share can be the rest is left out, down to nothing. A price finer than
     any tick loses its level. Of two levels at one price the smaller counts: they may be two orders
-    or one that is told twice. A price or a size that no level can have loses the book.
+    or one that is listed twice. A price or a size that no level can have loses the book.
     """
     sizes: dict[int, int] = {}
     for number, level in enumerate(levels):

@@ -1,4 +1,4 @@
-"""Whether the venue takes orders now: its modes and the signer's budget, as its answers say."""
+"""Whether the venue accepts orders now: its modes and the signer's budget, by its answers."""
 
 from typing import TYPE_CHECKING
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from polymarket.rate_limit import RateLimitUpdate
 
 PAUSES = {"restarting": 30.0, "cancel_only": 60.0, "post_only": 30.0}
-"""Seconds without an order after the venue has said so, where it does not say how long
+"""Seconds without an order after the venue has refused, where it does not state how long
 (docs/venue-polymarket.md §3.5: a restart takes about 90 s and is followed by two minutes of
 post-only)."""
 LIMITED_SECONDS = 5.0
 RESET_SECONDS_MAX = 60.0
-"""A budget that is said to come back later tells of a clock that is wrong."""
+"""A budget that is to be renewed later than this shows that a clock is wrong."""
 
 
 class Door:
-    """What the venue last said. Asked before anything is signed; nothing is sent again for it."""
+    """The venue's last report. Checked before anything is signed; no request is made for it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class Door:
             self._renewed_at = self._clock.monotonic() + min(max(wait, 1.0), RESET_SECONDS_MAX)
 
     def pass_through(self, orders: int) -> None:
-        """Nothing is wrong with sending so many orders now.
+        """Require that this many orders may be sent now.
 
         Raises:
             Unavailable: The venue takes none.

@@ -24,7 +24,7 @@ class FeeBook:
         """The market's schedule.
 
         Raises:
-            VenueError: The exchange did not say.
+            VenueError: The exchange did not return it.
         """
         now, known = self._monotonic(), self._known.get(market)
         if known and now - known[0] < self._options.confirmation_max_age_seconds:

@@ -2,8 +2,8 @@
 
 A transaction is known by what it does: before it is sent the balances that it changes are written
 down with the intent, and it has happened when they have changed by that much. Nothing else moves
-them meanwhile: an open plan's markets are nobody else's, and one wallet has one sender. So the same
-query works after a lost reply, a restart, or a relayer that never reports the outcome.
+them meanwhile: an open plan's markets are reserved for it, and one wallet has one sender. So
+the same query works after a lost reply, a restart, or a relayer that never reports the outcome.
 
 Protocol v2 converts one NO at a time. With outcomes 0..m ("Other" is m) and A each of NO(1)..NO(k):
 
@@ -14,7 +14,7 @@ so k NOs become (k - 1) * A dollars and A of YES of each outcome not given, as o
 become m * A dollars and nothing else. What is left cannot be cashed: to merge YES across outcomes
 takes those of the given ones too. A relayed wallet sends the k calls as one submission, whole or
 not at all. An EOA sends one after another, each simulated first; what an interruption leaves is
-read from the balances and told as the effect that it had, and the pairs that are still there are
+read from the balances and reported as the effect that it had, and the pairs that are left are
 merged one by one by the caller that asked for the exit.
 """
 
@@ -139,7 +139,7 @@ class PolymarketOperations:
             if refused and number == 0:
                 return Declined(refused)
             if refused:
-                break  # the balances tell how far it came
+                break  # the balances show how far it came
         return await self.query(id_, operation, ref)
 
     async def _step(self, submission: Sequence[Call], what: str) -> str:
@@ -158,7 +158,7 @@ class PolymarketOperations:
             except Reverted as error:
                 return f"{CONTRACT_REFUSES}{error} ({failed})"
             except ArbError:
-                pass  # nobody can say now
+                pass  # not known now
         return failed
 
     async def _simulate(self, submission: Sequence[Call]) -> None:
@@ -184,7 +184,7 @@ class PolymarketOperations:
             return str(error)
         except RequestRejectedError as error:
             return str(error) if error.status < 500 else ""
-        except Exception:  # noqa: BLE001  # it may be on its way: the balances will tell
+        except Exception:  # noqa: BLE001  # it may be on its way: the balances will show
             return ""
         try:
             async with asyncio.timeout(self._options.settlement_wait_seconds):
@@ -196,7 +196,7 @@ class PolymarketOperations:
         return ""
 
     async def query(self, _id: OperationId, operation: Operation, ref: str) -> OperationAnswer:
-        """See `arb.ports.TokenOperations`. The balances tell; silence proves nothing for long."""
+        """See `arb.ports.TokenOperations`. The balances decide; silence proves nothing for long."""
         before = msgspec.json.decode(ref, type=Before)
         try:
             held = await self._holdings.of([outcome for outcome, _ in _takes(operation)])

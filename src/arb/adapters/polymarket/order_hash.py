@@ -66,7 +66,7 @@ def _proves(signed: "SignedOrder", domain: bytes, content: bytes, id_: bytes) ->
 
 
 def _address_of(signature: bytes, message: bytes) -> str:
-    """Whose signature this is; empty: nobody's."""
+    """The signer's address; empty: not a valid signature."""
     if len(signature) != SIGNATURE_BYTES or signature[-1] not in (27, 28):
         return ""
     compact = signature[:-1] + bytes([signature[-1] - 27])

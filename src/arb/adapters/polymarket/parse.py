@@ -41,7 +41,7 @@ CONDITION_ID = 66  # 0x and 32 bytes
 DEFAULT_TICK = Decimal("0.01")
 DEFAULT_MIN_SIZE = Decimal(5)
 NOT_RESOLVING = ("", "requested", "inactive")
-"""Words of the oracle and of protocol V2 while nobody has proposed how a market resolves."""
+"""Words of the oracle and of protocol V2 while no resolution of a market is proposed."""
 RESOLVED = ("resolved", "settled")
 STRINGS: Any = str | list[str]
 """A list that the venue may send as JSON within a string."""
@@ -122,7 +122,7 @@ def _market(payload: MarketPayload, event: EventId) -> Market:
 
 
 def _resolving(payload: MarketPayload) -> str:
-    """What is said of a resolution that has begun; a word that is not known says that it has."""
+    """The status of a resolution that has begun; an unknown word counts as begun."""
     stated = (payload.uma_resolution_status or "", payload.resolution_status or "")
     return next((word for word in stated if word not in NOT_RESOLVING), "")
 
@@ -131,7 +131,7 @@ def resolution(raw: bytes | msgspec.Raw) -> Resolution | None:
     """How a Gamma market has resolved; `None` while it has not.
 
     Raises:
-        BadVenueData: It has, and the prices do not say how; names the market and the field.
+        BadVenueData: It has, and the prices do not show how; names the market and the field.
     """
     payload = decode_named(raw, MarketPayload, "market")
     resolved = {payload.uma_resolution_status, payload.resolution_status} & {*RESOLVED}
@@ -157,7 +157,7 @@ def event(
 ) -> ParsedEvent:
     """An event from its own fields and those of its markets that could be read.
 
-    Which markets exclude each other is what each market itself says: those of one neg-risk group.
+    Which markets exclude each other follows from each market itself: those of one neg-risk group.
     An event may list the markets of several groups, and each group can have a winner.
 
     Args:
@@ -195,7 +195,7 @@ def event(
     exclusive = neg_risk and not payload.cumulative_markets and all(m.neg_risk for m in markets)
     if not exclusive or len(markets) < OUTCOMES:
         return ParsedEvent(parsed, tuple(markets), ())
-    # Of protocol v2 the ids themselves say how many outcomes an event has.
+    # Of protocol v2 the ids themselves encode how many outcomes an event has.
     counted = v1 or position.whole(conditions)
     whole = counted and not augmented and missing == 0 and not any(m.closed for m in markets)
     relations: list[Exclusive] = []
@@ -209,7 +209,7 @@ def event(
 
 
 def has_tag(payload: EventPayload, slug: str | None) -> bool:
-    """Whether an event has a tag, as far as it says which it has."""
+    """Whether an event has a tag, as far as it lists its tags."""
     if not slug or bytes(payload.tags) in (b"", b"null"):
         return True
     try:
@@ -219,7 +219,7 @@ def has_tag(payload: EventPayload, slug: str | None) -> bool:
 
 
 def is_liquid(payload: EventPayload, least: int | None) -> bool:
-    """Whether an event has at least so much liquidity in USD, as far as it says how much."""
+    """Whether an event has at least this liquidity in USD, as far as it states any."""
     if least is None or bytes(payload.liquidity) in (b"", b"null"):
         return True
     try:
@@ -229,7 +229,7 @@ def is_liquid(payload: EventPayload, least: int | None) -> bool:
 
 
 def _converts_free(payload: EventPayload) -> bool:
-    """Whether the event says that a conversion costs nothing."""
+    """Whether the event states that a conversion costs nothing."""
     try:
         return number(payload.neg_risk_fee_bips, "negRiskFeeBips", ZERO) == 0
     except BadVenueData:

@@ -131,7 +131,7 @@ class BookPayload(msgspec.Struct, gc=False):
 
 
 class TokenPayload(msgspec.Struct, gc=False):
-    """A token of `/clob-markets`, and the outcome that the exchange says it is."""
+    """A token of `/clob-markets`, and its outcome as the exchange names it."""
 
     t: str
     o: str | None = None

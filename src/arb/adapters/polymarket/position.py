@@ -1,4 +1,4 @@
-"""What the ids of protocol v2 say of themselves.
+"""What the ids of protocol v2 encode.
 
 An event's id is 29 bytes: the module (1 plain, 2 exclusive), 16 bytes of hash, the arity as two
 bytes, eight zero bytes, the chain as two bytes. A condition's id is the event's and two bytes of

@@ -11,7 +11,7 @@ PROBLEMS_MAX = 50
 
 
 class Quarantine:
-    """Counts what was refused, keeps a sample on disk, and tells it once."""
+    """Counts what was refused, keeps a sample on disk, and reports it once."""
 
     def __init__(self, folder: Path | None, files_max: int) -> None:
         self._folder, self._files_max = folder, files_max

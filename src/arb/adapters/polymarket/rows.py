@@ -26,7 +26,7 @@ EPOCH_DIGITS_MAX = 11
 SIDES = ("BUY", "SELL")
 FINEST_TICK = Decimal("0.0001")
 AVERAGE_STEP = Decimal("0.000001")
-"""In which averages of prices are told."""
+"""The step of reported average prices."""
 END = "LTE="
 """The cursor after the last page."""
 NOTHING = (b"", b"null")
@@ -145,7 +145,7 @@ def page(body: bytes, where: str) -> Page:
 
 
 def trades(rows: Sequence[msgspec.Raw]) -> tuple[list[TradeRow], list[LostRow]]:
-    """The trades that can be read, and what is known of the others; what is told twice, once."""
+    """The trades that can be read, and what is known of the others; duplicates once."""
     found: dict[tuple[str, str, bytes], TradeRow] = {}
     spoiled: set[tuple[str, str, bytes]] = set()
     lost: list[LostRow] = []
@@ -214,7 +214,7 @@ def order_status(body: bytes) -> str | None:
     """Where one order stands; `None`: there is no such open order.
 
     Raises:
-        BadVenueData: There is an answer that does not say it.
+        BadVenueData: There is an answer without it.
     """
     if body.strip() in (*NOTHING, b"{}", b'""', b"[]"):
         return None

@@ -40,7 +40,7 @@ FINAL_REFUSALS = (
     "chain id",
     "rlp",
 )
-"""What a node says of a transaction that no other node will take either."""
+"""A node's error for a transaction that no other node will accept either."""
 NUMBER = re.compile(r"0x[0-9a-fA-F]{1,64}")
 KNOWN_ALREADY: Final = ("already known", "known transaction", "already imported")
 
@@ -156,7 +156,7 @@ class Rpc:
 
         Args:
             view: The question and how its answer is read.
-            block: By number, a node that has not got there yet is passed over.
+            block: By number, a node that has not reached it yet is skipped.
 
         Raises:
             Reverted: The contract refuses.
@@ -320,7 +320,7 @@ class Rpc:
 
 
 def _refusal(node: str, method: str, error: _Error) -> None:
-    """Say whose fault it is: the contract's, the transaction's or (ask another) the node's."""
+    """Raise by the cause: the contract, the transaction or (ask another) the node."""
     said = error.message[:TEXT_MAX]
     lower = said.lower()
     if method in ("eth_call", "eth_estimateGas") and (

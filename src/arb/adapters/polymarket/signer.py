@@ -50,7 +50,7 @@ WALLET_NAME, WALLET_VERSION = b"DepositWallet", b"1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownOrder(SignedOrder):
-    """A signed order with its id: who signs it has just computed that, too."""
+    """A signed order with its id: signing computes both."""
 
     id: str
 
@@ -62,7 +62,7 @@ class OrderSigner:
         self._curve = PrivateKey(key)
 
     def sign(self, order: UnsignedOrder) -> tuple[HexString, str]:
-        """The order's signature, with what a deposit wallet is told beside it, and its id."""
+        """The order's signature, with what a deposit wallet needs beside it, and its id."""
         home = separator(order.chain_id, order.exchange_address, order.protocol_version)
         content, beside = content_hash(order), b""
         signed = id_ = digest(home, content)

@@ -1,4 +1,4 @@
-"""What Polymarket and the chain say about the account."""
+"""The account at Polymarket and on chain."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

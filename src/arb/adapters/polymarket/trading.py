@@ -118,7 +118,7 @@ class PolymarketTrading:
         signed = [self._signed.pop(order.ref, None) for order in orders]
         ready = [one for one in signed if one is not None]
         if len(ready) < len(orders):
-            # Signed by an earlier life: whether it was sent then is not for us to say.
+            # Signed by an earlier process: whether it was sent then is not known.
             return [Unknown() for _ in orders]
         client = self._session.client
         try:
@@ -165,7 +165,7 @@ class PolymarketTrading:
         """Take these orders back; returns those that could not be.
 
         Raises:
-            VenueError: Nobody knows.
+            VenueError: The outcome is not known.
         """
         try:
             answer = await self._asking(lambda client: client.cancel_orders(order_ids=list(refs)))
@@ -177,7 +177,7 @@ class PolymarketTrading:
         """Place an order that only rests, for a self-test; returns the venue's id.
 
         Raises:
-            VenueError: It was not taken, or nobody knows.
+            VenueError: It was not accepted, or the outcome is not known.
         """
         try:
             client = self._session.client

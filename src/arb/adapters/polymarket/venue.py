@@ -48,7 +48,7 @@ class PolymarketVenue:
 
 
 class PolymarketHealth:
-    """Small reads that tell whether trading could work from here."""
+    """Small reads that show whether trading could work from here."""
 
     def __init__(
         self, options: PolymarketOptions, reader: HttpReader, as_orders: HttpReader, clock: Clock

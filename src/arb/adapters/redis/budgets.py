@@ -1,7 +1,7 @@
 """The venue's budgets and waits, shared by all processes that it sees behind one address.
 
 Nothing that a proof rests on is kept here. Each process also keeps its own budget, so that a Redis
-that is away, slow, or full of somebody else's values can make it slower for a moment, never faster.
+that is away, slow, or full of foreign values can make it slower for a moment, never faster.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ VERSION = 1
 ANSWER_SECONDS = 0.25
 """A server on a busy machine answers within it; one that hangs costs it a few times."""
 WAIT_MAX_SECONDS = 30.0
-"""Nobody waits longer for others, whatever is written here."""
+"""The longest wait for other processes, whatever is written here."""
 FAILURES_MAX = 3
 OPEN_SECONDS = 10.0
 
@@ -55,7 +55,7 @@ class SharedBudgets:
             url: Where Redis is.
             name: Of the address that the venue sees; processes with the same one share.
             clock: Time.
-            tell: Where to say that Redis is away, once until it is back.
+            tell: Called with the message that Redis is away, once until it is back.
         """
         self._client = redis.asyncio.Redis.from_url(
             url,
@@ -116,7 +116,7 @@ class SharedBudgets:
         await self._client.aclose()
 
     async def _asked(self, endpoint: str, per_window: int) -> float:
-        """Seconds to wait for the others; 0 as well when nobody can tell."""
+        """Seconds to wait for the others; 0 as well when that is not known."""
         now = self._clock.monotonic()
         if not self._circuit.allows(now):
             return 0

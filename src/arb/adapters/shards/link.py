@@ -36,7 +36,7 @@ PARTS_BYTES_MAX = 128 * 1024 * 1024
 ANSWERS_BYTES_MAX = 16 * 1024 * 1024
 DELIVERIES_MAX = 5
 ACKS_PER_PATIENCE = 3
-"""A worker that says nothing for such a part of the patience has its part given to another."""
+"""A worker that is silent for this share of the patience loses its part to another."""
 WORKERS = "workers"
 MSG_ID = "Nats-Msg-Id"
 """By which a stream keeps a message but once."""

@@ -1,4 +1,4 @@
-"""What leader and workers say to each other (INTERFACE_SPEC.md section 15). Parsed at the door."""
+"""The messages between leader and workers (INTERFACE_SPEC.md section 15). Parsed at the door."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ R = TypeVar("R", Exclusive, Implies, Same)
 
 
 class BadMessage(Exception):
-    """Somebody said something that nobody of us says."""
+    """A message that no process of ours sends."""
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,7 +67,7 @@ class Names:
 
     @property
     def roll(self) -> str:
-        """Where the leader asks whether anybody reads for it."""
+        """Where the leader asks whether any worker reads for it."""
         return f"{self.prefix}.roll"
 
     @property
@@ -154,10 +154,10 @@ def load_answer(data: bytes, sweep: str) -> Answer:
 
 
 def glimpse_of(answer: Answer, part: Universe | None) -> Glimpse:
-    """What an answer says about a part.
+    """An answer's report on a part.
 
     Raises:
-        BadMessage: That cannot be so: there is no such part or event, or not so many of them.
+        BadMessage: It is impossible: there is no such part or event, or not as many of them.
     """
     if part is None:
         raise BadMessage("there is no such part")
@@ -183,7 +183,7 @@ def _load(data: bytes, kind: type[M]) -> M:
     if message.schema != SCHEMA:
         raise BadMessage(f"schema {message.schema}, not {SCHEMA}")
     if msgspec.json.encode(message) != data:
-        # A name twice, digits of another script: whatever is read as something else than it says.
+        # A name twice, digits of another script: whatever would be read otherwise than written.
         raise BadMessage("not written as we write")
     return message
 

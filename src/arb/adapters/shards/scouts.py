@@ -23,9 +23,9 @@ from arb.domain.sweep import Glimpse, Sweep, parts
 from arb.ports import Clock
 
 ROLL_SECONDS = 1.0
-"""How long a worker may take to say that it is there."""
+"""How long a worker may take to answer the roll call."""
 PATIENCES_MAX = 5
-"""A sweep is over after so many times the patience, whatever trickles in."""
+"""A sweep is over after this multiple of the patience, whatever trickles in."""
 SPARE_BYTES = 4096
 """Of the largest message, for what is sent beside the part."""
 
@@ -47,7 +47,7 @@ class _Gathered:
         return not self.given <= self.glimpses.keys()
 
     def take(self, data: bytes) -> bool:
-        """Whether the message says something new."""
+        """Whether the message is new."""
         try:
             answer = load_answer(data, self.sweep)
             if answer.part in self.glimpses:
@@ -85,7 +85,7 @@ class NatsScouts:
             clock: Time.
             identity: One token that no other process, nor this one after a restart, has.
             markets_per_part: Most markets of a part, unless one event has more.
-            patience_seconds: How long nobody may answer before the rest is taken over.
+            patience_seconds: Silence of all workers after which the rest is taken over.
         """
         self._link, self._names, self._clock = link, names, clock
         self._identity, self._markets_per_part = identity, markets_per_part
@@ -116,7 +116,7 @@ class NatsScouts:
         return told
 
     def _nobody(self, why: str) -> Sweep | None:
-        """Say once that this process reads all books itself."""
+        """Report once that this process reads all books itself."""
         if not self._said:
             self._said = True
             self._tell(f"{why}; this process reads all books itself until that changes")
@@ -160,7 +160,7 @@ class NatsScouts:
         return Sweep(glimpses=tuple(gathered.glimpses.values()), unseen=unseen, coverage=coverage)
 
     async def _gather(self, client: Client, js: JetStreamContext, gathered: _Gathered) -> None:
-        """Give the parts out and take answers until all are in or nobody answers any more.
+        """Send the parts out and take answers until all are in or none comes any more.
 
         Raises:
             One of `FAILURES`; what has come in until then stands.

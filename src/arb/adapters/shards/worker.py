@@ -1,4 +1,4 @@
-"""The worker's side: take a part, look at it, say what is worth a look."""
+"""The worker's side: take a part, scan it, nominate what is worth a proof."""
 
 import asyncio
 import contextlib
@@ -25,10 +25,10 @@ from arb.domain.report import Problem
 from arb.domain.sweep import Glimpse
 
 PARTS_AT_ONCE = 2
-"""One waits for its books while the other is looked at."""
+"""One waits for its books while the other is scanned."""
 FETCH_SECONDS = 1.0
 SIGNS_PER_PATIENCE = 4 * ACKS_PER_PATIENCE
-"""So often a worker says that it is still at work."""
+"""How often a worker reports that it is still at work."""
 AGAIN_SECONDS = 0.5
 
 Look = Callable[[Universe], Awaitable[Glimpse]]
@@ -40,7 +40,7 @@ class WorkerTotals:
 
     parts: int = 0
     failed: int = 0
-    """Parts that it could not look at, mostly because the venue could not be read."""
+    """Parts that it could not scan, mostly because the venue could not be read."""
     unreadable: int = 0
     """Messages that are no parts."""
 
@@ -86,7 +86,7 @@ class NatsWorker:
 
     @contextlib.asynccontextmanager
     async def _answering(self, client: Client) -> AsyncIterator[None]:
-        """Say that this worker is there whenever a leader asks."""
+        """Answer a leader's roll call."""
 
         async def here(message: Msg) -> None:
             with contextlib.suppress(*FAILURES):

@@ -77,7 +77,7 @@ def consequences(plan: PlanId, seq: int, fact: Fact) -> tuple[Rows, Rows]:
 
 
 def new_state(fact: Fact) -> tuple[str, str, TradeState] | None:
-    """The order and trade whose fills have come to another state, and which."""
+    """The order and trade whose fills have changed state, and to which."""
     match fact:
         case Confirmed(order=order, trade=trade):
             return order, trade, TradeState.CONFIRMED
@@ -177,7 +177,7 @@ async def _cash(db: AsyncConnection, account: str) -> Usd:
 
 
 async def _volume(db: AsyncConnection, account: str, which: ColumnElement[bool]) -> Usd:
-    """Value of the fills that were not taken back."""
+    """Value of the fills that were not reversed."""
     wanted = select(fills.c.price, fills.c.size).where(
         fills.c.account == account, fills.c.state != TradeState.VOIDED.value, which
     )
@@ -228,7 +228,7 @@ async def _resumed_at(db: AsyncConnection, account: str) -> datetime | None:
 async def _ended_trades(
     db: AsyncConnection, account: str, resumed: datetime | None
 ) -> tuple[int, int]:
-    """How many of the latest trades have come to their end, and how many of those were voided."""
+    """How many of the latest trades have ended, and how many of those were voided."""
     voided = fills.c.state == TradeState.VOIDED.value
     wanted = (
         select(func.max(case((voided, 1), else_=0)))
@@ -254,7 +254,7 @@ async def _failures_in_a_row(db: AsyncConnection, account: str, resumed: datetim
         .where(
             plans.c.account == account,
             plans.c.state != PlanState.OPEN.value,
-            # A plan of which nothing was sent says nothing about how well sending works.
+            # A plan of which nothing was sent proves nothing about how well sending works.
             plans.c.id.in_(select(facts.c.plan)),
         )
         .order_by(plans.c.ended_at.desc(), plans.c.id)

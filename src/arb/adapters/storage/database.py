@@ -1,4 +1,4 @@
-"""Opening the database: how it keeps its promises, and how its failures are told."""
+"""Opening the database: its guarantees, and how its failures are reported."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ POOL_SIZE = 5
 CONNECT_TIMEOUT_SECONDS = 5
 ANSWER_TIMEOUT_SECONDS = 15
 IDLE_WRITER_MS = 4000
-"""A writer that says nothing for so long in the middle of a transaction is given up by the server:
+"""A writer that is silent for this long in the middle of a transaction is given up by the server:
 a stopped process must not keep the account's lock."""
 
 ACCOUNT_LOCK = "select pg_advisory_xact_lock(hashtextextended('arb write ' || :account, 0))"

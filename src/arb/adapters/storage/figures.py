@@ -19,7 +19,7 @@ from arb.domain.position import Portfolio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleFigure:
-    """One cycle that came to its end."""
+    """One completed cycle."""
 
     cycle: int
     started_at: datetime
@@ -32,7 +32,7 @@ class CycleFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFigure:
-    """One plan with what its orders came to."""
+    """One plan with the result of its orders."""
 
     id: str
     cycle: int
@@ -53,7 +53,7 @@ class PlanFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateCount:
-    """So many candidates were kept with one kind, decision and reason."""
+    """The number of candidates with one kind, decision and reason."""
 
     kind: str
     decision: str

@@ -1,6 +1,6 @@
-"""Who leads an account on a server: one orchestrator, by a lock that lives as long as its session.
+"""The lead of an account on a server: one orchestrator, by a lock that ends with its session.
 
-The server ends a session that says nothing for as long as the lease is, and the lock with it: a
+The server ends a session that is silent for as long as the lease is, and the lock with it: a
 leader that hangs or is cut off loses it without a comparison of clocks. The next holder of the
 lock records a higher token, and every write of a leader is checked against it (`SqlLedger`).
 """
@@ -35,7 +35,7 @@ class Lead:
     url: str
     account: str
     holder: str
-    """Who this is, for people: host and process."""
+    """The name of this process, for people: host and process number."""
     clock: Clock
     lease_seconds: float = LEASE_SECONDS
     """Of silence, after which the server takes the lead away."""
@@ -81,7 +81,7 @@ class Lead:
         try:
             asyncio.run(self._keep())
         finally:
-            # A thread that has died of a bug must not leave anybody waiting, or trusting it.
+            # A thread that has died of a bug must not leave a caller waiting, or trusting it.
             self.lost = self.lost or f"the lead of {self.account} is no longer kept"
             self.tried.set()
 
@@ -100,7 +100,7 @@ class Lead:
             await engine.dispose()
 
     async def _hold(self, session: AsyncConnection) -> None:
-        """One session: try for the lock, then say something often enough to keep it."""
+        """One session: try for the lock, then send heartbeats often enough to keep it."""
         locked = False
         while not self._stop.is_set() and not self.lost:
             # From before the question: the server's count of silence starts after it.
@@ -119,7 +119,7 @@ class Lead:
             await self._pause(asked + BEAT_SECONDS if locked else asked + TRY_SECONDS)
 
     async def _look(self, session: AsyncConnection) -> None:
-        """Say something, by asking whether an operator has halted the account."""
+        """Send a heartbeat, by asking whether an operator has halted the account."""
         latest = (
             select(standings.c.state, standings.c.reason, standings.c.by_operator)
             .where(standings.c.account == self.account)
@@ -139,7 +139,7 @@ class Lead:
         await asyncio.to_thread(self._stop.wait, max(until - self.clock.monotonic(), 0))
 
     async def _write_token(self, session: AsyncConnection) -> None:
-        """A new token, or the old one where nobody has led since it was written down."""
+        """A new token, or the old one where no other process has led since it was recorded."""
         mine = leaders.c.account == self.account
         await session.exec_driver_sql("begin")
         # Behind every write that a former leader has begun: none commits after the new token.

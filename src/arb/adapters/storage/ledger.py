@@ -407,7 +407,7 @@ class SqlLedger:
 
     @contextlib.asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
-        """A write transaction, refused when another orchestrator has come to lead meanwhile."""
+        """A write transaction, refused when another orchestrator has taken the lead meanwhile."""
         async with self._db.write(self.account) as db:
             if self._token is not None:
                 # A new leader waits for the account's lock: this stays true until the commit.

@@ -2,7 +2,7 @@
 
 - Class A is what trading depends on: intents, facts, the account, the state of trading. It goes
   straight to the ledger and fails at once, so that nothing is sent that is not written down.
-- Class B tells how cycles and opportunities ended, class C what was looked at. While the ledger
+- Class B records how cycles and opportunities ended, class C what was examined. While the ledger
   does not answer, they wait in memory, in order, and are written before the next write.
 """
 
@@ -280,7 +280,7 @@ def _kept(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _narrowed(findings: Sequence[Finding], snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the books and markets that these findings tell of, and no others."""
+    """The snapshot with the books and markets of these findings, and no others."""
     universe = snapshot.universe
     outcomes = {outcome for finding in findings for outcome in _outcomes(finding)}
     books = [book for outcome in outcomes if (book := snapshot.books.get(outcome)) is not None]

@@ -137,7 +137,7 @@ class HeldRow:
     cost: Decimal | None
     """USD that these shares cost, fee included."""
     closes_at: datetime | None
-    """When trading in the market is to end, as the listing said when it was bought."""
+    """When trading in the market is to end, by the listing at the time of buying."""
     plan_paid: Decimal | None
     """USD that the plan has bound until its resolution."""
     plan_pays: Decimal | None
@@ -254,7 +254,7 @@ class LedgerReads:
         ]
 
     async def cycles(self, *, limit: int) -> list[CycleRow]:
-        """The latest cycles that came to their end, newest first."""
+        """The latest completed cycles, newest first."""
         wanted = (
             select(cycles)
             .where(cycles.c.account == self._account, cycles.c.ended_at.is_not(None))
@@ -314,7 +314,7 @@ class LedgerReads:
         return sorted(rows, key=lambda row: (row.event, row.plan, row.slug))
 
     async def _closing(self, ids: Collection[str]) -> dict[str, datetime]:
-        """When the markets of these plans were to close, by token, as their certificates say."""
+        """When the markets of these plans were to close, by token, from their certificates."""
         wanted = select(findings.c.certificate).where(
             findings.c.account == self._account, findings.c.id.in_(ids)
         )
@@ -335,7 +335,7 @@ class LedgerReads:
         return [AccountRow(row.account, row.opened_at, row.opening_cash) for row in rows]
 
     async def last_cycle(self) -> CycleRow | None:
-        """The latest cycle that came to its end."""
+        """The latest completed cycle."""
         newest = select(func.max(cycles.c.cycle)).where(
             cycles.c.account == self._account, cycles.c.ended_at.is_not(None)
         )
@@ -371,7 +371,7 @@ class LedgerReads:
 
 
 async def leader_of(database: Database, account: str) -> str:
-    """Who came to lead the account last; empty: nobody has."""
+    """The account's latest leader; empty: there was none."""
     wanted = (
         select(leaders.c.holder)
         .where(leaders.c.account == account)

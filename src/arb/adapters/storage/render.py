@@ -1,4 +1,4 @@
-"""Findings as rows and documents: what `arb explain` later tells."""
+"""Findings as rows and documents: what `arb explain` later shows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -91,7 +91,7 @@ plans = Table(
     Column("reason", Text, nullable=False),
     Column("plan", Text, nullable=False),  # the whole plan as JSON
     Column("alarm", Text, nullable=False, server_default=""),
-    Column("untold", Integer, nullable=False, server_default="0"),  # 1: ended, nobody knows yet
+    Column("untold", Integer, nullable=False, server_default="0"),  # 1: ended, not reported yet
     CheckConstraint("state in ('open', 'done', 'unwound')", name="state"),
     Index("ix_plans_recent", "account", "approved_at"),
     Index("ix_plans_untold", "account", "untold"),

@@ -1,4 +1,4 @@
-"""Figures to Amazon CloudWatch, by a thread of its own: nobody waits for it."""
+"""Figures to Amazon CloudWatch, by a thread of its own: no caller waits for it."""
 
 import re
 import threading
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(slots=True)
 class CloudWatch:
-    """The service. Making one asks nobody; the first sample looks for credentials."""
+    """The service. Making one sends no request; the first sample looks for credentials."""
 
     options: CloudWatchOptions
     account: str

@@ -1,4 +1,4 @@
-"""Figures for a monitoring service that is told of them: counted from the news between two looks.
+"""Figures that are sent to a monitoring service: counted from the news between two samples.
 
 The names and labels are those of the metrics that Prometheus reads (`arb.api.metrics`).
 """
@@ -76,7 +76,7 @@ COUNTED: tuple[tuple[str, Label | None], ...] = (
     ("arb_data_quality_alarms_total", None),
     ("arb_errors_total", None),
 )
-"""Told with every look, as 0 where nothing was counted: silence means that nobody counts."""
+"""Sent with every sample, as 0 where nothing was counted: silence means that no process counts."""
 
 
 @dataclass(slots=True)

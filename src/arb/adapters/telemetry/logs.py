@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from loguru import logger
 
-# Private: the public way to have it, a path, cannot be told what to do when the disk is full.
+# Private: the public parameter, a path, takes no handler for a full disk.
 from loguru._file_sink import FileSink
 
 from arb.adapters.telemetry.redact import printable, redact
@@ -116,7 +116,7 @@ def _make(folder: Path) -> None:
         _probe(folder)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            return  # which passes: trading does not wait for it, and each sink says it once
+            return  # which passes: trading does not wait for it, and each sink reports it once
         raise ConfigError(
             f"logging.folder = {str(folder)!r} cannot be written to: {error.strerror}; "
             "set ARB_LOGGING__FOLDER to a folder that can be"
@@ -141,7 +141,7 @@ class _File:
         self._sink, self._say, self._failing = sink, say, False
 
     def write(self, message: "Message") -> None:
-        """Append the message; when that begins to fail, say so on the console."""
+        """Append the message; when that begins to fail, report it on the console."""
         try:
             self._sink.write(message)
         except OSError as error:
@@ -217,7 +217,7 @@ def _take_over_standard_logging() -> None:
         root.removeHandler(old)
     root.addHandler(_Standard(level=logging.WARNING))
     logging.captureWarnings(capture=True)
-    # A run that was skipped is told as news already.
+    # A run that was skipped is published as news already.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 

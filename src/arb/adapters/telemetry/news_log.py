@@ -36,7 +36,7 @@ class _Said:
     at: float
     seen_at: float
     lasting: bool
-    """Whether a cycle that does not come to it does not mean that it has ended."""
+    """Whether it may still last although a cycle did not reach the check."""
     unchanged: int = 0
     """How often it was true again since."""
 
@@ -45,16 +45,15 @@ class _Said:
 class NewsLog:
     """See `arb.ports.Observer`. A line that was true in the last cycle too is counted, not written.
 
-    The line that ends the cycle says how many those were; with `DEBUG` they are written all the
-    same.
+    The line that ends the cycle counts them; with `DEBUG` they are written all the same.
     """
 
     live: bool
-    """Whether trades are real: their lines say so."""
+    """Whether trades are real: their lines are marked."""
     monotonic: Callable[[], float]
     _said: dict[str, _Said] = field(default_factory=dict, init=False)
     _now: set[str] = field(default_factory=set, init=False)
-    """What this cycle has come to so far."""
+    """What this cycle has logged so far."""
     _unchanged: Counter[str] = field(default_factory=Counter, init=False)
     """Lines of this cycle that were not written, by what they are about."""
 

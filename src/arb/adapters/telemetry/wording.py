@@ -123,7 +123,7 @@ def mark(*, live: bool) -> str:
 
 
 def details(news: News) -> tuple[str, ...]:
-    """What only somebody who looks for a cause wants to read: the prices of each leg."""
+    """Details for debugging: the prices of each leg."""
     if not isinstance(news, Decided) or not isinstance(news.finding, Approved | Refused):
         return ()
     id_ = news.finding.opportunity.id
