@@ -51,7 +51,7 @@ STATES = {
 
 @dataclass(slots=True)
 class VirtualClock:
-    """Time that only moves when somebody waits. Implements `arb.ports.Clock`."""
+    """Time that only moves when a task waits. Implements `arb.ports.Clock`."""
 
     seconds: float = 0.0
     meanwhile: Callable[[], None] = lambda: None
@@ -82,7 +82,7 @@ class Odds:
     lost_request: float = 0.0
     """It left and never arrived."""
     lost_answer: float = 0.0
-    """It arrived, and nobody heard (A01, A02)."""
+    """It arrived, and the reply was lost (A01, A02)."""
     late: float = 0.0
     """It arrives long after the caller has given up (A13)."""
     late_by: float = 40.0
@@ -92,9 +92,9 @@ class Odds:
     unreadable: float = 0.0
     """A read fails."""
     chain_refused: float = 0.0
-    """The chain or the relayer says no."""
+    """The chain or the relayer refuses."""
     chain_lost: float = 0.0
-    """The chain does it and nobody hears (G05)."""
+    """The chain does it and the reply is lost (G05)."""
     latency: float = 0.05
     """Seconds that every call takes."""
 
@@ -110,7 +110,7 @@ class SimVenue:
     chance: random.Random
     odds: Odds = field(default_factory=Odds)
     witness: Callable[[Sequence[Order]], None] = lambda _orders: None
-    """Told of every order that reaches the wire."""
+    """Called with every order that reaches the wire."""
     posted: list[str] = field(default_factory=list)
     """Hashes in the order in which they reached the wire."""
     _later: list[tuple[float, NewOrder]] = field(default_factory=list)
@@ -309,7 +309,7 @@ class SimChain:
             self._carry_out(operation)
         except NotPossible as error:
             return Declined(str(error))
-        of.done[id_] = effect(operation)  # one wallet in two files would say less
+        of.done[id_] = effect(operation)  # one wallet in two files would prove less
         lost = fate - of.odds.chain_refused < of.odds.chain_lost
         return Unknown() if lost else Carried(effect(operation))
 

@@ -105,7 +105,7 @@ class Accounts:
         return self._acts()
 
     def parts(self) -> Iterator[Part]:
-        """Everybody's part in every settled trade, oldest trade first, its taker first."""
+        """Every account's part in every settled trade, oldest trade first, its taker first."""
         for trade in self._floor.trades.values():
             if not trade.moved:
                 continue
@@ -118,7 +118,7 @@ class Accounts:
                 yield Part(*theirs, 0, taker=False)
 
     def wallets(self) -> list[str]:
-        """Everybody who has traded, but the house."""
+        """Every account that has traded, except the house."""
         return sorted({one.wallet.lower() for one in self.parts()} - {HOUSE})
 
     def account(self, wallet: str, until: float = float("inf"), since: float = 0) -> Account:

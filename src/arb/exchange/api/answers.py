@@ -20,7 +20,7 @@ PAST_THE_END = "next item should be greater than or equal to 0"
 
 
 class Invalid(ValueError):
-    """A parameter is not one; the message is what the venue says."""
+    """A parameter is invalid; the message is the venue's."""
 
 
 def document(content: Any) -> Response:
@@ -83,7 +83,7 @@ def data_page(request: Request, rows: Sequence[Any], most: int = 1000) -> Respon
 
 
 def enveloped(content: Any) -> Response:
-    """Everything that the Data API has to say, at once."""
+    """A response of the Data API, without pages."""
     return document({"data": content})
 
 

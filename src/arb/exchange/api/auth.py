@@ -1,4 +1,4 @@
-"""API keys of the embedded exchange: who may have one, and who asks.
+"""API keys of the embedded exchange: issuing them, and authenticating requests.
 
 See docs/venue-polymarket.md §6.1, §6.2.
 """
@@ -40,7 +40,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who has asked."""
+    """The caller."""
 
     address: str
     key: str
@@ -179,10 +179,10 @@ class Keys:
         return JSONResponse(known)
 
     async def caller(self, request: Request) -> Caller:
-        """Who signs a request with an API key.
+        """The caller that signed a request with an API key.
 
         Raises:
-            Refused: Nobody, or not now.
+            Refused: No valid caller, or not now.
         """
         if not signatures.available():
             raise Refused(JSONResponse(NO_CRYPTO, 501))

@@ -40,7 +40,7 @@ class Asked(msgspec.Struct):
 
     token_id: str
     side: str = "SELL"
-    """Nothing said is SELL."""
+    """Without a side it is SELL."""
 
 
 class Clob:

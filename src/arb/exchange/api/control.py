@@ -73,14 +73,14 @@ class Session(msgspec.Struct):
 
 
 class Restart(msgspec.Struct):
-    """E01, E02: the engine restarts for so many seconds, then takes post-only orders."""
+    """E01, E02: the engine restarts for `seconds`, then takes post-only orders."""
 
     seconds: float = 90
     post_only: float = 120
 
 
 class Trade(msgspec.Struct):
-    """Somebody else's order."""
+    """Another account's order."""
 
     token: str
     side: Side
@@ -121,7 +121,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     restart: Restart | None = None
     replay: int | None = None
     chain: ChainOrder | None = None
-    """What the node and the relayer do, and who has what for gas."""
+    """Behaviour of the node and the relayer, and balances for gas."""
     disconnect: bool = False
     """D01: every client of the user channel is dropped."""
     advance: float = 0

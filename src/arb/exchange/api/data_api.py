@@ -128,7 +128,7 @@ class Data:
         return enveloped({"proxy_wallet": user, "value": payloads.number(total)})
 
     def holders(self, request: Request) -> Response:
-        """`GET /v2/holders`: who holds a market's outcomes, the largest first."""
+        """`GET /v2/holders`: the holders of a market's outcomes, the largest first."""
         asked = request.query_params
         markets = self._markets(asked)
         if not markets:
@@ -469,7 +469,7 @@ class Data:
         return rows
 
     def _outstanding(self, market: SimMarket) -> int:
-        """Shares of YES that somebody holds: each is backed by a dollar."""
+        """Shares of YES that are held: each is backed by a dollar."""
         tokens = self._floor.bank.tokens.items()
         return sum(shares for (_, token), shares in tokens if token == market.yes)
 

@@ -58,7 +58,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     `hang` (A03): not processed, and never answered.
     `throttle` (E06): each answer is `delay` seconds later than the one before.
     `batch_partial` (A09): only the first `rows` of a batch are processed, the others unexplained.
-    `batch_unknown` (A09): the whole batch is processed, and nothing said of any row.
+    `batch_unknown` (A09): the whole batch is processed, and no row is reported.
     """
     rows: int = 0
     after_post: bool = False
@@ -121,7 +121,7 @@ class Faults:
 
 
 class FaultyAnswers:
-    """ASGI application around another: spoils answers as the faults in force say."""
+    """ASGI application around another: spoils answers by the faults in force."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app, self._faults = app, faults

@@ -237,7 +237,7 @@ class Gamma:
         )
 
     def comments(self, request: Request) -> Response:
-        """`GET /comments`: nobody comments here."""
+        """`GET /comments`: there are none here."""
         self._check_parent(request)
         return document([])
 
@@ -317,7 +317,7 @@ def _one(request: Request, found: Iterable[T], render: Callable[[T], Any]) -> Re
 
 
 def _slice(request: Request, found: Sequence[T], most: int, keyset: str = "") -> Sequence[T]:
-    """The part of a list that `limit` and `offset` say."""
+    """The part of a list given by `limit` and `offset`."""
     asked = request.query_params
     size, start = whole(asked, "limit", DEFAULT_LIMIT), whole(asked, "offset", 0)
     if keyset and start > OFFSET_MAX:

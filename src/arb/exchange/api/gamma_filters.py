@@ -136,7 +136,7 @@ def markets(found: Iterable[tuple[SimEvent, SimMarket]], asked: QueryParams) -> 
 
 
 def ordered(found: list[T], asked: QueryParams, keys: dict[str, Key[T]], now: float) -> list[T]:
-    """In the order that is asked for, the first field first; ascending unless said otherwise.
+    """In the requested order, the first field first; ascending by default.
 
     Raises:
         Invalid: There is no such field.

@@ -14,7 +14,7 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Whether a request may go on, and what its answer says of the limit."""
+    """Whether a request may go on, and the limit's headers of its answer."""
 
     ok: bool
     headers: dict[str, str]

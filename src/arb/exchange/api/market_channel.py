@@ -52,7 +52,7 @@ class MarketChannel:
         exchange.resolved.append(self.ended)
 
     def tell(self, markets: Iterable[SimMarket]) -> None:
-        """Send what has changed to those who asked for it; who cannot keep up loses news."""
+        """Send changes to their subscribers; a client that cannot keep up loses messages."""
         for market in markets:
             tick = self._ticks.get(market.yes, market.tick)
             if tick != market.tick:
@@ -82,7 +82,7 @@ class MarketChannel:
         self._publish(market, token, "last_trade_price", news)
 
     def ended(self, market: SimMarket) -> None:
-        """Send to everybody who asked for such news that a market was resolved."""
+        """Send a resolution to every client that subscribed to such messages."""
         yes = market.resolution is not None and market.resolution * 2 >= 1
         news = {
             "id": market.id,

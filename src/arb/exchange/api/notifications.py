@@ -66,7 +66,7 @@ class Notifications:
                 self._note(owner, kind, self._order(state.order, piece.size, changed))
 
     def ended(self, market: SimMarket) -> None:
-        """A market was resolved: those who hold something of it are told."""
+        """A market was resolved: its holders are notified."""
         event = self._floor.exchange.event_of(market)
         for owner, wallet in self._wallets():
             if any(self._floor.bank.shares(wallet, token) for token in (market.yes, market.no)):

@@ -1,4 +1,4 @@
-"""From a posted body to an order: who signed it, for which wallet, and whether that is allowed."""
+"""From a posted body to an order: its signer, its wallet, and whether that is allowed."""
 
 from typing import Literal
 

@@ -190,7 +190,7 @@ class Portfolio:
 
 
 def _has(row: dict[str, Any], status: str | None) -> bool:
-    """Whether a position is one of a status of the filter, which knows more than a row says."""
+    """Whether a position is one of a status of the filter, which knows more than a row shows."""
     match status:
         case None | "CLOSED":
             return True

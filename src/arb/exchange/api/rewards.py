@@ -1,4 +1,4 @@
-"""Rewards for resting orders: what markets pay, which orders score, and who has what share.
+"""Rewards for resting orders: what markets pay, which orders score, and each account's share.
 
 An order scores that rests near enough to the middle and is large enough; its score falls with the
 square of its distance (the venue's published rule). Payouts are made at the end of a day elsewhere:
@@ -144,7 +144,7 @@ class RewardPages:
         return clob_page(request, rows, int(size) if size.isdecimal() and int(size) else 100)
 
     def rebates(self, request: Request) -> Response:
-        """`GET /rebates/current`: none has ever been paid, which the venue says as null."""
+        """`GET /rebates/current`: none has ever been paid, which the venue returns as null."""
         try:
             date.fromisoformat(request.query_params.get("date", ""))
         except ValueError:

@@ -30,7 +30,7 @@ def receipt(order_id: str, given: Receipt, status: str, hashes: list[str]) -> di
 
 
 def rejected(message: str, *, success: bool = False) -> dict[str, Any]:
-    """A row of a batch that was not taken, or of which nothing is said."""
+    """A row of a batch that was not accepted, or not reported."""
     return {
         "success": success,
         "errorMsg": message,
@@ -66,14 +66,14 @@ def order(state: OrderState, market: SimMarket) -> dict[str, Any]:
 
 
 def order_event(state: OrderState, market: SimMarket, unix_ms: int) -> dict[str, Any]:
-    """An order as the user channel tells of it."""
+    """An order as the user channel reports it."""
     kind = "UPDATE" if state.told else "PLACEMENT"
     if not state.open and state.status not in ("MATCHED", "DELAYED"):
         kind = "CANCELLATION"
     return {
         "event_type": "order",
         **order(state, market),
-        # Of a BUY that never rests the venue says dollars here.
+        # For a BUY that never rests the venue reports dollars here.
         "original_size": _amount(_stated(state.order)),
         "type": kind,
         "order_owner": state.order.owner,
@@ -113,7 +113,7 @@ def trade(one: Trade, owner: str, fee_shown: str) -> dict[str, Any]:
 
 
 def trade_event(one: Trade, owner: str, fee_shown: str, unix_ms: int) -> dict[str, Any]:
-    """A trade as the user channel tells of it."""
+    """A trade as the user channel reports it."""
     return {
         "event_type": "trade",
         "type": "TRADE",

@@ -147,7 +147,7 @@ async def _keep_moving(exchange: Exchange) -> None:
 
 
 async def _keep_settling(floor: MatchingService) -> None:
-    """Those who only listen are told of what becomes due, too."""
+    """Clients that only listen are notified of what becomes due, too."""
     while True:
         floor.advance()
         await asyncio.sleep(SETTLING_STEP)

@@ -320,7 +320,7 @@ class Trading:
 
 
 def _matching(request: Request, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows whose fields are as the query says. By the taker's asset only, as at the venue."""
+    """Rows whose fields match the query. By the taker's asset only, as at the venue."""
     asked = request.query_params
     return [
         row
@@ -341,7 +341,7 @@ def _body(body: bytes, kind: type[Any]) -> Any:
 
 
 def _unreadable(body: bytes) -> str:
-    """Why a body is no order: clients sign anew when told that theirs is of another version."""
+    """Why a body is no order: clients sign again when theirs is refused as of another version."""
     try:
         posted = msgspec.json.decode(body)
     except msgspec.MsgspecError:

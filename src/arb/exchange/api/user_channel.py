@@ -25,7 +25,7 @@ FINAL = (TradeStatus.CONFIRMED, TradeStatus.FAILED)
 
 
 class Auth(msgspec.Struct, rename="camel"):
-    """Who a client says that it is."""
+    """The credentials that a client sends."""
 
     api_key: str
     secret: str
@@ -65,7 +65,7 @@ class UserChannel:
         floor.listeners.append(self.tell)
 
     def tell(self, _what: str, owner: str, changed: OrderState | Trade) -> None:
-        """Tell an account's clients what has changed, as far as the knobs let it."""
+        """Notify an account's clients of changes, as far as the knobs let it."""
         conduct, unix_ms = self._floor.conduct, self._floor.unix() * 1000
         if isinstance(changed, Trade):
             event = rows.trade_event(changed, owner, conduct.fee_shown, unix_ms)
@@ -117,7 +117,7 @@ class UserChannel:
             await asyncio.gather(*work, return_exceptions=True)
 
     async def _enter(self, socket: WebSocket) -> _Listener | None:
-        """The first frame says who it is; a wrong one ends it."""
+        """The first frame authenticates the client; a wrong one closes the connection."""
         try:
             frame = await socket.receive_text()
             while frame == "PING":
@@ -180,7 +180,7 @@ class UserChannel:
             await socket.send_text(message.decode())
 
     async def _watch(self, socket: WebSocket, client: _Listener) -> None:
-        """Drop a client that has not been heard of, where that is done."""
+        """Drop a silent client, where that is done."""
         while True:
             await asyncio.sleep(0.05)
             limit = self._floor.conduct.idle_kill

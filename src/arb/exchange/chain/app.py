@@ -44,7 +44,7 @@ class ChainOrder(msgspec.Struct, forbid_unknown_fields=True):
     pol: dict[str, str] = {}
     """What a wallet has for gas from now on, in wei."""
     keys: Keys | None = None
-    """Who may use the relayer from now on."""
+    """The keys that may use the relayer from now on."""
     reorg: int = 0
     """G03: how many of the newest blocks are undone now."""
 
@@ -98,7 +98,7 @@ class ChainApi:
         return JSONResponse(parts.node.answer(asked))
 
     async def truth(self, _request: Request) -> Response:
-        """`GET /_chain`: who holds what, and what does not add up."""
+        """`GET /_chain`: all balances, and what does not add up."""
         self.advance()
         bank = self.bank
         wallets = {wallet for wallet, held in bank.dollars.items() if held}
@@ -208,5 +208,5 @@ class ChainApi:
         return None
 
     def _wake(self, seconds: float) -> None:
-        """See that what is due in a while happens then, even if nobody asks."""
+        """Run what is due later at its time, even without a request."""
         asyncio.get_running_loop().call_later(seconds, self.advance)

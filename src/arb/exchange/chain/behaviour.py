@@ -14,7 +14,7 @@ class ChainBehaviour:
     mined_after: float = 0.1
     """Between a transaction's arrival and its block."""
     finality_delay: float = 0.1
-    """G02: seconds until a block counts as final and the relayer says CONFIRMED."""
+    """G02: seconds until a block counts as final and the relayer reports CONFIRMED."""
 
     rpc_429: float = 0.0
     """G01: share of the node's answers that are 429."""
@@ -31,7 +31,7 @@ class ChainBehaviour:
     fail_consumes_nonce: bool = False
     """G04, G05: whether an action that fails on chain uses its nonce up."""
     accept_then_timeout: bool = False
-    """G05: the relayer takes the action, carries it out, and never says so."""
+    """G05: the relayer accepts the action, carries it out, and never reports it."""
     timeout_seconds: float = 0.2
     """How long it stays silent before it answers 504."""
     relayer_429: float = 0.0
@@ -53,7 +53,7 @@ class ChainBehaviour:
     gas_underestimated: bool = False
     """The node advises too little gas: the transaction is mined and fails."""
     pol: int = 10 * 10**18
-    """What a wallet that nobody has funded has for gas, in wei."""
+    """The gas balance of an unfunded wallet, in wei."""
 
     fee_bips: int = 0
     """What converting costs."""

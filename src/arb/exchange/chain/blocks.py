@@ -1,7 +1,7 @@
 """The embedded chain itself: blocks, what waits for one, and what a reorganisation undoes.
 
 Blocks are counted by the exchange's clock. A transaction is carried out when its time has come,
-all of it or nothing; the state of an earlier block is today's with later transactions taken back.
+all of it or nothing; the state of an earlier block is today's with later transactions reversed.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Transaction:
 
     hash: str
     sender: str
-    """Who signed it and pays for gas."""
+    """The signer, which pays for gas."""
     nonce: int
     steps: tuple[Step, ...]
     """Carried out in order, all or none."""
@@ -266,7 +266,7 @@ class Chain:
         self._mined.append(tx)
 
     def _carry_out(self, bank: Bank, steps: Sequence[Step]) -> str:
-        """Run steps on a draft; says what went wrong."""
+        """Run steps on a draft; returns what went wrong."""
         try:
             for step in steps:
                 self.contracts.run(bank, step.sender, step.to, step.data)

@@ -22,7 +22,7 @@ class Change:
     """Whether the permission was given or taken."""
     escrow: int
     acts: tuple[Act, ...] = ()
-    """What was done with positions, for those who look at history."""
+    """Operations on positions, for the history."""
 
     def reversed(self) -> "Change":
         """What takes this back."""

@@ -275,7 +275,7 @@ class Contracts:
         condition: bytes,
         partition: Sequence[int],
     ) -> SimMarket:
-        # The deployed adapters look at the condition alone; a wrong rest is a bug all the same.
+        # The deployed adapters check the condition alone; a wrong rest is a bug all the same.
         if collateral != self.places.collateral or any(parent) or tuple(partition) != (1, 2):
             raise Reverts("UnexpectedArguments")
         market = self.exchange.by_condition(_hex(condition))

@@ -1,4 +1,4 @@
-"""Who may use the relayer: keys of their own, or builders' signatures."""
+"""Access to the relayer: relayer keys, or builders' signatures."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ SKEW_SECONDS = 60
 
 
 class Keys(msgspec.Struct, forbid_unknown_fields=True):
-    """The keys that are known; when there are none, nobody has to show any."""
+    """The known keys; when there are none, no caller needs one."""
 
     own: dict[str, str] = {}
     """Relayer keys with their owners' addresses."""

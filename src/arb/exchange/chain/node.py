@@ -36,7 +36,7 @@ class RpcError(Exception):
 
 
 class Node:
-    """One node. It may be behind, as the conduct says."""
+    """One node. It may lag, depending on the conduct."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Node:
         Args:
             chain: What it shows.
             conduct: How it behaves.
-            wake: Sees that what is due in so many seconds happens then.
+            wake: Schedules what is due in a number of seconds.
             settled: How many seconds ago a trade's transaction was mined, if it was.
         """
         self._chain, self._conduct, self._wake, self._settled = chain, conduct, wake, settled

@@ -47,7 +47,7 @@ def questions(exchange: Exchange, conduct: ChainBehaviour, market_id: str) -> li
 
 
 def count_only(exchange: Exchange, conduct: ChainBehaviour, asked: Any) -> dict[str, Any] | None:
-    """What a node can say without its libraries: its chain, and how many questions there are.
+    """What a node can return without its libraries: its chain, and the number of questions.
 
     Args:
         exchange: Whose events are on chain.

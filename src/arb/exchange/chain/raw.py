@@ -38,7 +38,7 @@ class Signed:
 
 
 def decode_signed(raw: bytes) -> Signed:
-    """Read a signed transaction and recover who signed it.
+    """Read a signed transaction and recover its signer.
 
     Raises:
         Unreadable: It is none, or creates a contract.

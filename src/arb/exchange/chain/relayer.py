@@ -47,7 +47,7 @@ UNDER_WAY = (State.NEW, State.EXECUTED)
 
 
 class Refused(Exception):
-    """The relayer does not take it; `status` is the HTTP status that says so."""
+    """The relayer does not accept it; `status` is the HTTP status of the refusal."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -76,7 +76,7 @@ class Relayer:
     places: Deployment
     chance: random.Random
     wake: Callable[[float], None]
-    """Told in how many seconds something is due."""
+    """Called with the seconds until something is due."""
     keys: Keys = field(default_factory=Keys)
     actions: dict[str, Action] = field(default_factory=dict)
     used: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -88,7 +88,7 @@ class Relayer:
         return JSONResponse({"deployed": self.is_deployed(wallet)})
 
     async def params(self, request: Request) -> Response:
-        """`GET …/params` and `/relay-payload`: who relays, and the wallet's next nonce."""
+        """`GET …/params` and `/relay-payload`: the relayer, and the wallet's next nonce."""
         try:
             self._authorise(request, b"")
             kind = request.query_params.get("type", "")

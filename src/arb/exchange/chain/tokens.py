@@ -11,7 +11,7 @@ from arb.exchange.trading.bank import Bank
 
 UNLIMITED = (1 << 256) - 1
 Handler = Callable[..., Any]
-"""Takes the bank, who calls, the contract that is called, and the arguments; gives the answer as
+"""Takes the bank, the caller, the contract that is called, and the arguments; gives the answer as
 bytes or as ABI types and values."""
 Function = tuple[Sequence[str], str, Handler, int]
 """Contracts, signature, what it does, and about how much gas it costs."""

@@ -26,7 +26,7 @@ SPENDERS = (
     EXCHANGE_V3,
     PERPS_DEPOSIT,
 )
-"""Who may be allowed to take dollars."""
+"""Spenders that may be allowed to take dollars."""
 OPERATORS = (
     *(
         (CONDITIONAL_TOKENS, operator)
@@ -42,7 +42,7 @@ OPERATORS = (
     ),
     *((POSITION_MANAGER, operator) for operator in (ROUTER, EXCHANGE_V3, AUTO_REDEEMER)),
 )
-"""Token contract and who may be allowed to move its tokens."""
+"""Token contract and the operators that may be allowed to move its tokens."""
 RESERVED_BITS = ((1 << 64) - 1) << 40
 
 

@@ -39,11 +39,11 @@ class Exchange:
     _step: int = 0
     _started: float = field(init=False)
     changed: Callable[[Iterable[SimMarket]], None] | None = None
-    """Told of every market whose book has changed."""
+    """Called with every market whose book has changed."""
     printed: list[Callable[[SimMarket, Print], None]] = field(default_factory=list)
     """Called with every trade of every account."""
     resolved: list[Callable[[SimMarket], None]] = field(default_factory=list)
-    """Told of every market that is resolved."""
+    """Called with every market that is resolved."""
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Exchange:
     def trade(
         self, market: SimMarket, side: Side, price: int, size: int, *, of_yes: bool = True
     ) -> None:
-        """Record a trade, in YES terms, and tell of it; `of_yes`: what its taker traded."""
+        """Record a trade, in YES terms, and publish it; `of_yes`: what its taker traded."""
         one = Print(side, price, size, self.unix(), of_yes)
         market.prints.append(one)
         for token in (market.yes, market.no):

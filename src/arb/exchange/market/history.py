@@ -17,7 +17,7 @@ Point = tuple[float, int]
 
 
 def price_of(market: SimMarket) -> int | None:
-    """What YES is worth: the middle; the last trade where the middle says little."""
+    """The price of YES: the midpoint; the last trade where the midpoint means little."""
     middle = None
     if market.bids and market.asks:
         bid, ask = market.bids[0][0], market.asks[0][0]

@@ -39,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """What a market pays for resting orders: who is near the middle, and with how much."""
+    """What a market pays for resting orders: by distance from the midpoint, and size."""
 
     id: int
     min_size: Decimal
@@ -52,7 +52,7 @@ class Rewards:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A trade as everybody sees it, in YES terms."""
+    """A public trade, in YES terms."""
 
     side: Side
     """The taker's."""
@@ -77,7 +77,7 @@ class SimMarket:
     slug: str
     question: str
     condition_id: str
-    """As Gamma says it: 31 bytes for v2."""
+    """As Gamma writes it: 31 bytes for v2."""
     yes: str
     no: str
     bids: Ladder
@@ -89,7 +89,7 @@ class SimMarket:
     min_size: Decimal = Decimal(5)
     fees_enabled: bool = True
     fee_rate: Decimal | None = Decimal("0.04")
-    """`None`: fees are charged and the listing does not say how much."""
+    """`None`: fees are charged and the listing does not state them."""
     active: bool = True
     closed: bool = False
     accepting: bool = True

@@ -141,7 +141,7 @@ def _buy(number: int, side: _Side, size: int) -> _Leg | None:
 
 
 def _charged(side: _Side, limit: int, dollars: int) -> int | None:
-    """What spending so many dollars (in 10^-12 USD) takes with fees; `None`: some find nobody."""
+    """What spending dollars (in 10^-12 USD) takes with fees; `None`: some find no seller."""
     left, charged = dollars // MICRO, 0
     for price, offered in side.ladder:
         if price > limit:

@@ -92,7 +92,7 @@ def _move(exchange: Exchange, step: int) -> Iterable[SimMarket]:
 
 
 def _arrives(exchange: Exchange, market: SimMarket, order: Incoming) -> None:
-    """Somebody's order: what it trades is recorded."""
+    """An order from outside: its trades are recorded."""
     for match in market.trade(order):
         exchange.trade(market, order.side, match.price, match.size)
 

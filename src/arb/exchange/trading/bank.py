@@ -1,7 +1,7 @@
-"""Who holds what on the embedded chain: dollars, outcome tokens and allowances, in millionths.
+"""Balances on the embedded chain: dollars, outcome tokens and allowances, in millionths.
 
 The one truth about money. Every change keeps the invariants that `problems` checks: nothing is made
-or lost, YES and NO of a market are equally many, nobody owes.
+or lost, YES and NO of a market are equally many, no balance is negative.
 """
 
 from collections import defaultdict
@@ -144,7 +144,7 @@ class Bank:
         return worth
 
     def allow(self, owner: str, spender: str, amount: int) -> None:
-        """Let a spender take so many dollars."""
+        """Let a spender take up to this amount of dollars."""
         self.allowances[owner.lower(), spender.lower()] = amount
 
     def spend_allowance(self, owner: str, spender: str, amount: int) -> None:
@@ -162,7 +162,7 @@ class Bank:
 
     @contextmanager
     def atomically(self) -> Iterator[Change]:
-        """All that the block does, or nothing if it raises; says afterwards what has moved."""
+        """All that the block does, or nothing if it raises; reports afterwards what has moved."""
         dollars, tokens = dict(self.dollars), dict(self.tokens)
         rest = (dict(self.allowances), set(self.operators), self.deposited, self.escrow)
         change = Change()
@@ -177,7 +177,7 @@ class Bank:
         change.escrow = self.escrow - rest[3]
 
     def undo(self, change: Change) -> None:
-        """Take back a transaction, as when a block is lost; allowances stay spent."""
+        """Reverse a transaction, as when a block is lost; allowances stay spent."""
         for wallet, gained in change.dollars.items():
             self._need(wallet, gained)
         for (wallet, token), gained in change.tokens.items():

@@ -37,13 +37,13 @@ class Entry:
     closed_only: bool = False
     """E10: the address may only sell."""
     answers_as: str = ""
-    """A05: the status that answers say whatever became of the order: `queued`, `unmatched`."""
+    """A05: the status in answers, whatever the order's outcome: `queued`, `unmatched`."""
     duplicates: Literal["refused", "same"] = "refused"
     """A07: what the same signed order gets the second time: an error, or its first receipt."""
     cancel_fails: float = 0.0
     """A18: share of cancels that are not carried out."""
     fill_before_cancel: float = 0.0
-    """A14: share of cancels that come too late, since somebody has just taken the order."""
+    """A14: share of cancels that come too late, since the order has just been taken."""
     post_only_invalid: bool = False
     """F07: a crossing post-only order is taken and then found INVALID."""
     signature_types: tuple[int, ...] = (0, 1, 2, 3)
@@ -63,13 +63,13 @@ class Matching:
     improvement: Literal["dollars", "shares"] = "dollars"
     """B10: a taking BUY is dollars to spend, as at the venue, or shares at most."""
     rivals: float = 0.0
-    """Chance that somebody takes the best level just before an order arrives."""
+    """Chance that another order takes the best level just before an order arrives."""
     matching_delay: float = 0.0
     """A10: seconds that every order waits as `delayed`."""
     delayed_end: Literal["match", "unmatch", "cancel"] = "match"
     """A10: what becomes of delayed orders."""
     fak_async: float = 0.0
-    """A11: a FAK is told `live`, with nothing filled, and matches so many seconds later."""
+    """A11: a FAK is reported `live`, with nothing filled, and matches this many seconds later."""
     overfill: int = 0
     """B09: millionths of a share that a taker gets more, or less when negative."""
     split_trades: bool = False
@@ -101,7 +101,7 @@ class Settlement:
     statuses: tuple[str, ...] = ()
     """B05: the statuses that trades go through, instead of the usual ones, `mined_after` apart."""
     fee_shown: str = "0"
-    """B11: what trades say of the fee; never the true one."""
+    """B11: the fee that trades report; never the true one."""
     fee_in_shares: bool = False
     """B12: a BUY pays its fee in shares."""
     same_transaction: bool = False
@@ -151,7 +151,7 @@ class Session:
     heartbeat_ttl: float = 10.0
     """A19: seconds without a heartbeat after which all orders of its owner are cancelled."""
     heartbeat_mismatch: bool = False
-    """A19: every heartbeat is told that another id was expected."""
+    """A19: every heartbeat is answered that another id was expected."""
     order_rate: int = 40
     """E08: orders a second and signer."""
     order_burst: int = 60

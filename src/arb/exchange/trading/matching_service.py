@@ -32,13 +32,13 @@ from arb.exchange.trading.trade_settlement import Chain
 
 HOUSE_CASH = 10**18
 TAKER_DELAY = 0.05
-"""Seconds that takers wait in markets that say so (docs/venue-polymarket.md §3.6)."""
+"""Seconds that takers wait in markets with a delay (docs/venue-polymarket.md §3.6)."""
 NOT_FOUND = "order not found"
 TOO_LATE = "order can't be found - already canceled or matched"
 LIVES = {"FOK": Life.ALL_OR_NOTHING, "FAK": Life.KILL_REST}
 
 Listener = Callable[[str, str, OrderState | Trade], None]
-"""Told of (`order` or `trade`, API key, what changed)."""
+"""Called with (`order` or `trade`, API key, what changed)."""
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class MatchingService:
         return int(self.exchange.clock.now().timestamp() + self.ahead)
 
     def wall(self) -> float:
-        """Unix seconds that the exchange tells and checks requests against."""
+        """Unix seconds that the exchange reports and checks requests against."""
         return self.exchange.clock.now().timestamp() + self.conduct.clock_offset
 
     def place(self, order: NewOrder) -> Receipt | Refusal:
@@ -100,7 +100,7 @@ class MatchingService:
         if waits is None:
             result = self._match(market, state)
             if isinstance(result, Refusal) and result.message == rules.FOK_NOT_FILLED:
-                # It was an order for a moment: its owner is told of it, though nothing keeps it.
+                # It was an order for a moment: its owner is notified, though it is not kept.
                 state.status = f"CANCELED_{result.message}"
                 self._tell("order", order.owner, state)
             return result
@@ -111,7 +111,7 @@ class MatchingService:
         return state.receipt
 
     def cancel(self, hash_: str, owner: str, reason: str = "") -> str | None:
-        """Take an order out of the book; says why not when that is not possible."""
+        """Take an order out of the book; returns why not when that is not possible."""
         self.advance()
         state = self.orders.get(hash_)
         if state is None or state.order.owner != owner:
@@ -129,7 +129,7 @@ class MatchingService:
         return None
 
     def house_order(self, token: str, side: Side, price: int, size: int) -> bool:
-        """Somebody else's order: it takes what it crosses, accounts' orders too, and rests."""
+        """Another trader's order: it takes what it crosses, accounts' orders too, and rests."""
         self.advance()
         market = self.exchange.market_of(token)
         if market is None or market.closed:
@@ -231,7 +231,7 @@ class MatchingService:
         return True, next_id
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Let something happen when so many seconds have passed."""
+        """Call something after a number of seconds."""
         self._agenda.append((self.now() + seconds, act))
 
     def advance(self) -> None:
@@ -270,7 +270,7 @@ class MatchingService:
         return forbidden
 
     def _wait(self, order: NewOrder, market: SimMarket) -> tuple[float, str] | None:
-        """How long an order waits before it is matched, and what its owner is told."""
+        """How long an order waits before it is matched, and the status that its owner gets."""
         if order.life == "FAK" and self.conduct.fak_async:
             return self.conduct.fak_async, "live"
         delay = self.conduct.matching_delay
@@ -338,7 +338,7 @@ class MatchingService:
         return replace(incoming, size=size if whole or order.life == "FAK" else 0)
 
     def _rival(self, market: SimMarket, order: NewOrder) -> None:
-        """Somebody else takes the level that the order wants."""
+        """Another trader takes the level that the order wants."""
         book = self._ladders.book(market)
         side = in_yes(order, market).side
         levels = book.asks() if side is Side.BUY else book.bids()
@@ -414,7 +414,7 @@ class MatchingService:
         return Piece(maker, order.wallet, order.owner, order.token, order.side, own_price, size)
 
     def _dusty(self, order: NewOrder, pieces: list[Piece]) -> list[Piece]:
-        """A taker may get a trifle more or less than the sizes say."""
+        """A taker may get a trifle more or less than the sizes give."""
         dust = self.conduct.overfill
         last = pieces[-1] if pieces else None
         if not dust or not order.takes or last is None or last.wallet != HOUSE:

@@ -72,7 +72,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The order was not taken; `status` is the HTTP status that says so."""
+    """The order was not accepted; `status` is the HTTP status of the refusal."""
 
     status: int
     message: str
@@ -103,7 +103,7 @@ class OrderState:
     due: float | None = None
     """When a delayed order is matched."""
     receipt: Receipt = Receipt("live")
-    """What the one who posted it was told."""
+    """The answer to the client that posted it."""
     told: bool = False
     """Whether its placement was announced."""
 

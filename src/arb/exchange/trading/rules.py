@@ -58,7 +58,7 @@ SIZE_STEP = MICRO // 100
 
 
 def mode_forbids(order: NewOrder, conduct: Behaviour) -> Refusal | None:
-    """What the venue's mode and the account's standing say."""
+    """Refusals by the venue's mode and the account's standing."""
     if conduct.mode is Mode.POST_ONLY and not order.post_only:
         return Refusal(503, POST_ONLY_MODE)
     if conduct.mode in CLOSED_MODES:
@@ -74,7 +74,7 @@ def mode_forbids(order: NewOrder, conduct: Behaviour) -> Refusal | None:
 def rules_forbid(
     order: NewOrder, market: SimMarket | None, conduct: Behaviour, unix: int
 ) -> Refusal | None:
-    """What the market's rules say, the first of them that is broken."""
+    """The first of the market's rules that is broken."""
     if market is None:
         return Refusal(400, INVALID_TOKEN)
     if market.closed:

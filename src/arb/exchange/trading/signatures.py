@@ -58,7 +58,7 @@ class NoCrypto(Exception):
 
 
 class BadSignature(Exception):
-    """Nobody who may has signed this."""
+    """It has no signature of a permitted signer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class SignedFields:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who signed, and whether in their own name or by a session key."""
+    """The signer, and whether it is the wallet's own key or a session key."""
 
     address: str
     session: bool = False
@@ -113,10 +113,10 @@ def order_hash(fields: SignedFields, exchange: str, version: str) -> bytes:
 
 
 def order_signer(fields: SignedFields, exchange: str, version: str, signature: bytes) -> Signed:
-    """Who signed an order.
+    """The signer of an order.
 
     Raises:
-        BadSignature: It is nobody's, or not the kind of signature that it says.
+        BadSignature: It is invalid, or not the kind of signature that it claims.
     """
     if fields.kind != DEPOSIT:
         return Signed(recover(order_hash(fields, exchange, version), signature))
@@ -142,10 +142,10 @@ def order_signer(fields: SignedFields, exchange: str, version: str, signature: b
 
 
 def key_signer(address: str, timestamp: str, nonce: int, signature: bytes) -> str:
-    """Who signed a request for an API key.
+    """The signer of a request for an API key.
 
     Raises:
-        BadSignature: It is nobody's.
+        BadSignature: It is invalid.
     """
     domain = keccak(
         keccak(KEY_DOMAIN_TYPE.encode())
@@ -167,7 +167,7 @@ def recover(digest: bytes, signature: bytes) -> str:
     """The address that signed a hash.
 
     Raises:
-        BadSignature: It is nobody's.
+        BadSignature: It is invalid.
     """
     if not available():
         raise NoCrypto

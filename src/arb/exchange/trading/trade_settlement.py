@@ -71,7 +71,7 @@ class Chain:
             try:
                 self._bank.undo(trade.moves)
             except NotPossible:
-                # Who got it has spent it since: the block that did so would be lost as well.
+                # The receiver has spent it since: the block that did so would be lost as well.
                 status = TradeStatus.CONFIRMED
             else:
                 trade.moves = None
@@ -118,7 +118,7 @@ class Chain:
             self._sell(trade, piece, value, fee)
 
     def _use(self, trade: Trade, wallet: str, side: Side, token: str, dollars: int) -> None:
-        """What the chain checks before it takes something from somebody."""
+        """What the chain checks before it moves something out of an account."""
         if wallet == HOUSE:
             return
         exchange = exchange_of(trade.market)
