@@ -22,6 +22,9 @@ ALIASES = {
         # Entries are history and stay as they were written.
         "another user's log or lock is one line with its mend.",
         "A process that could not hear the venue out yet sends nothing",
+        "a broken file of tokens lets nobody in",
+        "What nobody expected ends its cycle",
+        "over what nobody answers for",
     ],
 }
 """The exact texts in which a word may stand, by file."""
@@ -68,7 +71,15 @@ def texts():
 
 def test_no_text_uses_a_word_that_the_glossary_rules_out():
     words, read = words_in((ROOT / GLOSSARY).read_text(encoding="utf-8")), texts()
-    assert {"mend", "mended", "mends", "answers with", "whoever", "is to be had"} <= set(words)
+    assert {
+        "mend",
+        "mended",
+        "mends",
+        "answers with",
+        "whoever",
+        "is to be had",
+        "somebody",
+    } <= set(words)
     assert len(read) > 250
     found = [place for name, text in read.items() for place in found_in(name, text, words)]
     assert not found, "\n" + "\n".join(found)

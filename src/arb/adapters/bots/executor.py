@@ -1,10 +1,10 @@
 """The `Trading` port with bots in front of it.
 
 The first orders of a plan go to the bot that its route names; a bot that `decides` returns
-order intents, which are held against the plan and then signed and sent by the venue's own adapter
-as ever: bots hold no keys. A bot that `executes` has an account of its own, on paper; what it
-reports enters the ledger as the answer to the orders, and while it is silent it is asked, never
-told again. Unwinding never waits for a bot.
+order intents, which are checked against the plan and then signed and sent by the venue's own
+adapter: bots hold no keys. A bot that `executes` has an account of its own, on paper; what it
+reports enters the ledger as the answer to the orders, and while it is silent it is queried, and
+never asked to execute again. Unwinding never waits for a bot.
 """
 
 from collections import Counter, deque

@@ -287,7 +287,8 @@ def _match(order: Order, levels: Sequence[Level]) -> tuple[Sequence[Level], str]
         if not bought.fills or (whole and not bought.whole):
             return (
                 (),
-                f"${text(bought.unspent)} of ${text(order.dollars)} find nobody within the limit",
+                f"${text(bought.unspent)} of ${text(order.dollars)} find no seller "
+                "within the limit",
             )
         return bought.fills, ""
     deep = depth(levels, limit=order.limit, side=order.side)

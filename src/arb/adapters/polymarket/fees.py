@@ -33,6 +33,6 @@ class FeeBook:
         body = await self._reader.get("clob-markets", url)
         schedule = fees_of(decode(body, ClobMarket, "clob-market"))
         if schedule is None:
-            raise BadVenueData("clob-market.fd", "a schedule that nobody can read")
+            raise BadVenueData("clob-market.fd", "an unreadable schedule")
         self._known[market] = (now, schedule)
         return schedule

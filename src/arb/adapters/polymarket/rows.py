@@ -1,8 +1,8 @@
 """Rows of the account's trades and orders, each read on its own: a broken one spoils no other.
 
-Only what money rests on is read. What is missing of that is made up for where it can be nothing
-else; a row of which that is not so is set aside, with its id and the field, and with what can
-still be told of it: which orders it may be about, and where it stands
+Only what money rests on is read. A missing value is filled in where only one is
+possible; otherwise the row is set aside, with its id and the field, and with what is still
+known: which orders it may be about, and its state
 (docs/venue-polymarket.md §1.5).
 """
 
@@ -160,7 +160,7 @@ def trades(rows: Sequence[msgspec.Raw]) -> tuple[list[TradeRow], list[LostRow]]:
             found[key] = row  # its status may have moved while the pages were read
         elif key not in spoiled:
             spoiled.add(key)
-            what = f"trade {row.id}: told twice, differently"
+            what = f"trade {row.id}: listed twice, differently"
             lost.append(_lost(row.id, what, (*_refs(before), *_refs(row)), row))
     return [row for key, row in found.items() if key not in spoiled], lost
 

@@ -1,7 +1,8 @@
 """Gamma: events, markets, tags, series and search (docs/venue-polymarket.md §1.3).
 
-The venue's CLOB is another host; here both share one, so what they answer on the same path is told
-apart by what only the CLOB is asked: `next_cursor` on `/markets`, a 0x-id on `/markets/{id}`.
+The venue's CLOB is another host; here both share one, so a request for the CLOB on a path
+of both is recognised by what only the CLOB takes: `next_cursor` on `/markets`, a 0x-id on
+`/markets/{id}`.
 """
 
 from collections.abc import Callable, Iterable, Sequence

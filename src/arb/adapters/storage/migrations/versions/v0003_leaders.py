@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nobody has led yet; a ledger in a file never needs a row."""
+    """There is no leader yet; a ledger in a file never needs a row."""
     op.create_table(
         "leaders",
         sa.Column("account", sa.String(), nullable=False),

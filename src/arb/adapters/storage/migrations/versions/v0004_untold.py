@@ -1,4 +1,4 @@
-"""Ends of plans that nobody has been told of yet: what a crash must not keep to itself."""
+"""Ends of plans that have not been reported yet: what a crash must not lose."""
 
 import sqlalchemy as sa
 from alembic import op
