@@ -192,7 +192,7 @@ async def test_half_a_line_on_a_full_disk_is_taken_back(tmp_path, monkeypatch):
 
 async def test_a_command_that_nobody_could_read_again_is_not_put_on_record(tmp_path):
     path = await _kept(tmp_path / "audit.jsonl", 1)
-    with pytest.raises(AuditError, match="no plain text"):
+    with pytest.raises(AuditError, match="not plain text"):
         await Audit(path, SystemClock()).write(WHO, "pause", "asked", reason="\ud800")
     assert (check(path).whole, check(path).lines) == (True, 1)
 
