@@ -85,7 +85,7 @@ class OperationEnded:
 
 
 def ended(id_: OperationId, answer: Carried | Declined, at: datetime) -> OperationEnded:
-    """The end that an answer tells."""
+    """The end that an answer reports."""
     match answer:
         case Carried(effect=effect):
             return OperationEnded(id=id_, effect=effect, at=at)

@@ -190,7 +190,7 @@ class Scanner:
         return tally.report(0, scan, nothing, self._options)
 
     async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
-        """How many outcomes the chain counts, by group; one that it does not say is missing."""
+        """How many outcomes the chain counts, by group; a group without a count is absent."""
         if not groups:
             return {}
         try:

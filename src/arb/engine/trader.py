@@ -54,9 +54,7 @@ class Trader:
         """
         for place, decision in enumerate(approved):
             if stopping():
-                await self._end(
-                    decision, Reason.STOPPED, "the orchestrator was stopped", tally
-                )
+                await self._end(decision, Reason.STOPPED, "the orchestrator was stopped", tally)
                 continue
             if place:
                 await self._desk.clock.sleep(self._options.execution_pause_seconds)

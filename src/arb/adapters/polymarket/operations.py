@@ -121,7 +121,7 @@ class PolymarketOperations:
         """See `arb.ports.TokenOperations`. Simulated first: what would revert is never sent."""
         before = msgspec.json.decode(ref, type=Before)
         if isinstance(operation, Redeem) and not any(before.tokens.values()):
-            # Somebody redeemed for us; the cash is there (docs/venue-polymarket.md §7.2).
+            # Another party redeemed for us; the cash is there (docs/venue-polymarket.md §7.2).
             return Carried(effect(operation))
         try:
             steps = await self._encode(operation)

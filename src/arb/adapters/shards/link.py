@@ -125,7 +125,7 @@ async def end(task: "asyncio.Task[None]") -> None:
     """Cancel a task that talks to the server, again if need be.
 
     The library can take a cancellation for its own while it connects or closes; the task would
-    then go on, and who waits for it would wait for ever.
+    then go on, and the task that waits for it would wait for ever.
     """
     for _ in range(CANCELS_MAX):
         task.cancel()
