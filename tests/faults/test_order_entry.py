@@ -391,13 +391,14 @@ async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved
 
 
 async def test_a13_an_order_that_shows_after_it_was_given_up_is_discovered(at):
-    await at.conduct(hidden=1.5)
+    await at.conduct(hidden=600)
     await at.fault("/orders", "accept_then_drop")
     report, plan = await at.trade()
     assert report.state is UNWOUND
     await at.cycle()
     assert at.orchestrator.reconciler.against()
     assert len(at.sent) == 3
+    await at.conduct(hidden=0)
 
     async def discovered():
         await at.cycle()
