@@ -65,7 +65,7 @@ class Metrics:
         self.realised = Gauge(
             "arb_realised_usd", "Realised since the start.", ["kind"], registry=registry
         )
-        self.cash = Gauge("arb_cash_usd", "Of the account, free or promised.", registry=registry)
+        self.cash = Gauge("arb_cash_usd", "Of the account, free or reserved.", registry=registry)
         self.locked = Gauge("arb_locked_usd", "Bound until resolution.", registry=registry)
         self.profit = Gauge(
             "arb_profit_usd", "Realised by the account since it began.", registry=registry

@@ -112,7 +112,7 @@ class Plan:
 
     @property
     def outlay_max(self) -> Usd:
-        """The most that its legs cost, fees included: what is promised meanwhile."""
+        """The most that its legs cost, fees included: what is reserved meanwhile."""
         return total(leg.outlay_max for leg in self.legs)
 
     @property

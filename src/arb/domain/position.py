@@ -37,7 +37,7 @@ class Portfolio:
     """The account as the next decision sees it. Each approval makes a smaller one."""
 
     cash: Usd
-    """In the account, promised or not."""
+    """In the account, reserved or not."""
     promised: Usd = NO_USD
     """Part of the cash that open and just-approved plans will spend."""
     locked: Usd = NO_USD
@@ -71,7 +71,7 @@ class Portfolio:
         return Usd(self.cash + self.locked)
 
     def after(self, plan: Plan) -> "Portfolio":
-        """The portfolio once the plan's cash is promised and its markets are taken."""
+        """The portfolio once the plan's cash is reserved and its markets are taken."""
         return replace(
             self,
             promised=Usd(self.promised + plan.outlay_max),

@@ -33,7 +33,7 @@ class Statement:
 
     at: datetime
     cash: Usd
-    """On chain, ours to spend or promised to open orders."""
+    """On chain, available or reserved for open orders."""
     shares: Mapping[OutcomeId, Shares]
     """On chain."""
     open_orders: tuple[str, ...]

@@ -80,7 +80,7 @@ class Status:
         return [
             ("Account", self.account),
             ("Cash", f"${text(held.cash)}"),
-            ("Promised to open plans", f"${text(held.promised)}"),
+            ("Reserved for open plans", f"${text(held.promised)}"),
             ("Bound until resolution", f"${text(held.locked)}"),
             ("Matched, not settled yet", f"${text(held.provisional)}"),
             ("Plans open or held", str(held.open_plans)),

@@ -60,7 +60,7 @@ class About:
     until: datetime
     cash: Decimal
     in_use: Decimal
-    """Cash that open plans are promised and that waits for resolution, now."""
+    """Cash reserved for open plans, and cash that waits for resolution, now."""
 
 
 def render_page(about: About, summary: Summary) -> str:

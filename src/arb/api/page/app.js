@@ -285,7 +285,7 @@ function drawTiles(held) {
   const sums = held.statistics || {};
   const tiles = [
     ["Equity", money(held.equity)], ["Free cash", money(held.free)],
-    ["Promised", money(held.promised)], ["Locked", money(held.locked)],
+    ["Reserved", money(held.promised)], ["Locked", money(held.locked)],
     ["Profit realised", money(sums.total_profit)], ["Loss today", money(held.loss_today)],
     ["Volume today", money(held.volume_today)], ["Plans open or held", held.open_plans],
     ["Trades filled", sums.trades === undefined ? "–" : sums.successes + " of " + sums.trades],
