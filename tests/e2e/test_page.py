@@ -467,10 +467,10 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "told to the running orchestrator" in said("pause", "--reason", "tea")
+    assert "sent to the running orchestrator" in said("pause", "--reason", "tea")
     status = json.loads(said("status", "--json"))
     assert status["orchestrator"]["health"]["status"] == "paused"
-    assert "told to the running orchestrator" in said("resume")
+    assert "sent to the running orchestrator" in said("resume")
     assert "Errors forgotten" in said("reset-errors")
     top = said("top", "--once")
     assert "orchestrator is healthy" in top

@@ -201,7 +201,7 @@ async def test_an_authority_of_ones_own_holds_for_reads_and_nodes(certificate, m
 
     for (failed,) in await both():
         assert isinstance(failed, Unavailable)
-        assert "no known authority; SSL_CERT_FILE" in str(failed)
+        assert "an unknown authority; SSL_CERT_FILE" in str(failed)
     monkeypatch.setenv("SSL_CERT_FILE", str(made))
     (read,), (price,) = await both()
     assert b"result" in read

@@ -76,7 +76,7 @@ def sentence(environment: Mapping[str, str], url: str) -> str:
 def failure(error: Exception, url: str) -> str:
     """Why there was no answer, in a few words."""
     if UNKNOWN_AUTHORITY in str(error):
-        return "its certificate is of an unknown authority; SSL_CERT_FILE adds authorities"
+        return "its certificate is of an unknown authority; SSL_CERT_FILE names others"
     proxy = proxy_for(url)
     by = f", by the proxy {_shown(proxy)}" if proxy else ""
     return f"{type(error).__name__}{by}"
