@@ -51,7 +51,7 @@ async def test_orders_are_signed_matched_settled_and_sets_turned_into_cash(kind,
         )
         assert report.mode == "live"
         assert still_open == 0
-        assert {plan.state for plan in report.plans} == {PlanState.DONE}
+        assert {(plan.state, plan.reason) for plan in report.plans} == {(PlanState.DONE, "")}
         assert len(report.plans) == 7
         cashed = [plan for plan in report.plans if not plan.locked]
         assert len(cashed) == 5
