@@ -62,7 +62,7 @@ CONTRACT_REFUSES = "the contract refuses: "
 """How a reason begins that is the contract's own word; others could not be asked or sent."""
 
 
-CHAIN_DIFFERS = "the chain differs: "
+CHAIN_DIFFERS = "the chain says otherwise: "
 """How a reason begins when what the proof took from the listing is not so on chain."""
 
 
