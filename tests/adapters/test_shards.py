@@ -62,7 +62,6 @@ async def test_a_link_ends_although_the_library_takes_a_cancellation_for_its_own
             closed.append(self)
 
     monkeypatch.setattr(link, "Client", Client)
-    monkeypatch.setattr(link, "CANCEL_SECONDS", 0.05)
     async with asyncio.timeout(60):
         async with linked("nats://127.0.0.1:9", "leader"):
             await closing.wait()

@@ -56,6 +56,8 @@ class Link:
         """Set once the first attempt to connect has ended, either way."""
         self.trouble = ""
         """Why there is no connection, or why there was none."""
+        self.ending = False
+        """Whether the connection is given up: then a swallowed cancellation keeps up no other."""
 
     @property
     def client(self) -> Client | None:
@@ -100,6 +102,8 @@ class Link:
                 with contextlib.suppress(*FAILURES):
                     await client.close()
             self.tried.set()
+            if self.ending:
+                return
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _note(self, error: Exception) -> None:
@@ -118,6 +122,7 @@ async def linked(url: str, name: str) -> AsyncIterator[Link]:
     try:
         yield link
     finally:
+        link.ending = True
         await end(keeping)
 
 
