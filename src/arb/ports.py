@@ -365,3 +365,8 @@ class Desk:
     """Gives bots that have failed too often plans again."""
     traffic: Callable[[], Mapping[str, int]] = dict
     """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""
+
+    def tell(self, news: News) -> None:
+        """Pass news to every observer."""
+        for observer in self.observers:
+            observer(news)

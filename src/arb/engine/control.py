@@ -323,8 +323,7 @@ class Control:
 
     def tell(self, news: News) -> None:
         """Publish to every observer."""
-        for observer in self.desk.observers:
-            observer(news)
+        self.desk.tell(news)
 
 
 async def end_outage(desk: Desk) -> None:
@@ -332,5 +331,4 @@ async def end_outage(desk: Desk) -> None:
     if (await desk.ledger.standing()).outage:
         back = Standing(state=TradingState.NORMAL, since=desk.clock.now())
         await desk.ledger.set_standing(back)
-        for observer in desk.observers:
-            observer(StateChanged(back.state, "the venue is back"))
+        desk.tell(StateChanged(back.state, "the venue is back"))

@@ -10,7 +10,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved
 from arb.domain.errors import VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.news import BooksFetched, Decided, News, QualityAlarm, StateChanged, Trouble
+from arb.domain.news import BooksFetched, Decided, QualityAlarm, StateChanged, Trouble
 from arb.domain.position import Portfolio
 from arb.domain.report import CycleReport, Problem
 from arb.engine.options import CycleOptions
@@ -81,14 +81,14 @@ class Cycle:
             self._tell_of(number, scan)
             approved = await desk.apart(partial(self._review, scan, stand, tally))
             for place, finding in enumerate(tally.findings, 1):
-                self._tell(Decided(number, finding))
+                self._desk.tell(Decided(number, finding))
                 if place % TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)
             await desk.ledger.record_findings(number, tally.findings, scan.snapshot)
             await self._trader.take(number, approved, scan.listed, tally, stopping)
         tally.errors += self._scanner.problems()
         for problem in tally.errors:
-            self._tell(Trouble(problem))
+            self._desk.tell(Trouble(problem))
         stand = await self._stand(desk.clock.now())
         risk = stand.status(self._options.limits) if risk.can_trade else risk
         report = tally.report(number, scan, risk, self._options)
@@ -108,9 +108,9 @@ class Cycle:
 
     def _tell_of(self, number: int, scan: Scan) -> None:
         listed, received = scan.listed, scan.completeness.books_received
-        self._tell(BooksFetched(number, len(listed.events), len(listed.markets), received))
+        self._desk.tell(BooksFetched(number, len(listed.events), len(listed.markets), received))
         for alarm in scan.found.data_quality[: self._options.data_quality_listed_max]:
-            self._tell(QualityAlarm(number, alarm))
+            self._desk.tell(QualityAlarm(number, alarm))
 
     def _review(self, scan: Scan, stand: _Stand, tally: Tally) -> list[Approved]:
         plans = self._options.limits.plans_per_cycle
@@ -145,7 +145,7 @@ class Cycle:
         known, self.known = self.known, standing
         if known is not None and (known.state, known.reason) != (standing.state, standing.reason):
             # Another process has changed it, for instance `arb pause`.
-            self._tell(StateChanged(standing.state, standing.reason, standing.by_operator))
+            self._desk.tell(StateChanged(standing.state, standing.reason, standing.by_operator))
         judged = judge(standing, portfolio, self._options.limits, now)
         if reason := self._desk.killed() or self._against():
             # Not the ledger's state: it ends by itself as soon as the reason does.
@@ -155,9 +155,5 @@ class Cycle:
             await ledger.set_standing(judged)
             self.known = judged
             if judged.state is not standing.state:
-                self._tell(StateChanged(judged.state, judged.reason))
+                self._desk.tell(StateChanged(judged.state, judged.reason))
         return _Stand(portfolio, judged, stops)
-
-    def _tell(self, news: News) -> None:
-        for observer in self._desk.observers:
-            observer(news)

@@ -10,7 +10,6 @@ from arb.domain.news import (
     CycleEnded,
     CycleFailed,
     CycleStarted,
-    News,
     PaidOut,
     PlanResolved,
     Started,
@@ -77,7 +76,7 @@ class ArbitrageOrchestrator:
         if desk.statements is not None and await desk.ledger.opened_at() is None:
             opening = (await desk.statements.statement([], now)).cash
         await desk.ledger.open_account(opening, now)
-        self._tell(Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds))
+        self._desk.tell(Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds))
         return await self._recover()
 
     async def scan_cycle(self, event: str | None = None) -> CycleReport:
@@ -92,14 +91,14 @@ class ArbitrageOrchestrator:
             await self._recover()
             await self.collect_resolutions()
             number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
-            self._tell(CycleStarted(number, self._desk.clock.now()))
+            self._desk.tell(CycleStarted(number, self._desk.clock.now()))
             report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
         except LedgerError:
             raise
         except Exception as error:
-            self._tell(CycleFailed(number, error))
+            self._desk.tell(CycleFailed(number, error))
             raise
-        self._tell(CycleEnded(report))
+        self._desk.tell(CycleEnded(report))
         return report
 
     async def check_risk_limits(self) -> RiskStatus:
@@ -154,7 +153,7 @@ class ArbitrageOrchestrator:
         """Let go of everything, with the sum of all cycles as the last word."""
         self._stopping = True
         statistics = await self._desk.ledger.statistics()
-        self._tell(Stopped(statistics))
+        self._desk.tell(Stopped(statistics))
         return statistics
 
     async def _recover(self) -> list[ExecutionReport]:
@@ -173,7 +172,7 @@ class ArbitrageOrchestrator:
             report = await self.executor.execute(plan)
             reports.append(report)
             if report.state is PlanState.OPEN and report.alarm:
-                self._tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
+                self._desk.tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
         await tell_ends(self._desk.ledger, self._desk.observers)
         await tell_contradictions(self._desk.ledger, self._desk.observers)
         return reports
@@ -185,9 +184,9 @@ class ArbitrageOrchestrator:
         where = "reconciliation"
         if error := await self.reconciler.try_run():
             away = isinstance(error, Unavailable)
-            self._tell(Trouble(Problem(where=where, what=str(error), away=away)))
+            self._desk.tell(Trouble(Problem(where=where, what=str(error), away=away)))
         for difference in self.reconciler.differences:
-            self._tell(Trouble(Problem(where=where, what=describe(difference))))
+            self._desk.tell(Trouble(Problem(where=where, what=describe(difference))))
         await tell_contradictions(self._desk.ledger, self._desk.observers)
 
     async def _tick(self) -> None:
@@ -206,7 +205,7 @@ class ArbitrageOrchestrator:
             try:
                 pays = await self._desk.catalog.payouts([held.market for held in left])
             except VenueError as error:
-                self._tell(Trouble(Problem(where="resolutions", what=str(error))))
+                self._desk.tell(Trouble(Problem(where="resolutions", what=str(error))))
                 return
             for held in left:
                 if held.outcome in pays:
@@ -215,7 +214,7 @@ class ArbitrageOrchestrator:
                     except VenueError as error:
                         away = isinstance(error, Unavailable)
                         where = f"redeem {held.market}"
-                        self._tell(Trouble(Problem(where=where, what=str(error), away=away)))
+                        self._desk.tell(Trouble(Problem(where=where, what=str(error), away=away)))
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
@@ -246,10 +245,10 @@ class ArbitrageOrchestrator:
         await ledger.append(plan.id, [ended(id_, answer, clock.now())])
         await examine(self._desk, plan)
         if isinstance(answer, Carried):
-            self._tell(_paid_out(plan, held, answer.effect))
+            self._desk.tell(_paid_out(plan, held, answer.effect))
         else:
             what = f"{plan.event_slug}: what is resolved was not paid out: {answer.reason}"
-            self._tell(Trouble(Problem(where=f"redeem {held.market}", what=what)))
+            self._desk.tell(Trouble(Problem(where=f"redeem {held.market}", what=what)))
 
     async def _release(self, plan: Plan) -> None:
         """Call the profit realised once nothing of the plan is held any more."""
@@ -260,11 +259,7 @@ class ArbitrageOrchestrator:
         state = PlanState.DONE if realised >= 0 else PlanState.UNWOUND
         report = ExecutionReport(plan=plan.id, state=state, realised=realised, locked=NO_USD)
         await ledger.close_plan(report, self._desk.clock.now())
-        self._tell(PlanResolved(plan, report))
-
-    def _tell(self, news: News) -> None:
-        for observer in self._desk.observers:
-            observer(news)
+        self._desk.tell(PlanResolved(plan, report))
 
 
 def _paid_out(plan: Plan, held: Position, effect: Effect) -> PaidOut:

@@ -8,7 +8,7 @@ from arb.domain.decision import Approved
 from arb.domain.errors import LedgerError, Unavailable
 from arb.domain.halt import TradingState
 from arb.domain.market import Universe
-from arb.domain.news import News, PlanStarted, QualityAlarm
+from arb.domain.news import PlanStarted, QualityAlarm
 from arb.domain.opportunity import Candidate, Opportunity, Unproven, prove
 from arb.domain.reason import Reason
 from arb.domain.report import Problem
@@ -91,7 +91,7 @@ class Trader:
             await self._end(decision, Reason.SENT_BEFORE, repeated, tally)
             return
         await self._desk.ledger.open_plan(number, plan)
-        self._tell(PlanStarted(plan))
+        self._desk.tell(PlanStarted(plan))
         report = await self._executor.execute(plan, again)
         tally.plans.append(report)
         if report.alarm:
@@ -106,7 +106,7 @@ class Trader:
         counted = await self._scanner.count(opportunity.whole, anew=True)
         for alarm in miscounts([opportunity], counted):
             tally.data_quality.append(alarm)
-            self._tell(QualityAlarm(number, alarm))
+            self._desk.tell(QualityAlarm(number, alarm))
             return Reason.CHAIN_COUNT_DIFFERS, alarm.detail
         if any(whole.group not in counted for whole in opportunity.whole):
             return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not confirm it again"
@@ -141,7 +141,3 @@ class Trader:
     async def _end(self, decision: Approved, reason: Reason, detail: str, tally: Tally) -> None:
         tally.ended.append((decision.opportunity.id, reason))
         await self._desk.ledger.record_outcome(decision.opportunity.id, reason, detail)
-
-    def _tell(self, news: News) -> None:
-        for observer in self._desk.observers:
-            observer(news)
