@@ -58,12 +58,14 @@ class Proxy:
         there, out = await asyncio.open_connection("127.0.0.1", port)
         out.write(begin)
         both = [asyncio.ensure_future(_copy(*pair)) for pair in ((reader, out), (there, writer))]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for one in both:
-            one.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-        for stream in (out, writer):
-            stream.close()
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also when the proxy ends in the middle of it
+            for one in both:
+                one.cancel()
+            for stream in (out, writer):
+                stream.close()
+            await asyncio.gather(*both, return_exceptions=True)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -357,7 +357,8 @@ async def test_a11_a_fak_that_is_live_with_nothing_filled_fills_later(at):
 
 
 @pytest.mark.parametrize("missing", ["error", "null"])
-async def test_a12_not_found_is_not_never_placed(at, missing):
+async def test_a12_not_found_is_not_never_placed(at, missing, monkeypatch):
+    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=60))  # posting may take its time
     await at.conduct(trades_lag=0.3, missing_order=missing, confirmed_after=0.1)
     report, _ = await at.trade()
     assert report.state is DONE
