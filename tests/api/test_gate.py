@@ -40,6 +40,7 @@ def _application():
     from arb.api.app import ApiOptions, create_app
     from arb.api.gate import GateOptions
     from arb.api.metrics import Metrics
+    from arb.api.shared import SharedReads
     from arb.engine.bus import Bus
 
     control = SimpleNamespace(clock=SystemClock())
@@ -47,6 +48,7 @@ def _application():
         control,
         None,
         ApiOptions(gate=GateOptions(hosts=frozenset())),
+        shared=SharedReads(control.clock.monotonic),
         tokens=Tokens([]),
         bus=Bus(),
         metrics=Metrics(),

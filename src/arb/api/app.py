@@ -22,6 +22,7 @@ from arb.api.guarded import NEEDS, GuardedRoute, needs
 from arb.api.measure import Measured
 from arb.api.metrics import Metrics
 from arb.api.reads import Alerts, Bots, Reads
+from arb.api.shared import SharedReads
 from arb.api.state import Served, Tickets
 from arb.api.stream import QUEUE_MAX, Stream
 from arb.domain.errors import ArbError, LedgerError, VenueError
@@ -61,6 +62,7 @@ def create_app(
     reads: Reads,
     options: ApiOptions,
     *,
+    shared: SharedReads,
     tokens: Tokens,
     bus: Bus,
     metrics: Metrics,
@@ -74,6 +76,7 @@ def create_app(
     here = Served(
         control=control,
         reads=reads,
+        shared=shared,
         bus=bus,
         metrics=metrics,
         audit=audit,

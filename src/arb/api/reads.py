@@ -3,17 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from arb.domain.halt import Standing
-
 Document = dict[str, Any]
 
 
 class Reads(Protocol):
     """Reads of one account. All raise `LedgerError` when the ledger does not answer."""
-
-    async def standing(self) -> Standing:
-        """The state of trading."""
-        ...
 
     async def portfolio(self) -> Document:
         """The account at a glance."""

@@ -74,7 +74,7 @@ def _essence(status: ControlStatus) -> object:
 @router.get("/bot/status", response_model=schemas.Status, tags=["bot"], **needs(Role.READ))
 async def get_status(here: Here) -> Any:
     """Whether it runs, trades, and with which strategies."""
-    return shown(await here.control.status(here.reads.standing), here.exchange)
+    return shown(await here.control.status(here.standing), here.exchange)
 
 
 @router.get("/bot/health", response_model=schemas.Health, tags=["bot"], **needs(Role.READ))
@@ -83,7 +83,7 @@ async def get_health(here: Here) -> Any:
     succeeded, or halted by itself), paused, stopped.
     """
     report, desk, options = (
-        await here.control.health(here.reads.standing),
+        await here.control.health(here.standing),
         here.control.desk,
         here.control.watch.options,
     )

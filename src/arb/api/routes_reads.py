@@ -30,7 +30,7 @@ async def opportunities(
     ] = False,
 ) -> Any:
     """The latest opportunities and their outcomes."""
-    return await here.reads.opportunities(limit=limit, everything=everything)
+    return await here.shared(here.reads.opportunities, limit=limit, everything=everything)
 
 
 @router.get(
@@ -65,19 +65,22 @@ async def bots(here: Here) -> Any:
 @router.get("/portfolio", response_model=schemas.Portfolio, tags=["account"], **READ)
 async def portfolio(here: Here) -> Any:
     """Cash, reserved and bound amounts, the day's volume and loss, the totals of all cycles."""
-    return {**await here.reads.portfolio(), "statistics": await here.reads.statistics()}
+    return {
+        **await here.shared(here.reads.portfolio),
+        "statistics": await here.shared(here.reads.statistics),
+    }
 
 
 @router.get("/portfolio/positions", response_model=list[schemas.Position], tags=["account"], **READ)
 async def positions(here: Here) -> Any:
     """What is held."""
-    return await here.reads.positions()
+    return await here.shared(here.reads.positions)
 
 
 @router.get("/portfolio/profit", response_model=list[schemas.Profit], tags=["account"], **READ)
 async def profit(here: Here, limit: Limit = 1000) -> Any:
     """How the latest plans ended, oldest first."""
-    return await here.reads.profit(limit)
+    return await here.shared(here.reads.profit, limit)
 
 
 @router.get("/plans", response_model=list[schemas.Plan], tags=["account"], **READ)
@@ -90,7 +93,7 @@ async def plans(
     ] = False,
 ) -> Any:
     """The latest plans."""
-    return await here.reads.plans(limit=limit, only_open=only_open)
+    return await here.shared(here.reads.plans, limit=limit, only_open=only_open)
 
 
 @router.get("/plans/{id_}", response_model=schemas.Plan, tags=["account"], **READ)
@@ -105,13 +108,13 @@ async def plan(here: Here, id_: Id) -> Any:
 @router.get("/fills", response_model=list[schemas.Fill], tags=["account"], **READ)
 async def fills(here: Here, limit: Limit = 50) -> Any:
     """The latest fills."""
-    return await here.reads.fills(limit)
+    return await here.shared(here.reads.fills, limit)
 
 
 @router.get("/cycles", response_model=list[schemas.Cycle], tags=["account"], **READ)
 async def cycles(here: Here, limit: Limit = 50) -> Any:
     """The latest cycles: funnel, reasons, completeness, errors."""
-    return await here.reads.cycles(limit)
+    return await here.shared(here.reads.cycles, limit)
 
 
 @router.get("/config", response_model=list[schemas.Setting], tags=["operation"], **READ)

@@ -12,7 +12,9 @@ from arb.api.auth import Principal
 from arb.api.executed import ExecutedKeys
 from arb.api.metrics import Metrics
 from arb.api.reads import Alerts, Bots, Reads
+from arb.api.shared import SharedReads
 from arb.domain.errors import ArbError, LedgerError
+from arb.domain.halt import Standing
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
 from arb.engine.bus import Bus
@@ -56,6 +58,8 @@ class Served:
 
     control: Control
     reads: Reads
+    shared: SharedReads
+    """Any read, shared by all clients of a moment."""
     bus: Bus
     metrics: Metrics
     audit: Audit
@@ -66,6 +70,10 @@ class Served:
     """Between cycles."""
     bots: Bots | None = None
     alerts: Alerts | None = None
+
+    async def standing(self) -> Standing:
+        """The state of trading, at most a moment old."""
+        return await self.shared(self.control.desk.ledger.standing)
 
     async def carry_out(
         self,

@@ -90,12 +90,12 @@ async def _listen(socket: WebSocket) -> None:
 
 
 async def _snapshot(here: Served) -> dict[str, Any]:
-    standing = here.reads.standing
-    health = await here.control.health(standing)
+    reads, shared = here.reads, here.shared
+    health = await here.control.health(here.standing)
     return {
-        "status": shown(await here.control.status(standing), here.exchange),
+        "status": shown(await here.control.status(here.standing), here.exchange),
         "health": {"status": health.status.value, "reasons": list(health.reasons)},
-        "portfolio": await here.reads.portfolio(),
-        "opportunities": list(await here.reads.opportunities(limit=LATEST, everything=False)),
-        "plans": list(await here.reads.plans(limit=LATEST, only_open=False)),
+        "portfolio": await shared(reads.portfolio),
+        "opportunities": list(await shared(reads.opportunities, limit=LATEST, everything=False)),
+        "plans": list(await shared(reads.plans, limit=LATEST, only_open=False)),
     }

@@ -9,7 +9,6 @@ from arb.adapters.storage import Database
 from arb.adapters.storage.queries import FOUND_COLUMNS, FoundRow, LedgerReads
 from arb.config.sources import Loaded
 from arb.domain.fact import Answered, Discovered, Fact, Submitted, Voided
-from arb.domain.halt import Standing
 from arb.domain.market import MarketId, Side
 from arb.domain.money import Shares, text
 from arb.domain.plan import PlannedLeg
@@ -32,10 +31,6 @@ class LedgerDocuments:
     async def close(self) -> None:
         """Close all connections."""
         await self._db.close()
-
-    async def standing(self) -> Standing:
-        """See `Reads`."""
-        return await self._ledger.standing()
 
     async def portfolio(self) -> Document:
         """See `Reads`."""

@@ -25,7 +25,6 @@ from arb.engine.watch import Watch
 from arb.net.serve import listening
 from arb.operations.api_views import LedgerDocuments
 from arb.operations.reset_file import reset_file
-from arb.operations.shared_reads import Recent
 from arb.plugins import installed
 from arb.ports import Desk, Observer
 from arb.runtime.gc_schedule import quiet
@@ -137,6 +136,7 @@ async def serving(
     from arb.api.gate import GateOptions  # noqa: PLC0415
     from arb.api.metrics import Metrics  # noqa: PLC0415
     from arb.api.render import wanted  # noqa: PLC0415
+    from arb.api.shared import SharedReads  # noqa: PLC0415
 
     options = loaded.settings.api
     tokens, first = _tokens(
@@ -145,13 +145,13 @@ async def serving(
     metrics, bus = Metrics(), Bus(wanted)
     desk = found.desk
     reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
-    recent = Recent(reads, desk.clock.monotonic)
-    found.observers.extend([recent, metrics, bus])
+    shared = SharedReads(desk.clock.monotonic)
+    found.observers.extend([shared.observe, metrics, bus])
     path = Path(options.audit_file) if options.audit_file else None
     audit = Audit(path, desk.clock)
     app = create_app(
         found.control,
-        recent,
+        reads,
         ApiOptions(
             interval_seconds=loaded.settings.arbitrage.scan_interval,
             gate=GateOptions(
@@ -160,6 +160,7 @@ async def serving(
                 open_metrics=options.open_metrics and is_loopback(options.host),
             ),
         ),
+        shared=shared,
         tokens=tokens,
         bus=bus,
         metrics=metrics,
@@ -179,7 +180,7 @@ async def serving(
                 yield found
     finally:
         sys.setswitchinterval(switched)
-        await recent.close()
+        await shared.close()
         await reads.close()
 
 

@@ -5,12 +5,11 @@ so who asks again and again is given what is known, and it is looked up anew bes
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
-from arb.api.reads import Document, Reads
-from arb.domain.halt import Standing
 from arb.domain.news import (
     CycleEnded,
     News,
@@ -21,6 +20,7 @@ from arb.domain.news import (
     StateChanged,
 )
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Read = Callable[[], Awaitable[Any]]
 
@@ -46,21 +46,30 @@ class _Answer:
     task: asyncio.Task[Any]
 
 
-class Recent:
-    """See `arb.api.reads.Reads`. Itself an `Observer`.
+class SharedReads:
+    """Any read, kept for a moment: `await shared(reads.plans, limit=50)`.
 
-    An answer is at most `OLD_SECONDS` old, and never from before a plan began or ended, a
-    cycle ended, or the state of trading changed, in this process.
+    A read is known by its function and its arguments. An answer is at most `OLD_SECONDS` old, and
+    never from before a plan began or ended, a cycle ended, or the state of trading changed, in this
+    process, as far as `observe` is given the news. A read that fails raises for all who wait for it
+    and is not kept.
     """
 
-    def __init__(self, reads: Reads, monotonic: Callable[[], float]) -> None:
-        self._reads, self._monotonic = reads, monotonic
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._kept: dict[Hashable, _Answer] = {}
         self._coming: dict[Hashable, _Answer] = {}
         self._change = 0
 
-    def __call__(self, news: News) -> None:
-        """Forget what the news has made old."""
+    async def __call__(
+        self, read: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What the read returns, or has returned a moment ago."""
+        key = (read, args, tuple(sorted(kwargs.items())))
+        return await self._shared(key, partial(read, *args, **kwargs))
+
+    def observe(self, news: News) -> None:
+        """See `arb.ports.Observer`: forget what the news has made old."""
         if not isinstance(news, CHANGES):
             return
         self._change += 1
@@ -78,60 +87,6 @@ class Recent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def standing(self) -> Standing:
-        """See `Reads`."""
-        return await self._shared("standing", self._reads.standing)
-
-    async def portfolio(self) -> Document:
-        """See `Reads`."""
-        return await self._shared("portfolio", self._reads.portfolio)
-
-    async def positions(self) -> Sequence[Document]:
-        """See `Reads`."""
-        return await self._shared("positions", self._reads.positions)
-
-    async def profit(self, limit: int) -> Sequence[Document]:
-        """See `Reads`."""
-        return await self._shared(("profit", limit), lambda: self._reads.profit(limit))
-
-    async def opportunities(self, *, limit: int, everything: bool) -> Sequence[Document]:
-        """See `Reads`."""
-        return await self._shared(
-            ("opportunities", limit, everything),
-            lambda: self._reads.opportunities(limit=limit, everything=everything),
-        )
-
-    async def opportunity(self, id_: str) -> Document | None:
-        """See `Reads`."""
-        return await self._reads.opportunity(id_)
-
-    async def plans(self, *, limit: int, only_open: bool) -> Sequence[Document]:
-        """See `Reads`."""
-        return await self._shared(
-            ("plans", limit, only_open),
-            lambda: self._reads.plans(limit=limit, only_open=only_open),
-        )
-
-    async def plan(self, id_: str) -> Document | None:
-        """See `Reads`."""
-        return await self._reads.plan(id_)
-
-    async def fills(self, limit: int) -> Sequence[Document]:
-        """See `Reads`."""
-        return await self._shared(("fills", limit), lambda: self._reads.fills(limit))
-
-    async def cycles(self, limit: int) -> Sequence[Document]:
-        """See `Reads`."""
-        return await self._shared(("cycles", limit), lambda: self._reads.cycles(limit))
-
-    async def statistics(self) -> Document:
-        """See `Reads`."""
-        return await self._shared("statistics", self._reads.statistics)
-
-    def config(self) -> Sequence[Document]:
-        """See `Reads`."""
-        return self._reads.config()
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         now = self._monotonic()
