@@ -282,7 +282,17 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, edit=None, **flags):
+async def world(
+    folder,
+    *,
+    wallet="eoa",
+    usd="1000",
+    nodes=(),
+    options=None,
+    edit=None,
+    before=None,
+    **flags,
+):
     """A funded wallet at an exchange with one known opportunity, and our live desk.
 
     Args:
@@ -292,6 +302,7 @@ async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, edi
         nodes: Nodes that are asked before the exchange's own.
         options: Options of the cycle.
         edit: Edits what the exchange answers us; see `tests.editing`.
+        before: Called with the world before our side is there.
         flags: Settings.
     """
     exchange = Exchange(race(), SystemClock(), random.Random("faults"), [], [])
@@ -338,6 +349,8 @@ async def world(folder, *, wallet="eoa", usd="1000", nodes=(), options=None, edi
                 }
             },
         )
+        if before is not None:
+            await before(made)
         try:
             await made.assemble(options)
             yield made

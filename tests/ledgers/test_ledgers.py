@@ -1,0 +1,254 @@
+"""Ledgers that versions before have written open, migrate, and come to the same figures.
+
+What each version said of its ledger was kept beside it: see README.md.
+"""
+
+import asyncio
+import contextlib
+import json
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select, text
+from typer.testing import CliRunner
+
+from arb.adapters.clock import SystemClock
+from arb.adapters.storage import Database, SqlLedger
+from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
+from arb.adapters.storage.maintenance import check, revision
+from arb.adapters.storage.queries import LedgerReads
+from arb.adapters.storage.tables import facts, findings, plans
+from arb.bootstrap import cycle_options, paper_desk
+from arb.cli.app import app
+from arb.domain.money import text as money
+from arb.domain.plan import PlanState
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from tests.conftest import exchange_at, settings_for
+from tests.faults.world import quick, world
+from tests.ledgers.kept import all_kept
+from tests.ledgers.say import ask, said_now
+
+KEPT = all_kept()
+LIVE_FACTS = {
+    "Submitted", "Answered", "Confirmed", "Voided", "Discovered", "Requested", "Settled",
+}  # fmt: skip
+"""Every kind of fact, by the name that ledgers know it by."""
+DECISIONS = {"approved", "refused", "unproven", "skipped"}
+
+RENAMED = {
+    "decision": {"passed": "skipped"},
+    "fact": {"requested": "operationrequested", "settled": "operationended"},
+}
+"""Values that are called something else now, in the documents that commands print."""
+BOUND_RISEN = {"2026-11-21": ("status/promised", "report/capital/in_use")}
+"""What is reserved for a plan of before orders were dollars: its fees are bounded at any price
+within its limits now, and not at the limits."""
+
+
+@pytest.fixture(params=KEPT, ids=lambda kept: kept.name)
+def kept(request):
+    return request.param
+
+
+@pytest.fixture
+async def url(kept, tmp_path, request):
+    """The ledger in a database of its own."""
+    if kept.on_server:
+        where = request.getfixturevalue("postgres").database()
+    else:
+        where = f"sqlite+aiosqlite:///{tmp_path}/arb.db"
+    await kept.put(where)
+    return where
+
+
+@pytest.fixture
+def asked(kept, url, tmp_path, monkeypatch):
+    """The commands are about this ledger."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in kept.settings(url).items():
+        monkeypatch.setenv(name, value)
+
+
+@contextlib.asynccontextmanager
+async def opened(url):
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def rows(url, what):
+    async with opened(url) as database, database.read() as db:
+        return (await db.execute(what)).all()
+
+
+def test_there_is_a_ledger_of_each_kind():
+    cases = {"paper", "eoa", "safe", "deposit", "postgresql"}
+    versions = {kept.version for kept in KEPT}
+    assert len(versions) >= 3
+    assert {(kept.version, kept.case) for kept in KEPT} == {
+        (version, case) for version in versions for case in cases
+    }
+
+
+async def test_it_holds_everything_that_a_ledger_can_hold(kept, url):
+    stored = [json.loads(row.fact) for row in await rows(url, select(facts.c.fact))]
+    kinds = {fact["kind"] for fact in stored}
+    states = {row.state for row in await rows(url, select(plans.c.state))}
+    decisions = {row.decision for row in await rows(url, select(findings.c.decision))}
+    assert states == {"open", "done", "unwound"}
+    assert {"Convert", "Redeem"} <= {f["operation"]["kind"] for f in stored if "operation" in f}
+    if kept.case == "paper":
+        assert decisions == DECISIONS
+    else:
+        assert kinds == LIVE_FACTS
+        assert len(await rows(url, text("select 1 from adjustments"))) > 0
+        assert len(await rows(url, text("select 1 from standings"))) > 2
+    if kept.on_server:
+        assert len(await rows(url, text("select 1 from leaders"))) == 1
+    if kept.wallet and kept.about["schema"] >= "0005":
+        assert len(await rows(url, text("select 1 from contradictions"))) == 2
+
+
+def test_it_migrates_and_is_sound(kept, asked, tmp_path):
+    done = CliRunner().invoke(app, ("db", "upgrade"))
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "arb.db.before-upgrade").exists() != kept.on_server
+    assert ask("db", "check", "--json") == {"sound": True, "problems": []}
+    assert kept.said["check"] == {"sound": True, "problems": []}
+
+
+def test_every_figure_is_as_it_was(kept, url, asked, monkeypatch):
+    """To the last place, at the moment at which it was said before."""
+    now = datetime.fromisoformat(kept.about["moment"])
+    monkeypatch.setattr(SystemClock, "now", lambda _self: now)
+    before, today = in_todays_words(kept.said), said_now()
+    for path in BOUND_RISEN.get(kept.version, ()):
+        more(before, path.split("/"), asyncio.run(bound_of_fees(kept, url)))
+    for said in (before, today):
+        said["positions"].sort(key=lambda row: row["token"])  # in another order, the same
+    assert list(different(before, today)) == []
+
+
+async def bound_of_fees(kept, url):
+    """By how much the fees of the open plan may be more than it expects."""
+    async with opened(url) as database:
+        (plan,) = await SqlLedger(database, kept.about["account"]).open_plans()
+    assert plan.outlay_max > plan.outlay
+    return plan.outlay_max - plan.outlay
+
+
+async def test_every_fact_and_plan_can_be_read(kept, url):
+    """Nothing of what is stored is lost when it is read and written again."""
+    async with opened(url) as database:
+        reads = LedgerReads(database, kept.about["account"])
+        stored_plans = await rows(url, select(plans.c.id, plans.c.plan))
+        for row in stored_plans:
+            again = json.loads(dump_plan(load_plan(row.plan)))
+            assert list(different(json.loads(row.plan), again)) == []
+            stored = await rows(
+                url, select(facts.c.fact).where(facts.c.plan == row.id).order_by(facts.c.seq)
+            )
+            for fact in stored:
+                again = json.loads(dump_fact(load_fact(fact.fact)))
+                assert list(different(json.loads(fact.fact), again)) == []
+            assert await reads.facts(row.id) == [load_fact(fact.fact) for fact in stored]
+    assert len(stored_plans) > 5
+
+
+ENDS = {
+    "paper": PlanState.DONE,
+    "eoa": PlanState.DONE,  # it was filled: what is left is to turn it into cash
+    "postgresql": PlanState.DONE,  # that was written down, and never sent
+    "safe": PlanState.DONE,  # a leg was missing, and is there again
+    "deposit": PlanState.UNWOUND,  # it was written down, and never placed
+}
+
+
+async def test_an_open_plan_is_taken_up_and_ends(kept, url, tmp_path, monkeypatch):
+    async with opened(url) as database:
+        ledger = SqlLedger(database, kept.about["account"])
+        # The schema is as it was: the desk brings it up to date as it starts.
+        assert (await revision(database))[0] == kept.about["schema"]
+        (open_plan,) = await rows(url, select(plans.c.id).where(plans.c.state == "open"))
+        goes_on = on_paper if kept.case == "paper" else live
+        await goes_on(kept, url, tmp_path, monkeypatch)
+        assert not await ledger.open_plans()
+        row, _ = await LedgerReads(database, kept.about["account"]).plan(open_plan.id)
+        assert (row.state, row.locked) == (ENDS[kept.case], 0)
+        if row.state == PlanState.UNWOUND:
+            assert row.realised == 0
+        else:
+            assert row.realised > 0
+        assert not [p for p in await ledger.locked_plans() if p.id == open_plan.id]
+        sums, before = await ledger.statistics(), kept.said["status"]["statistics"]
+        assert sums.trades == before["trades"] + 1
+        assert sums.realised == Decimal(before["total_profit"]) + row.realised
+        assert await check(database) == []
+
+
+async def on_paper(kept, url, folder, _monkeypatch):
+    async with exchange_at("quiet") as (exchange, address):
+        kept.show(exchange)
+        settings = settings_for(address, folder, **{"database.url": url}).settings
+        async with paper_desk(settings) as desk:
+            await ArbitrageOrchestrator(desk, cycle_options(settings)).setup()
+
+
+async def live(kept, url, folder, monkeypatch):
+    quick(monkeypatch)
+
+    async def before(at):
+        kept.show(at.exchange)
+        for slug in ("race-1", "race-2", "race-3"):
+            at.book(slug, [("0.25", 300)], [("0.36", 300)])
+        for token, shares in kept.held["tokens"].items():
+            amount = str(Decimal(shares) / 10**6)
+            await at.control(give={"wallet": at.wallet, "token": token, "shares": amount})
+
+    async with world(
+        folder, wallet=kept.wallet, usd=kept.usd, before=before, **{"database.url": url}
+    ) as at:
+        await at.ended()
+        # Nothing else begins: an operator has paused it, in the version before.
+        assert not any(report.plans for report in at.reports)
+        await at.check()
+
+
+# what is compared
+
+
+def in_todays_words(said):
+    """The document with what is called something else today."""
+    copy = json.loads(json.dumps(said))
+    for row in (*copy["opportunities"], *copy["explained"].values()):
+        row["decision"] = RENAMED["decision"].get(row["decision"], row["decision"])
+    for story in copy["explained"].values():
+        for fact in story["facts"]:
+            fact[1] = RENAMED["fact"].get(fact[1], fact[1])
+    return copy
+
+
+def different(before, today, path=""):
+    """Where a document of before is not in today's, which may say more."""
+    if isinstance(before, dict) and isinstance(today, dict):
+        for name, value in before.items():
+            if name in today:
+                yield from different(value, today[name], f"{path}/{name}")
+            else:
+                yield f"{path}/{name} is gone"
+    elif isinstance(before, list) and isinstance(today, list) and len(before) == len(today):
+        for place, (one, other) in enumerate(zip(before, today, strict=True)):
+            yield from different(one, other, f"{path}/{place}")
+    elif before != today:
+        yield f"{path}: {before!r} is {today!r}"
+
+
+def more(document, path, amount):
+    """Add to an amount of a document."""
+    *way, last = path
+    for name in way:
+        document = document[name]
+    document[last] = money(Decimal(document[last]) + amount)
