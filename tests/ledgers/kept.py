@@ -10,8 +10,6 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
-import asyncpg
-
 from arb.domain.money import from_micro
 from arb.exchange.market.builder import Builder
 from tests.ledgers.make import settings_of
@@ -62,6 +60,8 @@ class Kept:
         """Make the ledger in an empty database."""
         sql = gzip.decompress(self.stem.with_suffix(".sql.gz").read_bytes()).decode()
         if self.on_server:
+            import asyncpg
+
             server = await asyncpg.connect(url.replace("+asyncpg", ""))
             try:
                 await server.execute(sql)

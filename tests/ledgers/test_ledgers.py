@@ -16,13 +16,21 @@ from typer.testing import CliRunner
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
+from arb.adapters.storage.columns import EPOCH
 from arb.adapters.storage.maintenance import check, revision
 from arb.adapters.storage.queries import LedgerReads
-from arb.adapters.storage.tables import facts, findings, plans
+from arb.adapters.storage.tables import contradictions, facts, fills, findings, plans, standings
 from arb.bootstrap import cycle_options, paper_desk
 from arb.cli.app import app
+from arb.domain.halt import Standing, TradingState
+from arb.domain.market import Side
 from arb.domain.money import text as money
+from arb.domain.news import Contradicted
+from arb.domain.opportunity import Exit, Kind
+from arb.domain.order import TradeState
 from arb.domain.plan import PlanState
+from arb.domain.reason import Reason
+from arb.engine.contradict import of_plan
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from tests.conftest import exchange_at, settings_for
 from tests.faults.world import quick, world
@@ -158,6 +166,44 @@ async def test_every_fact_and_plan_can_be_read(kept, url):
     assert len(stored_plans) > 5
 
 
+WORDS = (
+    (plans.c.state, PlanState),
+    (plans.c.kind, Kind),
+    (fills.c.state, TradeState),
+    (fills.c.side, Side),
+    (standings.c.state, TradingState),
+    (findings.c.kind, Kind),
+    (findings.c.exit, Exit),
+    (findings.c.reason, Reason),
+)
+
+
+async def test_every_stored_word_is_known(kept, url):
+    """What stands in a column of its own is called so today: old rows and new ones are one."""
+    for column, words in WORDS:
+        stored = {row[0] for row in await rows(url, select(column).distinct())} - {None}
+        assert stored, column
+        assert stored <= {word.value for word in words}, column
+
+
+async def test_the_facts_still_say_what_contradicted_a_proof(kept, url):
+    """The words that ledgers store of an exit mean the same; a row that a crash kept back comes."""
+    if kept.about["schema"] < "0005" or not kept.wallet:
+        pytest.skip("nothing is known of contradictions")
+    async with opened(url) as database:
+        ledger = SqlLedger(database, kept.about["account"])
+        found = {
+            one.key: (one.venue, one.kind, one.about, one.believed, one.seen)
+            for plan, known in await ledger.recent(EPOCH)
+            for one in of_plan(plan, known)
+        }
+    stored = await rows(url, select(contradictions))
+    assert {key.partition("/")[0] for key in found} == {"refused", "paid"}
+    assert found == {
+        row.key: (row.venue, row.kind, row.about, row.believed, row.seen) for row in stored
+    }
+
+
 ENDS = {
     "paper": PlanState.DONE,
     "eoa": PlanState.DONE,  # it was filled: what is left is to turn it into cash
@@ -172,7 +218,8 @@ async def test_an_open_plan_is_taken_up_and_ends(kept, url, tmp_path, monkeypatc
         ledger = SqlLedger(database, kept.about["account"])
         # The schema is as it was: the desk brings it up to date as it starts.
         assert (await revision(database))[0] == kept.about["schema"]
-        (open_plan,) = await rows(url, select(plans.c.id).where(plans.c.state == "open"))
+        known = {row.id for row in await ledgers_plans(url)}
+        (open_plan,) = [row for row in await ledgers_plans(url) if row.state == "open"]
         goes_on = on_paper if kept.case == "paper" else live
         await goes_on(kept, url, tmp_path, monkeypatch)
         assert not await ledger.open_plans()
@@ -184,9 +231,16 @@ async def test_an_open_plan_is_taken_up_and_ends(kept, url, tmp_path, monkeypatc
             assert row.realised > 0
         assert not [p for p in await ledger.locked_plans() if p.id == open_plan.id]
         sums, before = await ledger.statistics(), kept.said["status"]["statistics"]
-        assert sums.trades == before["trades"] + 1
-        assert sums.realised == Decimal(before["total_profit"]) + row.realised
+        new = [row for row in await ledgers_plans(url) if row.id not in known]
+        assert len(new) == (kept.case != "paper")
+        assert sums.trades == before["trades"] + 1 + len(new)
+        gained = sum(one.realised for one in (row, *new))
+        assert sums.realised == Decimal(before["total_profit"]) + gained
         assert await check(database) == []
+
+
+async def ledgers_plans(url):
+    return await rows(url, select(plans.c.id, plans.c.state, plans.c.realised))
 
 
 async def on_paper(kept, url, folder, _monkeypatch):
@@ -213,7 +267,18 @@ async def live(kept, url, folder, monkeypatch):
     ) as at:
         await at.ended()
         # Nothing else begins: an operator has paused it, in the version before.
+        at.open_again()
+        assert not (await at.cycle()).plans
         assert not any(report.plans for report in at.reports)
+        # A stop of before holds, and one that was ended is not found again.
+        (found,) = await at.ledger.contradictions()
+        assert found.key.startswith("paid/")
+        told = [news for news in at.news if isinstance(news, Contradicted)]
+        assert len(told) == (kept.about["schema"] < "0005")
+        await at.check()
+        await at.ledger.set_standing(Standing(since=at.desk.clock.now(), by_operator=True))
+        (report,) = (await at.cycle()).plans
+        assert (report.state, report.locked) == (PlanState.DONE, 0)
         await at.check()
 
 
