@@ -38,6 +38,8 @@ from tests.ledgers.kept import all_kept
 from tests.ledgers.say import ask, said_now
 
 KEPT = all_kept()
+CONTRADICTED = [kept for kept in KEPT if kept.wallet and kept.about["schema"] >= "0005"]
+"""Those that know of contradictions, and have some."""
 LIVE_FACTS = {
     "Submitted", "Answered", "Confirmed", "Voided", "Discovered", "Requested", "Settled",
 }  # fmt: skip
@@ -116,7 +118,7 @@ async def test_it_holds_everything_that_a_ledger_can_hold(kept, url):
         assert len(await rows(url, text("select 1 from standings"))) > 2
     if kept.on_server:
         assert len(await rows(url, text("select 1 from leaders"))) == 1
-    if kept.wallet and kept.about["schema"] >= "0005":
+    if kept in CONTRADICTED:
         assert len(await rows(url, text("select 1 from contradictions"))) == 2
 
 
@@ -186,10 +188,9 @@ async def test_every_stored_word_is_known(kept, url):
         assert stored <= {word.value for word in words}, column
 
 
+@pytest.mark.parametrize("kept", CONTRADICTED, ids=lambda kept: kept.name, indirect=True)
 async def test_the_facts_still_say_what_contradicted_a_proof(kept, url):
     """The words that ledgers store of an exit mean the same; a row that a crash kept back comes."""
-    if kept.about["schema"] < "0005" or not kept.wallet:
-        pytest.skip("nothing is known of contradictions")
     async with opened(url) as database:
         ledger = SqlLedger(database, kept.about["account"])
         found = {

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import Connection, func, inspect, make_url, select
+from sqlalchemy import Connection, Select, func, inspect, make_url, select, union_all
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import CASH, consequences
 from arb.adapters.storage.codec import load_fact
 from arb.adapters.storage.database import Database, file_of, is_server
-from arb.adapters.storage.tables import accounts, entries, facts, fills, plans
+from arb.adapters.storage.tables import accounts, adjustments, entries, facts, fills, plans
 from arb.domain.errors import LedgerError
 from arb.domain.money import ZERO, text
 from arb.domain.order import PlanId
@@ -176,32 +176,32 @@ async def _projection_problems(db: AsyncConnection) -> list[str]:
 
 
 async def _balance_problems(db: AsyncConnection) -> list[str]:
+    moved = {(row.account, row.asset): row.delta for row in await db.execute(_moved())}
     problems: list[str] = []
-    moved = dict(
-        (
-            await db.execute(
-                select(entries.c.account, func.sum(entries.c.delta))
-                .where(entries.c.asset == CASH)
-                .group_by(entries.c.account)
-            )
-        ).all()
-    )
     for row in await db.execute(select(accounts.c.account, accounts.c.opening_cash)):
-        cash = row.opening_cash + moved.get(row.account, ZERO)
+        cash = row.opening_cash + moved.get((row.account, CASH), ZERO)
         if cash < ZERO:
             problems.append(f"{row.account}: cash is {text(cash)}")
-    held = func.sum(entries.c.delta)
-    short = await db.execute(
-        select(entries.c.account, entries.c.asset)
-        .where(entries.c.asset != CASH)
-        .group_by(entries.c.account, entries.c.asset)
-        .having(held < ZERO)
-    )
-    problems += [f"{row.account}: fewer than no shares of {row.asset}" for row in short]
+    problems += [
+        f"{account}: fewer than no shares of {asset}"
+        for (account, asset), delta in moved.items()
+        if asset != CASH and delta < ZERO
+    ]
     stray = await db.execute(
         select(plans.c.id).where(plans.c.state == PlanState.DONE.value, plans.c.ended_at.is_(None))
     )
     return problems + [f"plan {row.id} is done and has no end" for row in stray]
+
+
+def _moved() -> Select[Any]:
+    """What plans, and an operator's word, have changed of each asset of each account."""
+    tables = (entries, adjustments)
+    every = union_all(*(select(t.c.account, t.c.asset, t.c.delta) for t in tables)).subquery()
+    return (
+        select(every.c.account, every.c.asset, func.sum(every.c.delta).label("delta"))
+        .group_by(every.c.account, every.c.asset)
+        .order_by(every.c.account, every.c.asset)
+    )
 
 
 def _refuse_to_overwrite(target: Path) -> None:
