@@ -8,6 +8,8 @@ import pytest
 import websockets
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.storage.queries import LedgerReads
+from arb.api import shared
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
@@ -20,7 +22,10 @@ from arb.domain.report import CycleReport, Problem
 from arb.engine.bus import Bus, TooSlow
 from arb.engine.watch import Health, Watch
 from arb.net.circuit import Circuit, CircuitState
+from arb.operations.account_views import read, read_status
+from arb.views.shape import as_json
 from tests.api.conftest import world
+from tests.conftest import settings_for
 
 NORMAL = RiskStatus(can_trade=True, state=TradingState.NORMAL)
 
@@ -249,6 +254,61 @@ async def test_execute_looks_anew_through_every_gate_and_only_once_per_key(serve
         assert (await client.get(f"/api/v1/arbitrage/opportunities/{plan}")).json()["worst_world"]
         unknown = {"opportunity_id": "ffffffffffffffff"}
         assert (await client.post(path, json=unknown)).status_code == 404
+
+
+READS = {
+    "opportunities": "arbitrage/opportunities",
+    "plans": "plans",
+    "fills": "fills",
+    "cycles": "cycles",
+    "profits": "portfolio/profit",
+    "positions": "portfolio/positions",
+}
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_all_clients_share_what_is_read_of_the_ledger(settled, monkeypatch, read):
+    monkeypatch.setattr(shared, "FRESH_SECONDS", 1e9)
+    monkeypatch.setattr(shared, "OLD_SECONDS", 1e9)
+    real, reads = getattr(LedgerReads, read), []
+
+    async def counted(self, **asked):
+        reads.append(asked)
+        return await real(self, **asked)
+
+    monkeypatch.setattr(LedgerReads, read, counted)
+    async with settled.client() as client:
+        asked = [client.get(f"/api/v1/{READS[read]}") for _ in range(10)]
+        answers = {answer.text for answer in await asyncio.gather(*asked)}
+    assert len(answers) == len(reads) == 1
+    assert json.loads(answers.pop())
+
+
+async def test_the_shell_prints_the_documents_of_the_api_to_the_byte(settled):
+    loaded = settings_for("http://127.0.0.1:9", settled.folder)
+    found = await read(loaded, lambda reads: reads.opportunities(limit=50))
+    (plan, *_) = await read(loaded, lambda reads: reads.plans(limit=1))
+    looks = {
+        "arbitrage/opportunities": lambda reads: reads.opportunities(limit=50),
+        f"arbitrage/opportunities/{found[0].id}": lambda reads: reads.explained(found[0].id),
+        "plans": lambda reads: reads.plans(limit=50),
+        f"plans/{plan.id}": lambda reads: reads.plan(plan.id),
+        "fills": lambda reads: reads.fills(limit=50),
+        "cycles": lambda reads: reads.cycles(limit=50),
+        "portfolio/positions": lambda reads: reads.positions(),
+        "portfolio/profit": lambda reads: reads.profits(limit=1000),
+    }
+    async with settled.client() as client:
+        for path, look in looks.items():
+            document = as_json(await read(loaded, look))
+            printed = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+            assert printed == (await client.get(f"/api/v1/{path}")).text
+            assert len(printed) > 100
+        account = (await client.get("/api/v1/portfolio")).json()
+    status = (await read_status(loaded)).document()
+    both = account.keys() & status.keys()
+    assert {"cash", "promised", "locked", "statistics"} <= both
+    assert {name: status[name] for name in both} == {name: account[name] for name in both}
 
 
 async def test_the_stream_tells_everything_in_order_without_a_gap(served):

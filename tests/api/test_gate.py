@@ -8,6 +8,7 @@ from importlib.resources import files
 import httpx
 import pytest
 import websockets
+from pydantic import TypeAdapter
 
 from arb.api import schemas
 from arb.api.app import description
@@ -23,12 +24,12 @@ from arb.api.auth import (
     read_tokens,
     remove_token,
 )
-from arb.api.examples import EXAMPLES
 from arb.api.executed import ExecutedKeys
 from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
 from arb.domain.errors import ConfigError
+from arb.views import beside, ledger
 from tests.api.conftest import TOKENS, world
 
 
@@ -49,6 +50,7 @@ def _application():
         None,
         ApiOptions(gate=GateOptions(hosts=frozenset())),
         shared=SharedReads(control.clock.monotonic),
+        settings=list,
         tokens=Tokens([]),
         bus=Bus(),
         metrics=Metrics(),
@@ -367,11 +369,16 @@ def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
         assert role == exceptions.get(path.rpartition("/")[2], expected), path
     document = description(_application())
     shapes = document["components"]["schemas"]
-    # An enumeration is its own example.
-    assert {name for name, shape in shapes.items() if "enum" not in shape} == set(EXAMPLES)
-    for name, example in EXAMPLES.items():
-        getattr(schemas, name).model_validate_json(json.dumps(example), strict=True)
-        assert shapes[name]["examples"] == [example]
+    documents = {
+        name: found for module in (schemas, ledger, beside) for name, found in vars(module).items()
+    }
+    for name, shape in shapes.items():
+        if "enum" in shape:
+            continue  # an enumeration is its own example
+        (example,) = shape["examples"]
+        model = TypeAdapter(documents[name])
+        read = model.validate_json(json.dumps(example), strict=True)
+        assert json.loads(model.dump_json(read, exclude_unset=True)) == example
     for operations in document["paths"].values():
         for operation in operations.values():
             assert operation["description"]

@@ -302,18 +302,18 @@ async def test_a_pause_alerts_at_medium_and_what_has_ended_is_marked():
         StateChanged(halted, "paused: lunch", by_operator=True),
         StateChanged(halted, "fire", by_operator=True),
     )
-    assert [(one["level"], one["condition"]) for one in shown] == [
+    assert [(one.level, one.condition) for one in shown] == [
         ("critical", "halted"), ("medium", "paused"),
     ]  # fmt: skip
-    assert shown[1]["text"] == "Trading is paused: lunch. `arb resume` ends it."
-    assert (shown[0]["ended_at"], shown[1]["ended_at"] is None) == (None, False)
+    assert shown[1].text == "Trading is paused: lunch. `arb resume` ends it."
+    assert (shown[0].ended_at, shown[1].ended_at is None) == (None, False)
     resumed = StateChanged(TradingState.NORMAL, "", by_operator=True)
     (ended,) = _alerts_of(StateChanged(halted, "fire", by_operator=True), resumed)
-    assert ended["ended_at"] is not None
+    assert ended.ended_at is not None
     by_itself = _alerts_of(StateChanged(halted, "paused: 10 cycles in a row failed"))
-    assert by_itself[0]["level"] == "critical"
+    assert by_itself[0].level == "critical"
     away = _alerts_of(StateChanged(halted, "paused: the venue was away"))
-    assert away[0]["level"] == "high"
+    assert away[0].level == "high"
 
 
 def test_the_doctor_says_what_it_could_not_ask(served, tmp_path):

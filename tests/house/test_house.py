@@ -170,11 +170,21 @@ def test_help_imports_nothing_heavy():
 
 
 def test_a_dry_run_never_imports_the_signing_stack_nor_what_only_several_processes_need():
-    code = "import arb.runtime.running, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
-    done = _run(sys.executable, "-c", code)
+    extras = {"eth_account", "polymarket", "coincurve", "web3", "nats", "redis", "fastapi"}
+    assert not extras & {name.split(".")[0] for name in _imported_by("arb.runtime.running")}
+
+
+def test_a_read_by_the_shell_imports_nothing_of_the_api():
+    """Its documents are the API's own, and plain: no framework is loaded for them."""
+    imported = _imported_by("arb.cli.reads, arb.operations.top_view, arb.views.detail")
+    assert "arb.adapters.storage.queries" in imported
+    assert not [name for name in imported if name.startswith(("arb.api", "fastapi", "starlette"))]
+
+
+def _imported_by(modules):
+    done = _run(sys.executable, "-c", f"import {modules}, sys; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
-    extras = {"eth_account", "polymarket", "coincurve", "web3", "nats", "redis"}
-    assert not extras & set(eval(done.stdout))
+    return set(done.stdout.split())
 
 
 def test_plans_and_approvals_are_made_by_the_gate_and_restored_by_the_ledger_alone():

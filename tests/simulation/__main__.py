@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from arb.operations.account_views import tell
+from arb.views.detail import fact_line
 from tests.simulation.world import build_world, run
 
 
@@ -13,7 +13,7 @@ async def main(seed: int) -> None:
     for plan, facts in await world.ledger.recent(None):
         print(f"plan {plan.id}: {plan.kind}, {plan.size} shares of {len(plan.legs)} legs")
         for fact in facts:
-            print("  ", *tell(fact))
+            print("  ", *fact_line(fact))
         print(f"   {world.ledger.report(plan.id)}")
     print(f"ends: {world.outcomes}, alarms: {world.alarms}, problems: {world.problems}")
 

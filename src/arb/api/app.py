@@ -15,19 +15,19 @@ from arb import __version__
 from arb.api import routes, routes_reads, schemas
 from arb.api.audit import Audit, AuditError
 from arb.api.auth import Role, Tokens
-from arb.api.examples import EXAMPLES
 from arb.api.executed import ExecutedKeys
 from arb.api.gate import METRICS, Gate, GateOptions
 from arb.api.guarded import NEEDS, GuardedRoute, needs
 from arb.api.measure import Measured
 from arb.api.metrics import Metrics
-from arb.api.reads import Alerts, Bots, Reads
 from arb.api.shared import SharedReads
 from arb.api.state import Served, Tickets
 from arb.api.stream import QUEUE_MAX, Stream
 from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.engine.bus import Bus
 from arb.engine.control import Control, Refusal, UnknownTarget
+from arb.views.beside import Alerts, Bots, Setting
+from arb.views.ledger import Reads
 
 PAGE: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -63,6 +63,7 @@ def create_app(
     options: ApiOptions,
     *,
     shared: SharedReads,
+    settings: Callable[[], list[Setting]],
     tokens: Tokens,
     bus: Bus,
     metrics: Metrics,
@@ -77,6 +78,7 @@ def create_app(
         control=control,
         reads=reads,
         shared=shared,
+        settings=settings,
         bus=bus,
         metrics=metrics,
         audit=audit,
@@ -117,22 +119,17 @@ def _endpoint(stream: Stream) -> Callable[[WebSocket], Awaitable[None]]:
 def _add_open_routes(app: FastAPI, here: Served) -> None:
     """What may be seen without a token; the gate has the same list."""
 
-    @app.get("/healthz", response_model=schemas.Alive, tags=["operation"])
-    async def healthz() -> dict[str, str]:
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> schemas.Alive:
         """The process answers."""
-        return {"status": "ok"}
+        return schemas.Alive(status="ok")
 
-    @app.get(
-        "/readyz",
-        response_model=schemas.Ready,
-        responses={503: {"model": schemas.Ready}},
-        tags=["operation"],
-    )
-    async def readyz(response: Response) -> dict[str, bool]:
+    @app.get("/readyz", responses={503: {"model": schemas.Ready}}, tags=["operation"])
+    async def readyz(response: Response) -> schemas.Ready:
         """It runs, the ledger answers, cycles succeed."""
         ready = await here.control.ready()
         response.status_code = 200 if ready else 503
-        return {"ready": ready}
+        return schemas.Ready(ready=ready)
 
     folder = files("arb.api") / "page"
     for path, (name, kind) in PAGE.items():
@@ -180,8 +177,6 @@ def description(app: FastAPI) -> dict[str, object]:
             routes=app.routes,
         )
         components = document.setdefault("components", {})
-        for name, example in EXAMPLES.items():
-            components["schemas"][name]["examples"] = [example]
         schemes = components.setdefault("securitySchemes", {})
         schemes["bearer"] = {"type": "http", "scheme": "bearer"}
         for operations in document["paths"].values():

@@ -12,7 +12,6 @@ from prometheus_client import (
     generate_latest,
 )
 
-from arb.api.reads import Bots
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
@@ -34,6 +33,7 @@ from arb.domain.report import CycleReport
 from arb.engine.bus import Bus
 from arb.engine.control import Control
 from arb.engine.watch import Health
+from arb.views.beside import Bots
 
 CYCLE_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -156,7 +156,7 @@ class Metrics:
         for where, count in report.errors.items():
             self.recent.labels(where).set(count)
         for bot in await bots.list() if bots is not None else ():
-            self.bots.labels(bot["bot_id"]).set(bot["is_running"])
+            self.bots.labels(bot.bot_id).set(bot.is_running)
         with suppress(LedgerError):  # the health shows it; the last figures stay
             held = await control.desk.ledger.portfolio(control.clock.now())
             sums = await control.desk.ledger.statistics()

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.money import text
 from arb.domain.news import (
@@ -28,6 +27,8 @@ from arb.domain.news import (
     cause,
 )
 from arb.domain.report import CycleReport
+from arb.views.detail import contradiction
+from arb.views.shape import as_json
 
 
 def wanted(news: News) -> bool:
@@ -104,7 +105,7 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             paused = news.standing.paused
             return "state", {"state": state.value, "reason": reason, "paused": paused}
         case Contradicted(found=found):
-            return "contradiction", contradiction(found)
+            return "contradiction", as_json(contradiction(found))
         case KindResumed(kind=kind, venue=venue, reason=reason):
             return "kind_resumed", {"kind": kind.value, "venue": venue, "reason": reason}
         case CycleEnded(report=report):
@@ -115,19 +116,6 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "cycle_skipped", {"reason": reason}
         case Stopped(statistics=statistics):
             return "stopped", {"cycles": statistics.cycles}
-
-
-def contradiction(found: Contradiction) -> dict[str, Any]:
-    """What stops a kind of trade, and what ends that."""
-    return {
-        "kind": found.kind.value,
-        "venue": found.venue,
-        "plan": found.about,
-        "believed": found.believed,
-        "seen": found.seen,
-        "at": found.at.isoformat(),
-        "command": found.command,
-    }
 
 
 def summary(report: CycleReport) -> dict[str, Any]:

@@ -1,20 +1,21 @@
 """Commands, and the state that they change."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Collection
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path
 
 from arb.api import schemas
 from arb.api.auth import Principal, Role
 from arb.api.guarded import GuardedRoute, needs
-from arb.api.render import contradiction
 from arb.api.state import TICKET_SECONDS, Served, asking, here
 from arb.domain.halt import TradingState
 from arb.domain.market import VenueId
 from arb.domain.money import text
 from arb.domain.report import CycleReport
 from arb.engine.control import ControlStatus, Refusal, UnknownTarget
+from arb.views import beside
+from arb.views.detail import contradiction
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
@@ -27,32 +28,32 @@ BotId = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["atom"])]
 StrategyName = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["negrisk_no"])]
 
 
-def shown(status: ControlStatus, exchange: str) -> dict[str, Any]:
+def shown(status: ControlStatus, exchange: str) -> schemas.Status:
     """The status as it goes over the wire."""
     standing = status.standing
-    return {
-        "running": status.running,
-        "paused": standing.state is TradingState.HALTED,
-        "paper_trading": status.mode != "live",
-        "exchange": exchange,
-        "account": status.account,
-        "mode": status.mode,
-        "state": standing.state.value,
-        "reason": standing.reason,
-        "since": standing.since.isoformat() if standing.since else None,
-        "by_operator": standing.by_operator,
-        "contradictions": [contradiction(found) for found in status.contradictions],
-        "started_at": status.started_at.isoformat() if status.started_at else None,
-        "busy": status.busy,
-        "last_cycle": status.cycle,
-        "active_strategies": len(status.strategies),
-        "strategies": [{"name": name, "is_active": True} for name in status.strategies],
-    }
+    return schemas.Status(
+        running=status.running,
+        paused=standing.state is TradingState.HALTED,
+        paper_trading=status.mode != "live",
+        exchange=exchange,
+        account=status.account,
+        mode=status.mode,
+        state=standing.state.value,
+        reason=standing.reason,
+        since=standing.since.isoformat() if standing.since else None,
+        by_operator=standing.by_operator,
+        contradictions=[contradiction(found) for found in status.contradictions],
+        started_at=status.started_at.isoformat() if status.started_at else None,
+        busy=status.busy,
+        last_cycle=status.cycle,
+        active_strategies=len(status.strategies),
+        strategies=[schemas.Strategy(name=name, is_active=True) for name in status.strategies],
+    )
 
 
 async def _command(
     here: Served, who: Principal, action: str, reason: str, work: Callable[[], Any], **details: Any
-) -> dict[str, Any]:
+) -> schemas.Outcome:
     """Carry out a command, on record, and return the state after it."""
     before = await here.control.status()
 
@@ -63,7 +64,7 @@ async def _command(
     await here.carry_out(who, action, run, reason=reason, **details)
     after = await here.control.status()
     changed = _essence(before) != _essence(after)
-    return {"changed": changed, "status": shown(after, here.exchange)}
+    return schemas.Outcome(changed=changed, status=shown(after, here.exchange))
 
 
 def _essence(status: ControlStatus) -> object:
@@ -71,14 +72,14 @@ def _essence(status: ControlStatus) -> object:
     return (status.running, status.standing.state, status.standing.reason, status.strategies, stops)
 
 
-@router.get("/bot/status", response_model=schemas.Status, tags=["bot"], **needs(Role.READ))
-async def get_status(here: Here) -> Any:
+@router.get("/bot/status", tags=["bot"], **needs(Role.READ))
+async def get_status(here: Here) -> schemas.Status:
     """Whether it runs, trades, and with which strategies."""
     return shown(await here.control.status(here.standing), here.exchange)
 
 
-@router.get("/bot/health", response_model=schemas.Health, tags=["bot"], **needs(Role.READ))
-async def get_health(here: Here) -> Any:
+@router.get("/bot/health", tags=["bot"], **needs(Role.READ))
+async def get_health(here: Here) -> schemas.Health:
     """healthy, degraded (5 failed cycles in a row), unhealthy (5 minutes without one that
     succeeded, or halted by itself), paused, stopped.
     """
@@ -88,44 +89,49 @@ async def get_health(here: Here) -> Any:
         here.control.watch.options,
     )
     circuits = dict(desk.circuits())
-    worst = next((s for s in ("open", "half_open") if s in circuits.values()), "closed")
-    return {
-        "status": report.status.value,
-        "reasons": list(report.reasons),
-        "is_running": report.running,
-        "is_paused": report.paused,
-        "last_successful_update": report.last_success.isoformat() if report.last_success else None,
-        "time_since_update_seconds": report.seconds_since,
-        "consecutive_errors": report.consecutive_errors,
-        "pause_after": options.pause_after,
-        "circuit_breaker_state": worst,
-        "circuits": circuits,
-        "error_counts": report.errors,
-        "error_window_seconds": options.window.total_seconds(),
-        "requests": dict(desk.traffic()),
-    }
+    return schemas.Health(
+        status=report.status.value,
+        reasons=list(report.reasons),
+        is_running=report.running,
+        is_paused=report.paused,
+        last_successful_update=report.last_success.isoformat() if report.last_success else None,
+        time_since_update_seconds=report.seconds_since,
+        consecutive_errors=report.consecutive_errors,
+        pause_after=options.pause_after,
+        circuit_breaker_state=_worst(circuits.values()),
+        circuits=circuits,
+        error_counts=report.errors,
+        error_window_seconds=options.window.total_seconds(),
+        requests=dict(desk.traffic()),
+    )
 
 
-@router.post("/bot/start", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
-async def start(here: Here, who: Who, why: Why) -> Any:
+def _worst(states: Collection[str]) -> Literal["closed", "open", "half_open"]:
+    if "open" in states:
+        return "open"
+    return "half_open" if "half_open" in states else "closed"
+
+
+@router.post("/bot/start", tags=["bot"], **needs(Role.OPERATE))
+async def start(here: Here, who: Who, why: Why) -> schemas.Outcome:
     """Run cycles."""
     return await _command(here, who, "start", why.reason, here.control.start)
 
 
-@router.post("/bot/stop", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
-async def stop(here: Here, who: Who, why: Why) -> Any:
+@router.post("/bot/stop", tags=["bot"], **needs(Role.OPERATE))
+async def stop(here: Here, who: Who, why: Why) -> schemas.Outcome:
     """Finish the step at work and run no more cycles; the API stays."""
     return await _command(here, who, "stop", why.reason, here.control.stop)
 
 
-@router.post("/bot/pause", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
-async def pause(here: Here, who: Who, why: Why) -> Any:
+@router.post("/bot/pause", tags=["bot"], **needs(Role.OPERATE))
+async def pause(here: Here, who: Who, why: Why) -> schemas.Outcome:
     """Start no new plan; scanning goes on, plans at work are completed."""
     return await _command(here, who, "pause", why.reason, lambda: here.control.pause(why.reason))
 
 
-@router.post("/bot/resume", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
-async def resume(here: Here, who: Who, why: What) -> Any:
+@router.post("/bot/resume", tags=["bot"], **needs(Role.OPERATE))
+async def resume(here: Here, who: Who, why: What) -> schemas.Outcome:
     """Trade again after a pause or a halt; with `kind`, that kind after a contradiction."""
     if (kind := why.kind) is None:
         return await _command(
@@ -138,11 +144,12 @@ async def resume(here: Here, who: Who, why: What) -> Any:
 
     details = {"kind": kind.value, **({"venue": venue} if venue else {})}
     answer = await _command(here, who, "resume", why.reason, run, **details)
-    return {**answer, "resumed_at": ended}
+    answer.resumed_at = [*ended]
+    return answer
 
 
-@router.post("/bot/halt", response_model=schemas.Outcome, tags=["bot"], **needs(Role.OPERATE))
-async def halt(here: Here, who: Who, why: Why) -> Any:
+@router.post("/bot/halt", tags=["bot"], **needs(Role.OPERATE))
+async def halt(here: Here, who: Who, why: Why) -> schemas.Outcome:
     """Send nothing more at once, cancel every resting order, until resumed."""
     reason = why.reason or f"by {who.name}"
 
@@ -151,38 +158,34 @@ async def halt(here: Here, who: Who, why: Why) -> Any:
 
     result: Any = await here.carry_out(who, "halt", run, reason=reason)
     status = await here.control.status()
-    return {"changed": result is not None, "status": shown(status, here.exchange)}
+    return schemas.Outcome(changed=result is not None, status=shown(status, here.exchange))
 
 
-@router.post(
-    "/bot/reset-errors", response_model=schemas.Errors, tags=["bot"], **needs(Role.OPERATE)
-)
-async def reset_errors(here: Here, who: Who, why: Why) -> Any:
+@router.post("/bot/reset-errors", tags=["bot"], **needs(Role.OPERATE))
+async def reset_errors(here: Here, who: Who, why: Why) -> schemas.Errors:
     """Forget the errors of the last hour, close circuits, put bots back on their routes."""
 
     async def run() -> dict[str, int]:
         return here.control.reset_errors()
 
-    return {"forgotten": await here.carry_out(who, "reset-errors", run, reason=why.reason)}
+    forgotten = await here.carry_out(who, "reset-errors", run, reason=why.reason)
+    return schemas.Errors(forgotten=forgotten)
 
 
 @router.get(
     "/bot/strategies/available",
-    response_model=list[schemas.Strategy],
     tags=["strategies"],
     **needs(Role.READ),
 )
-async def available(here: Here) -> Any:
+async def available(here: Here) -> list[schemas.Strategy]:
     """Every installed strategy, and whether it is active."""
     active = set((await here.control.status()).strategies)
     names = sorted({*here.control.installed, *active})
-    return [{"name": name, "is_active": name in active} for name in names]
+    return [schemas.Strategy(name=name, is_active=name in active) for name in names]
 
 
-@router.post(
-    "/bot/strategy/add", response_model=schemas.Outcome, tags=["strategies"], **needs(Role.OPERATE)
-)
-async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any:
+@router.post("/bot/strategy/add", tags=["strategies"], **needs(Role.OPERATE))
+async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> schemas.Outcome:
     """Activate an installed strategy from the next cycle on."""
     name = wanted.strategy_name
     work = lambda: here.control.add_strategy(name)  # noqa: E731
@@ -191,19 +194,16 @@ async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> Any
 
 @router.delete(
     "/bot/strategy/remove/{name}",
-    response_model=schemas.Outcome,
     tags=["strategies"],
     **needs(Role.OPERATE),
 )
-async def remove_strategy(here: Here, who: Who, name: StrategyName) -> Any:
+async def remove_strategy(here: Here, who: Who, name: StrategyName) -> schemas.Outcome:
     """Deactivate a strategy."""
     work = lambda: here.control.remove_strategy(name)  # noqa: E731
     return await _command(here, who, "strategy/remove", "", work, strategy=name)
 
 
-@router.post(
-    "/arbitrage/execute", response_model=schemas.Executed, tags=["arbitrage"], **needs(Role.TRADE)
-)
+@router.post("/arbitrage/execute", tags=["arbitrage"], **needs(Role.TRADE))
 async def execute(
     here: Here,
     who: Who,
@@ -211,7 +211,7 @@ async def execute(
     idempotency_key: Annotated[
         str | None, Header(max_length=120, pattern=r"^[\w.:-]+$", examples=["2026-11-21-1"])
     ] = None,
-) -> Any:
+) -> schemas.Executed:
     """Scan the opportunity's event now and trade what every gate approves.
 
     With an `Idempotency-Key` the same request again gets the first one's answer, for a day and
@@ -221,83 +221,79 @@ async def execute(
     if key and (before := here.executed.get(key)) is not None:
         if before.answer is None:
             raise Refusal(f"this was begun at {before.at}, its end is not known; see /plans")
-        return before.answer
+        return schemas.Executed(**before.answer)
     found = await here.reads.opportunity(wanted.opportunity_id)
     if found is None:
         raise UnknownTarget(f"there is no opportunity {wanted.opportunity_id}")
-    event = found["event"]
+    event = found.event
 
     async def run() -> CycleReport:
         return await here.control.execute(event)
 
-    details = {"reason": wanted.reason, "opportunity": found["id"], "event": event}
+    details = {"reason": wanted.reason, "opportunity": found.id, "event": event}
     async with here.executed.once(key) as done:
         report = await here.carry_out(who, "execute", run, **details)
         answer = executed(report)
-        await done(answer)
+        await done(answer.model_dump())
     return answer
 
 
-def executed(report: CycleReport) -> dict[str, Any]:
+def executed(report: CycleReport) -> schemas.Executed:
     """The result of scanning an event."""
-    return {
-        "cycle": report.cycle,
-        "opportunities": report.funnel.proved,
-        "approved": report.funnel.approved,
-        "filled": report.funnel.filled,
-        "plans": [
+    return schemas.Executed(
+        cycle=report.cycle,
+        opportunities=report.funnel.proved,
+        approved=report.funnel.approved,
+        filled=report.funnel.filled,
+        plans=[
             {"id": plan.plan, "state": plan.state.value, "realised": text(plan.realised)}
             for plan in report.plans
         ],
-        "reasons": {reason.value: count for reason, count in report.reasons},
-    }
+        reasons={reason.value: count for reason, count in report.reasons},
+    )
 
 
 @router.post(
     "/arbitrage/monitoring/start",
-    response_model=schemas.Outcome,
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def start_monitoring(here: Here, who: Who, why: Why) -> Any:
+async def start_monitoring(here: Here, who: Who, why: Why) -> schemas.Outcome:
     """Watch the market: the same as `/bot/start`."""
     return await _command(here, who, "monitoring/start", why.reason, here.control.start)
 
 
 @router.post(
     "/arbitrage/monitoring/stop",
-    response_model=schemas.Outcome,
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def stop_monitoring(here: Here, who: Who, why: Why) -> Any:
+async def stop_monitoring(here: Here, who: Who, why: Why) -> schemas.Outcome:
     """Watch the market no more: the same as `/bot/stop`."""
     return await _command(here, who, "monitoring/stop", why.reason, here.control.stop)
 
 
 @router.post(
     "/arbitrage/bots/{bot_id}/start",
-    response_model=schemas.Bot,
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
+async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> beside.Bot:
     """Start an external bot."""
     return await _bot(here, who, "start", bot_id, why.reason)
 
 
 @router.post(
     "/arbitrage/bots/{bot_id}/stop",
-    response_model=schemas.Bot,
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> Any:
+async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> beside.Bot:
     """Stop an external bot."""
     return await _bot(here, who, "stop", bot_id, why.reason)
 
 
-async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> Any:
+async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> beside.Bot:
     bots = here.bots
     if bots is None:
         raise UnknownTarget("no bots are configured")
@@ -305,7 +301,7 @@ async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str
     return await here.carry_out(who, f"bot/{verb}", work, reason=reason, bot=bot_id)
 
 
-@router.post("/stream/ticket", response_model=schemas.Ticket, tags=["stream"], **needs(Role.READ))
-async def make_ticket(here: Here, who: Who) -> Any:
+@router.post("/stream/ticket", tags=["stream"], **needs(Role.READ))
+async def make_ticket(here: Here, who: Who) -> schemas.Ticket:
     """A ticket for `/ws/arbitrage`, for browsers: they cannot send the token there."""
-    return {"ticket": here.tickets.make(who), "expires_in": TICKET_SECONDS}
+    return schemas.Ticket(ticket=here.tickets.make(who), expires_in=TICKET_SECONDS)

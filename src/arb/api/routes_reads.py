@@ -1,6 +1,6 @@
 """The read routes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
@@ -9,6 +9,7 @@ from arb.api.auth import Role
 from arb.api.guarded import GuardedRoute, needs
 from arb.api.routes import Here, Id, Who, get_health, get_status
 from arb.engine.control import UnknownTarget
+from arb.views import beside, ledger
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
@@ -18,9 +19,7 @@ Limit = Annotated[
 READ = needs(Role.READ)
 
 
-@router.get(
-    "/arbitrage/opportunities", response_model=list[schemas.Opportunity], tags=["arbitrage"], **READ
-)
+@router.get("/arbitrage/opportunities", tags=["arbitrage"], **READ)
 async def opportunities(
     here: Here,
     *,
@@ -28,18 +27,16 @@ async def opportunities(
     everything: Annotated[
         bool, Query(description="Also what was never proved.", examples=[False])
     ] = False,
-) -> Any:
+) -> list[ledger.Opportunity]:
     """The latest opportunities and their outcomes."""
     return await here.shared(here.reads.opportunities, limit=limit, everything=everything)
 
 
-@router.get(
-    "/arbitrage/opportunities/{id_}", response_model=schemas.Opportunity, tags=["arbitrage"], **READ
-)
+@router.get("/arbitrage/opportunities/{id_}", tags=["arbitrage"], **READ)
 async def opportunity(
     here: Here,
     id_: Annotated[str, Path(pattern=r"^[0-9a-f]{4,64}$", examples=["7de0fc2455416bb3"])],
-) -> Any:
+) -> ledger.OpportunityDetail:
     """One opportunity with its certificate: legs, books at the time, the worst world, verdicts."""
     found = await here.reads.opportunity(id_)
     if found is None:
@@ -47,43 +44,38 @@ async def opportunity(
     return found
 
 
-@router.get(
-    "/arbitrage/strategies", response_model=list[schemas.Strategy], tags=["arbitrage"], **READ
-)
-async def strategies(here: Here) -> Any:
+@router.get("/arbitrage/strategies", tags=["arbitrage"], **READ)
+async def strategies(here: Here) -> list[schemas.Strategy]:
     """The active strategies."""
     names = (await here.control.status()).strategies
-    return [{"name": name, "is_active": True} for name in names]
+    return [schemas.Strategy(name=name, is_active=True) for name in names]
 
 
-@router.get("/arbitrage/bots", response_model=list[schemas.Bot], tags=["arbitrage"], **READ)
-async def bots(here: Here) -> Any:
+@router.get("/arbitrage/bots", tags=["arbitrage"], **READ)
+async def bots(here: Here) -> list[beside.Bot]:
     """External bots under supervision."""
-    return await here.bots.list() if here.bots is not None else []
+    return list(await here.bots.list()) if here.bots is not None else []
 
 
-@router.get("/portfolio", response_model=schemas.Portfolio, tags=["account"], **READ)
-async def portfolio(here: Here) -> Any:
+@router.get("/portfolio", tags=["account"], **READ)
+async def portfolio(here: Here) -> ledger.Portfolio:
     """Cash, reserved and bound amounts, the day's volume and loss, the totals of all cycles."""
-    return {
-        **await here.shared(here.reads.portfolio),
-        "statistics": await here.shared(here.reads.statistics),
-    }
+    return await here.shared(here.portfolio)
 
 
-@router.get("/portfolio/positions", response_model=list[schemas.Position], tags=["account"], **READ)
-async def positions(here: Here) -> Any:
+@router.get("/portfolio/positions", tags=["account"], **READ)
+async def positions(here: Here) -> list[ledger.Position]:
     """What is held."""
     return await here.shared(here.reads.positions)
 
 
-@router.get("/portfolio/profit", response_model=list[schemas.Profit], tags=["account"], **READ)
-async def profit(here: Here, limit: Limit = 1000) -> Any:
+@router.get("/portfolio/profit", tags=["account"], **READ)
+async def profit(here: Here, limit: Limit = 1000) -> list[ledger.Profit]:
     """How the latest plans ended, oldest first."""
-    return await here.shared(here.reads.profit, limit)
+    return await here.shared(here.reads.profits, limit=limit)
 
 
-@router.get("/plans", response_model=list[schemas.Plan], tags=["account"], **READ)
+@router.get("/plans", tags=["account"], **READ)
 async def plans(
     here: Here,
     *,
@@ -91,13 +83,13 @@ async def plans(
     only_open: Annotated[
         bool, Query(description="Only those without an end.", examples=[False])
     ] = False,
-) -> Any:
+) -> list[ledger.Plan]:
     """The latest plans."""
     return await here.shared(here.reads.plans, limit=limit, only_open=only_open)
 
 
-@router.get("/plans/{id_}", response_model=schemas.Plan, tags=["account"], **READ)
-async def plan(here: Here, id_: Id) -> Any:
+@router.get("/plans/{id_}", tags=["account"], **READ)
+async def plan(here: Here, id_: Id) -> ledger.PlanDetail:
     """One plan with its legs and all its facts."""
     found = await here.reads.plan(id_)
     if found is None:
@@ -105,56 +97,54 @@ async def plan(here: Here, id_: Id) -> Any:
     return found
 
 
-@router.get("/fills", response_model=list[schemas.Fill], tags=["account"], **READ)
-async def fills(here: Here, limit: Limit = 50) -> Any:
+@router.get("/fills", tags=["account"], **READ)
+async def fills(here: Here, limit: Limit = 50) -> list[ledger.Fill]:
     """The latest fills."""
-    return await here.shared(here.reads.fills, limit)
+    return await here.shared(here.reads.fills, limit=limit)
 
 
-@router.get("/cycles", response_model=list[schemas.Cycle], tags=["account"], **READ)
-async def cycles(here: Here, limit: Limit = 50) -> Any:
+@router.get("/cycles", tags=["account"], **READ)
+async def cycles(here: Here, limit: Limit = 50) -> list[ledger.Cycle]:
     """The latest cycles: funnel, reasons, completeness, errors."""
-    return await here.shared(here.reads.cycles, limit)
+    return await here.shared(here.reads.cycles, limit=limit)
 
 
-@router.get("/config", response_model=list[schemas.Setting], tags=["operation"], **READ)
-async def config(here: Here) -> Any:
+@router.get("/config", tags=["operation"], **READ)
+async def config(here: Here) -> list[beside.Setting]:
     """Every setting, where it came from; secrets are masked."""
-    return here.reads.config()
+    return here.settings()
 
 
-@router.get("/alerts", response_model=list[schemas.Alert], tags=["operation"], **READ)
-async def alerts(here: Here, limit: Limit = 50) -> Any:
+@router.get("/alerts", tags=["operation"], **READ)
+async def alerts(here: Here, limit: Limit = 50) -> list[beside.Alert]:
     """All alerts since the start, the latest first: where each was sent, or why not."""
     return here.alerts.latest(limit) if here.alerts is not None else []
 
 
-@router.get(
-    "/audit", response_model=list[schemas.AuditLine], tags=["operation"], **needs(Role.OPERATE)
-)
-async def audit(here: Here, limit: Limit = 50) -> Any:
+@router.get("/audit", tags=["operation"], **needs(Role.OPERATE))
+async def audit(here: Here, limit: Limit = 50) -> list[schemas.AuditLine]:
     """The latest commands: caller, command, reason, state before and after."""
-    return list(here.audit.recent)[::-1][:limit]
+    return [schemas.AuditLine(**line) for line in list(here.audit.recent)[::-1][:limit]]
 
 
-@router.get("/overview", response_model=schemas.Overview, tags=["operation"], **READ)
-async def overview(here: Here, who: Who) -> Any:
+@router.get("/overview", tags=["operation"], **READ)
+async def overview(here: Here, who: Who) -> schemas.Overview:
     """Everything that the page shows, in one response, and how old its latest cycle is."""
     report, now = here.control.watch.last_report, here.control.clock.now()
     age = None
     if report is not None:
         age = (now - report.started_at).total_seconds() - report.duration_ms / 1000
-    return {
-        "you": {"name": who.name, "role": who.role.value},
-        "interval_seconds": here.interval_seconds,
-        "cycle_age_seconds": None if age is None else max(age, 0.0),
-        "status": await get_status(here),
-        "health": await get_health(here),
-        "portfolio": await portfolio(here),
-        "plans": await plans(here, limit=20),
-        "positions": await positions(here),
-        "profit": await profit(here),
-        "cycles": await cycles(here),
-        "alerts": await alerts(here),
-        "bots": await bots(here),
-    }
+    return schemas.Overview(
+        you=schemas.You(name=who.name, role=who.role.value),
+        interval_seconds=here.interval_seconds,
+        cycle_age_seconds=None if age is None else max(age, 0.0),
+        status=await get_status(here),
+        health=await get_health(here),
+        portfolio=await portfolio(here),
+        plans=await plans(here, limit=20),
+        positions=await positions(here),
+        profit=await profit(here),
+        cycles=await cycles(here),
+        alerts=await alerts(here),
+        bots=await bots(here),
+    )

@@ -1,17 +1,44 @@
-"""What goes over the wire, with an example of each."""
+"""What goes over the wire besides the documents of `arb.views`, with an example of each."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arb.domain.opportunity import Kind
+from arb.views import beside, ledger
+from arb.views.shape import AT, PLAN_ID, example_of
 
 Printable = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 Reason = Annotated[
     str, Field(max_length=200, pattern=Printable, description="Kept with the command.")
 ]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$")]
-Amount = Annotated[str, Field(description="A decimal number as text.", examples=["12.34"])]
+
+
+STRATEGY = {"name": "negrisk_no", "is_active": True}
+STATUS = {
+    "running": True, "paused": True, "paper_trading": True, "exchange": "polymarket",
+    "account": "paper:default", "mode": "dry-run", "state": "halted",
+    "reason": "paused: maintenance of the host", "since": AT, "by_operator": True,
+    "contradictions": [example_of(ledger.Contradiction)], "started_at": AT, "busy": False,
+    "last_cycle": 4711, "active_strategies": 1, "strategies": [STRATEGY],
+}  # fmt: skip
+HEALTH = {
+    "status": "degraded", "reasons": ["6 cycles in a row failed"], "is_running": True,
+    "is_paused": False, "last_successful_update": AT, "time_since_update_seconds": 181.2,
+    "consecutive_errors": 6, "circuit_breaker_state": "open", "pause_after": 10,
+    "circuits": {"clob.polymarket.com": "open", "gamma-api.polymarket.com": "closed"},
+    "error_counts": {"venue": 6}, "error_window_seconds": 3600.0,
+    "requests": {
+        "requests:books": 1203, "retries:books": 14, "failures:books": 18, "waited_ms:books": 250,
+    },
+}  # fmt: skip
+YOU = {"name": "grafana", "role": "read"}
+
+
+def example(**fields: Any) -> ConfigDict:
+    """The configuration of a document that has such an example."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 class Model(BaseModel):
@@ -30,6 +57,7 @@ class Command(Model):
     """Why a command is given."""
 
     reason: Reason = Field("", examples=["maintenance of the host"])
+    model_config = example(reason="maintenance of the host")
 
 
 class Resume(Command):
@@ -45,6 +73,9 @@ class Resume(Command):
         description="Where the kind is stopped; without it at every venue. Goes with `kind`.",
         examples=["polymarket"],
     )
+    model_config = example(
+        reason="the listing was wrong and is right now", kind="negrisk_no", venue="polymarket"
+    )
 
     @model_validator(mode="after")
     def _venue_of_a_kind(self) -> Self:
@@ -57,6 +88,7 @@ class AddStrategy(Command):
     """Which strategy shall look."""
 
     strategy_name: Name = Field(examples=["negrisk_no"])
+    model_config = example(strategy_name="negrisk_no", reason="back after a look at its fees")
 
 
 class Execute(Command):
@@ -65,6 +97,7 @@ class Execute(Command):
     opportunity_id: Annotated[str, Field(pattern=r"^[0-9a-f]{4,64}$")] = Field(
         examples=["5d41402abc4b2a76"]
     )
+    model_config = example(opportunity_id="7de0fc2455416bb3", reason="by hand")
 
 
 class Problem(Model):
@@ -72,12 +105,16 @@ class Problem(Model):
 
     code: str = Field(examples=["token"])
     message: str = Field(examples=["a bearer token is needed"])
+    model_config = example(
+        code="refused", message="a cycle is at work; try again when it has ended"
+    )
 
 
 class Failure(Model):
     """The answer to a request that was not carried out."""
 
     error: Problem
+    model_config = example(error={"code": "token", "message": "a bearer token is needed"})
 
 
 class Strategy(Model):
@@ -85,21 +122,7 @@ class Strategy(Model):
 
     name: str = Field(examples=["negrisk_no"])
     is_active: bool
-
-
-class Contradiction(Model):
-    """What was believed of a trade and what was seen: its kind is stopped until someone looks."""
-
-    kind: str = Field(examples=["negrisk_no"])
-    venue: str = Field(examples=["polymarket"])
-    plan: str
-    believed: str
-    seen: str
-    at: str
-    command: str = Field(
-        description="The command that ends it.",
-        examples=["arb resume --kind negrisk_no --venue polymarket"],
-    )
+    model_config = example(**STRATEGY)
 
 
 class Status(Model):
@@ -115,12 +138,13 @@ class Status(Model):
     reason: str
     since: str | None
     by_operator: bool
-    contradictions: list[Contradiction]
+    contradictions: list[ledger.Contradiction]
     started_at: str | None
     busy: bool = Field(description="A cycle is at work.")
     last_cycle: int | None
     active_strategies: int
     strategies: list[Strategy]
+    model_config = example(**STATUS)
 
 
 class Outcome(Model):
@@ -128,11 +152,12 @@ class Outcome(Model):
 
     changed: bool = Field(description="Whether anything is different now.")
     resumed_at: list[str] = Field(
-        [],
+        default=[],
         description="Venues at which the kind that was named is traded again.",
         examples=[["polymarket"]],
     )
     status: Status
+    model_config = example(changed=True, resumed_at=[], status=STATUS)
 
 
 class Health(Model):
@@ -154,194 +179,14 @@ class Health(Model):
         description="So far, by endpoint: `requests:books`, `retries:books`, `failures:books`, "
         "and `waited_ms:books` for the rate limiter."
     )
+    model_config = example(**HEALTH)
 
 
 class Errors(Model):
     """What the forgotten errors were."""
 
     forgotten: dict[str, int]
-
-
-class Opportunity(Loose):
-    """One candidate and its outcome; with its certificate when asked for alone."""
-
-    id: str
-    cycle: int
-    at: str
-    decision: str = Field(examples=["approved"])
-    kind: str = Field(examples=["negrisk_no"])
-    event: str
-    title: str
-    exit: str | None
-    size: Amount | None
-    available: Amount | None
-    cost: Amount | None
-    fees: Amount | None
-    payoff_worst: Amount | None
-    profit: Amount | None
-    reason: str | None
-    detail: str
-
-
-class Plan(Loose):
-    """One plan; with its legs and facts when asked for alone."""
-
-    id: str
-    cycle: int
-    kind: str
-    event: str
-    state: Literal["open", "done", "unwound"]
-    approved_at: str
-    ended_at: str | None
-    outlay: Amount
-    payoff_worst: Amount
-    realised: Amount
-    locked: Amount
-    reason: str
-    alarm: str
-
-
-class Fill(Model):
-    """One fill."""
-
-    id: str
-    plan: str
-    slug: str
-    outcome: str
-    market: str
-    token: str
-    side: str
-    price: Amount
-    size: Amount
-    fee: Amount
-    at: str
-    state: str
-
-
-class Cycle(Model):
-    """One cycle with its counts."""
-
-    cycle: int
-    started_at: str
-    ended_at: str | None
-    duration_ms: int | None
-    markets: int | None
-    books: int | None
-    opportunities: int | None
-    summary: dict[str, Any]
-
-
-class Portfolio(Model):
-    """The account."""
-
-    account: str
-    cash: Amount
-    free: Amount
-    promised: Amount
-    locked: Amount
-    equity: Amount
-    provisional: Amount
-    open_plans: int
-    volume_today: Amount
-    loss_today: Amount
-    consecutive_failures: int
-    trades_ended: int
-    trades_voided: int
-    by_event: dict[str, Amount]
-    statistics: dict[str, Any]
-
-
-class Position(Model):
-    """Shares of one outcome, named as the plan that bought them names them."""
-
-    venue: str
-    event: str
-    slug: str
-    outcome: str
-    market: str
-    token: str
-    shares: Amount
-    plan: str = Field(description="The latest plan that traded it; empty: none did.")
-    cost: Amount | None = Field(description="What these shares cost, fee included.")
-    closes_at: str | None = Field(description="When the market was to close when it was bought.")
-    plan_paid: Amount | None = Field(description="What the plan has bound until its resolution.")
-    plan_pays: Amount | None = Field(description="What the plan pays in the worst world.")
-    plan_profit: Amount | None = Field(description="Certain, and not realised yet.")
-
-
-class Profit(Model):
-    """How one plan ended."""
-
-    at: str
-    plan: str
-    kind: str
-    state: str
-    realised: Amount
-    locked: Amount
-
-
-class Setting(Model):
-    """One setting; secrets are masked."""
-
-    name: str
-    value: str
-    source: str
-
-
-class AlertChannel(Model):
-    """What became of an alert on one channel, named by its kind alone."""
-
-    channel: str
-    state: Literal["waiting", "sent", "failed"]
-    detail: str
-
-
-class Alert(Model):
-    """Something to look at, whether it was sent, and where."""
-
-    at: str
-    last_at: str = Field(description="When the same came again last.")
-    ended_at: str | None = Field(description="When it was over: trading was resumed.")
-    level: Literal["critical", "high", "medium", "low"]
-    condition: str
-    text: str
-    again: int = Field(description="How often the same came again, without being sent again.")
-    verdict: Literal["sent", "no_channel", "below_level", "repeated", "quiet_hours", "too_many"] = (
-        Field(description="`sent`, or why not.")
-    )
-    channels: list[AlertChannel]
-
-
-class BotWork(Model):
-    """A plan that is in a bot's hands."""
-
-    plan: str
-    event: str = Field(description="Empty for a plan of before the last start.")
-
-
-class Bot(Model):
-    """One external bot as it stands."""
-
-    bot_id: str
-    does: Literal["decides", "executes", "prints"]
-    status: Literal["running", "restarting", "stopped", "failed", "unknown", "gone", "script"]
-    is_running: bool
-    gave_up: bool = Field(description="Its restarts are used up: start it by hand.")
-    pid: int | None
-    since: str | None
-    restarts: int = Field(description="Since it last ran long enough.")
-    restarts_max: int
-    heartbeat_at: str | None
-    heartbeat_age_seconds: float | None
-    says: str = Field(description="The status in its last heartbeat.")
-    last_exit: str
-    work: list[BotWork]
-    asked: int = Field(description="Plans sent to it since the start.")
-    agreed: int = Field(description="Plans that it agreed to.")
-    failures: int = Field(description="Plans in a row without a usable answer.")
-    off_routes: bool = Field(
-        description="It has failed 10 in a row and gets no more plans: start it, or reset errors."
-    )
+    model_config = example(forgotten={"venue": 6})
 
 
 class You(Model):
@@ -349,6 +194,7 @@ class You(Model):
 
     name: str
     role: Literal["read", "operate", "trade"]
+    model_config = example(**YOU)
 
 
 class Overview(Model):
@@ -359,13 +205,20 @@ class Overview(Model):
     cycle_age_seconds: float | None = Field(description="Since the last cycle ended.")
     status: Status
     health: Health
-    portfolio: Portfolio
-    plans: list[Plan]
-    positions: list[Position]
-    profit: list[Profit]
-    cycles: list[Cycle]
-    alerts: list[Alert]
-    bots: list[Bot]
+    portfolio: ledger.Portfolio
+    plans: list[ledger.Plan]
+    positions: list[ledger.Position]
+    profit: list[ledger.Profit]
+    cycles: list[ledger.Cycle]
+    alerts: list[beside.Alert]
+    bots: list[beside.Bot]
+    model_config = example(
+        you=YOU, interval_seconds=30.0, cycle_age_seconds=12.5, status=STATUS, health=HEALTH,
+        portfolio=example_of(ledger.Portfolio), plans=[example_of(ledger.Plan)],
+        positions=[example_of(ledger.Position)], profit=[example_of(ledger.Profit)],
+        cycles=[example_of(ledger.Cycle)], alerts=[example_of(beside.Alert)],
+        bots=[example_of(beside.Bot)],
+    )  # fmt: skip
 
 
 class Executed(Model):
@@ -377,6 +230,10 @@ class Executed(Model):
     filled: int
     plans: list[dict[str, Any]]
     reasons: dict[str, int]
+    model_config = example(
+        cycle=4712, opportunities=1, approved=1, filled=1,
+        plans=[{"id": PLAN_ID, "state": "done", "realised": "2.13"}], reasons={"filled": 1},
+    )  # fmt: skip
 
 
 class Ticket(Model):
@@ -384,6 +241,7 @@ class Ticket(Model):
 
     ticket: str
     expires_in: int = Field(description="Seconds.", examples=[30])
+    model_config = example(ticket="hYw1…", expires_in=30)
 
 
 class AuditLine(Loose):
@@ -395,15 +253,21 @@ class AuditLine(Loose):
     action: str
     step: str
     hash: str
+    model_config = example(
+        at=AT, who="grafana", role="operate", action="pause", step="done",
+        reason="maintenance of the host", previous="9f86d081884c7d65", hash="60303ae22b998861",
+    )  # fmt: skip
 
 
 class Alive(Model):
     """It answers."""
 
     status: Literal["ok"]
+    model_config = example(status="ok")
 
 
 class Ready(Model):
     """Whether it could trade."""
 
     ready: bool
+    model_config = example(ready=True)

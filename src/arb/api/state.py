@@ -11,7 +11,6 @@ from arb.api.audit import Audit, AuditError
 from arb.api.auth import Principal
 from arb.api.executed import ExecutedKeys
 from arb.api.metrics import Metrics
-from arb.api.reads import Alerts, Bots, Reads
 from arb.api.shared import SharedReads
 from arb.domain.errors import ArbError, LedgerError
 from arb.domain.halt import Standing
@@ -20,6 +19,9 @@ from arb.domain.report import Problem
 from arb.engine.bus import Bus
 from arb.engine.control import Control, ControlStatus
 from arb.ports import Clock
+from arb.views.beside import Alerts, Bots, Setting
+from arb.views.detail import portfolio
+from arb.views.ledger import Portfolio, Reads
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Served:
 
     control: Control
     reads: Reads
+    settings: Callable[[], list[Setting]]
     shared: SharedReads
     """Any read, shared by all clients of a moment."""
     bus: Bus
@@ -74,6 +77,12 @@ class Served:
     async def standing(self) -> Standing:
         """The state of trading, at most a moment old."""
         return await self.shared(self.control.desk.ledger.standing)
+
+    async def portfolio(self) -> Portfolio:
+        """The account now."""
+        ledger = self.control.desk.ledger
+        held = await ledger.portfolio(self.control.clock.now())
+        return portfolio(ledger.account, held, await ledger.statistics())
 
     async def carry_out(
         self,

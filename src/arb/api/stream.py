@@ -12,6 +12,7 @@ from arb.api.render import document
 from arb.api.routes import shown
 from arb.api.state import Served, served
 from arb.engine.bus import Numbered, Subscription, TooSlow
+from arb.views.shape import as_json
 
 QUEUE_MAX = 1000
 TEXTS_KEPT = 2000
@@ -92,10 +93,15 @@ async def _listen(socket: WebSocket) -> None:
 async def _snapshot(here: Served) -> dict[str, Any]:
     reads, shared = here.reads, here.shared
     health = await here.control.health(here.standing)
+    status = shown(await here.control.status(here.standing), here.exchange)
+    portfolio = as_json(await shared(here.portfolio))
+    del portfolio["statistics"]
+    found = await shared(reads.opportunities, limit=LATEST, everything=False)
+    plans = await shared(reads.plans, limit=LATEST, only_open=False)
     return {
-        "status": shown(await here.control.status(here.standing), here.exchange),
+        "status": status.model_dump(),
         "health": {"status": health.status.value, "reasons": list(health.reasons)},
-        "portfolio": await shared(reads.portfolio),
-        "opportunities": list(await shared(reads.opportunities, limit=LATEST, everything=False)),
-        "plans": list(await shared(reads.plans, limit=LATEST, only_open=False)),
+        "portfolio": portfolio,
+        "opportunities": as_json(found),
+        "plans": as_json(plans),
     }

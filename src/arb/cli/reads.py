@@ -1,7 +1,6 @@
 """Commands that read the ledger."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -87,9 +86,11 @@ def opportunities(
     profile: Profile = None,
 ) -> None:
     """The latest proven opportunities and their outcomes."""
-    from arb.operations.account_views import read_opportunities
+    from arb.operations.account_views import read
 
-    rows = wait(read_opportunities(load(profile), limit=limit, everything=everything))
+    rows = wait(
+        read(load(profile), lambda reads: reads.certified(limit=limit, everything=everything))
+    )
     columns = (
         Column("id", short=short_ids),
         Column("cycle", rank=2),
@@ -115,11 +116,9 @@ def plans(
 ) -> None:
     """The latest plans; `held`: filled, waits for its resolution."""
     from arb.cli.output import stand_of
-    from arb.operations.account_views import read_plans
+    from arb.operations.account_views import read
 
-    rows = wait(read_plans(load(profile), limit=limit, only_open=only_open))
-    if not json:
-        rows = [replace(row, state=stand_of(row.state, row.locked)) for row in rows]
+    rows = wait(read(load(profile), lambda reads: reads.plans(limit=limit, only_open=only_open)))
     columns = (
         Column("id", short=short_ids),
         Column("cycle", rank=5),
@@ -131,16 +130,17 @@ def plans(
         "locked",
         Column("reason", rank=3, running_text=True),
     )
-    _show("Plans", columns, rows, json=json, wide=wide)
+    states = [stand_of(row.state, row.locked) for row in rows]
+    _show("Plans", columns, rows, json=json, wide=wide, state=states)
 
 
 def fills(
     json: Json = False, limit: Limit = 50, wide: Wide = False, profile: Profile = None
 ) -> None:
     """The latest fills."""
-    from arb.operations.account_views import read_fills
+    from arb.operations.account_views import read
 
-    rows = wait(read_fills(load(profile), limit=limit))
+    rows = wait(read(load(profile), lambda reads: reads.fills(limit=limit)))
     columns = (
         Column("at", short=local_times),
         Column("plan", rank=3, short=short_ids),
@@ -157,9 +157,9 @@ def fills(
 
 def accounts(json: Json = False, profile: Profile = None) -> None:
     """The accounts of the ledger, with what each was opened with."""
-    from arb.operations.account_views import read_accounts
+    from arb.operations.account_views import read
 
-    rows = wait(read_accounts(load(profile)))
+    rows = wait(read(load(profile), lambda reads: reads.accounts()))
     columns = ("account", Column("opened_at", short=local_times), "opening_cash")
     _show("Accounts", columns, rows, json=json, wide=False)
 
@@ -167,9 +167,9 @@ def accounts(json: Json = False, profile: Profile = None) -> None:
 def positions(json: Json = False, wide: Wide = False, profile: Profile = None) -> None:
     """What is held: what it cost, when its market closes, and what each plan pays at least."""
     from arb.cli.output import print_line
-    from arb.operations.account_views import read_positions
+    from arb.operations.account_views import read
 
-    rows = wait(read_positions(load(profile)))
+    rows = wait(read(load(profile), lambda reads: reads.positions()))
     columns = (
         Column("venue", rank=6),
         Column("plan", short=short_ids),
@@ -212,9 +212,10 @@ def explain(
 ) -> None:
     """Why an opportunity was, or was not, taken: legs, books, every gate's verdict."""
     from arb.cli.output import free_when, print_json, print_line
-    from arb.operations.account_views import read_explanation
+    from arb.operations.account_views import read
+    from arb.views.shape import as_json
 
-    story = wait(read_explanation(load(profile), id_))
+    story = as_json(wait(read(load(profile), lambda reads: reads.explained(id_))))
     if json:
         print_json(story)
         return
@@ -258,15 +259,25 @@ def _levels(levels: Sequence[Sequence[str]]) -> str:
 
 
 def _show(
-    title: str, columns: Sequence[Column | str], rows: Sequence[Any], *, json: bool, wide: bool
+    title: str,
+    columns: Sequence[Column | str],
+    rows: Sequence[Any],
+    *,
+    json: bool,
+    wide: bool,
+    **instead: Sequence[str],
 ) -> None:
+    """Rows as JSON, or as a table; `instead` has the cells that the table words otherwise."""
     from arb.cli.output import print_json
-    from arb.operations.account_views import plain
+    from arb.views.shape import as_json
 
-    documents = [plain(asdict(row)) for row in rows]
+    documents = as_json(rows)
     if json:
         print_json(documents)
-    else:
-        names = [column if isinstance(column, str) else column.name for column in columns]
-        cells = [[document[name] for name in names] for document in documents]
-        print_table(title, columns, cells, wide=wide)
+        return
+    names = [column if isinstance(column, str) else column.name for column in columns]
+    cells = [
+        [instead[name][at] if name in instead else document[name] for name in names]
+        for at, document in enumerate(documents)
+    ]
+    print_table(title, columns, cells, wide=wide)

@@ -1,46 +1,45 @@
 """What the command line reads of the ledger."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.database import file_of, shown_url
-from arb.adapters.storage.queries import (
-    FOUND_COLUMNS,
-    AccountRow,
-    FillRow,
-    FindingRow,
-    HeldRow,
-    LedgerReads,
-    PlanRow,
-)
-from arb.api.render import contradiction
+from arb.adapters.storage.queries import LedgerReads
 from arb.config.sources import Loaded
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, UnknownName
-from arb.domain.fact import (
-    Answered,
-    Confirmed,
-    Discovered,
-    Fact,
-    OperationEnded,
-    OperationRequested,
-    Submitted,
-    Voided,
-)
 from arb.domain.halt import Standing
 from arb.domain.money import text
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
-from arb.domain.reason import Reason
 from arb.domain.report import Statistics
 from arb.operations.halt_file import effective_standing
 from arb.operations.lock import holder
+from arb.views.detail import contradiction, portfolio
+from arb.views.ledger import Account
+from arb.views.shape import as_json
+
+T = TypeVar("T")
+
+HELD = (
+    "cash",
+    "promised",
+    "locked",
+    "provisional",
+    "open_plans",
+    "volume_today",
+    "loss_today",
+    "consecutive_failures",
+    "trades_ended",
+    "trades_voided",
+    "statistics",
+)
+"""What the status shows of the portfolio, by name and in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +91,20 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """The account for scripts."""
-        return {
+        shown = portfolio(self.account, self.portfolio, self.statistics)
+        document = {
             "schema": 1,
             "account": self.account,
             "state": self.standing.state.value,
             "reason": self.standing.reason,
             "contradictions": [contradiction(found) for found in self.contradictions],
-            **account_document(self.portfolio),
-            "statistics": statistics_document(self.statistics),
+            **{name: getattr(shown, name) for name in HELD},
             "last_cycle": self.cycle,
-            "last_cycle_at": _plain(self.cycle_at),
+            "last_cycle_at": self.cycle_at,
             "funnel": self.funnel,
         }
+        found: dict[str, Any] = as_json(document)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,35 +147,6 @@ def workplace(loaded: Loaded) -> Workplace:
     )
 
 
-def account_document(held: Portfolio) -> dict[str, Any]:
-    """What an account holds and has done today, for scripts."""
-    return {
-        "cash": text(held.cash),
-        "promised": text(held.promised),
-        "locked": text(held.locked),
-        "provisional": text(held.provisional),
-        "open_plans": held.open_plans,
-        "volume_today": text(held.volume_today),
-        "loss_today": text(held.loss_today),
-        "consecutive_failures": held.consecutive_failures,
-        "trades_ended": held.trades_ended,
-        "trades_voided": held.trades_voided,
-    }
-
-
-def statistics_document(sums: Statistics) -> dict[str, Any]:
-    """The sum of all cycles, for scripts."""
-    return {
-        "cycles": sums.cycles,
-        "opportunities": sums.opportunities,
-        "trades": sums.trades,
-        "successes": sums.successes,
-        "failures": sums.failures,
-        "total_profit": text(sums.realised),
-        "locked_profit": text(sums.locked_profit),
-    }
-
-
 async def read_status(loaded: Loaded) -> Status:
     """The account at a glance."""
     async with opened(loaded) as (ledger, reads):
@@ -197,7 +169,7 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
     )
 
 
-def _notes(loaded: Loaded, account: str, rows: Sequence[AccountRow]) -> tuple[str, ...]:
+def _notes(loaded: Loaded, account: str, rows: Sequence[Account]) -> tuple[str, ...]:
     row = next((row for row in rows if row.account == account), None)
     if row is None:
         known = ", ".join(row.account for row in rows) or "none"
@@ -211,46 +183,14 @@ def _notes(loaded: Loaded, account: str, rows: Sequence[AccountRow]) -> tuple[st
     return ()
 
 
-async def read_accounts(loaded: Loaded) -> Sequence[AccountRow]:
-    """Every account of the ledger."""
+async def read(loaded: Loaded, look: Callable[[LedgerReads], Awaitable[T]]) -> T:
+    """What one look at the ledger returns: `read(loaded, lambda reads: reads.fills(limit=50))`.
+
+    Raises:
+        LedgerError: There is no ledger, or it cannot be read.
+    """
     async with opened(loaded) as (_, reads):
-        return await reads.accounts()
-
-
-async def read_opportunities(
-    loaded: Loaded, *, limit: int, everything: bool
-) -> Sequence[FindingRow]:
-    """The latest candidates."""
-    async with opened(loaded) as (_, reads):
-        return await reads.certified(limit=limit, everything=everything)
-
-
-async def read_plans(loaded: Loaded, *, limit: int, only_open: bool) -> Sequence[PlanRow]:
-    """The latest plans."""
-    async with opened(loaded) as (_, reads):
-        return await reads.plans(limit=limit, only_open=only_open)
-
-
-async def read_fills(loaded: Loaded, *, limit: int) -> Sequence[FillRow]:
-    """The latest fills."""
-    async with opened(loaded) as (_, reads):
-        return await reads.fills(limit=limit)
-
-
-async def read_positions(loaded: Loaded) -> Sequence[HeldRow]:
-    """What is held."""
-    async with opened(loaded) as (_, reads):
-        return await reads.positions()
-
-
-async def read_explanation(loaded: Loaded, id_: str) -> dict[str, Any]:
-    """Everything kept about one candidate: by its id, or the latest one of an event's slug."""
-    async with opened(loaded) as (_, reads):
-        row = await reads.latest_of_event(id_) or await reads.finding(id_)
-        facts = await reads.facts(row.id)
-    story = plain({name: getattr(row, name) for name in FOUND_COLUMNS})
-    meaning = Reason(row.reason).sentence if row.reason else "every gate passed"
-    return {**story, "meaning": meaning, **row.certificate, "facts": [tell(f) for f in facts]}
+        return await look(reads)
 
 
 async def find_plan(loaded: Loaded, id_: str) -> Plan:
@@ -269,41 +209,6 @@ async def find_plan(loaded: Loaded, id_: str) -> Plan:
         more = ", …" if len(found) > 5 else ""  # as many as are shown
         raise UnknownName(f"several plans' ids begin with {id_}: {some}{more}")
     return found[0]
-
-
-def plain(document: dict[str, Any]) -> dict[str, Any]:
-    """Amounts as decimal strings, times as ISO text."""
-    return {name: _plain(value) for name, value in document.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return text(value)
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return value
-
-
-def tell(fact: Fact) -> list[str]:
-    """When, what kind, and about what."""
-    match fact:
-        case Submitted(order=order):
-            about = f"{order.side} {text(order.size)} @ {text(order.limit)} of {order.market}"
-        case Answered(answer=answer):
-            filled = sum((fill.size for fill in answer.fills), Decimal(0))
-            about = f"{text(filled)} filled {answer.reason}".strip()
-        case Confirmed(trade=trade):
-            about = f"trade {trade} has settled"
-        case Voided(trade=trade):
-            about = f"trade {trade} has failed"
-        case Discovered(fills=fills):
-            about = f"{text(sum((fill.size for fill in fills), Decimal(0)))} filled after all"
-        case OperationRequested(operation=operation):
-            about = type(operation).__name__.lower()
-        case OperationEnded(effect=effect, reason=reason):
-            about = f"${text(effect.cash)} in cash" if effect else reason
-    stamp = fact.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return [stamp, type(fact).__name__.lower(), about]
 
 
 @asynccontextmanager

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.storage.queries import CycleRow, FoundRow, PlanRow
 from arb.config.sources import Loaded
 from arb.operations.account_views import Status, opened, status_of
 from arb.operations.control_client import live_glance
+from arb.views.ledger import Cycle, Opportunity, Plan
 
 ROWS = 8
 ASK_EVERY = 3
@@ -23,9 +23,9 @@ class Glance:
 
     at: datetime
     status: Status
-    cycle: CycleRow | None
-    opportunities: Sequence[FoundRow]
-    plans: Sequence[PlanRow]
+    cycle: Cycle | None
+    opportunities: Sequence[Opportunity]
+    plans: Sequence[Plan]
     live: dict[str, Any] | None
     """The running orchestrator's report of itself, its bots and alerts; `None`: none responds."""
 

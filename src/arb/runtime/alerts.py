@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from arb.domain.money import Usd
 from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
 from arb.domain.report import Statistics
 from arb.ports import Clock, Desk, Ledger, Observer
+from arb.views import beside
 
 LOOK_SECONDS = 30.0
 
@@ -39,7 +40,7 @@ LOOK_SECONDS = 30.0
 class Watch:
     """Listens to news, reads the ledger, and hands what matters to the courier.
 
-    Also `arb.api.reads.Alerts`: what it decided is what is shown.
+    Also `arb.views.beside.Alerts`: what it decided is what is shown.
     """
 
     def __init__(
@@ -81,8 +82,8 @@ class Watch:
         if (waited := self.gate.waiting(now)) is not None:
             self._decided(waited, Verdict.SENT, now)
 
-    def latest(self, limit: int) -> Sequence[dict[str, Any]]:
-        """See `arb.api.reads.Alerts`."""
+    def latest(self, limit: int) -> list[beside.Alert]:
+        """See `arb.views.beside.Alerts`."""
         return [_document(told) for told in self.record.latest(limit)]
 
     def _decided(self, alert: Alert, verdict: Verdict, now: datetime) -> None:
@@ -225,27 +226,31 @@ async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, 
     ]
 
 
-def _document(told: Told) -> dict[str, Any]:
+def _document(told: Told) -> beside.Alert:
     """An alert as the API shows it."""
     sent = told.verdict is Verdict.SENT
-    return {
-        "at": told.at.isoformat(),
-        "last_at": told.last_at.isoformat(),
-        "ended_at": told.ended_at.isoformat() if told.ended_at else None,
-        "level": told.alert.level.name.lower(),
-        "condition": told.alert.condition,
-        "text": told.alert.sentence,
-        "again": told.again,
-        "verdict": told.verdict.value if told.channels or not sent else "no_channel",
-        "channels": [
-            {
-                "channel": name,
-                "state": state if state in (SENT, WAITING) else "failed",
-                "detail": "" if state in (SENT, WAITING) else state,
-            }
-            for name, state in list(told.channels.items())
-        ],
-    }
+    level: Any = told.alert.level.name.lower()
+    verdict: Any = told.verdict.value if told.channels or not sent else "no_channel"
+    return beside.Alert(
+        at=told.at.isoformat(),
+        last_at=told.last_at.isoformat(),
+        ended_at=told.ended_at.isoformat() if told.ended_at else None,
+        level=level,
+        condition=told.alert.condition,
+        text=told.alert.sentence,
+        again=told.again,
+        verdict=verdict,
+        channels=[_channel(name, state) for name, state in list(told.channels.items())],
+    )
+
+
+def _channel(name: str, state: str) -> beside.AlertChannel:
+    """The outcome on one channel: `state` as `Told` keeps it."""
+    if state == WAITING:
+        return beside.AlertChannel(channel=name, state="waiting", detail="")
+    if state == SENT:
+        return beside.AlertChannel(channel=name, state="sent", detail="")
+    return beside.AlertChannel(channel=name, state="failed", detail=state)
 
 
 def _time(text: str) -> time | None:

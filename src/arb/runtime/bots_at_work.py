@@ -13,13 +13,14 @@ from arb.config.sources import Loaded
 from arb.engine.control import Refusal, UnknownTarget
 from arb.operations.bot_files import ask_supervisor, list_bots, row
 from arb.ports import Clock
+from arb.views.beside import Bot, BotWork
 
 STARTED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class BotsAtWork:
-    """See `arb.api.reads.Bots`: this process's bots, or those that another one runs."""
+    """See `arb.views.beside.Bots`: this process's bots, or those that another one runs."""
 
     loaded: Loaded
     bots: Bots
@@ -28,7 +29,7 @@ class BotsAtWork:
     supervisor: Supervisor | None
     """`None` where another process runs them: it is asked by file, as by the shell."""
 
-    async def list(self) -> Sequence[dict[str, Any]]:
+    async def list(self) -> Sequence[Bot]:
         """See `Bots`."""
         if self.supervisor is None:
             return [self._document(one) for one in list_bots(self.loaded)]
@@ -37,7 +38,7 @@ class BotsAtWork:
             self._document(row(self.bots, name, known.get(name))) for name in self.bots.definitions
         ]
 
-    async def start(self, id_: str) -> dict[str, Any]:
+    async def start(self, id_: str) -> Bot:
         """See `Bots`. Waits a little, so that what is answered is how it runs."""
         self._must_be_a_process(id_)
         for one in self.trading:
@@ -52,7 +53,7 @@ class BotsAtWork:
                 await self.clock.sleep(0.02)
         return await self._one(id_)
 
-    async def stop(self, id_: str) -> dict[str, Any]:
+    async def stop(self, id_: str) -> Bot:
         """See `Bots`. Waits until it has ended: its grace, at most."""
         self._must_be_a_process(id_)
         if self.supervisor is None:
@@ -61,8 +62,8 @@ class BotsAtWork:
             await self.supervisor.stop(id_)
         return await self._one(id_)
 
-    async def _one(self, id_: str) -> dict[str, Any]:
-        return next(one for one in await self.list() if one["bot_id"] == id_)
+    async def _one(self, id_: str) -> Bot:
+        return next(one for one in await self.list() if one.bot_id == id_)
 
     def _must_be_a_process(self, id_: str) -> None:
         found = self.bots.definitions.get(id_)
@@ -71,31 +72,31 @@ class BotsAtWork:
         if found.does == "prints":
             raise Refusal(f"{id_} is a script: it is run once for each command")
 
-    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _document(self, row: dict[str, Any]) -> Bot:
         name, state, beat = row["name"], row["state"], row["heartbeat"]
         counts = [one.counts for one in self.trading]
         age = (self.clock.now() - datetime.fromisoformat(beat)).total_seconds() if beat else None
-        return {
-            "bot_id": name,
-            "does": row["does"],
-            "status": state,
-            "is_running": row["pid"] is not None,
-            "gave_up": state == BotState.FAILED.value,
-            "pid": row["pid"],
-            "since": row["since"],
-            "restarts": row["restarts"],
-            "restarts_max": self.bots.definitions[name].restarts_max,
-            "heartbeat_at": beat,
-            "heartbeat_age_seconds": None if age is None else max(age, 0.0),
-            "says": row["status"] if row["pid"] is not None else "",
-            "last_exit": row["last_exit"],
-            "work": [
-                {"plan": plan, "event": event}
+        return Bot(
+            bot_id=name,
+            does=row["does"],
+            status=state,
+            is_running=row["pid"] is not None,
+            gave_up=state == BotState.FAILED.value,
+            pid=row["pid"],
+            since=row["since"],
+            restarts=row["restarts"],
+            restarts_max=self.bots.definitions[name].restarts_max,
+            heartbeat_at=beat,
+            heartbeat_age_seconds=None if age is None else max(age, 0.0),
+            says=row["status"] if row["pid"] is not None else "",
+            last_exit=row["last_exit"],
+            work=[
+                BotWork(plan=plan, event=event)
                 for one in self.trading
                 for plan, event in one.work(name)
             ],
-            "asked": sum(one[f"asked:{name}"] for one in counts),
-            "agreed": sum(one[f"agreed:{name}"] for one in counts),
-            "failures": max((one.failures[name] for one in self.trading), default=0),
-            "off_routes": any(name in one.off_routes() for one in self.trading),
-        }
+            asked=sum(one[f"asked:{name}"] for one in counts),
+            agreed=sum(one[f"agreed:{name}"] for one in counts),
+            failures=max((one.failures[name] for one in self.trading), default=0),
+            off_routes=any(name in one.off_routes() for one in self.trading),
+        )

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
 
-from arb.api.reads import Alerts, Bots
+from arb.adapters.storage import Database
+from arb.adapters.storage.queries import LedgerReads
 from arb.bootstrap import build_strategies, cycle_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
@@ -23,12 +24,13 @@ from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Watch
 from arb.net.serve import listening
-from arb.operations.api_views import LedgerDocuments
+from arb.operations.redaction import safe
 from arb.operations.reset_file import reset_file
 from arb.plugins import installed
 from arb.ports import Desk, Observer
 from arb.runtime.gc_schedule import quiet
 from arb.strategies.options import StrategyOptions
+from arb.views.beside import Alerts, Bots, Setting
 
 T = TypeVar("T")
 
@@ -144,7 +146,8 @@ async def serving(
     )
     metrics, bus = Metrics(), Bus(wanted)
     desk = found.desk
-    reads = LedgerDocuments(loaded, desk.ledger, desk.clock)
+    # Through connections of its own, which wait for no writer.
+    reads = LedgerReads(Database(loaded.settings.database.url), desk.ledger.account)
     shared = SharedReads(desk.clock.monotonic)
     found.observers.extend([shared.observe, metrics, bus])
     path = Path(options.audit_file) if options.audit_file else None
@@ -161,6 +164,7 @@ async def serving(
             ),
         ),
         shared=shared,
+        settings=lambda: _settings(loaded),
         tokens=tokens,
         bus=bus,
         metrics=metrics,
@@ -182,6 +186,12 @@ async def serving(
         sys.setswitchinterval(switched)
         await shared.close()
         await reads.close()
+
+
+def _settings(loaded: Loaded) -> list[Setting]:
+    return [
+        Setting(name=one.name, value=safe(one.shown), source=one.source) for one in loaded.all()
+    ]
 
 
 def _tokens(options: ApiSettings, tell: Callable[[str], None]) -> tuple[Any, str | None]:

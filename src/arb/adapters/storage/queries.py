@@ -1,7 +1,6 @@
-"""Read models: what the command line and the API show of the ledger."""
+"""What the command line and the API read of the ledger, as the documents that they show."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,146 +16,21 @@ from arb.domain.errors import UnknownName
 from arb.domain.fact import Fact
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Position
+from arb.views import ledger
+from arb.views.detail import opportunity_detail, plan_detail
 
 LIKE_MAX = 5
 """Candidates shown where an id may mean several."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundRow:
-    """One candidate and its outcome."""
-
-    id: str
-    cycle: int
-    at: datetime
-    decision: str
-    kind: str
-    event: str
-    title: str
-    exit: str | None
-    size: Decimal | None
-    available: Decimal | None
-    cost: Decimal | None
-    fees: Decimal | None
-    payoff_worst: Decimal | None
-    profit: Decimal | None
-    reason: str | None
-    detail: str
-
-
-FOUND_COLUMNS = list(FoundRow.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingRow(FoundRow):
-    """One candidate with its proof."""
-
-    certificate: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRow:
-    """One plan."""
-
-    id: str
-    cycle: int
-    kind: str
-    event: str
-    state: str
-    approved_at: datetime
-    ended_at: datetime | None
-    outlay: Decimal
-    payoff_worst: Decimal
-    realised: Decimal
-    locked: Decimal
-    reason: str
-    alarm: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillRow:
-    """One fill."""
-
-    id: str
-    plan: str
-    slug: str
-    """The market as the venue's site names it; like `outcome`, from the plan."""
-    outcome: str
-    market: str
-    token: str
-    side: str
-    price: Decimal
-    size: Decimal
-    fee: Decimal
-    at: datetime
-    state: str
-
-
-FILL_COLUMNS = [name for name in FillRow.__dataclass_fields__ if name not in ("slug", "outcome")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleRow:
-    """One cycle with its counts."""
-
-    cycle: int
-    started_at: datetime
-    ended_at: datetime | None
-    duration_ms: int | None
-    markets: int | None
-    books: int | None
-    opportunities: int | None
-    summary: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfitRow:
-    """How one plan ended."""
-
-    at: datetime
-    plan: str
-    kind: str
-    state: str
-    realised: Decimal
-    locked: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldRow:
-    """Shares of one outcome. The names are of the latest plan that traded it, empty if none did."""
-
-    venue: str
-    event: str
-    slug: str
-    outcome: str
-    market: str
-    token: str
-    shares: Decimal
-    plan: str
-    """That plan's id."""
-    cost: Decimal | None
-    """USD that these shares cost, fee included."""
-    closes_at: datetime | None
-    """When trading in the market is to end, by the listing at the time of buying."""
-    plan_paid: Decimal | None
-    """USD that the plan has bound until its resolution."""
-    plan_pays: Decimal | None
-    """USD that the plan pays in the worst world."""
-    plan_profit: Decimal | None
-    """The difference: certain, and not realised yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """An account of the ledger."""
-
-    account: str
-    opened_at: datetime
-    opening_cash: Decimal
+FOUND_FIELDS = list(ledger.Opportunity.__dataclass_fields__)
+PLAN_FIELDS = list(ledger.Plan.__dataclass_fields__)
+FILL_FIELDS = [name for name in ledger.Fill.__dataclass_fields__ if name not in ("slug", "outcome")]
+CYCLE_FIELDS = list(ledger.Cycle.__dataclass_fields__)
 
 
 class LedgerReads:
-    """Reads of one account, also while an orchestrator writes."""
+    """See `arb.views.ledger.Reads`. Reads one account, also while an orchestrator writes."""
 
     def __init__(self, database: Database, account: str) -> None:
         self._db, self._account = database, account
@@ -166,74 +40,61 @@ class LedgerReads:
         """Where it reads."""
         return self._db
 
-    async def opportunities(self, *, limit: int = 50, everything: bool = False) -> list[FoundRow]:
+    async def opportunities(
+        self, *, limit: int = 50, everything: bool = False
+    ) -> list[ledger.Opportunity]:
         """The latest proven opportunities, or every candidate kept, newest first."""
-        wanted = select(*(findings.c[name] for name in FOUND_COLUMNS))
+        wanted = select(*(findings.c[name] for name in FOUND_FIELDS))
         rows = await self._rows(self._latest(wanted, limit, everything=everything))
-        return [FoundRow(**row._mapping) for row in rows]
+        return [ledger.Opportunity(**row._mapping) for row in rows]
 
-    async def certified(self, *, limit: int = 50, everything: bool = False) -> list[FindingRow]:
+    async def certified(
+        self, *, limit: int = 50, everything: bool = False
+    ) -> list[ledger.Certified]:
         """The same with their proofs, which are long."""
         rows = await self._rows(self._latest(select(findings), limit, everything=everything))
-        return [_finding(row) for row in rows]
+        return [_certified(row) for row in rows]
 
-    async def finding(self, id_: str) -> FindingRow:
-        """One candidate by its id, or by the beginning of it.
+    async def opportunity(self, id_: str) -> ledger.OpportunityDetail | None:
+        """One candidate by its id, or by the beginning of it; `None`: none has it, or several."""
+        rows = await self._beginning(id_)
+        return await self._detail(rows[0]) if len(rows) == 1 else None
+
+    async def explained(self, name: str) -> ledger.OpportunityDetail:
+        """The latest candidate of the event of this slug, or the one whose id begins so.
 
         Raises:
-            UnknownName: None has it, or several have.
+            UnknownName: None does, or several do.
         """
-        rows = await self.findings_like(id_)
+        latest = await self._latest_of_event(name)
+        if latest is not None:
+            return await self._detail(latest)
+        rows = await self._beginning(name)
         if not rows:
-            what = f"no candidate has the id {id_}, and no event of the ledger has this slug"
+            what = f"no candidate has the id {name}, and no event of the ledger has this slug"
             raise UnknownName(f"{what}; `arb opportunities --all` lists them")
         if len(rows) > 1:
             some = ", ".join(f"{row.id} ({row.event})" for row in rows[:LIKE_MAX])
             more = ", …" if len(rows) > LIKE_MAX else ""
-            raise UnknownName(f"several candidates' ids begin with {id_}: {some}{more}")
-        return rows[0]
+            raise UnknownName(f"several candidates' ids begin with {name}: {some}{more}")
+        return await self._detail(rows[0])
 
-    async def latest_of_event(self, slug: str) -> FindingRow | None:
-        """The latest candidate of an event; a proved one, where the same cycle has others, too."""
-        wanted = (
-            select(findings)
-            .where(findings.c.account == self._account, findings.c.event == slug)
-            .order_by(findings.c.cycle.desc(), findings.c.profit.is_(None), findings.c.id)
-            .limit(1)
-        )
-        return next((_finding(row) for row in await self._rows(wanted)), None)
-
-    async def plans(self, *, limit: int = 50, only_open: bool = False) -> list[PlanRow]:
+    async def plans(self, *, limit: int = 50, only_open: bool = False) -> list[ledger.Plan]:
         """The latest plans, newest first."""
         wanted = select(plans).where(plans.c.account == self._account)
         if only_open:
             wanted = wanted.where(plans.c.state == "open")
         wanted = wanted.order_by(plans.c.approved_at.desc(), plans.c.id).limit(limit)
-        names = PlanRow.__dataclass_fields__
-        return [
-            PlanRow(**{name: getattr(row, name) for name in names})
-            for row in await self._rows(wanted)
-        ]
+        return [_plan(row) for row in await self._rows(wanted)]
 
-    async def findings_like(self, id_: str) -> list[FindingRow]:
-        """The candidates whose id begins so; one more than are shown, at most."""
-        wanted = (
-            select(findings)
-            .where(findings.c.account == self._account, findings.c.id.startswith(id_))
-            .limit(LIKE_MAX + 1)
-        )
-        return [_finding(row) for row in await self._rows(wanted)]
-
-    async def plan(self, id_: str) -> tuple[PlanRow, Plan] | None:
-        """One plan: its row, and what was approved."""
+    async def plan(self, id_: str) -> ledger.PlanDetail | None:
+        """One plan with its legs and all its facts."""
         wanted = select(plans).where(plans.c.account == self._account, plans.c.id == id_)
         for row in await self._rows(wanted):
-            names = PlanRow.__dataclass_fields__
-            values = {name: getattr(row, name) for name in names}
-            return PlanRow(**values), load_plan(row.plan)
+            return plan_detail(_plan(row), load_plan(row.plan), await self._facts(id_))
         return None
 
-    async def profits(self, *, limit: int) -> list[ProfitRow]:
+    async def profits(self, *, limit: int) -> list[ledger.Profit]:
         """How the latest plans ended, oldest first."""
         wanted = (
             select(plans)
@@ -242,7 +103,7 @@ class LedgerReads:
             .limit(limit)
         )
         return [
-            ProfitRow(
+            ledger.Profit(
                 at=row.ended_at,
                 plan=row.id,
                 kind=row.kind,
@@ -253,7 +114,7 @@ class LedgerReads:
             for row in reversed(await self._rows(wanted))
         ]
 
-    async def cycles(self, *, limit: int) -> list[CycleRow]:
+    async def cycles(self, *, limit: int) -> list[ledger.Cycle]:
         """The latest completed cycles, newest first."""
         wanted = (
             select(cycles)
@@ -263,12 +124,7 @@ class LedgerReads:
         )
         return [_cycle(row) for row in await self._rows(wanted)]
 
-    async def facts(self, plan: str) -> list[Fact]:
-        """A plan's facts, in order."""
-        wanted = select(facts.c.fact).where(facts.c.plan == plan).order_by(facts.c.seq)
-        return [load_fact(row.fact) for row in await self._rows(wanted)]
-
-    async def fills(self, *, limit: int = 50) -> list[FillRow]:
+    async def fills(self, *, limit: int = 50) -> list[ledger.Fill]:
         """The latest fills, newest first."""
         wanted = (
             select(fills)
@@ -284,15 +140,15 @@ class LedgerReads:
         }
         named = [(row, legs.get((row.plan, row.token))) for row in rows]
         return [
-            FillRow(
+            ledger.Fill(
                 slug=leg.market_slug if leg else "",
                 outcome=leg.outcome_name if leg else "",
-                **{name: getattr(row, name) for name in FILL_COLUMNS},
+                **_values(row, FILL_FIELDS),
             )
             for row, leg in named
         ]
 
-    async def positions(self) -> list[HeldRow]:
+    async def positions(self) -> list[ledger.Position]:
         """What is held."""
         async with self._db.read() as db:
             held = await account_positions(db, self._account)
@@ -329,12 +185,12 @@ class LedgerReads:
             if leg.get("closes_at")
         }
 
-    async def accounts(self) -> list[AccountRow]:
+    async def accounts(self) -> list[ledger.Account]:
         """Every account of the ledger, not this one's alone."""
         rows = await self._rows(select(accounts).order_by(accounts.c.account))
-        return [AccountRow(row.account, row.opened_at, row.opening_cash) for row in rows]
+        return [ledger.Account(row.account, row.opened_at, row.opening_cash) for row in rows]
 
-    async def last_cycle(self) -> CycleRow | None:
+    async def last_cycle(self) -> ledger.Cycle | None:
         """The latest completed cycle."""
         newest = select(func.max(cycles.c.cycle)).where(
             cycles.c.account == self._account, cycles.c.ended_at.is_not(None)
@@ -359,6 +215,33 @@ class LedgerReads:
         return wanted.order_by(
             findings.c.cycle.desc(), findings.c.profit.desc().nulls_last()
         ).limit(limit)
+
+    async def _beginning(self, id_: str) -> list[ledger.Certified]:
+        """The candidates whose id begins so; one more than are shown, at most."""
+        wanted = (
+            select(findings)
+            .where(findings.c.account == self._account, findings.c.id.startswith(id_))
+            .limit(LIKE_MAX + 1)
+        )
+        return [_certified(row) for row in await self._rows(wanted)]
+
+    async def _latest_of_event(self, slug: str) -> ledger.Certified | None:
+        """The latest candidate of an event; a proved one, where the same cycle has others, too."""
+        wanted = (
+            select(findings)
+            .where(findings.c.account == self._account, findings.c.event == slug)
+            .order_by(findings.c.cycle.desc(), findings.c.profit.is_(None), findings.c.id)
+            .limit(1)
+        )
+        return next((_certified(row) for row in await self._rows(wanted)), None)
+
+    async def _detail(self, found: ledger.Certified) -> ledger.OpportunityDetail:
+        return opportunity_detail(found, await self._facts(found.id))
+
+    async def _facts(self, plan: str) -> list[Fact]:
+        """A plan's facts, in order."""
+        wanted = select(facts.c.fact).where(facts.c.plan == plan).order_by(facts.c.seq)
+        return [load_fact(row.fact) for row in await self._rows(wanted)]
 
     async def _plans_of(self, ids: Collection[str]) -> list[Plan]:
         """These plans, the oldest first."""
@@ -387,10 +270,10 @@ def _held(
     bought: tuple[Plan, PlannedLeg] | None,
     locked: Mapping[str, Decimal],
     closing: Mapping[str, datetime],
-) -> HeldRow:
+) -> ledger.Position:
     plan, leg = bought or (None, None)
     paid = locked.get(plan.id) if plan else None
-    return HeldRow(
+    return ledger.Position(
         venue=position.outcome.venue,
         event=plan.event_slug if plan else "",
         slug=leg.market_slug if leg else "",
@@ -407,12 +290,21 @@ def _held(
     )
 
 
-def _finding(row: Any) -> FindingRow:
-    names = FindingRow.__dataclass_fields__
-    values = {name: getattr(row, name) for name in names}
-    return FindingRow(**{**values, "certificate": msgspec.json.decode(row.certificate)})
+def _values(row: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
 
 
-def _cycle(row: Any) -> CycleRow:
-    values = {name: getattr(row, name) for name in CycleRow.__dataclass_fields__}
-    return CycleRow(**{**values, "summary": msgspec.json.decode(row.summary)})
+def _certified(row: Any) -> ledger.Certified:
+    return ledger.Certified(
+        **_values(row, FOUND_FIELDS), certificate=msgspec.json.decode(row.certificate)
+    )
+
+
+def _plan(row: Any) -> ledger.Plan:
+    return ledger.Plan(**_values(row, PLAN_FIELDS))
+
+
+def _cycle(row: Any) -> ledger.Cycle:
+    return ledger.Cycle(
+        **{**_values(row, CYCLE_FIELDS), "summary": msgspec.json.decode(row.summary)}
+    )
