@@ -17,6 +17,7 @@ from arb.adapters.storage import Database, SqlLedger, open_ledger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
 from arb.adapters.storage.columns import DecisionName, MicroUnits, UtcTime
 from arb.adapters.storage.maintenance import backup, check, revision, upgrade
+from arb.adapters.storage.queries import LedgerReads
 from arb.adapters.storage.tables import metadata
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, LedgerLocked
@@ -336,6 +337,21 @@ async def test_what_was_booked_by_hand_counts_in_the_check(ledger):
         "paper:small: cash is -4.5",
         f"paper:small: fewer than no shares of {YES}",
     ]
+
+
+async def test_candidates_without_a_profit_are_listed_in_one_order(ledger, url):
+    """However the database keeps its rows: a page of them is the same at each look."""
+    for id_ in "dbca":
+        await _by_hand(
+            url,
+            "insert into findings (id, account, cycle, at, decision, kind, event, title, detail, "
+            f"certificate) values ('{id_}', 'paper:test', 1, 0, 'skipped', 'group', 'e', 'E', '', "
+            "'{}')",
+        )
+    reads = LedgerReads(ledger._db, "paper:test")
+    for limit in (4, 2):
+        found = await reads.opportunities(limit=limit, everything=True)
+        assert [row.id for row in found] == list("abcd")[:limit]
 
 
 async def _by_hand(url, statement):

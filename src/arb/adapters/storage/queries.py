@@ -213,7 +213,7 @@ class LedgerReads:
         if not everything:
             wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
         return wanted.order_by(
-            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last()
+            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last(), findings.c.id
         ).limit(limit)
 
     async def _beginning(self, id_: str) -> list[ledger.Certified]:
