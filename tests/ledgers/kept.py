@@ -12,7 +12,6 @@ from pathlib import Path
 
 from arb.domain.money import from_micro
 from arb.exchange.market.builder import Builder
-from tests.ledgers.make import settings_of
 
 HERE = Path(__file__).parent
 SIZE = 40
@@ -49,12 +48,14 @@ class Kept:
         return json.loads(gzip.decompress(self.stem.with_suffix(".json.gz").read_bytes()))
 
     @property
-    def said(self):
-        return self.about["said"]
+    def account(self):
+        """The account that the case is about; a wallet's ledger has one on paper beside it."""
+        return max(self.about["said"])
 
-    def settings(self, url):
-        """The environment with which the account is read."""
-        return settings_of(self.about["account"], url)
+    @property
+    def said(self):
+        """What was said of it."""
+        return self.about["said"][self.account]
 
     async def put(self, url):
         """Make the ledger in an empty database."""

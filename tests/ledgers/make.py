@@ -66,16 +66,16 @@ def make(name, checkout, case):
     with tempfile.TemporaryDirectory() as made, database(case, Path(made)) as (url, rows, dump):
         run("history.py", case, made, url, checkout=checkout, cwd=made)
         moment = datetime.now(UTC).isoformat()
-        (account,) = rows("select account from accounts")
         (schema,) = rows("select version_num from alembic_version")
-        settings = settings_of(account, url)
         copied = dump()
-        said = json.loads(run("say.py", moment, checkout=checkout, cwd=made, **settings))
+        said = {
+            account: run("say.py", moment, checkout=checkout, cwd=made, **settings_of(account, url))
+            for account in rows("select account from accounts order by account")
+        }
         kept = {
             "schema": schema,
-            "account": account,
             "moment": moment,
-            "said": said,
+            "said": {account: json.loads(answer) for account, answer in said.items()},
             "exchange": json.loads((Path(made) / "exchange.json").read_text()),
         }
     keep(HERE / name / f"{case}.sql.gz", copied)

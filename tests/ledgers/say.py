@@ -35,18 +35,18 @@ def ask(*command):
     return json.loads(done.stdout)
 
 
-def told_of(opportunities, plans):
-    """The ids that are explained: every plan's, and one of each decision and reason."""
+def to_explain(opportunities, plans):
+    """Ids: every plan's, and one of each decision and reason."""
     samples = {(row["decision"], row["reason"]): row["id"] for row in opportunities}
     return sorted({*samples.values(), *(row["id"] for row in plans)})
 
 
-def said_now():
-    """All that the program says of the ledger of its settings."""
+def said_now(ids=()):
+    """All that the program says of the ledger of its settings, and of these candidates."""
     said = {name: ask(*command) for name, command in COMMANDS.items()}
     for name in OF_THE_MACHINE:
         said["status"].pop(name, None)
-    ids = told_of(said["opportunities"], said["plans"])
+    ids = ids or to_explain(said["opportunities"], said["plans"])
     said["explained"] = {id_: ask("explain", id_, "--json") for id_ in ids}
     return said
 
