@@ -379,6 +379,8 @@ def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
         model = TypeAdapter(documents[name])
         read = model.validate_json(json.dumps(example), strict=True)
         assert json.loads(model.dump_json(read, exclude_unset=True)) == example
+    position = shapes["Position"]["properties"]  # its fields are described by their docstrings
+    assert position["cost"]["description"] == "What these shares cost, fee included."
     for operations in document["paths"].values():
         for operation in operations.values():
             assert operation["description"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any
 
 from arb.domain.money import text
@@ -51,21 +52,54 @@ Moment = Annotated[datetime, AsText(iso, {})]
 """A time in UTC that is written as ISO 8601."""
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a document's schema says besides types: the docstrings of its fields, and an example."""
+
+    example: Mapping[str, Any]
+
+    def __call__(self, schema: dict[str, Any], document: type[object]) -> None:
+        """See pydantic's `json_schema_extra`."""
+        schema["examples"] = [dict(self.example)]
+        for name, meaning in field_docstrings(document).items():
+            schema["properties"][name]["description"] = meaning
+
+
 def shape(**example: Any) -> dict[str, Any]:
     """The `__pydantic_config__` of a document: it has no other fields, and this is an example.
 
     The API's description leaves fields that are `None` out, so an example has none.
     """
-    return {
-        "extra": "forbid",
-        "use_attribute_docstrings": True,
-        "json_schema_extra": {"examples": [example]},
-    }
+    return {"extra": "forbid", "json_schema_extra": Described(example)}
 
 
 def example_of(document: type[Any]) -> dict[str, Any]:
     """The example that a document was given by `shape`."""
-    found: dict[str, Any] = document.__pydantic_config__["json_schema_extra"]["examples"][0]
+    found: Described = document.__pydantic_config__["json_schema_extra"]
+    return {**found.example}
+
+
+def field_docstrings(document: type[object]) -> dict[str, str]:
+    """The docstrings below a data class's fields; none where the source is not there."""
+    # Pydantic would read the source anew for every route, in the loop that trades.
+    import ast  # noqa: PLC0415  # the description alone needs them
+    import inspect  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    for kind in reversed(document.__mro__[:-1]):
+        try:
+            (node,) = ast.parse(inspect.getsource(kind)).body
+        except OSError:
+            continue
+        assert isinstance(node, ast.ClassDef)
+        for field, below in pairwise(node.body):
+            if not isinstance(field, ast.AnnAssign) or not isinstance(below, ast.Expr):
+                continue
+            match field.target, below.value:
+                case ast.Name(id=name), ast.Constant(value=str(meaning)):
+                    found[name] = inspect.cleandoc(meaning)
+                case _:
+                    pass
     return found
 
 
