@@ -21,12 +21,12 @@ larger, by less than 0.00001 USD per fill.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import lcm
 
-from arb.domain.book import Level
+from arb.domain.book import Level, columns, prices_of
 from arb.domain.dollars import UNSPENT_MAX
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import OrderRules
@@ -93,18 +93,16 @@ class Ladder:
             yield depth - -(-beyond // price)
 
 
-def ladder(levels: Iterable[Level], fees: FeeSchedule, rules: OrderRules) -> Ladder:
+def ladder(levels: Sequence[Level], fees: FeeSchedule, rules: OrderRules) -> Ladder:
     """The ladder of one outcome's asks, best first."""
-    kept = list(levels)
-    prices = tuple(level.price for level in kept)
-    micros = tuple(to_micro(price) for price in prices)
-    sizes = [to_micro(level.size) for level in kept]
+    micros, sizes = columns(levels)
+    prices = prices_of(levels)
     unit = tuple(_unit_cost(price, fees) for price in prices)
     depths = tuple(accumulate(sizes))
     values = tuple(accumulate(size * price for size, price in zip(sizes, micros, strict=True)))
     return Ladder(
         prices=prices,
-        micros=micros,
+        micros=tuple(micros),
         depths=depths,
         costs=tuple(accumulate(size * cost for size, cost in zip(sizes, unit, strict=True))),
         values=values,

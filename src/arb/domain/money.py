@@ -7,6 +7,7 @@ every amount that can exist is a whole number of *micro-units*, and that integer
 import decimal
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from functools import lru_cache
 from typing import NewType
 
 Price = NewType("Price", Decimal)
@@ -19,6 +20,8 @@ Micro = NewType("Micro", int)
 """Millionths of a share or of a dollar."""
 
 MICRO = 1_000_000
+FRACTIONS_KEPT = 1 << 14
+"""More than there are prices at the finest tick, 0.0001."""
 ZERO = Decimal(0)
 ONE = Decimal(1)
 NO_USD = Usd(ZERO)
@@ -53,6 +56,12 @@ def to_micro(amount: Decimal) -> Micro:
 
 def from_micro(micro: int) -> Decimal:
     """Micro-units as an amount, without trailing zeros."""
+    return fraction(micro % MICRO) + micro // MICRO
+
+
+@lru_cache(maxsize=FRACTIONS_KEPT)
+def fraction(micro: int) -> Decimal:
+    """Micro-units of less than a whole as an amount: `from_micro` for prices, which recur."""
     return plain(Decimal(micro).scaleb(-6))
 
 

@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from arb.adapters.polymarket.decode import Decoded, RawBook, decode_books
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.quarantine import Quarantine
-from arb.domain.book import Books, Level, OrderBook
+from arb.domain.book import Books, Levels, OrderBook
 from arb.domain.errors import BadVenueData, Unavailable, VenueError
 from arb.domain.market import POLYMARKET, OutcomeId
-from arb.domain.money import Price, Shares, from_micro
 from arb.domain.report import Problem
 from arb.net.http import HttpReader, Refused
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGE_BYTES = 256 * 1024
 PAIR = 2
 ONE_TOKEN = (400, 404)
@@ -147,23 +147,15 @@ class _Unreadable(BadVenueData):
 def _build(outcome: OutcomeId, row: RawBook, received_at: datetime) -> OrderBook:
     return OrderBook(
         outcome=outcome,
-        bids=_side(*row.side(row.bids)),
-        asks=_side(*row.side(row.asks)),
+        bids=Levels(*row.side(row.bids)),
+        asks=Levels(*row.side(row.asks)),
         received_at=received_at,
         stamped_at=_stamp(row.timestamp),
         hash=row.digest,
     )
 
 
-def _side(prices: Sequence[int], sizes: Sequence[int]) -> tuple[Level, ...]:
-    return tuple(
-        Level(Price(from_micro(price)), Shares(from_micro(size)))
-        for price, size in zip(prices, sizes, strict=True)
-    )
-
-
 def _stamp(milliseconds: str) -> datetime | None:
     if not (milliseconds.isascii() and milliseconds.isdigit()) or len(milliseconds) > 14:
         return None
-    whole, rest = divmod(int(milliseconds), 1000)
-    return datetime.fromtimestamp(whole, tz=UTC).replace(microsecond=rest * 1000)
+    return EPOCH + timedelta(milliseconds=int(milliseconds))
