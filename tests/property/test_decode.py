@@ -1,13 +1,16 @@
-"""The fast decoder against the plain one: equal on what is valid, never laxer on what is not."""
+"""Both decoders of books against a naive one: equal on what is valid, never laxer on what is not."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.adapters.polymarket import decode
+from arb.domain import bounds
 from arb.domain.errors import BadVenueData
+from arb.domain.money import MICRO
 
 prices = st.sets(st.integers(1, 9999), max_size=6).map(
     lambda ticks: [f"{tick / 10_000:.4f}".rstrip("0") for tick in sorted(ticks)]
@@ -19,8 +22,30 @@ sizes = st.one_of(
 )
 
 
+SPELLINGS = (
+    *("0", ".5", "0.5", "0.50", "00.5", "0.5000001", "1E-7", "1e2", "7", "1", "1.5", "-1", "+3"),
+    *(
+        "100.30000000000001",
+        "99999999.999999",
+        "100000000",
+        "100000000.1",
+        "123456789",
+        "0.0000009",
+    ),
+    *("1.", ".", "1..2", "1_0", "", " 1", "\u0661", "NaN", "Infinity", "1E99", "9" * 31),
+    "0." + "0" * 70,
+)
+spellings = st.sampled_from(SPELLINGS)
+odd_levels = st.fixed_dictionaries(
+    {
+        "price": st.one_of(spellings, st.integers(1, 99).map(lambda cents: f"0.{cents:02}")),
+        "size": st.one_of(spellings, sizes),
+    }
+)
+
+
 @st.composite
-def bodies(draw):
+def answers(draw):
     books = []
     for number in range(draw(st.integers(0, 4))):
         book = {"market": "0xab", "asset_id": str(number), "timestamp": "1763700000000"}
@@ -29,7 +54,25 @@ def bodies(draw):
             book[side] = [{"price": p, "size": draw(sizes)} for p in draw(prices)[::order]]
         book["tick_size"] = "0.01"
         books.append(book)
+    return books
+
+
+def _compact(books):
     return json.dumps(books, separators=(",", ":")).encode()
+
+
+bodies = answers().map(_compact)
+
+
+@st.composite
+def odd_bodies(draw):
+    """Answers of which some books hold levels that are spelled, ordered or doubled unusually."""
+    books = draw(answers())
+    for book in draw(st.lists(st.sampled_from(books), max_size=2)) if books else ():
+        side = draw(st.sampled_from(["bids", "asks"]))
+        mixed = book[side] + draw(st.lists(odd_levels, max_size=3))
+        book[side] = draw(st.permutations(mixed))
+    return json.dumps(books).encode() if draw(st.booleans()) else _compact(books)
 
 
 def _columns(book):
@@ -40,14 +83,67 @@ def _plain(body):
     return [_columns(book) for book in decode.slow(body).books]
 
 
+def _naive_side(levels, *, rising):
+    """Prices and sizes of a side, best first; `None`: the book is lost."""
+    found = {}
+    for level in levels:
+        try:
+            price, size = bounds.number(level["price"]), bounds.number(level["size"])
+        except ValueError:
+            return None
+        if not 0 < price < 1 or not 0 <= size <= 10**8:
+            return None
+        shares = int(size * MICRO)
+        if price * MICRO == int(price * MICRO) and shares:
+            found[price] = min(shares, found.get(price, shares))
+    best_first = sorted(found, reverse=rising)
+    return [int(price * MICRO) for price in best_first], [found[price] for price in best_first]
+
+
+def _naive(body):
+    """What is to be read of an answer whose books are all of the right shape, level by level."""
+    books = []
+    for book in json.loads(body, parse_float=Decimal):
+        bids = _naive_side(book["bids"], rising=True)
+        asks = _naive_side(book["asks"], rising=False)
+        if bids is not None and asks is not None:
+            books.append((book["asset_id"], book["timestamp"], book["hash"], *bids, *asks))
+    return books
+
+
 @settings(max_examples=400)
-@given(bodies())
-def test_fast_and_plain_agree_on_valid_answers(body):
-    assert [_columns(book) for book in decode._fast(body)] == _plain(body)
+@given(bodies)
+def test_fast_plain_and_naive_agree_on_valid_answers(body):
+    assert [_columns(book) for book in decode._fast(body)] == _plain(body) == _naive(body)
+
+
+@settings(max_examples=600)
+@given(odd_bodies())
+def test_odd_levels_are_read_as_the_naive_reader_reads_them(body):
+    decoded = decode.decode_books(body)
+    assert [_columns(book) for book in decoded.books] == _naive(body)
+    lost = len(json.loads(body)) - len(decoded.books)
+    assert sum(problem.where != "level" for problem, _ in decoded.problems) == lost
+
+
+@pytest.mark.parametrize("field", ["price", "size"])
+def test_each_spelling_is_read_as_the_naive_reader_reads_it(field):
+    books = []
+    for spelling in SPELLINGS:
+        level = {"price": "0.25", "size": "12345.25", field: spelling}
+        for asks in ([level], [level, {"price": "0.125", "size": "7"}]):
+            book = {"asset_id": str(len(books)), "timestamp": "", "hash": "", "bids": []}
+            books.append({**book, "asks": asks})
+    body = _compact(books)
+    assert _plain(body) == _naive(body)
+    each = [_compact([book]) for book in books]
+    assert [decode.decode_books(one).books[:1] != () for one in each] == [
+        _naive(one) != [] for one in each
+    ]
 
 
 @settings(max_examples=500)
-@given(bodies(), st.data())
+@given(bodies, st.data())
 def test_a_spoilt_answer_is_never_read_differently_by_the_fast_path(body, data):
     spoilt = bytearray(body)
     for _ in range(data.draw(st.integers(1, 3))):

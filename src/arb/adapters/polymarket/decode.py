@@ -4,48 +4,39 @@ Nearly all of the answer is price levels, and all levels look alike:
 `{"price":"0.48","size":"100.00"}`. They are cut out and read together as columns, with every byte
 of their punctuation checked; what remains is small and is decoded as ordinary typed JSON. Anything
 unusual (white space, another key order, an escape, more digits) sends the whole answer down the
-plain path, which reads book by book and loses only the books and levels that are wrong.
+other path. It decodes book by book, reads the numbers of all books as columns again, looks at
+single levels only of books that hold an odd one, and loses only what is wrong.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from arb.adapters.polymarket.payloads import BookPayload, LevelPayload, decode
+from arb.adapters.polymarket import columns
+from arb.adapters.polymarket.columns import PAD, Flags, Ints
+from arb.adapters.polymarket.payloads import BookPayload, LevelPayload, decode, decode_nested
 from arb.domain.bounds import OutOfBounds, check_nesting
 from arb.domain.bounds import number as bounded_number
 from arb.domain.errors import BadVenueData
-from arb.domain.money import MICRO, from_micro, micro_down, to_micro
+from arb.domain.money import from_micro, micro_down, to_micro
 from arb.domain.report import Problem
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Words: TypeAlias = npt.NDArray[np.uint64]
-
-PAD = b"0" * 16
 QUOTES_PER_LEVEL = 8
 DIRECTIONS = {b'"bids":': 1, b'"asks":': -1}
 """Bids are sent rising and asks falling, so the best is last in both.
 
 See docs/venue-polymarket.md §1.4.
 """
+BIDS_ASKS = np.array([*DIRECTIONS.values()])
 PRICE_KEY = np.uint64(int.from_bytes(b'"price":', "little"))
 SIZE_KEY = np.uint64(int.from_bytes(b',"size":', "little"))
 NEXT_LEVEL = np.uint64(int.from_bytes(b'"},{"', "little"))
 LAST_LEVEL = np.uint64(int.from_bytes(b'"},0', "little"))
-ZERO_POINT = np.uint64(int.from_bytes(b"0.", "little"))
-TWO_BYTES, FOUR_BYTES, FIVE_BYTES = (np.uint64((1 << 8 * n) - 1) for n in (2, 4, 5))
-POINTS = np.uint64(0x2E2E2E2E2E2E2E2E)
-ONES = np.uint64(0x0101010101010101)
-TOP_BITS = np.uint64(0x8080808080808080)
-ZEROS = np.uint64(0x3030303030303030)
-SIXES = np.uint64(0x0606060606060606)
-HIGH_NIBBLES = np.uint64(0xF0F0F0F0F0F0F0F0)
-EVERY_BIT = np.uint64(0xFFFFFFFFFFFFFFFF)
-TENS = np.array([10**n for n in range(7)], dtype=np.int64)
+FOUR_BYTES, FIVE_BYTES = (np.uint64((1 << 8 * n) - 1) for n in (4, 5))
 NO_LEVELS = np.zeros(0, dtype=np.int64)
 SIZE_MAX = 10**8
 """More shares than exist; a larger number is not a size."""
@@ -118,15 +109,22 @@ def slow(body: bytes) -> Decoded:
     Raises:
         BadVenueData: The answer is not a list.
     """
-    books: list[RawBook] = []
+    payloads: list[BookPayload] = []
+    raws: list[msgspec.Raw] = []
     problems: list[tuple[Problem, bytes]] = []
     for raw in decode(body, list[msgspec.Raw], "books"):
-        doubts: list[str] = []
         try:
-            books.append(_plain_book(decode(raw, BookPayload, "book"), doubts))
+            payloads.append(decode_nested(raw, BookPayload, "book"))
+            raws.append(raw)
         except BadVenueData as error:
             problems.append((Problem(where=error.where, what=error.what), bytes(raw)))
-            continue
+    books: list[RawBook] = []
+    for payload, raw, read in zip(payloads, raws, _tables(payloads), strict=True):
+        doubts: list[str] = []
+        try:
+            books.append(read if isinstance(read, RawBook) else _odd_book(payload, read, doubts))
+        except BadVenueData as error:
+            problems.append((Problem(where=error.where, what=error.what), bytes(raw)))
         if doubts:
             named = "; ".join(doubts[:DOUBTS_NAMED])
             what = f"{named} ({len(doubts)} levels in doubt)"
@@ -134,46 +132,88 @@ def slow(body: bytes) -> Decoded:
     return Decoded(tuple(books), tuple(problems))
 
 
-def _plain_book(payload: BookPayload, doubts: list[str]) -> RawBook:
+Read: TypeAlias = Iterator[tuple[int, int, bool]]
+"""Price and size of the levels of a book in micro-units, and whether they could be read."""
+
+
+def _tables(payloads: list[BookPayload]) -> Iterator[RawBook | Read]:
+    """Each book, its levels read with those of all others; only the numbers where it is odd."""
+    sides = [side for payload in payloads for side in (payload.bids, payload.asks)]
+    levels = [level for side in sides for level in side]
+    prices, price_sound = columns.prices(*columns.spread([level.price for level in levels]))
+    sizes, size_sound = columns.sizes(*columns.spread([level.size for level in levels]))
+    sound = price_sound & size_sound
+    lengths = np.fromiter(map(len, sides), np.int64, len(sides))
+    odd = ~sound
+    odd[1:] |= ~_best_last(prices, lengths, np.resize(BIDS_ASKS, len(sides)))
+    odd_before = np.concatenate(([0], np.cumsum(odd))).tolist()
+    ends = np.cumsum(lengths).tolist()
+    first = 0
+    for payload, middle, end in zip(payloads, ends[::2], ends[1::2], strict=True):
+        if odd_before[first] == odd_before[end]:
+            yield RawBook(
+                payload.asset_id,
+                prices,
+                sizes,
+                (first, middle),
+                (middle, end),
+                payload.timestamp,
+                payload.hash,
+            )
+        else:
+            rows = (column[first:end].tolist() for column in (prices, sizes, sound))
+            yield zip(*rows, strict=True)
+        first = end
+
+
+def _odd_book(payload: BookPayload, read: Read, doubts: list[str]) -> RawBook:
     where = f"book {payload.asset_id}"
-    bids = _plain_side(payload.bids, f"{where}.bids", doubts, rising=True)
-    asks = _plain_side(payload.asks, f"{where}.asks", doubts, rising=False)
-    columns = np.array([*bids, *asks], dtype=np.int64).reshape(-1, 2)
+    bids = _odd_side(payload.bids, read, f"{where}.bids", doubts)
+    asks = _odd_side(payload.asks, read, f"{where}.asks", doubts)
+    rows = np.array([*sorted(bids.items()), *sorted(asks.items(), reverse=True)], dtype=np.int64)
+    table = rows.reshape(-1, 2)
     return RawBook(
         payload.asset_id,
-        columns[:, 0],
-        columns[:, 1],
+        table[:, 0],
+        table[:, 1],
         (0, len(bids)),
-        (len(bids), len(columns)),
+        (len(bids), len(table)),
         payload.timestamp,
         payload.hash,
     )
 
 
-def _plain_side(
-    levels: list[LevelPayload], where: str, doubts: list[str], *, rising: bool
-) -> list[tuple[int, int]]:
-    """The levels of a side, best last. What is odd makes liquidity smaller, never larger.
+def _odd_side(
+    levels: list[LevelPayload], read: Read, where: str, doubts: list[str]
+) -> dict[int, int]:
+    """The sizes of a side by price. What is odd makes liquidity smaller, never larger.
 
     Of a size finer than a share can be the rest is left out, down to nothing. A price finer than
     any tick loses its level. Of two levels at one price the smaller counts: they may be two orders
     or one that is listed twice. A price or a size that no level can have loses the book.
     """
     sizes: dict[int, int] = {}
-    for number, level in enumerate(levels):
+    for number, (level, (at, whole, sound)) in enumerate(zip(levels, read, strict=False)):
         place = f"{where}[{number}]"
-        price, size = _number(level.price, place), _number(level.size, place)
-        if not 0 < price < 1 or not 0 <= size <= SIZE_MAX:
-            raise BadVenueData(place, f"{level.size[:40]} @ {level.price[:40]}")
-        at, whole = to_micro(micro_down(price)), to_micro(micro_down(size))
-        if from_micro(at) != price:
-            doubts.append(f"{place}: {level.price[:40]} is finer than any tick")
-        elif whole and at in sizes:
+        price, size = (at, whole) if sound else _exact(level, place, doubts)
+        if size and price in sizes:
             doubts.append(f"{place}: a price that is there twice")
-            sizes[at] = min(whole, sizes[at])
-        elif whole:
-            sizes[at] = whole
-    return sorted(sizes.items(), reverse=not rising)
+            sizes[price] = min(size, sizes[price])
+        elif size:
+            sizes[price] = size
+    return sizes
+
+
+def _exact(level: LevelPayload, place: str, doubts: list[str]) -> tuple[int, int]:
+    """Price and size of a level that is written in an unusual way; size 0: it does not count."""
+    price, size = _number(level.price, place), _number(level.size, place)
+    if not 0 < price < 1 or not 0 <= size <= SIZE_MAX:
+        raise BadVenueData(place, f"{level.size[:40]} @ {level.price[:40]}")
+    at, whole = to_micro(micro_down(price)), to_micro(micro_down(size))
+    if from_micro(at) == price:
+        return at, whole
+    doubts.append(f"{place}: {level.price[:40]} is finer than any tick")
+    return at, 0
 
 
 def _number(text: str, where: str) -> Decimal:
@@ -196,7 +236,8 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
     once_each = used == list(range(len(regions))) and 2 * len(books) == len(regions) + empty
     if not once_each or any(len(book.bids) > 1 or len(book.asks) > 1 for book in books):
         raise _Unusual
-    if not _best_last(prices, starts, ends, rising):
+    lengths = np.array(ends, dtype=np.int64) - np.array(starts, dtype=np.int64)
+    if not _best_last(prices, lengths, np.array(rising, dtype=np.int64)).all():
         raise _Unusual
 
     rows = list(zip(starts, ends, strict=True))
@@ -215,14 +256,12 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
     )
 
 
-def _best_last(prices: Ints, starts: list[int], ends: list[int], rising: list[int]) -> bool:
-    """Whether every side is in strict order, as the venue sends it."""
-    if not rising:
-        return True
-    steps = np.diff(prices) * np.repeat(rising, np.subtract(ends, starts))[1:]
-    between = np.asarray(starts[1:], dtype=np.int64) - 1
-    steps[between] = 1
-    return bool((steps > 0).all())
+def _best_last(prices: Ints, lengths: Ints, rising: Ints) -> Flags:
+    """For each level but the first whether it is better than the one before, in its own side."""
+    side = np.repeat(np.arange(len(lengths)), lengths)
+    better: Flags = np.diff(prices) * rising[side[1:]] > 0
+    better |= side[1:] != side[:-1]
+    return better
 
 
 def _cut(body: bytes) -> tuple[bytes, list[bytes], list[int]]:
@@ -251,7 +290,7 @@ def _levels(regions: list[bytes]) -> tuple[Ints, Ints, list[int]]:
         return NO_LEVELS, NO_LEVELS, []
     buffer = PAD + b",".join(regions) + b"," + PAD
     data = np.frombuffer(buffer, dtype=np.uint8)
-    words: Words = np.ndarray((len(buffer) - 7,), dtype="<u8", buffer=buffer, strides=(1,))
+    words = columns.words_of(buffer)
     quotes = np.flatnonzero(data == ord('"'))
     if len(quotes) % QUOTES_PER_LEVEL:
         raise _Unusual
@@ -274,54 +313,9 @@ def _levels(regions: list[bytes]) -> tuple[Ints, Ints, list[int]]:
     )
     if not (ends_as_sent and level_as_sent.all() and next_as_sent.all()):
         raise _Unusual
-    prices = _prices(words, price_from + 1, price_to)
-    sizes = _sizes(words, size_from + 1, size_to)
+    prices, price_sound = columns.prices(words, price_from + 1, price_to)
+    sizes, size_sound = columns.sizes(words, size_from + 1, size_to)
+    if not (price_sound & size_sound).all():
+        raise _Unusual
     ends = np.cumsum([len(region) + 1 for region in regions]) + len(PAD)
     return prices, sizes, np.searchsorted(key, ends).tolist()
-
-
-def _prices(words: Words, start: Ints, end: Ints) -> Ints:
-    """Prices of the form `0.` and one to six digits, in micro-units."""
-    digits = end - start - 2
-    if not ((words[start] & TWO_BYTES == ZERO_POINT) & (digits >= 1) & (digits <= 6)).all():
-        raise _Unusual
-    prices: Ints = _digits(words[end - 8], digits) * TENS[6 - digits]
-    if not (prices > 0).all():
-        raise _Unusual
-    return prices
-
-
-def _sizes(words: Words, start: Ints, end: Ints) -> Ints:
-    """Sizes of up to eight digits, and up to six more after a point, in micro-units."""
-    tail = words[end - 8]
-    # The first byte of the last eight that is a point; what is left of it cannot be one.
-    differs = tail ^ POINTS
-    hits: Words = (differs - ONES) & ~differs & TOP_BITS
-    below = (((hits & (~hits + np.uint64(1))) - np.uint64(1)) & ONES) * ONES >> np.uint64(56)
-    part_digits = np.where(hits > 0, 8 - below.astype(np.int64), 0)
-    whole_end = end - part_digits - (hits > 0)
-    whole_digits = whole_end - start
-    sound = (whole_digits >= 1) & (whole_digits <= 8) & (part_digits <= 6)
-    if not (sound & ((hits == 0) | (part_digits >= 1))).all():
-        raise _Unusual
-    part = _digits(tail, part_digits) * TENS[6 - part_digits]
-    sizes: Ints = _digits(words[whole_end - 8], whole_digits) * MICRO + part
-    if not (sizes > 0).all():
-        raise _Unusual
-    return sizes
-
-
-def _digits(word: Words, count: Ints) -> Ints:
-    """The number that the last `count` (0 to 8) bytes of each word spell."""
-    # A shift by the whole width is undefined, so the empty number shifts by nothing and is masked.
-    shift = np.where(count > 0, 64 - 8 * count, 0).astype(np.uint64)
-    wanted = np.where(count > 0, (EVERY_BIT >> shift) << shift, np.uint64(0))
-    digits: Words = word & wanted
-    digits -= ZEROS & wanted
-    if ((digits | (digits + SIXES)) & HIGH_NIBBLES).any():
-        raise _Unusual
-    # Eight decimal digits in one word, added up by twos, by fours, by eights.
-    digits = digits * np.uint64(10) + (digits >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
-    digits = digits * np.uint64(100) + (digits >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
-    digits = digits * np.uint64(10_000) + (digits >> np.uint64(32)) & np.uint64(0xFFFFFFFF)
-    return digits.view(np.int64)

@@ -215,8 +215,20 @@ def decode(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
     """
     try:
         bounds.check_nesting(bytes(body))
+    except bounds.OutOfBounds as error:
+        raise BadVenueData(where, str(error)) from error
+    return decode_nested(body, shape, where)
+
+
+def decode_nested(body: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
+    """The same of a part of an answer whose nesting has been checked.
+
+    Raises:
+        BadVenueData: It is something else; names the place within it.
+    """
+    try:
         return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, bounds.OutOfBounds) as error:
+    except msgspec.MsgspecError as error:
         raise BadVenueData(where, str(error)) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise BadVenueData(where, f"not JSON ({type(error).__name__})") from error
