@@ -4,8 +4,11 @@ import json
 import sys
 import time
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arb.domain.bounds import (
     DIGITS_MAX,
@@ -96,6 +99,24 @@ def test_nesting_is_bounded_exactly_and_before_decoding():
 )
 def test_brackets_within_strings_do_not_nest(text):
     check_nesting(json.dumps([{"question": text, "more": [text, text]}]).encode())
+
+
+@pytest.mark.parametrize("most", range(2, 40))
+def test_every_bound_on_nesting_is_exact(most):
+    check_nesting(_nested(most), most)
+    with pytest.raises(OutOfBounds):
+        check_nesting(_nested(most + 1), most)
+
+
+@given(st.text("[]{}", max_size=60), st.integers(1, 40), st.integers(0, 30))
+def test_nesting_is_counted_however_brackets_pair(brackets, most, around):
+    text = "[" * around + brackets + "]" * around
+    deepest = max(accumulate((1 if bracket in "[{" else -1 for bracket in text), initial=0))
+    if deepest <= most:
+        check_nesting(text.encode(), most)
+    elif text.count("[") + text.count("{") > most:
+        with pytest.raises(OutOfBounds):
+            check_nesting(text.encode(), most)
 
 
 def test_a_wide_document_is_not_a_deep_one():

@@ -14,6 +14,8 @@ TEXT_MAX = 64
 """Characters of a number within these bounds."""
 NESTING_MAX = 64
 """Brackets within brackets: no document that is read here has more than a dozen."""
+FLAT = 8
+"""How often pairs of brackets are taken out before nesting is counted bracket by bracket."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
@@ -60,6 +62,11 @@ def check_nesting(raw: bytes, most: int = NESTING_MAX) -> None:
     brackets = _TEXT.sub(b"", structure)
     if brackets.count(b"[") + brackets.count(b"{") <= most:
         return
+    flat = brackets
+    for _ in range(min(FLAT, most // 2)):  # each time one or two levels less
+        flat = flat.replace(b"{}", b"").replace(b"[]", b"")
+        if not flat:
+            return
     depth = 0
     for byte in brackets:
         depth += 1 if byte in b"[{" else -1

@@ -227,6 +227,8 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
     if b"\\" in body:
         raise _Unusual
     skeleton, regions, rising = _cut(body)
+    if b'"price"' in skeleton:  # levels that look different
+        raise _Unusual
     check_nesting(skeleton)  # within a region every byte of punctuation is checked
     books = msgspec.json.decode(skeleton, type=list[_Skeleton])
     prices, sizes, ends = _levels(regions)
