@@ -18,7 +18,6 @@ from arb.adapters.storage import Database, SqlLedger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
 from arb.adapters.storage.columns import EPOCH
 from arb.adapters.storage.maintenance import check, revision
-from arb.adapters.storage.queries import LedgerReads
 from arb.adapters.storage.tables import contradictions, facts, fills, findings, plans, standings
 from arb.bootstrap import cycle_options, paper_desk
 from arb.cli.app import app
@@ -176,7 +175,7 @@ async def bound_of_fees(kept, url):
 async def test_every_fact_and_plan_can_be_read(kept, url):
     """Nothing of what is stored is lost when it is read and written again."""
     async with opened(url) as database:
-        reads = LedgerReads(database, kept.account)
+        ledger = SqlLedger(database, kept.account)
         stored_plans = await rows(url, select(plans.c.id, plans.c.plan))
         for row in stored_plans:
             again = json.loads(dump_plan(load_plan(row.plan)))
@@ -187,7 +186,7 @@ async def test_every_fact_and_plan_can_be_read(kept, url):
             for fact in stored:
                 again = json.loads(dump_fact(load_fact(fact.fact)))
                 assert list(different(json.loads(fact.fact), again)) == []
-            assert await reads.facts(row.id) == [load_fact(fact.fact) for fact in stored]
+            assert await ledger.facts(row.id) == [load_fact(fact.fact) for fact in stored]
     assert len(stored_plans) > 5
 
 
@@ -249,7 +248,7 @@ async def test_an_open_plan_is_taken_up_and_ends(kept, url, tmp_path, monkeypatc
         goes_on = on_paper if kept.case == "paper" else live
         await goes_on(kept, url, tmp_path, monkeypatch)
         assert not await ledger.open_plans()
-        row, _ = await LedgerReads(database, kept.account).plan(open_plan.id)
+        (row,) = [row for row in await ledgers_plans(url) if row.id == open_plan.id]
         assert (row.state, row.locked) == (ENDS[kept.case], 0)
         if row.state == PlanState.UNWOUND:
             assert row.realised == 0
@@ -266,7 +265,7 @@ async def test_an_open_plan_is_taken_up_and_ends(kept, url, tmp_path, monkeypatc
 
 
 async def ledgers_plans(url):
-    return await rows(url, select(plans.c.id, plans.c.state, plans.c.realised))
+    return await rows(url, select(plans.c.id, plans.c.state, plans.c.realised, plans.c.locked))
 
 
 async def on_paper(kept, url, folder, _monkeypatch):
