@@ -36,13 +36,15 @@ from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.decode import slow
 from arb.adapters.polymarket.signer import quicken
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.polymarket.trading import PolymarketTrading
 from arb.bootstrap import live_venue
 from arb.config.schema import Settings
 from arb.config.sources import load
-from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.market import MarketId, OutcomeId, Side
 from arb.domain.money import Price, Shares
-from arb.domain.order import Order, OrderId, TimeInForce
+from arb.domain.order import Order, OrderId
+from arb.domain.venue import TimeInForce
 from arb.exchange.market.scenario import build
 from arb.runtime.demo import exchange_process
 

@@ -5,7 +5,7 @@ from arb.domain.fact import Submitted
 
 async def send_then_write(self, plan, orders, _books):
     """An executor's `_send` that writes down what was sent once it has been sent."""
-    trading = self.desk.trading[plan.legs[0].outcome.venue]
+    trading = self.desk.trading(plan.legs[0].outcome.venue)
     prepared = await trading.prepare(orders)
     answers = await trading.submit(prepared)
     at = self.desk.clock.now()

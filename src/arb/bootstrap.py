@@ -10,30 +10,32 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import stamina.instrumentation
 
+from arb import plugins
 from arb.adapters.clock import SystemClock
-from arb.adapters.paper.venue import PaperOperations, PaperVenue
+from arb.adapters.paper.venue import on_paper
 from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.live import PolymarketLive, open_live
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.keys import private_key
+from arb.config.own import own_options
 from arb.config.schema import Settings
 from arb.config.sources import inherited
 from arb.domain.errors import ConfigError, how_to_install
-from arb.domain.market import POLYMARKET
+from arb.domain.market import VenueId
 from arb.domain.money import Price, Usd
 from arb.domain.news import News, Trouble
 from arb.domain.report import Problem
+from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.scanner import Scanner
 from arb.net import way
-from arb.net.budget import Budgets, OwnBudgets
-from arb.plugins import strategies
-from arb.ports import Clock, Desk, Observer, Scouts, Strategy
+from arb.net.budget import OwnBudgets
+from arb.ports import Budgets, Clock, Desk, Observer, Scouts, Strategy, Venue, VenueContext
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.options import StrategyOptions
@@ -91,10 +93,16 @@ def cycle_options(settings: Settings) -> CycleOptions:
     )
 
 
+def openings(settings: Settings) -> dict[VenueId, Usd]:
+    """What a new account on paper begins with at each venue."""
+    cash = Usd(settings.trading.bankroll_usd)
+    return {VenueId(name): cash for name in settings.venues.enabled}
+
+
 def build_strategies(settings: Settings) -> list[Strategy]:
     """The enabled strategies."""
     options = StrategyOptions(max_legs=settings.strategies.max_legs)
-    return [make(options) for make in strategies(settings.strategies.enabled)]
+    return [make(options) for make in plugins.strategies(settings.strategies.enabled)]
 
 
 @contextlib.asynccontextmanager
@@ -119,6 +127,55 @@ async def polymarket(
 
 
 @contextlib.asynccontextmanager
+async def open_venues(
+    settings: Settings, names: Sequence[str], observers: Sequence[Observer] = (), *, live: bool
+) -> AsyncIterator[list[Venue]]:
+    """These venues, by their entry points.
+
+    Args:
+        settings: Among them each venue's own.
+        names: Which venues.
+        observers: Are notified of a Redis that is unreachable.
+        live: Whether orders are to be sent with real money.
+
+    Raises:
+        ConfigError: One is not installed, its settings or the environment's proxy cannot be used,
+            or the extra for shared budgets is not installed.
+    """
+    way.check(inherited())
+    # Retries are counted by the reader; the library's own log lines would repeat them.
+    stamina.instrumentation.set_on_retry_hooks([])
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        found: list[Venue] = []
+        for name in names:
+            plugin = plugins.venue(name)
+            context = VenueContext(
+                clock=clock, budgets=_budgets(settings, clock, observers), live=live
+            )
+            options = venue_options(settings, name, plugin.options)
+            venue: Venue = await stack.enter_async_context(plugin.open(options, context))
+            if venue.id != name:
+                raise ConfigError(f"the plugin of the venue {name} calls it {venue.id}")
+            if live and venue.trading is None:
+                raise ConfigError(f"the venue {name} is only read: take it out of venues.enabled")
+            found.append(venue)
+        yield found
+
+
+def venue_options(settings: Settings, name: str, kind: type[Any]) -> Any:
+    """A venue's own settings: its section, or its table under `[venues]`.
+
+    Raises:
+        ConfigError: They cannot be used; names the first that is wrong.
+    """
+    section = getattr(settings, name, None)
+    if isinstance(section, kind):
+        return section
+    return own_options(kind, f"venues.{name}", settings.venues.own(name))
+
+
+@contextlib.asynccontextmanager
 async def paper_desk(
     settings: Settings, observers: Sequence[Observer] = (), token: int | None = None
 ) -> AsyncIterator[Desk]:
@@ -135,25 +192,18 @@ async def paper_desk(
     enabled = build_strategies(settings)
     async with (
         _ledger(settings, account, observers, token) as ledger,
-        polymarket(settings, observers) as venue,
+        open_venues(settings, settings.venues.enabled, observers, live=False) as venues,
         _scouts(settings, clock) as scouts,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)
-        paper = PaperVenue(POLYMARKET, venue.catalog, venue.books, clock, history)
         yield Desk(
             mode="dry-run",
             clock=clock,
-            catalog=paper,
-            books=paper,
+            venues={venue.id: on_paper(venue, clock, history) for venue in venues},
             strategies=enabled,
-            trading={POLYMARKET: paper},
-            operations={POLYMARKET: PaperOperations()},
             ledger=ledger,
             scouts=scouts,
             observers=observers,
-            circuits=venue.reader.circuits,
-            close_circuits=venue.reader.close_circuits,
-            traffic=lambda: venue.reader.counts,
         )
 
 
@@ -175,24 +225,26 @@ async def live_desk(
     clock: Clock = SystemClock()
     async with (
         _ledger(settings, live.account, observers, token) as ledger,
+        open_venues(settings, _others(settings, venue.bundle), observers, live=True) as others,
         _scouts(settings, clock) as scouts,
     ):
+        traded = [live.trading_at(venue.bundle), *others]
         yield Desk(
             mode="live",
             clock=clock,
-            catalog=venue.catalog,
-            books=venue.books,
+            venues={each.id: each for each in traded},
             strategies=enabled,
-            trading={POLYMARKET: live.trading},
-            operations={POLYMARKET: live.operations},
             ledger=ledger,
             scouts=scouts,
-            statements=live.statements,
             observers=observers,
-            circuits=venue.reader.circuits,
-            close_circuits=venue.reader.close_circuits,
-            traffic=lambda: venue.reader.counts,
         )
+
+
+def _others(settings: Settings, signed_in: Venue) -> list[str]:
+    """The enabled venues beside the one whose wallet has signed in."""
+    if signed_in.id not in settings.venues.enabled:
+        raise ConfigError(f"venues.enabled lacks {signed_in.id}, whose wallet is to trade")
+    return [name for name in settings.venues.enabled if name != signed_in.id]
 
 
 @contextlib.asynccontextmanager
@@ -343,10 +395,9 @@ async def scanner(settings: Settings, observers: Sequence[Observer] = ()) -> Asy
         ConfigError: A strategy is not installed.
     """
     enabled = build_strategies(settings)
-    async with polymarket(settings, observers) as venue:
+    async with open_venues(settings, settings.venues.enabled, observers, live=False) as venues:
         yield Scanner(
-            catalog=venue.catalog,
-            books=venue.books,
+            market_data=MarketData(venues),
             strategies=enabled,
             clock=SystemClock(),
             options=cycle_options(settings),

@@ -1,12 +1,13 @@
 """Parts found by entry point: ours and other people's alike."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
 from arb.domain.errors import ConfigError
 
-STRATEGIES = "arb.strategies"
+STRATEGIES, VENUES = "arb.strategies", "arb.venues"
 
 
 def strategies(names: Sequence[str]) -> list[Any]:
@@ -15,14 +16,39 @@ def strategies(names: Sequence[str]) -> list[Any]:
     Raises:
         ConfigError: One is not installed; names those that are.
     """
-    found = {point.name: point for point in entry_points(group=STRATEGIES)}
-    missing = [name for name in names if name not in found]
-    if missing:
-        installed = ", ".join(sorted(found)) or "none"
-        raise ConfigError(f"strategies.enabled: {missing[0]} is not installed ({installed} are)")
-    return [found[name].load() for name in names]
+    return [_named(STRATEGIES, "strategies", name) for name in names]
 
 
-def installed() -> dict[str, Any]:
-    """Every strategy that is installed, by name (not yet made)."""
-    return {point.name: point.load() for point in entry_points(group=STRATEGIES)}
+def venue(name: str) -> Any:
+    """The plugin of a venue: an `arb.ports.VenuePlugin`.
+
+    Raises:
+        ConfigError: It is not installed; names those that are.
+    """
+    return _named(VENUES, "venues", name)
+
+
+@cache
+def fee_schedule(name: str) -> type[Any]:
+    """The class of a venue's own fee schedules.
+
+    Raises:
+        ConfigError: The venue is not installed, or has none of its own.
+    """
+    found: type[Any] | None = venue(name).fees
+    if found is None:
+        raise ConfigError(f"the venue {name} has no fee schedules of its own")
+    return found
+
+
+def installed(group: str = STRATEGIES) -> dict[str, Any]:
+    """Every part of a group that is installed, by name (not yet made)."""
+    return {point.name: point.load() for point in entry_points(group=group)}
+
+
+def _named(group: str, section: str, name: str) -> Any:
+    found = {point.name: point for point in entry_points(group=group)}
+    if name not in found:
+        there = ", ".join(sorted(found)) or "none"
+        raise ConfigError(f"{section}.enabled: {name} is not installed ({there} are)")
+    return found[name].load()

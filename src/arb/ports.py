@@ -1,14 +1,17 @@
 """Every Protocol that the engine speaks, on two screens. Adapters satisfy them by shape."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
+from arb.domain.errors import Unavailable
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
@@ -24,6 +27,7 @@ from arb.domain.report import Completeness, CycleReport, Problem, Statistics
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
+from arb.domain.venue import VenueTerms
 
 T = TypeVar("T")
 
@@ -198,8 +202,12 @@ class Ledger(Protocol):
 
     account: str
 
-    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
-        """Start the account with this cash if it is new; otherwise change nothing."""
+    async def open_account(self, opening: Mapping[VenueId, Usd], at: datetime) -> None:
+        """Start the account with this cash at each venue.
+
+        What there is of it already stays as it is: a venue that is new to the account gets its
+        pocket, and the others keep theirs.
+        """
         ...
 
     async def opened_at(self) -> datetime | None:
@@ -337,36 +345,147 @@ async def at_once(work: Callable[[], T]) -> T:
     return work()
 
 
+class Budgets(Protocol):
+    """How often each endpoint may be asked: lets requests out one by one."""
+
+    async def take(self, endpoint: str, per_window: int) -> None:
+        """Wait until one more request of the endpoint may go out."""
+        ...
+
+    async def hold(self, endpoint: str, seconds: float) -> None:
+        """Make every process that shares the budget wait, as the venue asked."""
+        ...
+
+    def circuits(self) -> Mapping[str, str]:
+        """The state of the server's circuit, where the budget is kept on one."""
+        ...
+
+    def close_circuits(self) -> None:
+        """Ask them again, whatever they did before."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """A place to trade: what it lists and quotes, its terms, and how it is traded with."""
+
+    id: VenueId
+    listing: Catalog
+    books: BookSource
+    terms: VenueTerms
+    trading: Trading | None = None
+    """`None` where it is only read."""
+    operations: TokenOperations | None = None
+    """`None` where nothing has to be requested to turn shares into cash."""
+    statements: Statements | None = None
+    """`None` where there is no account to query: on paper the ledger is the only account."""
+    circuits: Callable[[], Mapping[str, str]] = dict
+    """The state of each host's circuit breaker, for monitoring."""
+    close_circuits: Callable[[], None] = lambda: None
+    """Closes every circuit at once, for an operator who knows that the host is back."""
+    traffic: Callable[[], Mapping[str, int]] = dict
+    """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueContext:
+    """What a venue is opened with, beside its own settings."""
+
+    clock: Clock
+    budgets: Budgets | None
+    """Budgets of requests that processes share; `None`: this process has its own."""
+    live: bool
+    """Whether orders are to be sent with real money: then `trading` and `statements` are there."""
+
+
+class VenuePlugin(Protocol):
+    """What an entry point of the group `arb.venues` names; its name is the venue's id."""
+
+    options: type[Any]
+    """The dataclass of its settings, `[venues.<id>]`; every field has a default."""
+    fees: type[Any] | None
+    """The dataclass of its fee schedules, which plans are restored with; `None`: the curve."""
+
+    def open(self, options: Any, context: VenueContext) -> AbstractAsyncContextManager[Venue]:
+        """Open the venue for as long as the block runs.
+
+        Raises:
+            ConfigError: The options cannot be used, or it cannot be traded at with real money.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything the orchestrator works with, assembled by bootstrap."""
 
     mode: str
     clock: Clock
-    catalog: Catalog
-    books: BookSource
+    venues: Mapping[VenueId, Venue]
     strategies: Sequence[Strategy]
-    trading: Mapping[VenueId, Trading]
-    operations: Mapping[VenueId, TokenOperations]
     ledger: Ledger
     scouts: Scouts | None = None
     """`None` where this process reads all books itself."""
-    statements: Statements | None = None
-    """`None` where there is no venue account to query: on paper the ledger is the only account."""
     killed: Callable[[], str] = lambda: ""
     """Why nothing may be sent at all, from outside the loop; empty: it may."""
     observers: Sequence[Observer] = ()
     apart: Apart = at_once
-    circuits: Callable[[], Mapping[str, str]] = dict
-    """The state of each host's circuit breaker, for monitoring."""
-    close_circuits: Callable[[], None] = lambda: None
-    """Closes every circuit at once, for an operator who knows that the host is back."""
     forgive: Callable[[], None] = lambda: None
     """Gives bots that have failed too often plans again."""
-    traffic: Callable[[], Mapping[str, int]] = dict
-    """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""
 
     def tell(self, news: News) -> None:
         """Pass news to every observer."""
         for observer in self.observers:
             observer(news)
+
+    @property
+    def statements(self) -> Mapping[VenueId, Statements]:
+        """Where an account can be queried; empty on paper."""
+        found = ((id_, venue.statements) for id_, venue in self.venues.items())
+        return {id_: statements for id_, statements in found if statements is not None}
+
+    def circuits(self) -> Mapping[str, str]:
+        """The state of each host's circuit breaker."""
+        return {
+            host: state
+            for venue in self.venues.values()
+            for host, state in venue.circuits().items()
+        }
+
+    def close_circuits(self) -> None:
+        """Close every circuit at once."""
+        for venue in self.venues.values():
+            venue.close_circuits()
+
+    def traffic(self) -> Mapping[str, int]:
+        """See `Venue.traffic`; the sum over all venues."""
+        counts: Counter[str] = Counter()
+        for venue in self.venues.values():
+            counts.update(venue.traffic())
+        return counts
+
+    def trading(self, venue: VenueId) -> Trading:
+        """What sends orders to a venue.
+
+        Raises:
+            Unavailable: The venue is not enabled, or is only read.
+        """
+        found = self.venues[venue].trading if venue in self.venues else None
+        if found is None:
+            raise Unavailable(f"there is no trading at {venue}: it is not enabled")
+        return found
+
+    def operations(self, venue: VenueId) -> TokenOperations:
+        """What turns shares at a venue into cash.
+
+        Raises:
+            Unavailable: The venue is not enabled, or has no such operations.
+        """
+        found = self.venues[venue].operations if venue in self.venues else None
+        if found is None:
+            raise Unavailable(f"nothing turns shares at {venue} into cash: it is not enabled")
+        return found

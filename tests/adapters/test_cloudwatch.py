@@ -8,10 +8,11 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from arb.testing import builders as make
 
 pytest.importorskip("boto3", reason="the extra `cloudwatch` is not installed")
 
@@ -37,7 +38,6 @@ from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.money import NO_USD
 from arb.domain.news import CycleEnded, CycleSkipped, PlanEnded, PlanStarted, Trouble
 from arb.domain.plan import ExecutionReport, PlanState
-from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness, CycleReport, Problem, Statistics
 from arb.runtime.cloudwatch import Sampler
@@ -101,7 +101,7 @@ def test_news_is_counted_between_two_looks():
 def test_every_figure_is_a_documented_metric_with_a_documented_label():
     figures = Figures()
     figures(CycleEnded(_report()))
-    account = of_account(Portfolio(cash=Decimal(7)), Statistics(), Standing())
+    account = of_account(make.portfolio(7), Statistics(), Standing())
     taken = [*figures.take(), *account]
     assert len({f.name for f in taken}) >= 12
     for figure in taken:

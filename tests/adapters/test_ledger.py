@@ -13,6 +13,7 @@ from sqlalchemy import literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import Database, SqlLedger, open_ledger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
 from arb.adapters.storage.columns import DecisionName, MicroUnits, UtcTime
@@ -23,15 +24,16 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Answered, OperationEnded, OperationRequested, Submitted
 from arb.domain.halt import Standing, TradingState
-from arb.domain.market import POLYMARKET, OutcomeId, Side
+from arb.domain.market import OutcomeId, Side
 from arb.domain.money import NO_USD
 from arb.domain.news import PlanEnded
 from arb.domain.operation import Convert, Merge, MergeSet, Redeem, effect
 from arb.domain.opportunity import Exit, Kind
-from arb.domain.order import Fill, Final, Order, TimeInForce, order_id
+from arb.domain.order import Fill, Final, Order, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.position import Adjustment
 from arb.domain.reason import Reason
+from arb.domain.venue import TimeInForce
 from arb.engine.ends import tell_ends
 from arb.testing.builders import NOON
 
@@ -159,7 +161,7 @@ def url(request, tmp_path):
 @pytest.fixture
 async def ledger(url):
     opened = await open_ledger(url, "paper:test")
-    await opened.open_account(Decimal(1000), NOON)
+    await opened.open_account({POLYMARKET: Decimal(1000)}, NOON)
     yield opened
     await opened.close()
 
@@ -246,7 +248,7 @@ async def test_an_end_is_told_once_and_after_a_crash_again(ledger):
 
 async def test_accounts_share_tables_and_never_sums(ledger, tmp_path):
     other = SqlLedger(ledger._db, "paper:other")
-    await other.open_account(Decimal(7), NOON)
+    await other.open_account({POLYMARKET: Decimal(7)}, NOON)
     plan = _plan()
     await ledger.open_plan(1, plan)
     await ledger.append(plan.id, _facts(plan))
@@ -284,7 +286,7 @@ def _contradiction(key="refused/p", **changes):
     found = Contradiction(
         key=key,
         venue=POLYMARKET,
-        kind=Kind.NEGRISK_NO,
+        kind=Kind.EXCLUSIVE_NO,
         about="p",
         believed="be $80 by convert",
         seen="the contract refuses",
@@ -295,7 +297,7 @@ def _contradiction(key="refused/p", **changes):
 
 async def test_a_contradiction_is_kept_once_until_an_operator_ends_it(ledger, url):
     first = _contradiction()
-    other = _contradiction("paid/q", kind=Kind.NEGRISK_YES, at=NOON + timedelta(hours=1))
+    other = _contradiction("paid/q", kind=Kind.EXHAUSTIVE_YES, at=NOON + timedelta(hours=1))
     for _ in range(3):
         await ledger.contradict(first)
         await ledger.contradict(replace(first, seen="again, in other words"))
@@ -304,7 +306,7 @@ async def test_a_contradiction_is_kept_once_until_an_operator_ends_it(ledger, ur
     assert await again.contradictions() == [first, other]
     await again.close()
     stranger = await open_ledger(url, "paper:other")
-    await stranger.open_account(Decimal(1), NOON)
+    await stranger.open_account({POLYMARKET: Decimal(1)}, NOON)
     assert await stranger.contradictions() == []
     await stranger.end_contradictions([first.key, other.key], "not mine", NOON)
     await stranger.close()
@@ -366,7 +368,9 @@ async def test_tampering_is_found(ledger, url):
     plan = _plan()
     await ledger.open_plan(1, plan)
     await ledger.append(plan.id, _facts(plan))
-    await _by_hand(url, "update entries set delta = delta + 1 where asset = 'USD' and line = 0")
+    await _by_hand(
+        url, "update entries set delta = delta + 1 where asset = 'polymarket/cash' and line = 0"
+    )
     assert await check(ledger._db)
 
 

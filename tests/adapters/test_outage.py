@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.adapters.storage import database as storage
 from arb.adapters.storage.outage import WAITING_MAX
@@ -32,7 +33,7 @@ from tests.adapters.test_ledger import _contradiction, _facts, _plan
 from tests.conftest import exchange_at, settings_for
 
 CLASS_A_WRITES = {
-    "open_account": (Usd(Decimal(1)), NOON),
+    "open_account": ({POLYMARKET: Usd(Decimal(1))}, NOON),
     "begin_cycle": (NOON,),
     "open_plan": (1, _plan()),
     "append": ("p", _facts(_plan())),
@@ -73,7 +74,7 @@ async def ledger(tmp_path, monkeypatch):
     inner = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:default")
     made = ResilientLedger(inner, told.append)
     made.told = told
-    await made.open_account(Usd(Decimal(1000)), NOON)
+    await made.open_account({POLYMARKET: Usd(Decimal(1000))}, NOON)
     yield made
     await made.close()
 
@@ -203,7 +204,7 @@ async def test_findings_that_waited_are_the_same_as_those_that_did_not(tmp_path,
         folder.mkdir()
         inner = await open_ledger(f"sqlite+aiosqlite:///{folder}/arb.db", "paper:default")
         ledger = ResilientLedger(inner, lambda news: None)
-        await ledger.open_account(Usd(Decimal(1)), NOON)
+        await ledger.open_account({POLYMARKET: Usd(Decimal(1))}, NOON)
         number = await ledger.begin_cycle(NOON)
         with _held(folder) if waits else nullcontext():
             await ledger.record_findings(number, findings, seen)

@@ -10,8 +10,8 @@ from arb.adapters.polymarket import catalog, parse
 from arb.adapters.polymarket.decode import decode_books
 from arb.adapters.polymarket.payloads import EventPayload, decode
 from arb.domain.errors import BadVenueData
-from arb.domain.fees import FREE, FeeSchedule
-from arb.domain.market import EventId, Exclusive, PositionSystem, Resolution
+from arb.domain.fees import FREE, CurveFees
+from arb.domain.market import EventId, Exclusive, Resolution
 
 
 def _first(path):
@@ -29,8 +29,7 @@ def test_a_recorded_event_is_read_with_all_its_markets(recording):
     markets = [parse.market(raw, EventId(payload.id)) for raw in payload.markets]
     parsed = parse.event(payload, markets, 0)
     assert len(markets) == len(document["markets"]) > 0
-    assert parsed.event.neg_risk
-    assert parsed.event.augmented == bool(document.get("negRiskAugmented"))
+    assert parsed.event.open_ended == bool(document.get("negRiskAugmented"))
     assert all(m.rules.tick == Decimal("0.001") for m in markets)
 
 
@@ -47,7 +46,7 @@ def test_recorded_markets_are_read(recording, name):
     market = _market(document)
     assert (market.yes_name, market.no_name) == tuple(json.loads(document["outcomes"]))
     assert [market.yes.token, market.no.token] == json.loads(document["clobTokenIds"])
-    assert market.protocol is PositionSystem.V1
+    assert not market.count_in_ids
 
 
 def test_recorded_closed_markets_take_no_orders(recording):
@@ -117,7 +116,7 @@ def _listed(**changes):
         ({"feesEnabled": True, "feeSchedule": {"rate": 7, "exponent": 1}}, None),
         (
             {"feesEnabled": True, "feeSchedule": {"rate": 0.04, "exponent": 1, "takerOnly": True}},
-            FeeSchedule(Decimal("0.04")),
+            CurveFees(Decimal("0.04")),
         ),
     ],
 )
@@ -132,7 +131,7 @@ def test_a_v2_market_is_traded_by_position_ids_and_has_a_padded_condition_id():
     market = _market(
         _listed(version="v2", conditionId=short, clobTokenIds=None, positionIds=["7", "8"])
     )
-    assert (market.id, market.yes.token, market.protocol) == (short + "00", "7", PositionSystem.V2)
+    assert (market.id, market.yes.token, market.count_in_ids) == (short + "00", "7", True)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +208,7 @@ def test_an_outcome_that_stands_for_others_makes_the_event_open():
     markets = [_of_group("a", n) for n in range(3)]
     payload = EventPayload(id="1", slug=msgspec.Raw(b'"e"'), neg_risk=True)
     parsed = parse.event(payload, markets, 0, other=True)
-    assert parsed.event.augmented
+    assert parsed.event.open_ended
     assert not parsed.exclusive[0].complete
 
 

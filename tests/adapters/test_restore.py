@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.maintenance import backup, check, restore
 from arb.domain.errors import LedgerError, LedgerLocked
@@ -24,7 +25,7 @@ def _url(file):
 
 async def _fill(file, names):
     ledger = await open_ledger(_url(file), "paper:test")
-    await ledger.open_account(Decimal(1000), NOON)
+    await ledger.open_account({POLYMARKET: Decimal(1000)}, NOON)
     for name in names:
         plan = _plan(name)
         await ledger.open_plan(1, plan)
@@ -100,7 +101,7 @@ def _damage(kind, saved):
             file.write(os.urandom(8 * 4096))
     else:
         queries = {
-            "tampered": "update entries set delta = delta + 1 where asset = 'USD' and line = 0",
+            "tampered": "update entries set delta = delta + 1 where asset = 'polymarket/cash' and line = 0",
             "newer": "update alembic_version set version_num = '9999'",
         }
         with sqlite3.connect(saved) as db:

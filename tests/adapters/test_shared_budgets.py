@@ -13,6 +13,7 @@ import pytest
 
 import redis
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.redis.budgets import OPEN_SECONDS, WAIT_MAX_SECONDS, SharedBudgets
 from arb.bootstrap import paper_desk, polymarket
 from arb.cli.output import render_report
@@ -296,7 +297,7 @@ async def test_a_run_finds_the_same_with_redis_and_when_it_is_away(tmp_path, red
         news = []
         async with paper_desk(loaded.settings, [news.append]) as desk:
             for _ in range(4):
-                await desk.catalog.universe()
+                await desk.venues[POLYMARKET].listing.universe()
             assert desk.circuits()["redis"] == "open"
         (trouble,) = [one for one in news if isinstance(one, Trouble)]
         assert trouble.problem.where == "redis"

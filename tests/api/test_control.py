@@ -8,13 +8,13 @@ import pytest
 import websockets
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage.queries import LedgerReads
 from arb.api import shared
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.market import POLYMARKET
 from arb.domain.news import Contradicted, CycleEnded, CycleSkipped, KindResumed, Trouble
 from arb.domain.opportunity import Kind
 from arb.domain.reason import Reason
@@ -78,8 +78,8 @@ def _contradiction(kind, venue=POLYMARKET):
 async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
     ledger, told = served.found.desk.ledger, []
     served.found.desk.observers.append(told.append)
-    await ledger.contradict(_contradiction(Kind.NEGRISK_NO))
-    await ledger.contradict(_contradiction(Kind.NEGRISK_YES))
+    await ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO))
+    await ledger.contradict(_contradiction(Kind.EXHAUSTIVE_YES))
     async with served.client() as client:
         status = (await client.get("/api/v1/bot/status")).json()
         assert [c["kind"] for c in status["contradictions"]] == ["negrisk_no", "negrisk_yes"]
@@ -103,13 +103,13 @@ async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
         assert wrong.status_code == 422
         report = await served.found.orchestrator.scan_cycle()
         kinds = {f.opportunity.kind for f in report.findings if isinstance(f, Approved)}
-        assert Kind.NEGRISK_NO in kinds
-        assert Kind.NEGRISK_YES not in kinds
+        assert Kind.EXCLUSIVE_NO in kinds
+        assert Kind.EXHAUSTIVE_YES not in kinds
     (resumed,) = [n for n in told if isinstance(n, KindResumed)]
-    assert (resumed.kind, resumed.venue) == (Kind.NEGRISK_NO, POLYMARKET)
+    assert (resumed.kind, resumed.venue) == (Kind.EXCLUSIVE_NO, POLYMARKET)
     assert [n.found.kind for n in told if isinstance(n, Contradicted)] == [
-        Kind.NEGRISK_NO,
-        Kind.NEGRISK_YES,
+        Kind.EXCLUSIVE_NO,
+        Kind.EXHAUSTIVE_YES,
     ]
 
 
@@ -117,8 +117,8 @@ async def test_a_kind_is_resumed_at_one_venue_or_wherever_it_is_stopped(served):
     ledger, told = served.found.desk.ledger, []
     served.found.desk.observers.append(told.append)
     for venue in (POLYMARKET, "elsewhere", "third"):
-        await ledger.contradict(_contradiction(Kind.NEGRISK_NO, venue))
-    await ledger.contradict(_contradiction(Kind.NEGRISK_YES))
+        await ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO, venue))
+    await ledger.contradict(_contradiction(Kind.EXHAUSTIVE_YES))
     async with served.client() as client:
 
         async def resumed(**body):
@@ -147,7 +147,7 @@ async def test_a_kind_is_resumed_at_one_venue_or_wherever_it_is_stopped(served):
 
 
 async def test_a_kind_is_resumed_without_lifting_a_halt(served):
-    await served.found.desk.ledger.contradict(_contradiction(Kind.NEGRISK_NO))
+    await served.found.desk.ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO))
     async with served.client() as client:
         await client.post("/api/v1/bot/pause", json={"reason": "tea"})
         answer = await client.post("/api/v1/bot/resume", json={"kind": "negrisk_no"})
@@ -155,7 +155,8 @@ async def test_a_kind_is_resumed_without_lifting_a_halt(served):
 
 
 async def test_a_halt_in_the_middle_of_a_cycle_stops_the_next_order(served):
-    submit = next(iter(served.found.desk.trading.values())).submit
+    trading = served.found.desk.trading(POLYMARKET)
+    submit = trading.submit
     sent = []
 
     async def noting(orders):
@@ -163,7 +164,7 @@ async def test_a_halt_in_the_middle_of_a_cycle_stops_the_next_order(served):
         await served.control.halt("now")
         return await submit(orders)
 
-    next(iter(served.found.desk.trading.values())).submit = noting
+    trading.submit = noting
     await served.found.orchestrator.scan_cycle()
     assert len(sent) == 1
     assert served.control.switch()

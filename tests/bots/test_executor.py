@@ -19,14 +19,16 @@ from arb.adapters.bots.executor import FAILURES_MAX, BotTrading
 from arb.adapters.bots.mailbox import Mailbox
 from arb.adapters.bots.routing import MEASURES, Rule, measures, route
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage.codec import load_plan
 from arb.bootstrap import cycle_options, paper_desk
 from arb.domain.errors import ConfigError, VenueError
-from arb.domain.market import POLYMARKET, Side
+from arb.domain.market import Side
 from arb.domain.news import PlanEnded, PlanStarted
-from arb.domain.order import Final, Order, TimeInForce, Unknown, order_id
+from arb.domain.order import Final, Order, Unknown, order_id
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
+from arb.domain.venue import TimeInForce
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.operations.database import check_ledger
 from arb.runtime.running import run_once

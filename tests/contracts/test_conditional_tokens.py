@@ -12,7 +12,8 @@ import pytest
 
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
-from arb.domain.market import POLYMARKET, MarketId, OutcomeId
+from arb.adapters.polymarket.terms import POLYMARKET
+from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import MICRO, Shares, Usd, from_micro
 from arb.domain.operation import Merge, Redeem, effect
 from arb.exchange.trading.bank import Bank

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import polymarket  # noqa: F401  # before the first fork, since it is slow
 
+from arb.adapters.polymarket import parse
 from arb.domain.news import PlanEnded
-from arb.engine import execute, saga
+from arb.engine import execute
 from arb.operations import live
 from arb.runtime import running
 from tests.e2e.worlds import live_settings
@@ -63,8 +64,11 @@ class Around:
 
 
 def child(order, said):
-    saga.ORDER_LIFE = timedelta(seconds=2)
-    saga.GRACE = execute.GRACE = timedelta(seconds=0.5)
+    parse.TERMS = replace(
+        parse.TERMS,
+        order_life=timedelta(seconds=2),
+        not_found_grace=timedelta(seconds=0.5),
+    )
     if order["naive"]:
         execute.Executor._send = send_then_write
     step = Dying(order["step"], said)
@@ -76,8 +80,14 @@ def child(order, said):
             yield replace(
                 desk,
                 ledger=Around(desk.ledger, WRITES, step, "ledger"),
-                trading={v: Around(t, SENDS, step, "venue") for v, t in desk.trading.items()},
-                operations={v: Around(s, SENDS, step, "chain") for v, s in desk.operations.items()},
+                venues={
+                    id_: replace(
+                        venue,
+                        trading=Around(venue.trading, SENDS, step, "venue"),
+                        operations=Around(venue.operations, SENDS, step, "chain"),
+                    )
+                    for id_, venue in desk.venues.items()
+                },
                 observers=(*desk.observers, hear),
             )
 

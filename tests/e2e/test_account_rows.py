@@ -11,13 +11,15 @@ from decimal import Decimal
 import pytest
 
 from arb.adapters.polymarket.client import permit
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import open_ledger
 from arb.bootstrap import live_venue
 from arb.domain.halt import TradingState
-from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.market import MarketId, OutcomeId, Side
 from arb.domain.money import Price, Shares
-from arb.domain.order import Final, Order, OrderId, TimeInForce, Unknown
+from arb.domain.order import Final, Order, OrderId, Unknown
 from arb.domain.plan import PlanState
+from arb.domain.venue import TimeInForce
 from arb.runtime.running import run_once
 from tests.e2e.worlds import differences, live_settings, live_world
 from tests.editing import edited

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import open_ledger
 from arb.cli.app import app
 from arb.cli.output import render_report
 from arb.domain.contradiction import Contradiction
-from arb.domain.market import POLYMARKET
 from arb.domain.opportunity import Kind
 from arb.runtime.running import run_once
 from arb.testing.builders import NOON
@@ -231,11 +231,11 @@ async def test_a_stopped_kind_is_shown_with_the_command_that_ends_it(tmp_path):
     async with exchange_at("demo", 1) as (_, address):
         loaded = settings_for(address, tmp_path)
         ledger = await open_ledger(loaded.settings.database.url, loaded.settings.account)
-        await ledger.open_account(Decimal(10_000), NOON)
+        await ledger.open_account({POLYMARKET: Decimal(10_000)}, NOON)
         found = Contradiction(
             key="refused/57cc",
             venue=POLYMARKET,
-            kind=Kind.NEGRISK_NO,
+            kind=Kind.EXCLUSIVE_NO,
             about="57cc",
             believed="be $80 by convert",
             seen="the contract refuses",

@@ -17,6 +17,7 @@ from polymarket import AsyncSecureClient
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.emergency import cancel_all
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.database import file_of
 from arb.domain.errors import Unavailable
@@ -24,7 +25,8 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.news import StateChanged, Trouble
-from arb.domain.order import Order, OrderId, TimeInForce
+from arb.domain.order import Order, OrderId
+from arb.domain.venue import TimeInForce
 from arb.engine.guard import Guard, GuardOptions
 from arb.exchange.market.scenario import build
 from arb.operations.halt_file import Sentinel, sentinel_of
@@ -158,7 +160,7 @@ async def test_a_stuck_loop_is_stopped_and_its_orders_are_taken_back(block, tmp_
 
 async def test_the_ledger_alone_is_word_enough(tmp_path):
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", ACCOUNT)
-    await ledger.open_account(Usd(Decimal(100)), SystemClock().now())
+    await ledger.open_account({POLYMARKET: Usd(Decimal(100))}, SystemClock().now())
     halted = Standing(state=TradingState.HALTED, reason="by hand", by_operator=True)
     watched = Watched(tmp_path)
     with watched.switch as switch:

@@ -364,7 +364,7 @@ async def _stop(url, account, *venues):
         found = Contradiction(
             key=f"refused/{venue}",
             venue=venue,
-            kind=Kind.NEGRISK_NO,
+            kind=Kind.EXCLUSIVE_NO,
             about="57cc4279b1f971ea",
             believed="be $80 by convert",
             seen=SEEN,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.maintenance import check
 from arb.cli.app import app
@@ -141,7 +142,7 @@ async def test_what_was_acknowledged_outlives_a_server_that_dies_under_load(seco
     """Class A is never half there, and never lost: all of a plan was written down, or it was refused."""
     url = postgres.database()
     ledger = await open_ledger(url, "paper:test")
-    await ledger.open_account(100_000 * _plan().outlay, NOON)
+    await ledger.open_account({POLYMARKET: 100_000 * _plan().outlay}, NOON)
     acknowledged, refused, enough, numbers = [], [], 10**9, itertools.count()
 
     async def write():
@@ -217,7 +218,7 @@ def test_the_care_of_the_database_works_on_a_server(postgres, tmp_path, monkeypa
 async def test_a_copy_by_the_servers_own_tools_is_the_ledger(postgres):
     url, copy = postgres.database(), postgres.database()
     ledger = await open_ledger(url, "paper:default")
-    await ledger.open_account(2 * _plan().outlay, NOON)
+    await ledger.open_account({POLYMARKET: 2 * _plan().outlay}, NOON)
     await ledger.open_plan(1, _plan())
     await ledger.append("p", _facts(_plan()))
     held = await ledger.portfolio(NOON)

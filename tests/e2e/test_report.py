@@ -20,6 +20,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import open_ledger
 from arb.cli.top import frame, show
 from arb.domain.errors import ConfigError, LedgerError
@@ -238,7 +239,7 @@ async def known(tmp_path):
     """A ledger with a plan that was cheaper than proved, one that failed and one that waits."""
     loaded = settings_for("http://127.0.0.1:9", tmp_path, **{"trading.account": "paper:known"})
     ledger = await open_ledger(loaded.settings.database.url, "paper:known")
-    await ledger.open_account(Decimal(1000), NOON)
+    await ledger.open_account({POLYMARKET: Decimal(1000)}, NOON)
     for name, exit_, state, realised, locked in (
         ("cheap", Exit.NOW, PlanState.DONE, "0.5", "0"),
         ("lost", Exit.NOW, PlanState.UNWOUND, "-0.25", "0"),

@@ -15,6 +15,7 @@ import pytest
 from loguru import logger
 
 from arb.adapters.notify.rules import of_news
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.telemetry.news_log import LASTS_SECONDS, REPEAT_SECONDS, NewsLog
 from arb.adapters.telemetry.wording import spoken
 from arb.api.render import document
@@ -312,7 +313,7 @@ async def test_an_edge_that_reopens_at_once_is_no_failed_trade(tmp_path):
         async with paper_desk(settings, [heard.append]) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             first = await orchestrator.run_once()
-            desk.books._taken.clear()
+            desk.venues[POLYMARKET].books._taken.clear()
             again = await orchestrator.scan_cycle()
             statistics = await desk.ledger.statistics()
     ends = Counter(reason for _, reason in again.outcomes)

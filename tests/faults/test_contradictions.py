@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.halt import TradingState
-from arb.domain.market import POLYMARKET, VenueId
+from arb.domain.market import VenueId
 from arb.domain.news import Contradicted
 from arb.domain.opportunity import Kind
 from arb.domain.reason import Reason
@@ -72,7 +73,7 @@ async def test_an_exit_that_the_contract_refuses_stops_its_kind(make, wallet, re
     assert report.locked > 0
     (found,) = await at.ledger.contradictions()
     assert (found.kind, found.venue, found.about) == (plan.kind, "polymarket", plan.id)
-    assert plan.kind is Kind.NEGRISK_NO
+    assert plan.kind is Kind.EXCLUSIVE_NO
     assert "convert" in found.believed
     assert "refuses" in found.seen or "otherwise" in found.seen
     # Three times refused, and once told of.
@@ -96,7 +97,7 @@ async def test_the_stop_outlives_a_restart_and_an_operator_ends_it(make):
     assert "negrisk_no at polymarket is stopped" in report.risk.reasons[0]
     assert (await at.ledger.standing()).state is TradingState.NORMAL
 
-    ended = await end_of_kind(at.ledger, Kind.NEGRISK_NO, "looked", SystemClock().now())
+    ended = await end_of_kind(at.ledger, Kind.EXCLUSIVE_NO, "looked", SystemClock().now())
     assert ended == [POLYMARKET]
     await at.chain(fee_bips=0)
     at.open_again()
@@ -114,12 +115,12 @@ async def test_another_kind_goes_on_and_the_end_of_another_ends_nothing(make):
     cheap_yes(at)
     report = await at.cycle()
     (found,) = [f.opportunity for f in report.findings if hasattr(f, "opportunity")]
-    assert found.kind is Kind.NEGRISK_YES
+    assert found.kind is Kind.EXHAUSTIVE_YES
     assert [plan.state for plan in report.plans] == [DONE]
     now = SystemClock().now()
-    assert await end_of_kind(at.ledger, Kind.NEGRISK_YES, "", now) == []
-    assert await end_of_kind(at.ledger, Kind.NEGRISK_NO, "", now, VenueId("elsewhere")) == []
-    assert await stopped(at) == [(Kind.NEGRISK_NO, "polymarket")]
+    assert await end_of_kind(at.ledger, Kind.EXHAUSTIVE_YES, "", now) == []
+    assert await end_of_kind(at.ledger, Kind.EXCLUSIVE_NO, "", now, VenueId("elsewhere")) == []
+    assert await stopped(at) == [(Kind.EXCLUSIVE_NO, "polymarket")]
 
 
 async def test_a_second_plan_of_the_same_cycle_is_not_begun(make):
@@ -191,10 +192,10 @@ async def test_a_full_set_that_pays_less_stops_its_kind(make, ends, paid):
     at = await make()
     cheap_yes(at)
     report, plan = await at.trade()
-    assert (report.state, plan.kind) == (DONE, Kind.NEGRISK_YES)
+    assert (report.state, plan.kind) == (DONE, Kind.EXHAUSTIVE_YES)
     await resolve(at, *ends)
     (found,) = await at.ledger.contradictions()
-    assert (found.kind, found.about) == (Kind.NEGRISK_YES, plan.id)
+    assert (found.kind, found.about) == (Kind.EXHAUSTIVE_YES, plan.id)
     held = min(leg.expected for leg in plan.legs)
     assert found.seen.startswith(f"it paid ${int(Decimal(paid) * held)}")
     assert [each.key for each in told(at)] == [found.key]
@@ -209,14 +210,14 @@ async def test_a_set_of_no_that_pays_less_stops_its_kind(make):
     await at.chain(relayer_fail="no")
     await resolve(at, "1", "1", "0")
     (found,) = await at.ledger.contradictions()
-    assert (found.kind, found.about) == (Kind.NEGRISK_NO, plan.id)
+    assert (found.kind, found.about) == (Kind.EXCLUSIVE_NO, plan.id)
 
 
 @pytest.mark.parametrize("ends", [("1", "0", "0"), ("0", "1", "0"), ("0", "0", "1")])
-@pytest.mark.parametrize("kind", [Kind.NEGRISK_YES, Kind.NEGRISK_NO])
+@pytest.mark.parametrize("kind", [Kind.EXHAUSTIVE_YES, Kind.EXCLUSIVE_NO])
 async def test_what_pays_as_proved_contradicts_nothing(make, kind, ends):
     at = await make(wallet="safe")
-    if kind is Kind.NEGRISK_YES:
+    if kind is Kind.EXHAUSTIVE_YES:
         cheap_yes(at)
     await at.chain(relayer_fail="precheck")
     report, plan = await at.trade()
@@ -261,7 +262,7 @@ async def test_more_moved_than_booked_stops_the_kind_that_moved_it(make, monkeyp
     at.open_again()
     await at.cycle()
     (found,) = await at.ledger.contradictions()
-    assert (found.kind, found.about) == (Kind.NEGRISK_NO, plan.id)
+    assert (found.kind, found.about) == (Kind.EXCLUSIVE_NO, plan.id)
     # It is found again in every cycle, and in the next life.
     await at.cycle()
     await at.restart()
@@ -297,7 +298,7 @@ async def test_what_is_explained_by_a_venue_that_lags_stops_nothing_yet(make):
         give={"wallet": at.wallet, "token": plan.legs[0].outcome.token, "shares": "99"}
     )
     await at.cycle()
-    assert await stopped(at) == [(Kind.NEGRISK_NO, "polymarket")]
+    assert await stopped(at) == [(Kind.EXCLUSIVE_NO, "polymarket")]
 
 
 async def test_numbers_that_no_plan_has_moved_stop_no_kind(make, monkeypatch):

@@ -161,7 +161,7 @@ async def test_b05_any_way_to_failed(at, statuses):
 
 
 async def test_b05_confirmed_and_then_failed_stops_trading(at):
-    await at.conduct(statuses=("CONFIRMED", "FAILED"), mined_after=0.7)
+    await at.conduct(statuses=("CONFIRMED", "FAILED"), mined_after=4)
     await at.chain(fee_bips=100)
     _, plan = await at.trade()
     await at.ended()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.errors import VenueError
 from arb.engine.guard import GuardOptions
 from arb.operations.doctor import venue_checks
@@ -164,7 +165,7 @@ async def test_e12_a_read_that_is_no_more_stops_trading(at, endpoint):
     assert not report.risk.can_trade
     assert at.asked["POST /orders"] == 0
     with pytest.raises(VenueError):
-        await at.desk.statements.statement([], at.desk.clock.now())
+        await at.desk.statements[POLYMARKET].statement([], at.desk.clock.now())
     await at.control(clear=True)
     await at.check()
 

@@ -13,9 +13,8 @@ from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import in_time
 from arb.domain.money import Usd
 from arb.domain.order import Final
-from arb.engine import saga
 from tests.exchange.venue import place
-from tests.faults.world import DONE, OPEN, UNWOUND, eventually
+from tests.faults.world import DONE, OPEN, UNWOUND, eventually, orders_live
 
 LOST = [
     {"kind": "accept_then_drop"},
@@ -324,7 +323,7 @@ async def test_a01_an_answer_to_a_post_that_never_ends_is_asked_about(make, monk
     ("end", "state"), [("match", DONE), ("unmatch", UNWOUND), ("cancel", UNWOUND)]
 )
 async def test_a10_delayed_is_on_its_way_and_nothing_is_sent_meanwhile(at, end, state, monkeypatch):
-    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=2))
+    orders_live(monkeypatch, 2)
     at.orchestrator.executor.options = waiting(at.options, 6)
     await at.conduct(matching_delay=1, delayed_end=end)
     trading = asyncio.create_task(at.trade())
@@ -358,7 +357,7 @@ async def test_a11_a_fak_that_is_live_with_nothing_filled_fills_later(at):
 
 @pytest.mark.parametrize("missing", ["error", "null"])
 async def test_a12_not_found_is_not_never_placed(at, missing, monkeypatch):
-    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=60))  # posting may take its time
+    orders_live(monkeypatch, 60)  # posting may take its time
     await at.conduct(trades_lag=0.3, missing_order=missing, confirmed_after=0.1)
     report, _ = await at.trade()
     assert report.state is DONE
@@ -375,7 +374,7 @@ async def test_a12_trades_on_many_pages(at):
 
 
 async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved(at, monkeypatch):
-    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=10))
+    orders_live(monkeypatch, 10)
     await at.conduct(hidden=60)
     await at.fault("/orders", "accept_then_drop")
     trading = asyncio.create_task(at.trade())

@@ -16,14 +16,13 @@ from arb.domain.fact import Answered
 from arb.domain.news import CycleSkipped, Trouble
 from arb.domain.order import NotFound
 from arb.domain.plan import PlanState
-from arb.engine import saga
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.runtime.loop_monitor import Pulse, beating
 from arb.runtime.running import run_scheduled
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import commanded
 from tests.conftest import exchange_at, settings_for
-from tests.faults.world import SOON
+from tests.faults.world import SOON, orders_live
 
 
 class Wall(SystemClock):
@@ -230,13 +229,14 @@ async def test_h09_the_clock_does_not_say_how_old_a_reconciliation_is(make):
     # What came since is asked for by the clock as it stands, also if it was years ahead before.
     reconciler.done_at += timedelta(days=900)
     asked = []
-    statement = reconciler.desk.statements.statement
+    (statements,) = reconciler.desk.statements.values()
+    statement = statements.statement
 
     async def noting(outcomes, since):
         asked.append(since)
         return await statement(outcomes, since)
 
-    reconciler.desk.statements.statement = noting
+    statements.statement = noting
     clock.off = timedelta(0)
     await reconciler.run()
     assert asked[0] <= clock.now()
@@ -258,7 +258,7 @@ async def test_h09_an_order_is_not_written_off_because_the_clock_was_set(make, m
     at.desk = replace(at.desk, clock=clock)
     at.orchestrator = ArbitrageOrchestrator(at.desk, at.options)
     await at.orchestrator.setup()
-    monkeypatch.setattr(saga, "ORDER_LIFE", timedelta(seconds=60))
+    orders_live(monkeypatch, 60)
     monkeypatch.setattr(trading, "query", late)
     at.before_post = set_forward
     await at.fault("/orders", "accept_then_hang")

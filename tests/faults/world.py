@@ -15,12 +15,12 @@ from decimal import Decimal
 import httpx
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket import parse
 from arb.adapters.polymarket.client import LivePermit
 from arb.bootstrap import cycle_options, live_desk, live_venue
 from arb.domain.fact import Submitted
 from arb.domain.money import to_micro
 from arb.domain.plan import PlanState
-from arb.engine import execute, saga
 from arb.engine.account import read
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.exchange.api.server import serve
@@ -43,9 +43,8 @@ def quick(monkeypatch, timeout=3.0):
 
     # Nothing here speaks TLS, and reading all certificates takes longer than most tests.
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setattr(saga, "ORDER_LIFE", LIFE)
-    monkeypatch.setattr(saga, "GRACE", GRACE)
-    monkeypatch.setattr(execute, "GRACE", GRACE)
+    terms = dataclasses.replace(parse.TERMS, order_life=LIFE, not_found_grace=GRACE)
+    monkeypatch.setattr(parse, "TERMS", terms)
     monkeypatch.setattr(_transport, "_DEFAULT_TIMEOUT", httpx.Timeout(timeout))
 
 
@@ -76,6 +75,12 @@ def race(fee_rate="0.04"):
     ]
     calm = build.market("calm", [("0.40", 100)], [("0.43", 100)])
     return [build.event("race", markets, neg_risk=True), build.event("calm", [calm])]
+
+
+def orders_live(monkeypatch, seconds):
+    """How long after it was sent an order may still be placed."""
+    terms = dataclasses.replace(parse.TERMS, order_life=timedelta(seconds=seconds))
+    monkeypatch.setattr(parse, "TERMS", terms)
 
 
 class World:

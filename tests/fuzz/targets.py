@@ -47,6 +47,7 @@ from arb.adapters.polymarket.payloads import BookPayload, decode
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.adapters.polymarket.rpc import Rpc, RpcOptions
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.shards.messages import (
     BadMessage,
     Names,
@@ -62,7 +63,7 @@ from arb.api.executed import ExecutedKeys
 from arb.config.sources import load, read_toml
 from arb.domain.book import BookMap, Level, OrderBook
 from arb.domain.errors import BadVenueData, ConfigError, RateLimited, Unavailable, VenueError
-from arb.domain.market import POLYMARKET, OutcomeId, Side
+from arb.domain.market import OutcomeId, Side
 from arb.domain.money import MICRO, Price, Shares, to_micro
 from arb.domain.opportunity import Opportunity
 from arb.domain.snapshot import Snapshot

@@ -69,6 +69,49 @@ def texts():
     }
 
 
+VENUE_WORDS = re.compile(
+    r"neg_?risk|polymarket|kalshi|augmented|\bgamma\b|clob|pusd|erc-?1155|condition.?id",
+    re.IGNORECASE,
+)
+CORE = ("domain", "strategies", "risk", "engine", "sizing.py", "ports.py")
+THEIR_STRATEGY = "strategies/negrisk.py"
+PUBLIC_NAMES = {
+    "domain/opportunity.py": ('"negrisk_no"', '"negrisk_yes"', '"negrisk_convert"'),
+    "domain/reason.py": ('"augmented"',),
+}
+"""What kinds and reasons are called in documents and ledgers."""
+
+
+def core_files():
+    core = ROOT / "src" / "arb"
+    for part in CORE:
+        yield from [core / part] if part.endswith(".py") else (core / part).rglob("*.py")
+
+
+def venue_words(name, text):
+    for public in PUBLIC_NAMES.get(name, ()):
+        text = text.replace(public, " " * len(public))
+    return [
+        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match.group()}"
+        for match in VENUE_WORDS.finditer(text)
+        if name != THEIR_STRATEGY
+    ]
+
+
+def test_the_core_names_no_venue():
+    core = ROOT / "src" / "arb"
+    found = [
+        place
+        for path in core_files()
+        for place in venue_words(str(path.relative_to(core)), path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+    assert venue_words("domain/x.py", "# as at Polymarket\nneg_risk = 1") == [
+        "domain/x.py:1: Polymarket",
+        "domain/x.py:2: neg_risk",
+    ]
+
+
 def test_no_text_uses_a_word_that_the_glossary_rules_out():
     words, read = words_in((ROOT / GLOSSARY).read_text(encoding="utf-8")), texts()
     assert {

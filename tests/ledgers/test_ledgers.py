@@ -155,6 +155,7 @@ def test_every_figure_is_as_it_was(kept, url, about, monkeypatch):
     monkeypatch.setattr(SystemClock, "now", lambda _self: now)
     for account, said in sorted(kept.about["said"].items()):
         about(account)
+        assert CliRunner().invoke(app, ("db", "upgrade")).exit_code == 0
         before, today = in_todays_words(said), said_now(list(said["explained"]))
         for path in BOUND_RISEN.get(kept.version, ()) if account == kept.account else ():
             more(before, path.split("/"), asyncio.run(bound_of_fees(kept, url)))

@@ -31,21 +31,21 @@ from arb.adapters.notify.rules import (
     of_news,
 )
 from arb.adapters.notify.wording import summary
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.contradiction import Contradiction
 from arb.domain.halt import TradingState
-from arb.domain.market import POLYMARKET
 from arb.domain.money import Usd
 from arb.domain.news import Contradicted, CycleSkipped, StateChanged, Trouble
 from arb.domain.opportunity import Kind
-from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import Problem, Statistics
 from arb.runtime.running import run_once, run_scheduled
+from arb.testing import builders as make
 from tests.conftest import ROOT, exchange_at, settings_for
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OPTIONS = AlertOptions(balance_low=Usd(Decimal(100)), volume_max=Usd(Decimal(50_000)))
-RICH = Portfolio(cash=Usd(Decimal(10_000)))
+RICH = make.portfolio(10_000)
 
 
 def _alert(level=Level.HIGH, key="k", sentence="something"):
@@ -76,7 +76,7 @@ def test_news_has_a_level(news, level):
 @pytest.mark.parametrize(
     ("portfolio", "key", "level"),
     [
-        (replace(RICH, cash=Usd(Decimal("99.99"))), "balance", Level.CRITICAL),
+        (make.portfolio("99.99"), "balance", Level.CRITICAL),
         (replace(RICH, consecutive_failures=2), "failures", Level.HIGH),
         (replace(RICH, volume_today=Usd(Decimal(40_001))), "volume", Level.MEDIUM),
     ],
@@ -93,7 +93,7 @@ def test_a_contradiction_is_critical_and_told_once_each():
                 Contradiction(
                     key=key,
                     venue=POLYMARKET,
-                    kind=Kind.NEGRISK_NO,
+                    kind=Kind.EXCLUSIVE_NO,
                     about="57cc",
                     believed="be $80 by convert",
                     seen="the contract refuses: execution reverted",
@@ -114,7 +114,7 @@ def test_a_contradiction_is_critical_and_told_once_each():
 def test_limits_themselves_are_no_alert():
     at = replace(
         RICH,
-        cash=Usd(Decimal(100)),
+        pockets=make.portfolio(100).pockets,
         consecutive_failures=1,
         volume_today=Usd(Decimal(40_000)),
     )

@@ -102,7 +102,7 @@ def events(draw):
     count = draw(st.integers(2, 5))
     bids_of_all = draw(bids_near_a_dollar(count))
     rate = draw(st.sampled_from(["0", "0.04", "0.07"]))
-    markets = [make.market(f"m{i}", neg_risk=True, rate=rate) for i in range(count)]
+    markets = [make.market(f"m{i}", can_split=False, rate=rate) for i in range(count)]
     universe = make.universe(markets, [make.exclusive(markets)])
     pairs = []
     for market, bid in zip(markets, bids_of_all, strict=True):
@@ -142,7 +142,7 @@ def _before_cents(found, snapshot):
         fees = snapshot.universe.market_of(leg.outcome).fees
         for piece in walk(snapshot.books[leg.outcome].asks, leg.size):
             cost += piece.price * piece.size + fees.exact(piece.price, piece.size)
-    pays = len(found.legs) - 1 if found.kind is Kind.NEGRISK_NO else 1
+    pays = len(found.legs) - 1 if found.kind is Kind.EXCLUSIVE_NO else 1
     return pays * found.available - cost
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import Level, Levels, OrderBook, columns, mirrored, prices_of
-from arb.domain.market import POLYMARKET, OutcomeId
+from arb.domain.market import OutcomeId
 from arb.domain.money import MICRO, Price, Shares, from_micro, plain
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -31,7 +31,7 @@ THREE_THOUSAND = settings(max_examples=3000)
 @st.composite
 def related_universes(draw):
     count = draw(st.integers(1, 5))
-    markets = [make.market(f"m{i}", neg_risk=draw(st.booleans())) for i in range(count)]
+    markets = [make.market(f"m{i}", can_split=draw(st.booleans())) for i in range(count)]
     ids = [m.id for m in markets]
     relations = []
     for _ in range(draw(st.integers(0, 3))):
@@ -162,7 +162,7 @@ def test_the_listed_worlds_are_those_that_the_relations_allow(universe):
 @settings(max_examples=200)
 @given(st.integers(2, 60), st.booleans(), st.data())
 def test_baskets_of_many_exclusive_markets(count, complete, data):
-    markets = [make.market(f"m{i}", neg_risk=True) for i in range(count)]
+    markets = [make.market(f"m{i}", can_split=False) for i in range(count)]
     universe = make.universe(markets, [make.exclusive(markets, complete=complete)])
     sizes = [(data.draw(shares), data.draw(shares)) for _ in markets]
     held = {m.id: pair for m, pair in zip(markets, sizes, strict=True)}
@@ -174,7 +174,7 @@ def test_baskets_of_many_exclusive_markets(count, complete, data):
 
 def _candidate(universe, legs):
     event = next(iter(universe.events.values()))
-    return Candidate(kind=Kind.NEGRISK_NO, event=event, legs=tuple(legs), available=legs[0].size)
+    return Candidate(kind=Kind.EXCLUSIVE_NO, event=event, legs=tuple(legs), available=legs[0].size)
 
 
 def _leg(outcome, limit, size):
@@ -185,7 +185,7 @@ def _leg(outcome, limit, size):
 @given(st.data())
 def test_a_proved_profit_is_kept_in_every_world_after_cost_and_fees(data):
     count = data.draw(st.integers(2, 5))
-    markets = [make.market(f"m{i}", neg_risk=True) for i in range(count)]
+    markets = [make.market(f"m{i}", can_split=False) for i in range(count)]
     universe = make.universe(markets, [make.exclusive(markets, complete=False)])
     pairs, legs = [], []
     size = data.draw(st.integers(5, 60))

@@ -10,8 +10,8 @@ import pytest
 
 from arb.domain.money import MICRO, notional, to_micro
 from arb.domain.opportunity import Opportunity
-from arb.domain.order import TimeInForce
 from arb.domain.plan import PlannedLeg
+from arb.domain.venue import TimeInForce
 from arb.engine.account import read
 from tests.simulation import world as world_of_tests
 from tests.simulation.world import build_world, run

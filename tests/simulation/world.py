@@ -8,12 +8,12 @@ import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from arb.adapters.polymarket.terms import POLYMARKET, TERMS
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
-from arb.domain.fees import FeeSchedule
+from arb.domain.fees import CurveFees
 from arb.domain.halt import Standing
 from arb.domain.market import (
-    POLYMARKET,
     Event,
     EventId,
     Exclusive,
@@ -27,11 +27,11 @@ from arb.domain.market import (
 from arb.domain.money import MICRO, Price, Shares, Usd, from_micro
 from arb.domain.news import PlanEnded
 from arb.domain.plan import ExecutionReport
-from arb.domain.position import Portfolio
 from arb.domain.snapshot import Snapshot
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
+from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.recover import Reconciler
 from arb.exchange.in_process import EPOCH, Odds, SimVenue, VirtualClock
@@ -42,13 +42,14 @@ from arb.exchange.market.matching import Incoming, Life
 from arb.exchange.trading.bank import Bank
 from arb.exchange.trading.behaviour import Behaviour, Mode
 from arb.exchange.trading.matching_service import MatchingService
-from arb.ports import Desk
+from arb.ports import Desk, Venue
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes
 from arb.strategies.options import StrategyOptions
+from arb.testing import builders as make
 from arb.testing.fakes import MemoryLedger
 from tests.simulation.invariants import Watch
 
@@ -162,13 +163,19 @@ class World:
         return Desk(
             mode="live",
             clock=self.clock,
-            catalog=None,
-            books=WatchedBooks(venue, watch, self.clock),
+            venues={
+                POLYMARKET: Venue(
+                    id=POLYMARKET,
+                    listing=None,
+                    books=WatchedBooks(venue, watch, self.clock),
+                    terms=TERMS,
+                    trading=CrashingVenue(venue, crash, watch.before_orders),
+                    operations=CrashingVenue(chain, crash, watch.before_operation),
+                    statements=venue,
+                )
+            },
             strategies=(),
-            trading={POLYMARKET: CrashingVenue(venue, crash, watch.before_orders)},
-            operations={POLYMARKET: CrashingVenue(chain, crash, watch.before_operation)},
             ledger=CrashingLedger(self.ledger, crash, watch),
-            statements=venue,
             observers=(self.hear,),
         )
 
@@ -188,7 +195,7 @@ class World:
 
         found = find(strategies, snapshot).opportunities
         context = Context(
-            portfolio=Portfolio(cash=Usd(Decimal(100_000))),
+            portfolio=make.portfolio(100_000),
             limits=replace(self.limits, min_profit_threshold=Decimal(0)),
             standing=Standing(),
             confirmations={m: Confirmation(market=m, known=True) for m in self.universe.markets},
@@ -263,7 +270,7 @@ async def run(world: World) -> World:
         execution_pause_seconds=0,
     )
     world.venue.witness = _witness(world)
-    await world.ledger.open_account(Usd(from_micro(CASH)), world.clock.now())
+    await world.ledger.open_account({POLYMARKET: Usd(from_micro(CASH))}, world.clock.now())
     made = await world.plan()
     if made is None:
         world.outcomes.append("refused")
@@ -276,7 +283,8 @@ async def run(world: World) -> World:
         desk = world.desk(watch)
         reconciler = Reconciler(desk=desk, options=options)
         guard = _guard(world, options, reconciler)
-        executor = Executor(desk=desk, options=options, guard=guard)
+        market_data = MarketData(desk.venues.values())
+        executor = Executor(desk=desk, options=options, guard=guard, market_data=market_data)
         try:
             if not began:
                 began = True
@@ -446,7 +454,6 @@ def _market(chance, legs: int | None):
                 title="e",
                 venue=POLYMARKET,
                 markets=tuple(m.id for m in listed),
-                neg_risk=True,
                 convertible=chance.random() < 0.8,
             )
         },
@@ -464,6 +471,6 @@ def _domain(market: SimMarket) -> Market:
         yes=OutcomeId(POLYMARKET, market.yes),
         no=OutcomeId(POLYMARKET, market.no),
         rules=OrderRules(tick=Price(market.tick), min_size=Shares(market.min_size)),
-        fees=FeeSchedule(market.fee_rate),
-        neg_risk=True,
+        fees=CurveFees(market.fee_rate),
+        can_split=False,
     )

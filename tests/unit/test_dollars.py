@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from arb.domain.book import walk
 from arb.domain.dollars import fewest, most, spend, whole_cents
-from arb.domain.fees import FeeSchedule
+from arb.domain.fees import CurveFees
 from arb.domain.market import Side
 from arb.domain.money import CENT, Price, Shares, Usd, from_micro, notional
-from arb.domain.order import Order, OrderId, TimeInForce
+from arb.domain.order import Order, OrderId
+from arb.domain.venue import TimeInForce
 from arb.testing import builders as make
 
 MICRO = Decimal("0.000001")
@@ -154,7 +155,7 @@ def test_what_is_signed_reaches_its_limit_and_no_next_price(dollars, tick, place
 def test_no_price_within_the_limit_is_charged_more_than_the_most(
     dollars, rate, exponent, limit, price
 ):
-    fees = FeeSchedule(Decimal(rate), exponent)
+    fees = CurveFees(Decimal(rate), exponent)
     limit, price = sorted((limit, price), reverse=True)
     bought = spend(make.levels([(str(price * CENT), "10000000")]), dollars, Price(limit * CENT))
     charged = sum(fees.taker(fill.price, fill.size) for fill in bought.fills)

@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import OrderBook
-from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.domain.market import MarketId, OutcomeId, Side
 from arb.domain.money import Price, Shares, Usd
-from arb.domain.order import Order, OrderId, TimeInForce
+from arb.domain.order import Order, OrderId
+from arb.domain.venue import TimeInForce
 from arb.engine.guard import Guard, GuardOptions
 from arb.exchange.in_process import VirtualClock
 from arb.testing import builders as make

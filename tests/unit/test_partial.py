@@ -58,7 +58,7 @@ def test_a_leg_that_is_not_for_sale_leaves_selling_back_alone():
 
 
 def world(asks):
-    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(3)]
+    markets = [make.market(f"m{i}", can_split=False, rate="0") for i in range(3)]
     universe = make.universe(markets, [make.exclusive(markets)])
     bids = ("0.50", "0.40", "0.30")
     pairs = [

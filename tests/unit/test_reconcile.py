@@ -6,14 +6,16 @@ from decimal import Decimal
 
 import pytest
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.fact import Answered, Confirmed, Discovered, Submitted, Voided
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.order import Final, OrderId, TradeState
-from arb.domain.position import Portfolio, Position
+from arb.domain.position import Position
 from arb.domain.statement import Statement, VenueTrade
 from arb.engine.account import fills_of
 from arb.engine.reconcile import reconcile
+from arb.testing import builders as make
 from tests.unit.test_unwind import NOW, facts, plan
 
 CENT = Usd(Decimal("0.01"))
@@ -30,6 +32,7 @@ def with_refs(told):
 
 def statement(cash, shares=None, trades=(), open_orders=()):
     return Statement(
+        venue=POLYMARKET,
         at=NOW,
         cash=Usd(Decimal(cash)),
         shares=shares or {},
@@ -39,8 +42,8 @@ def statement(cash, shares=None, trades=(), open_orders=()):
 
 
 def portfolio(made, cash, held):
-    return Portfolio(
-        cash=Usd(Decimal(cash)),
+    return make.portfolio(
+        cash,
         positions={
             leg.outcome: Position(
                 outcome=leg.outcome, market=leg.market, shares=Shares(Decimal(size))

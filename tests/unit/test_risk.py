@@ -12,7 +12,6 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd
 from arb.domain.operation import Convert
 from arb.domain.opportunity import prove
-from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.risk.checks import Context
 from arb.risk.gate import review
@@ -29,7 +28,7 @@ def _usd(amount):
 
 @pytest.fixture
 def case():
-    markets = [make.market(f"m{i}", neg_risk=True) for i in range(4)]
+    markets = [make.market(f"m{i}", can_split=False) for i in range(4)]
     universe = make.universe(markets, [make.exclusive(markets)])
     bids = ["0.50", "0.40", "0.30"]
     pairs = [
@@ -39,7 +38,7 @@ def case():
     (candidate,) = NegRiskNo().find(snapshot)
     opportunity = prove(candidate, snapshot)
     context = Context(
-        portfolio=Portfolio(cash=_usd(10_000)),
+        portfolio=make.portfolio(10_000),
         limits=RiskLimits(),
         standing=Standing(),
         confirmations={m.id: Confirmation(market=m.id, known=True) for m in markets},
@@ -54,7 +53,7 @@ def case():
 def deep(case):
     """The same with three levels to walk through on each leg."""
     _, context, _ = case
-    markets = [make.market(f"m{i}", neg_risk=True) for i in range(4)]
+    markets = [make.market(f"m{i}", can_split=False) for i in range(4)]
     universe = make.universe(markets, [make.exclusive(markets)])
     pairs = [
         make.books(m, [(f"{(bid - down) / 100:.2f}", "50") for down in (0, 1, 3)], [("0.90", "50")])
@@ -101,7 +100,7 @@ def test_what_passes_every_check_is_approved_with_its_plan(case):
         (Reason.STALE_DATA, {"now": make.NOON + timedelta(seconds=16)}),
         (Reason.MARKET_UNCONFIRMED, {"confirmations": {}}),
         (Reason.SIZED_BELOW_MIN, {"limits": {"max_position_size": _usd(1)}}),
-        (Reason.SIZED_BELOW_MIN, {"portfolio": {"promised": _usd(9_999)}}),
+        (Reason.SIZED_BELOW_MIN, {"portfolio": {"pockets": make.portfolio(10_000, 9_999).pockets}}),
         (Reason.SIZED_BELOW_MIN, {"portfolio": {"volume_today": _usd(49_999)}}),
     ],
 )
@@ -143,14 +142,16 @@ def test_a_cap_makes_the_plan_smaller_and_proves_it_anew(case):
 def test_a_cap_holds_even_if_every_fill_is_at_its_limit(deep, what, cap):
     limited = {what: _usd(cap)}
     if what == "cash":
-        decision = _review(deep, portfolio={"cash": _usd(cap), "locked": _usd(10_000)})
+        decision = _review(
+            deep, portfolio={"pockets": make.portfolio(cap).pockets, "locked": _usd(10_000)}
+        )
     else:
         decision = _review(deep, limits=limited)
     assert isinstance(decision, Approved)
     plan = decision.plan
     assert plan.outlay < plan.outlay_max <= cap or plan.outlay == plan.outlay_max <= cap
     assert plan.outlay_max > min(cap, 190) * Decimal("0.8")
-    assert Portfolio(cash=_usd(cap)).after(plan).free == cap - plan.outlay_max
+    assert make.portfolio(cap).after(plan).free == cap - plan.outlay_max
 
 
 def test_throttled_trading_spends_half(case):
@@ -162,7 +163,7 @@ def test_throttled_trading_spends_half(case):
 
 def test_an_approval_shrinks_what_the_next_is_judged_against(case):
     decision = _review(case)
-    before = Portfolio(cash=_usd(10_000))
+    before = make.portfolio(10_000)
     after = before.after(decision.plan)
     assert after.free == before.free - decision.plan.outlay_max
     assert after.busy == {"m0", "m1", "m2"}
@@ -174,14 +175,14 @@ LIMITS = RiskLimits()
 
 
 def _judged(standing=None, **portfolio):
-    return judge(standing or Standing(), Portfolio(cash=_usd(1), **portfolio), LIMITS, make.NOON)
+    return judge(standing or Standing(), make.portfolio(1, **portfolio), LIMITS, make.NOON)
 
 
 def test_too_many_failures_in_a_row_halt_until_an_operator_resumes():
     halted = _judged(consecutive_failures=10)
     assert halted.state is TradingState.HALTED
     assert _judged(halted, consecutive_failures=0) == halted
-    assert not status(halted, Portfolio(cash=_usd(1)), LIMITS).can_trade
+    assert not status(halted, make.portfolio(1), LIMITS).can_trade
 
 
 @pytest.mark.parametrize(
@@ -194,6 +195,6 @@ def test_near_a_limit_trading_is_throttled_and_recovers_by_itself(near):
 
 
 def test_every_reason_against_trading_is_told():
-    told = status(Standing(), Portfolio(cash=_usd(1), loss_today=_usd(501), open_plans=20), LIMITS)
+    told = status(Standing(), make.portfolio(1, loss_today=_usd(501), open_plans=20), LIMITS)
     assert not told.can_trade
     assert len(told.reasons) == 2

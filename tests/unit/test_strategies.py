@@ -14,7 +14,7 @@ from arb.testing import builders as make
 
 def _event(bids, asks, *, market=None, complete=True, options=None, **universe):
     markets = [
-        make.market(f"m{i}", neg_risk=True, **(market or {}).get(i, {})) for i in range(len(bids))
+        make.market(f"m{i}", can_split=False, **(market or {}).get(i, {})) for i in range(len(bids))
     ]
     seen = make.universe(markets, [make.exclusive(markets, complete=complete)], **universe)
     pairs = [
@@ -42,7 +42,7 @@ def test_nos_that_cost_less_than_they_pay_are_proposed_in_equal_shares():
 
 def test_an_exclusive_event_needs_no_exhaustiveness_for_nos():
     assert isinstance(
-        _one(NegRiskNo().find(_event(*CHEAP_NO, complete=False, augmented=True))), Candidate
+        _one(NegRiskNo().find(_event(*CHEAP_NO, complete=False, open_ended=True))), Candidate
     )
 
 
@@ -67,7 +67,7 @@ def test_all_yeses_below_a_dollar_are_proposed():
 @pytest.mark.parametrize(
     ("reason", "more"),
     [
-        (Reason.AUGMENTED, {"augmented": True}),
+        (Reason.OPEN_ENDED, {"open_ended": True}),
         (Reason.MISSING_OUTCOME, {"missing": 1}),
         (Reason.MISSING_OUTCOME, {"complete": False}),
         (Reason.CLOSED_SIBLING, {"market": {1: {"closed": True}}}),

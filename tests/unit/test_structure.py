@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pytest
 
+from arb.adapters.polymarket.terms import POLYMARKET, TERMS
 from arb.domain.book import BookMap
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
@@ -17,19 +18,19 @@ from arb.domain.market import (
     EventId,
     Implies,
     OutcomeId,
-    PositionSystem,
     Side,
     Universe,
     WholeGroup,
 )
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Skipped, Unproven, prove
-from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
 from arb.domain.worlds import holding, worst
 from arb.engine.decide import find
+from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.scanner import Scanner
+from arb.ports import Venue
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.limits import RiskLimits
@@ -60,7 +61,7 @@ def _decide(candidate, snapshot, counted=None):
         return proved
     markets = snapshot.universe.markets
     context = Context(
-        portfolio=Portfolio(cash=Usd(Decimal(10_000))),
+        portfolio=make.portfolio(10_000),
         limits=RiskLimits(min_profit_threshold=Decimal("0.001")),
         standing=Standing(),
         confirmations={id_: Confirmation(market=id_, known=True) for id_ in markets},
@@ -73,7 +74,7 @@ def _decide(candidate, snapshot, counted=None):
 
 
 def _yes_set():
-    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(3)]
+    markets = [make.market(f"m{i}", can_split=False, rate="0") for i in range(3)]
     universe = make.universe(markets, [make.exclusive(markets)])
     snapshot = make.snapshot(
         universe, *(make.books(m, [("0.20", "50")], [("0.30", "50")]) for m in markets)
@@ -82,7 +83,7 @@ def _yes_set():
 
 
 def _no_set():
-    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(4)]
+    markets = [make.market(f"m{i}", can_split=False, rate="0") for i in range(4)]
     universe = make.universe(markets, [make.exclusive(markets, complete=False)])
     snapshot = make.snapshot(
         universe, *(make.books(m, [("0.40", "50")], [("0.60", "50")]) for m in markets)
@@ -100,7 +101,7 @@ def _crossed_pair():
 def _implication():
     premise, conclusion = make.market("a", rate="0"), make.market("b", rate="0")
     # Markets that split resolve outside the relation; neg-risk ones are YES or NO only.
-    markets = [replace(premise, neg_risk=True), replace(conclusion, neg_risk=True)]
+    markets = [replace(premise, can_split=False), replace(conclusion, can_split=False)]
     universe = make.universe(markets, [Implies(markets[0].id, markets[1].id)], convertible=True)
     snapshot = make.snapshot(
         universe,
@@ -111,8 +112,8 @@ def _implication():
 
 
 WORLDS = {
-    Kind.NEGRISK_YES: _yes_set,
-    Kind.NEGRISK_NO: _no_set,
+    Kind.EXHAUSTIVE_YES: _yes_set,
+    Kind.EXCLUSIVE_NO: _no_set,
     Kind.BINARY_COMPLEMENT: _crossed_pair,
     Kind.GROUP: _implication,
 }
@@ -135,14 +136,14 @@ def test_only_yes_of_a_whole_group_rests_on_its_being_whole(kind):
     universe, snapshot, legs = WORLDS[kind]()
     asked = replace(snapshot, universe=_grouped(universe))
     proved = prove(_candidate(universe, legs, kind), asked)
-    expected = (WholeGroup("g", 3),) if kind is Kind.NEGRISK_YES else ()
+    expected = (WholeGroup("g", 3, "polymarket"),) if kind is Kind.EXHAUSTIVE_YES else ()
     assert proved.whole == expected
 
 
 def test_the_ids_of_protocol_v2_say_how_many_outcomes_there_are():
     universe, snapshot, legs = _yes_set()
-    asked = replace(snapshot, universe=_grouped(universe, protocol=PositionSystem.V2))
-    assert prove(_candidate(universe, legs, Kind.NEGRISK_YES), asked).whole == ()
+    asked = replace(snapshot, universe=_grouped(universe, count_in_ids=True))
+    assert prove(_candidate(universe, legs, Kind.EXHAUSTIVE_YES), asked).whole == ()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_a_yes_set_needs_the_chains_count(counted, reason):
 
 def test_part_of_a_yes_set_is_worth_nothing_under_another_label():
     universe, snapshot, legs = _yes_set()
-    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    decided = _decide(_candidate(universe, legs, Kind.EXCLUSIVE_NO), snapshot)
     assert isinstance(decided, Approved)
     held = [leg.size for leg in decided.plan.legs]
     assert decided.plan.guaranteed(held) == decided.plan.size
@@ -175,7 +176,7 @@ def test_part_of_a_yes_set_is_worth_nothing_under_another_label():
 
 def test_a_crossed_pair_is_refused_under_another_label():
     universe, snapshot, legs = _crossed_pair()
-    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_YES), snapshot)
+    decided = _decide(_candidate(universe, legs, Kind.EXHAUSTIVE_YES), snapshot)
     assert decided.reason is Reason.CROSSED_BOOK
 
 
@@ -207,7 +208,7 @@ def test_a_strategy_cannot_lend_its_set_another_events_exit():
     (own,) = universe.events.values()
     bound = replace(universe, events={own.id: replace(own, convertible=False)})
     snapshot = replace(snapshot, universe=bound)
-    claimed = _candidate(bound, legs, Kind.NEGRISK_NO, event=own)
+    claimed = _candidate(bound, legs, Kind.EXCLUSIVE_NO, event=own)
     proved = prove(claimed, snapshot)
     assert proved.exit is Exit.RESOLUTION
     assert not proved.event.convertible
@@ -215,7 +216,7 @@ def test_a_strategy_cannot_lend_its_set_another_events_exit():
 
 def test_of_any_other_set_only_whole_sets_count():
     universe, snapshot, legs = _implication()
-    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    decided = _decide(_candidate(universe, legs, Kind.EXCLUSIVE_NO), snapshot)
     assert isinstance(decided, Approved)
     size = decided.plan.size
     assert decided.plan.guaranteed([size, size]) == decided.plan.payoff_worst
@@ -238,7 +239,7 @@ def test_what_a_part_of_a_group_is_worth_is_never_rounded_up():
 
 def _pairwise():
     """Three markets, each two exclusive: no single relation says that at most one ends YES."""
-    markets = [make.market(f"m{i}", neg_risk=True, rate="0") for i in range(3)]
+    markets = [make.market(f"m{i}", can_split=False, rate="0") for i in range(3)]
     relations = [make.exclusive(pair, complete=False) for pair in combinations(markets, 2)]
     universe = make.universe(markets, relations)
     snapshot = make.snapshot(
@@ -249,7 +250,7 @@ def _pairwise():
 
 def test_a_set_of_no_is_one_by_a_relation_and_not_by_its_legs():
     universe, snapshot, legs = _pairwise()
-    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    decided = _decide(_candidate(universe, legs, Kind.EXCLUSIVE_NO), snapshot)
     assert isinstance(decided, Approved)
     assert decided.plan.kind is Kind.GROUP
     size = decided.plan.size
@@ -262,14 +263,14 @@ def test_a_set_of_no_is_one_by_a_relation_and_not_by_its_legs():
 @pytest.mark.parametrize("bought", ["yes", "no"])
 @pytest.mark.parametrize("splits", [1, 3])
 def test_exclusive_markets_that_may_resolve_50_50_are_a_group(bought, splits):
-    markets = [make.market(f"m{i}", neg_risk=i >= splits, rate="0") for i in range(4)]
+    markets = [make.market(f"m{i}", can_split=i < splits, rate="0") for i in range(4)]
     universe = make.universe(markets, [make.exclusive(markets)])
     price, bid, ask = ("0.05", "0.01", "0.05") if bought == "yes" else ("0.20", "0.80", "0.90")
     snapshot = make.snapshot(
         universe, *(make.books(m, [(bid, "50")], [(ask, "50")]) for m in markets)
     )
     legs = [(getattr(m, bought), price, "20") for m in markets]
-    decided = _decide(_candidate(universe, legs, Kind.NEGRISK_NO), snapshot)
+    decided = _decide(_candidate(universe, legs, Kind.EXCLUSIVE_NO), snapshot)
     assert isinstance(decided, Approved)
     plan = decided.plan
     assert plan.kind is Kind.GROUP
@@ -409,9 +410,9 @@ async def test_a_scout_nominates_the_event_of_the_legs_own_markets(named):
         (unread, {named} & part.events.keys()),
     ):
         limits = RiskLimits(max_book_age=timedelta(seconds=15))
+        listed = Venue(id=POLYMARKET, listing=None, books=_Books(books), terms=TERMS)
         scanner = Scanner(
-            catalog=None,
-            books=_Books(books),
+            market_data=MarketData([listed]),
             strategies=[_Stranger(proposal)],
             clock=_Noon(),
             options=CycleOptions(limits=limits, sizing=SizingOptions(), opening_cash=Usd(0)),
@@ -442,7 +443,6 @@ def test_no_mislabelling_changes_a_decision(seed):
         title="elsewhere",
         venue="polymarket",
         markets=tuple(universe.markets),
-        neg_risk=True,
         convertible=chance.random() < 0.5,
     )
     true = _decide(_candidate(universe, legs, honest), snapshot)

@@ -5,16 +5,16 @@ from decimal import Decimal
 
 import pytest
 
-from arb.adapters.paper.venue import PaperOperations, PaperVenue
+from arb.adapters.paper.venue import on_paper
+from arb.adapters.polymarket.terms import POLYMARKET, TERMS
 from arb.domain.book import BookMap
 from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
-from arb.domain.market import POLYMARKET
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness
 from arb.engine.options import CycleOptions
 from arb.engine.orchestrator import ArbitrageOrchestrator
-from arb.ports import Desk
+from arb.ports import Desk, Venue
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.negrisk import NegRiskNo
@@ -40,7 +40,7 @@ class _Venue:
 
     def __init__(self, clock, seconds):
         self._clock, self._seconds = clock, seconds
-        markets = [make.market(f"m{i}", neg_risk=True) for i in range(3)]
+        markets = [make.market(f"m{i}", can_split=False) for i in range(3)]
         self.seen = make.universe(markets, [make.exclusive(markets)])
 
     async def universe(self):
@@ -72,17 +72,14 @@ async def test_a_slow_sweep_still_finds_but_only_fresh_books_are_traded(seconds,
 
     clock = _Clock()
     venue = _Venue(clock, seconds)
-    paper = PaperVenue(POLYMARKET, venue, venue, clock)
+    listed = Venue(id=POLYMARKET, listing=venue, books=venue, terms=TERMS)
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
-    await ledger.open_account(Decimal(1000), clock.now())
+    await ledger.open_account({POLYMARKET: Decimal(1000)}, clock.now())
     desk = Desk(
         mode="dry-run",
         clock=clock,
-        catalog=paper,
-        books=paper,
+        venues={POLYMARKET: on_paper(listed, clock)},
         strategies=[NegRiskNo()],
-        trading={POLYMARKET: paper},
-        operations={POLYMARKET: PaperOperations()},
         ledger=ledger,
     )
     options = CycleOptions(limits=RiskLimits(), sizing=SizingOptions(), opening_cash=Decimal(1000))

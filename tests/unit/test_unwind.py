@@ -11,8 +11,9 @@ from arb.domain.market import EventId, Side
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.operation import Convert, Effect, Merge, MergeSet, OperationId, effect
 from arb.domain.opportunity import Exit, Kind
-from arb.domain.order import Fill, Final, Order, PlanId, TimeInForce, order_id
+from arb.domain.order import Fill, Final, Order, PlanId, order_id
 from arb.domain.plan import Plan, PlannedLeg, PlanState, Terms
+from arb.domain.venue import TimeInForce
 from arb.engine.account import read
 from arb.engine.saga import (
     AwaitConfirmation,
@@ -29,11 +30,11 @@ from arb.testing import builders as make
 NOW = make.NOON
 
 
-def plan(number=3, size="100", rate="0", kind=Kind.NEGRISK_NO, outlay="0"):
-    markets = [make.market(f"m{i}", neg_risk=True, rate=rate) for i in range(number)]
+def plan(number=3, size="100", rate="0", kind=Kind.EXCLUSIVE_NO, outlay="0"):
+    markets = [make.market(f"m{i}", can_split=False, rate=rate) for i in range(number)]
     legs = tuple(
         PlannedLeg(
-            outcome=m.no if kind is Kind.NEGRISK_NO else m.yes,
+            outcome=m.no if kind is Kind.EXCLUSIVE_NO else m.yes,
             outcome_name="No",
             market=m.id,
             market_slug=m.slug,
@@ -43,7 +44,7 @@ def plan(number=3, size="100", rate="0", kind=Kind.NEGRISK_NO, outlay="0"):
             value=Usd(Decimal("0.60") * Decimal(size)),
             fee=Usd(Decimal(0)),
             terms=Terms(
-                opposite=m.yes if kind is Kind.NEGRISK_NO else m.no,
+                opposite=m.yes if kind is Kind.EXCLUSIVE_NO else m.no,
                 rules=m.rules,
                 fees=m.fees,
                 depth=Shares(Decimal(500)),
@@ -65,7 +66,7 @@ def plan(number=3, size="100", rate="0", kind=Kind.NEGRISK_NO, outlay="0"):
         event_title="event",
         exit=Exit.NOW,
         legs=legs,
-        exit_operation=exit_operation if kind is Kind.NEGRISK_NO else None,
+        exit_operation=exit_operation if kind is Kind.EXCLUSIVE_NO else None,
         outlay=Usd(Decimal(outlay)),
         payoff_worst=Usd(Decimal(size) * (number - 1)),
         approved_at=NOW,
@@ -115,7 +116,7 @@ def books(of, bids, asks, depth="500"):
     """Books of the NO outcomes with these best prices, and their mirrors."""
     found = {}
     for leg, bid, ask in zip(of.legs, bids, asks, strict=True):
-        market = make.market(str(leg.market), neg_risk=True)
+        market = make.market(str(leg.market), can_split=False)
         # make.books speaks of YES: a NO bid at p is a YES ask at 1 - p.
         yes_bids = [(str(1 - Decimal(ask)), depth)] if ask else []
         yes_asks = [(str(1 - Decimal(bid)), depth)] if bid else []
@@ -309,11 +310,11 @@ def test_legs_go_thinnest_first_and_in_batches():
 
 def test_a_stage_is_not_sent_when_going_back_is_cheaper():
     """Between stages the market has run away: what is held is sold, not completed."""
-    made = plan(number=18, kind=Kind.NEGRISK_YES)
+    made = plan(number=18, kind=Kind.EXHAUSTIVE_YES)
     told = facts(made, ("100",) * 15 + ("0",) * 3, price="0.05")
     at = {}
     for number, leg in enumerate(made.legs):
-        market = make.market(str(leg.market), neg_risk=True)
+        market = make.market(str(leg.market), can_split=False)
         asks = [("0.06", "500")] if number < 15 else [("0.60", "500")]
         for book in make.books(market, [("0.04", "500")], asks):
             at[book.outcome] = book
@@ -370,13 +371,13 @@ def _requested(step):
 
 
 def test_a_full_yes_set_merges_and_a_part_of_one_does_not():
-    legs = plan(kind=Kind.NEGRISK_YES).legs
+    legs = plan(kind=Kind.EXHAUSTIVE_YES).legs
     whole = MergeSet(
         event=EventId("event"),
         gives=tuple((leg.outcome, leg.market) for leg in legs),
         size=Shares(Decimal(100)),
     )
-    of = replace(plan(kind=Kind.NEGRISK_YES), exit_operation=whole)
+    of = replace(plan(kind=Kind.EXHAUSTIVE_YES), exit_operation=whole)
     part = facts(of, ("100", "60", "100"))
     way = best_unwind(of, read(part), books(of, ("0.30",) * 3, (None,) * 3), trade=False)
     (operation,) = cash_operations(of, read(part), way)

@@ -11,6 +11,7 @@ from arb.cli.common import ExitCode, Json, Profile, load, wait
 from arb.cli.table import Column, print_table
 
 if TYPE_CHECKING:
+    from arb.domain.fees import FeeSchedule
     from arb.operations.doctor import Check
 
 exchange = typer.Typer(help="The embedded exchange.", no_args_is_help=True)
@@ -48,7 +49,7 @@ def preview(
                 market.slug,
                 f"{text(bid.size)} @ {text(bid.price)}" if bid else "-",
                 f"{text(ask.size)} @ {text(ask.price)}" if ask else "-",
-                "unknown" if market.fees is None else text(market.fees.rate),
+                _rate(market.fees),
                 text(market.rules.tick),
                 "yes" if market.accepting else "no",
             )
@@ -82,14 +83,24 @@ def preview(
             print_table("Gates", ("", "gate", Column("detail", running_text=True)), gates)
 
 
+def _rate(fees: "FeeSchedule | None") -> str:
+    """The rate of a curve; another schedule shows its fields."""
+    from arb.domain.fees import CurveFees
+    from arb.domain.money import text
+
+    if fees is None:
+        return "unknown"
+    return text(fees.rate) if isinstance(fees, CurveFees) else str(fees)
+
+
 def fees(json: Json = False) -> None:
     """The fee per share, by price and rate: a smaller edge is no profit."""
     from arb.cli.output import print_json
-    from arb.domain.fees import FeeSchedule
+    from arb.domain.fees import CurveFees
     from arb.domain.money import Price, Shares, text
 
     one = Shares(Decimal(1))
-    schedules = {rate: FeeSchedule(Decimal(rate)) for rate in RATES}
+    schedules = {rate: CurveFees(Decimal(rate)) for rate in RATES}
     legs = {
         price: {
             rate: text(schedule.exact(Price(Decimal(price)), one))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -108,12 +108,29 @@ class RiskSettings(Section):
     max_orders_per_minute: SomeCount = 300
 
 
-class StrategySettings(Section):
+class WithParts(Section):
+    """A section that also holds a table for each installed part that is not ours."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    def own(self, name: str) -> Mapping[str, Any]:
+        """The table of one part; empty where nothing is set."""
+        found = (self.model_extra or {}).get(name, {})
+        return found if isinstance(found, Mapping) else {}
+
+
+class StrategySettings(WithParts):
     """Which strategies look, within which bounds."""
 
     enabled: tuple[str, ...] = ("binary_complement", "negrisk_no", "negrisk_yes")
     max_legs: Annotated[int, Field(ge=2, le=60)] = 15
     trade_crossed: bool = False
+
+
+class VenueSettings(WithParts):
+    """Where is looked and traded."""
+
+    enabled: Annotated[tuple[str, ...], Field(min_length=1)] = ("polymarket",)
 
 
 class DatabaseSettings(Section):
@@ -214,6 +231,7 @@ class Settings(BaseSettings):
     sizing: SizingSettings = SizingSettings()
     risk: RiskSettings = RiskSettings()
     strategies: StrategySettings = StrategySettings()
+    venues: VenueSettings = VenueSettings()
     polymarket: PolymarketOptions = PolymarketOptions()
     database: DatabaseSettings = DatabaseSettings()
     shards: ShardsSettings = ShardsSettings()

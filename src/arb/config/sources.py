@@ -23,7 +23,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from arb.config.envfile import FILE, PREFIX, Line, read_lines, readable_lines
-from arb.config.schema import MAPPINGS, SECRETS, Settings, faults
+from arb.config.own import is_own
+from arb.config.schema import MAPPINGS, SECRETS, Settings, WithParts, faults
 from arb.config.strays import GIVEN_TO_BOTS, lookalikes, meant
 from arb.domain import bounds
 from arb.domain.errors import ConfigError
@@ -31,7 +32,9 @@ from arb.files import document
 
 HALTED_BY = ("database.url", "trading.account", "trading.live", "polymarket.wallet")
 """The settings that determine what `arb halt` halts."""
-LISTS = frozenset({"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled"})
+LISTS = frozenset(
+    {"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled", "venues.enabled"}
+)
 MASK = "********"
 FILE_BYTES_MAX = 1024 * 1024
 VALUE_LENGTH_MAX, NAME_LENGTH_MAX, VALUE_SHOWN_MAX = 4096, 100, 300
@@ -47,6 +50,7 @@ _QUERY = re.compile(r"[?&][^=&#\s]+=([^&#\s\"']+)")
 _SECRET_IN_QUERY = re.compile(
     r"(?i)[?&][^=&#\s]*(?:pass|key|token|auth|secret)[^=&#\s]*=([^&#\s\"']+)"
 )
+_SECRET_NAME = re.compile(r"(?:pass|key|token|secret)[a-z_]*$")
 # Nodes are often given as https://host/v2/KEY. Words of small letters are places, not keys.
 _KEY_IN_PATH = re.compile(r"(?<=[^/:=]/)(?![a-z_.-]+(?:[/?#]|$))([\w.~-]{16,})")
 
@@ -62,7 +66,7 @@ class Setting:
     @property
     def shown(self) -> str:
         """The value for people; a secret is masked."""
-        if self.name in SECRETS and self.value:
+        if is_secret(self.name) and self.value:
             return MASK
         return "" if self.value is None else _masked(_text(self.value))
 
@@ -82,11 +86,11 @@ class Loaded:
 
     def secrets(self) -> list[str]:
         """Every value that may be shown nowhere."""
-        found = [str(s.value) for s in self.all() if s.name in SECRETS and s.value]
+        found = [str(s.value) for s in self.all() if is_secret(s.name) and s.value]
         texts = [
             text
             for setting in self.all()
-            if setting.name.endswith(("url", "urls")) and setting.name not in SECRETS
+            if setting.name.endswith(("url", "urls")) and not is_secret(setting.name)
             for text in ([setting.value] if isinstance(setting.value, str) else setting.value)
         ]
         # Of a list of addresses each is a secret by itself: an error names one, not the list.
@@ -98,6 +102,11 @@ class Loaded:
         parts = [name, *(f"{name}.{part}" for part in MAPPINGS.get(name, ()))]
         found = dict.fromkeys(self.sources[part] for part in parts if part in self.sources)
         return ", ".join(found) or "built in"
+
+
+def is_secret(name: str) -> bool:
+    """Whether it is shown nowhere: ours by name, other parts' settings by what they are called."""
+    return name in SECRETS or (is_own(name) and _SECRET_NAME.search(name) is not None)
 
 
 def load(
@@ -272,7 +281,7 @@ def _known() -> tuple[str, ...]:
 
 def _refuse(name: str, value: Any, source: str) -> None:
     """Stop at a name that is no setting, and at a secret in a file that gets shared."""
-    if name in SECRETS and source.endswith(".toml"):
+    if is_secret(name) and source.endswith(".toml"):
         raise ConfigError(
             f"{name} is a secret and stands in {source}; "
             f"move it to .env or to the environment as {_variable(name)}"
@@ -281,7 +290,7 @@ def _refuse(name: str, value: Any, source: str) -> None:
         raise ConfigError(
             f"{name} = {_given(name, value)} ({source}): {name} is a table of settings"
         )
-    if name not in _known():
+    if name not in _known() and not is_own(name):
         raise ConfigError(f"{_label(name)} ({source}) is not a setting{_near(name, _known())}")
 
 
@@ -324,7 +333,7 @@ def _variables() -> frozenset[str]:
 def _refuse_unknown(line: Line) -> None:
     """Stop at a name of ours in our own file that is no setting."""
     name, known = line.name.upper(), _variables()
-    if line.value and name.startswith(PREFIX) and name not in known:
+    if line.value and name.startswith(PREFIX) and name not in known and not _is_own(name):
         raise ConfigError(f"{_label(line.name)} (.env) is not a setting{_near(name, known)}")
 
 
@@ -339,10 +348,17 @@ def _unknown_in_environment(variables: Mapping[str, str]) -> Iterator[str]:
         name = variable.upper()
         if not name.startswith(PREFIX) or name in known or name.startswith(GIVEN_TO_BOTS):
             continue
+        if _is_own(name):
+            continue
         said = f"{_label(variable)} (environment) is not a setting"
         if (right := meant(variable[:NAME_LENGTH_MAX], known)) is not None:
             raise ConfigError(said + (f"; did you mean {right}?" if right else _near(name, known)))
         yield f"{said}; it is not read"
+
+
+def _is_own(variable: str) -> bool:
+    """Whether a variable is a setting of an installed part that is not ours."""
+    return is_own(variable.removeprefix(PREFIX).replace("__", ".").lower())
 
 
 def _lookalikes(variables: Mapping[str, str], source: str) -> Iterator[str]:
@@ -380,7 +396,7 @@ def _wrong(name: str, value: Any, what: str, sources: Mapping[str, str]) -> Conf
 
 
 def _given(name: str, value: Any) -> str:
-    if name in SECRETS:
+    if is_secret(name):
         return MASK
     written = repr(value)
     if len(written) > VALUE_LENGTH_MAX:
@@ -400,6 +416,8 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
                 value = getattr(table, name)
                 plain = value.get_secret_value() if isinstance(value, SecretStr) else value
                 yield f"{section}.{field.alias or name}", plain
+            if isinstance(table, WithParts):
+                yield from _flat(table.model_extra or {}, f"{section}.")
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,8 +16,8 @@ finds no seller any more. Evaluating both ends of every interval finds the optim
 
 The cent is no part of `K_i`: what it buys is kept (see `arb.domain.dollars`), and the proof counts
 what is really spent, at most a cent a leg more. Integers throughout: sizes in micro-shares, prices
-per share in 10^-18 USD. Fees are taken before their truncation, which can only make the true profit
-larger, by less than 0.00001 USD per fill.
+per share in 10^-18 USD. Fees are taken before they are rounded: truncated ones make the true profit
+larger, by less than 0.00001 USD per fill; those rounded up make it smaller, which the proof finds.
 """
 
 from bisect import bisect_left

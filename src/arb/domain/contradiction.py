@@ -1,6 +1,6 @@
 """Where reality has shown that a proof was wrong, and what is stopped until a person has looked."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,7 +43,7 @@ class Contradiction:
 
 
 def stopped(
-    kind: Kind, venue: VenueId, contradictions: Iterable[Contradiction]
+    kind: Kind, venues: Collection[VenueId], contradictions: Iterable[Contradiction]
 ) -> Contradiction | None:
-    """The first contradiction that keeps the kind from being traded at the venue."""
-    return next((c for c in contradictions if (c.kind, c.venue) == (kind, venue)), None)
+    """The first contradiction that keeps the kind from being traded at one of the venues."""
+    return next((c for c in contradictions if c.kind == kind and c.venue in venues), None)

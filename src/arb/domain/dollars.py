@@ -1,7 +1,7 @@
 """What a BUY that takes does: it spends dollars, level by level, as far as its limit allows.
 
 Sent FOK or FAK, a BUY is an amount to spend and a worst price, not a number of shares: a better
-price buys more shares and never makes the bill smaller (docs/venue-polymarket.md §3.1). Live
+price buys more shares and never makes the bill smaller (docs/proof.md §4). Live
 answers are the model, to the last of six decimals: $1 at 0.07 were 14.285713 shares for 0.999999,
 $1.52 at 0.71 were 2.140844 for 1.519999, $2.50 at 0.35 were 7.142856 for 2.499999. What the dollars
 buy is cut to a millionth, one millionth less than that where it does not come out even, and paid in

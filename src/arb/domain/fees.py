@@ -2,19 +2,40 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from typing import Protocol, runtime_checkable
 
 from arb.domain.money import NO_USD, ONE, Price, Shares, Usd, micro_up
 
 FEE_STEP = Decimal("0.00001")
-"""Polymarket truncates each fill's fee to five decimals (21 of 21 chain fills, 2026-09)."""
+"""To what a fee by the curve is truncated (21 of 21 fills on chain, 2026-09)."""
 EXPONENT_MAX = 8
 
 
+@runtime_checkable
+class FeeSchedule(Protocol):
+    """What the taker of a fill pays: on top of a BUY, out of a SELL.
+
+    A venue's own schedule is a frozen dataclass: a plan keeps it, and its fields are stored.
+    """
+
+    def taker(self, price: Price, size: Shares) -> Usd:
+        """The fee of one fill, as the venue rounds it; in whole millionths of a dollar."""
+        ...
+
+    def exact(self, price: Price, size: Shares) -> Decimal:
+        """The fee of one fill before rounding: proportional to its size."""
+        ...
+
+    def most(self, dollars: Usd, limit: Price, tick: Price) -> Usd:
+        """The most that spending an amount of dollars is charged, at prices up to the limit."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class FeeSchedule:
+class CurveFees:
     """A market's own schedule: `shares · rate · (p · (1 - p)) ^ exponent`, paid by the taker.
 
-    On top of a BUY, out of a SELL; makers pay nothing (docs/venue-polymarket.md §4).
+    On top of a BUY, out of a SELL; makers pay nothing.
 
     Raises:
         ValueError: The rate is not within [0, 1] or the exponent is not a small whole number.
@@ -30,7 +51,7 @@ class FeeSchedule:
             raise ValueError(f"fee exponent {self.exponent} is not within 0..{EXPONENT_MAX}")
 
     def taker(self, price: Price, size: Shares) -> Usd:
-        """The fee of one fill, truncated as the exchange truncates it."""
+        """The fee of one fill, truncated."""
         return Usd(self.exact(price, size).quantize(FEE_STEP, rounding=ROUND_DOWN))
 
     def exact(self, price: Price, size: Shares) -> Decimal:
@@ -53,4 +74,4 @@ class FeeSchedule:
         return Usd(micro_up(max(self.exact(price, Shares(dollars / price)) for price in prices)))
 
 
-FREE = FeeSchedule(Decimal(0))
+FREE = CurveFees(Decimal(0))

@@ -9,17 +9,16 @@ from typing import NewType
 
 from arb.domain.fees import FeeSchedule
 from arb.domain.money import CENT, ONE, SHARE_STEP, Price, Shares, Usd
+from arb.domain.venue import VenueTerms
 
 VenueId = NewType("VenueId", str)
 MarketId = NewType("MarketId", str)
 EventId = NewType("EventId", str)
 
-POLYMARKET = VenueId("polymarket")
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class OutcomeId:
-    """The thing an order names: at Polymarket an ERC-1155 token id, elsewhere ticker and side."""
+    """The thing an order names: a token's id at one venue, a ticker and a side at another."""
 
     venue: VenueId
     token: str
@@ -35,26 +34,13 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
-class PositionSystem(StrEnum):
-    """Which position system a market settles on: decides how a set is cashed.
-
-    See docs/venue-polymarket.md §0.
-    """
-
-    V1 = "v1"
-    V2 = "v2"
-
-
 class Resolution(Enum):
     """How one market can end, by what a YES share then pays."""
 
     YES = Decimal(1)
     NO = Decimal(0)
     SPLIT = Decimal("0.5")
-    """Resolved 50/50: plain markets can, neg-risk questions cannot.
-
-    See docs/venue-polymarket.md §7.2.
-    """
+    """Resolved 50/50, where the venue's rules allow it: see `Market.can_split`."""
 
     @property
     def yes_pays(self) -> Decimal:
@@ -69,7 +55,7 @@ class Resolution(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRules:
-    """What a venue accepts as a taking order in one market (docs/venue-polymarket.md §3.2)."""
+    """What a venue accepts as a taking order in one market."""
 
     tick: Price
     """Prices are whole multiples of this, from one tick to one minus one tick."""
@@ -86,7 +72,7 @@ class Market:
     """One binary question with its two outcomes and the venue's rules for trading it."""
 
     id: MarketId
-    """The venue's condition id, padded to 32 bytes where the venue gives 31."""
+    """Unique among all venues: an id that another venue could use, too, begins with the venue's."""
     event: EventId
     slug: str
     question: str
@@ -102,15 +88,19 @@ class Market:
     closed: bool = False
     delay_seconds: Decimal = Decimal(0)
     """How long a taking order waits before it is matched; anything above 0 is leg risk."""
-    neg_risk: bool = False
+    can_split: bool = True
+    """Whether it may resolve 50/50, and not YES or NO alone."""
     group: str = ""
     """The venue's id of the group of markets of which at most one resolves YES; empty: none."""
     resolving: str = ""
     """The venue's status of a resolution that has begun: `proposed`, `disputed`, `resolved`, …"""
-    protocol: PositionSystem = PositionSystem.V1
+    count_in_ids: bool = False
+    """Whether the ids themselves say how many outcomes the group has."""
     closes_at: datetime | None = None
     contradiction: str = ""
     """How the venue's listing contradicts itself about the market: then nothing of it is traded."""
+    terms: VenueTerms = VenueTerms()  # noqa: RUF009  # immutable
+    """The terms of its venue."""
 
     @property
     def venue(self) -> VenueId:
@@ -123,9 +113,9 @@ class Market:
 
     def resolutions(self) -> tuple[Resolution, ...]:
         """Every way this market can resolve on its own."""
-        if self.neg_risk:
-            return (Resolution.NO, Resolution.YES)
-        return (Resolution.NO, Resolution.SPLIT, Resolution.YES)
+        if self.can_split:
+            return (Resolution.NO, Resolution.SPLIT, Resolution.YES)
+        return (Resolution.NO, Resolution.YES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +127,12 @@ class Event:
     title: str
     venue: VenueId
     markets: tuple[MarketId, ...]
-    neg_risk: bool = False
-    augmented: bool = False
+    open_ended: bool = False
     """New outcomes may be added (placeholders and "Other"): never exhaustive."""
     convertible: bool = False
     """A set of NO tokens turns into cash at once and free of charge."""
     mergeable: bool = False
-    """YES of all the listed markets together turn into cash at once (protocol v2)."""
+    """YES of all the listed markets together turn into cash at once."""
     missing: int = 0
     """Markets of the event that could not be read (wrong shape, three outcomes)."""
     closes_at: datetime | None = None
@@ -167,6 +156,7 @@ class WholeGroup:
     """The venue's id of it; see `Market.group`."""
     outcomes: int
     """How many are listed."""
+    venue: VenueId
 
     def miscount(self, counted: Mapping[str, int]) -> str:
         """How the chain's count differs from the listing's; empty: it does not, or is unknown."""
@@ -245,6 +235,25 @@ class Universe:
         for market in self.markets.values():
             yield market.yes
             yield market.no
+
+
+def united(one: Universe, other: Universe) -> Universe:
+    """Both listings as one.
+
+    Raises:
+        ValueError: They use one id for different markets, events or outcomes.
+    """
+    for kind, ours, theirs in (
+        ("market", one.markets, other.markets),
+        ("event", one.events, other.events),
+    ):
+        if twice := sorted(ours.keys() & theirs.keys()):
+            raise ValueError(f"{kind} {twice[0]} is listed by another venue, too")
+    return Universe(
+        {**one.markets, **other.markets},
+        {**one.events, **other.events},
+        one.relations + other.relations,
+    )
 
 
 def markets_of(universe: Universe, event: Event) -> Sequence[Market]:

@@ -1,6 +1,6 @@
 """Exact money: `Price`, `Shares` and `Usd` over `Decimal`; a float raises wherever it meets one.
 
-The venue's own unit is one millionth: pUSD and outcome tokens both have six decimals on chain, so
+The unit is one millionth: dollars and shares have six decimals where they are kept on chain, so
 every amount that can exist is a whole number of *micro-units*, and that integer is what is stored.
 """
 
@@ -15,7 +15,7 @@ Price = NewType("Price", Decimal)
 Shares = NewType("Shares", Decimal)
 """Outcome tokens; one pays 1 USD if its outcome comes true."""
 Usd = NewType("Usd", Decimal)
-"""US dollars (pUSD on Polymarket)."""
+"""US dollars, in whatever form a venue keeps them."""
 Micro = NewType("Micro", int)
 """Millionths of a share or of a dollar."""
 
@@ -28,7 +28,7 @@ NO_USD = Usd(ZERO)
 NO_SHARES = Shares(ZERO)
 CENT = Usd(Decimal("0.01"))
 SHARE_STEP = Shares(Decimal("0.01"))
-"""Order sizes have two decimals (Polymarket, measured 2026-07; finer sizes are cut silently)."""
+"""Order sizes have two decimals where a venue does not say otherwise."""
 
 
 def _trap_floats() -> None:

@@ -1,9 +1,9 @@
-"""What turns outcome tokens into cash, as values (docs/venue-polymarket.md §7.2)."""
+"""What turns outcome tokens into cash, as values."""
 
 from dataclasses import dataclass
 from typing import NewType
 
-from arb.domain.market import EventId, MarketId, OutcomeId
+from arb.domain.market import EventId, MarketId, OutcomeId, VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.order import Unknown
 
@@ -58,6 +58,18 @@ class Redeem:
 
 Operation = Merge | Convert | MergeSet | Redeem
 
+
+def venue_of(operation: Operation) -> VenueId:
+    """Where an operation takes place."""
+    match operation:
+        case Merge(pair=(outcome, _)) | Redeem(outcome=outcome):
+            return outcome.venue
+        case Convert(gives=((outcome, _), *_)) | MergeSet(gives=((outcome, _), *_)):
+            return outcome.venue
+        case _:
+            raise ValueError("an operation gives at least one outcome")
+
+
 CONTRACT_REFUSES = "the contract refuses: "
 """How a reason begins that is the contract's own word; others could not be asked or sent."""
 
@@ -82,6 +94,12 @@ class Effect:
 
     cash: Usd
     shares: tuple[tuple[OutcomeId, MarketId, Shares], ...]
+    """At least one: every operation gives something."""
+
+    @property
+    def venue(self) -> VenueId:
+        """Where it happened."""
+        return self.shares[0][0].venue
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from arb.domain.market import (
     Market,
     MarketId,
     OutcomeId,
-    PositionSystem,
     Resolution,
     Side,
     Universe,
+    VenueId,
     WholeGroup,
     World,
 )
@@ -36,6 +36,7 @@ from arb.domain.money import (
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import obstacle, of_one_instant
+from arb.domain.venue import PairExit
 from arb.domain.worlds import TooManyWorlds, holding, worst
 
 OpportunityId = NewType("OpportunityId", str)
@@ -45,9 +46,9 @@ class Kind(StrEnum):
     """What makes the profit certain. A strategy's word for it is a label; `prove` derives it."""
 
     BINARY_COMPLEMENT = "binary_complement"
-    NEGRISK_NO = "negrisk_no"
-    NEGRISK_YES = "negrisk_yes"
-    NEGRISK_CONVERT = "negrisk_convert"
+    EXCLUSIVE_NO = "negrisk_no"
+    EXHAUSTIVE_YES = "negrisk_yes"
+    CONVERSION = "negrisk_convert"
     IMPLICATION = "implication"
     EXCLUSIVE = "exclusive"
     COVER = "cover"
@@ -175,6 +176,10 @@ class Opportunity:
         """The most that the legs cost: what the account's limits are held against."""
         return total(leg.outlay_max for leg in self.legs)
 
+    def outlay_max_at(self, venue: VenueId) -> Usd:
+        """The most that the legs at one venue cost."""
+        return total(p.outlay_max for p in self.legs if p.leg.outcome.venue == venue)
+
     @property
     def profit_fraction(self) -> Decimal:
         """Profit as a fraction of what is paid in all."""
@@ -186,9 +191,15 @@ class Opportunity:
         return frozenset(proven.market.id for proven in self.legs)
 
     @property
+    def venues(self) -> frozenset[VenueId]:
+        """Where the legs are traded."""
+        return frozenset(proven.leg.outcome.venue for proven in self.legs)
+
+    @property
     def crossed(self) -> bool:
-        """Whether both outcomes of a market are bought, which a working engine would match."""
-        return len(self.markets) < len(self.legs)
+        """Whether both outcomes of a market with one book are bought: its engine matches those."""
+        one_book = [p.market.id for p in self.legs if p.market.terms.complement_shares_book]
+        return len(set(one_book)) < len(one_book)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,10 +355,10 @@ def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Even
         if not isinstance(relation, Exclusive) or not markets.keys() <= {*relation.markets}:
             continue
         if bought == {market.no for market in markets.values()}:
-            return Kind.NEGRISK_NO, event
+            return Kind.EXCLUSIVE_NO, event
         whole = relation.complete and markets.keys() == {*relation.markets}
         if whole and bought == {market.yes for market in markets.values()}:
-            return Kind.NEGRISK_YES, event
+            return Kind.EXHAUSTIVE_YES, event
     return Kind.GROUP, event
 
 
@@ -372,16 +383,18 @@ def _whole_groups(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[WholeG
     """Groups whose completeness can be what makes the legs pay.
 
     That one of a group comes true helps YES alone: NOs pay most where none does, and a pair pays
-    the same in every world. On protocol v2 the ids themselves encode how many outcomes there are.
+    the same in every world. Where the ids themselves encode how many outcomes there are, none
+    has to be counted.
     """
     bought = {proven.leg.outcome for proven in legs}
     found: dict[WholeGroup, None] = {}
     for market in (p.market for p in legs if p.leg.outcome == p.market.yes):
-        if market.no in bought or market.protocol is PositionSystem.V2 or not market.group:
+        if market.no in bought or market.count_in_ids or not market.group:
             continue
         for relation in universe.relations_among([market.id]):
             if isinstance(relation, Exclusive) and relation.complete:
-                found[WholeGroup(market.group, len(relation.markets))] = None
+                whole = WholeGroup(market.group, len(relation.markets), market.venue)
+                found[whole] = None
     return tuple(found)
 
 
@@ -391,7 +404,8 @@ def _exit(event: Event, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
     if any(proven.leg.size != size for proven in legs):
         return Exit.RESOLUTION
     markets = {proven.market.id for proven in legs}
-    pairs = len(markets) == 1 and len(legs) == 2
+    cashed = legs[0].market.terms.pair_exit is not PairExit.RESOLUTION
+    pairs = cashed and len(markets) == 1 and len(legs) == 2
     if pairs and pays == size:
         return Exit.NOW
     convertible = event.convertible and all(

@@ -8,19 +8,11 @@ from typing import NewType
 
 from arb.domain.market import MarketId, OutcomeId, Side
 from arb.domain.money import Price, Shares, Usd, micro_down, notional
+from arb.domain.venue import TimeInForce
 
 PlanId = NewType("PlanId", str)
 OrderId = NewType("OrderId", str)
 TENTH, COARSE_STEP, FINE_STEP = Decimal("0.1"), Decimal("0.001"), Decimal("0.0001")
-
-
-class TimeInForce(StrEnum):
-    """How long an order may wait."""
-
-    FOK = "FOK"
-    """All at once or nothing."""
-    FAK = "FAK"
-    """Fill-and-kill: fill what is available at once, cancel the rest (IOC elsewhere)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +30,7 @@ class Order:
     expires_at: datetime
     """When "not found" begins to mean "never placed"."""
     ref: str = ""
-    """The venue's own id, known before the order is sent: on Polymarket the order's hash."""
+    """The venue's own id, known before the order is sent where it can be: then the order's hash."""
     spend: Usd | None = None
     """The whole cents that a BUY is sent to spend; `None` in orders of ledgers before dollars."""
 
@@ -53,7 +45,7 @@ class Order:
 
         A BUY gives whole cents, and asks for the shares that those are at its limit: a price, not
         a number of shares. What is asked for has at most four decimals whatever the tick, three
-        at the coarsest (docs/venue-polymarket.md §3.2). They are cut, which leaves the price a hair
+        at the coarsest (docs/proof.md §4). They are cut, which leaves the price a hair
         on the side of the limit that still reaches it, and far from the next one.
         """
         asked = self.dollars / self.limit if self.side is Side.BUY else self.size * self.limit
@@ -118,7 +110,7 @@ Answer = Final | Unknown | NotFound
 
 
 class TradeState(StrEnum):
-    """Where a trade stands between the match and the chain (docs/venue-polymarket.md §3.8)."""
+    """Where a trade stands between the match and the chain."""
 
     PROVISIONAL = "provisional"
     """Matched, perhaps mined: it may still fail."""

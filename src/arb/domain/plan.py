@@ -1,7 +1,7 @@
 """A plan: an approved opportunity with everything that executing it needs, also after a restart."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from arb.domain.money import NO_SHARES, Price, Shares, Usd, micro_down, notional
 from arb.domain.operation import Operation
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
+from arb.domain.venue import VenueTerms
 
 
 class PlanState(StrEnum):
@@ -104,6 +105,22 @@ class Plan:
     """Expected cost and fees of all legs."""
     payoff_worst: Usd
     approved_at: datetime
+    venue_terms: Mapping[VenueId, VenueTerms] = field(default_factory=dict)
+    """The terms of each venue that its legs are traded at, as they were at the approval."""
+
+    def terms_at(self, venue: VenueId) -> VenueTerms:
+        """The terms of a venue; those of ledgers before venue terms where none were stored."""
+        return self.venue_terms.get(venue) or VenueTerms()
+
+    @property
+    def venues(self) -> frozenset[VenueId]:
+        """Where its legs are traded."""
+        return frozenset(leg.outcome.venue for leg in self.legs)
+
+    @property
+    def dust(self) -> Shares:
+        """Shares below this are not worth an order at one of its venues."""
+        return max(self.terms_at(venue).dust for venue in self.venues)
 
     @property
     def size(self) -> Shares:
@@ -116,11 +133,6 @@ class Plan:
         return total(leg.outlay_max for leg in self.legs)
 
     @property
-    def venue(self) -> VenueId:
-        """Where all its legs are traded."""
-        return self.legs[0].outcome.venue
-
-    @property
     def outcomes(self) -> frozenset[OutcomeId]:
         """Every outcome that its orders and exits can move."""
         legs = {leg.outcome for leg in self.legs}
@@ -128,13 +140,17 @@ class Plan:
         given = {outcome for outcome, _ in getattr(self.exit_operation, "receives", ())}
         return frozenset(legs | opposites | given)
 
+    def outlay_max_at(self, venue: VenueId) -> Usd:
+        """The most that its legs at one venue cost, fees included."""
+        return total(leg.outlay_max for leg in self.legs if leg.outcome.venue == venue)
+
     @property
     def parts_pay(self) -> bool:
         """Whether part of the legs pays too: NO of any k exclusive markets pays k - 1.
 
         The kind is the proof's own: see `arb.domain.opportunity.structure`.
         """
-        return self.kind is Kind.NEGRISK_NO
+        return self.kind is Kind.EXCLUSIVE_NO
 
     def guaranteed(self, held: Sequence[Shares]) -> Usd:
         """What a number of shares of each leg pays in the worst world."""

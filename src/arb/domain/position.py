@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from arb.domain.market import MarketId, OutcomeId
-from arb.domain.money import NO_USD, Shares, Usd
+from arb.domain.market import MarketId, OutcomeId, VenueId
+from arb.domain.money import NO_USD, Shares, Usd, total
 from arb.domain.plan import Plan
 
 ENDED_TRADES_KEPT = 20
@@ -25,6 +25,7 @@ class Position:
 class Adjustment:
     """What an operator books by hand: a deposit, a withdrawal, an unexplained difference."""
 
+    venue: VenueId
     outcome: OutcomeId | None
     """`None`: dollars."""
     market: MarketId | None
@@ -32,14 +33,27 @@ class Adjustment:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pocket:
+    """An account's cash at one venue: it buys nothing at another."""
+
+    cash: Usd
+    """Reserved or not."""
+    promised: Usd = NO_USD
+    """Part of it that open and just-approved plans will spend."""
+
+    @property
+    def free(self) -> Usd:
+        """Cash that nothing has a claim on."""
+        return Usd(self.cash - self.promised)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portfolio:
     """The account as the next decision sees it. Each approval makes a smaller one."""
 
-    cash: Usd
-    """In the account, reserved or not."""
-    promised: Usd = NO_USD
-    """Part of the cash that open and just-approved plans will spend."""
+    pockets: Mapping[VenueId, Pocket]
+    """Its cash, by venue."""
     locked: Usd = NO_USD
     """Cost of what is held to resolution."""
     open_plans: int = 0
@@ -61,9 +75,30 @@ class Portfolio:
     positions: Mapping[OutcomeId, Position] = field(default_factory=dict)
 
     @property
+    def cash(self) -> Usd:
+        """At all venues, reserved or not."""
+        return total(pocket.cash for pocket in self.pockets.values())
+
+    @property
+    def promised(self) -> Usd:
+        """Part of the cash that open and just-approved plans will spend."""
+        return total(pocket.promised for pocket in self.pockets.values())
+
+    @property
     def free(self) -> Usd:
-        """Cash that nothing has a claim on."""
+        """Cash at all venues that nothing has a claim on."""
         return Usd(self.cash - self.promised)
+
+    def free_at(self, venue: VenueId) -> Usd:
+        """Cash at one venue that nothing has a claim on."""
+        pocket = self.pockets.get(venue)
+        return NO_USD if pocket is None else pocket.free
+
+    def at(self, venue: VenueId) -> "Portfolio":
+        """What of the account is at one venue: its cash and its positions."""
+        mine = {o: held for o, held in self.positions.items() if o.venue == venue}
+        pocket = self.pockets.get(venue, Pocket(NO_USD))
+        return replace(self, pockets={venue: pocket}, positions=mine)
 
     @property
     def equity(self) -> Usd:
@@ -74,7 +109,7 @@ class Portfolio:
         """The portfolio once the plan's cash is reserved and its markets are taken."""
         return replace(
             self,
-            promised=Usd(self.promised + plan.outlay_max),
+            pockets=self._reserved(plan),
             open_plans=self.open_plans + 1,
             volume_today=Usd(self.volume_today + plan.outlay_max),
             busy=self.busy | plan.markets,
@@ -83,3 +118,12 @@ class Portfolio:
                 plan.event_slug: Usd(self.by_event.get(plan.event_slug, NO_USD) + plan.outlay_max),
             },
         )
+
+    def _reserved(self, plan: Plan) -> dict[VenueId, Pocket]:
+        """The pockets once each venue's part of the plan is reserved."""
+        pockets = dict(self.pockets)
+        for venue in plan.venues:
+            pocket = pockets.get(venue, Pocket(NO_USD))
+            promised = Usd(pocket.promised + plan.outlay_max_at(venue))
+            pockets[venue] = Pocket(pocket.cash, promised)
+        return pockets

@@ -7,7 +7,7 @@ class Reason(StrEnum):
     """The one named end of a candidate, in the order in which the gates are passed."""
 
     # From the venue's listing.
-    AUGMENTED = "augmented"
+    OPEN_ENDED = "augmented"
     MISSING_OUTCOME = "missing_outcome"
     CLOSED_SIBLING = "closed_sibling"
     LISTED_DIFFERENTLY = "listed_differently"
@@ -71,7 +71,7 @@ class Reason(StrEnum):
 
 
 _SENTENCES = {
-    Reason.AUGMENTED: "the event may grow new outcomes, so its YES set is not exhaustive",
+    Reason.OPEN_ENDED: "the event may grow new outcomes, so its YES set is not exhaustive",
     Reason.MISSING_OUTCOME: "an outcome of the event could not be read, so the set is not complete",
     Reason.CLOSED_SIBLING: "an outcome of the event is closed already, so the set is not complete",
     Reason.LISTED_DIFFERENTLY: "the listing contradicts itself about a market of the set",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from arb.domain.market import OutcomeId
+from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.order import Fill, TradeState
 
@@ -31,6 +31,7 @@ class VenueTrade:
 class Statement:
     """The account as the venue and the chain show it at one moment."""
 
+    venue: VenueId
     at: datetime
     cash: Usd
     """On chain, available or reserved for open orders."""
@@ -45,6 +46,8 @@ class Statement:
 class Difference:
     """Something in which ledger and venue do not agree."""
 
+    at: VenueId
+    """The venue whose account it is about."""
     what: str
     """`cash`, `shares`, `trade`, `order`."""
     about: str

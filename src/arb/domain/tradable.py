@@ -48,7 +48,7 @@ def book_obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
     if age > snapshot.book_age_max:
         old = f"{market.slug}: {age.total_seconds():.0f} s old"
         return Obstacle(Reason.STALE_BOOK, old, market)
-    if not yes.mirrors(no):
+    if market.terms.complement_shares_book and not yes.mirrors(no):
         return Obstacle(Reason.MIRROR_MISMATCH, f"{market.slug}: {_quotes(yes, no)}", market)
     return None
 
@@ -59,7 +59,12 @@ def obstacle(market: Market, snapshot: Snapshot) -> Obstacle | None:
 
 
 def of_one_instant(market: Market, snapshot: Snapshot) -> bool:
-    """Whether the market's two books are stamped by the venue at the same moment."""
+    """Whether the market's two books are of one moment, where they are views of one book.
+
+    Two pools of orders of their own need no common stamp: neither says anything of the other.
+    """
+    if not market.terms.complement_shares_book:
+        return True
     yes, no = snapshot.books.get(market.yes), snapshot.books.get(market.no)
     if yes is None or no is None or yes.stamped_at is None:
         return False

@@ -14,8 +14,8 @@ from arb.domain.fact import (
     Submitted,
     Voided,
 )
-from arb.domain.market import OutcomeId
-from arb.domain.money import NO_SHARES, ZERO, Shares, Usd
+from arb.domain.market import OutcomeId, VenueId
+from arb.domain.money import NO_SHARES, NO_USD, Shares, Usd, total
 from arb.domain.order import Fill, Final, Order, OrderId, TradeState
 from arb.domain.plan import Plan
 
@@ -34,8 +34,13 @@ class PlanAccount:
     """Shares by outcome, provisional ones included."""
     confirmed: Mapping[OutcomeId, Shares]
     """Shares by outcome that are on chain: what may be sold."""
-    cash: Usd
-    """What everything has done to the account's cash, provisional fills included."""
+    cash_at: Mapping[VenueId, Usd]
+    """What everything has done to the cash at each venue, provisional fills included."""
+
+    @property
+    def cash(self) -> Usd:
+        """What everything has done to the account's cash."""
+        return total(self.cash_at.values())
 
     @property
     def unanswered(self) -> Order | None:
@@ -81,7 +86,7 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
     ends: dict[str, OperationEnded] = {}
     held: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
     confirmed: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
-    cash = ZERO
+    cash: defaultdict[VenueId, Usd] = defaultdict(lambda: NO_USD)
     fills: list[Fill] = []
     for fact in facts:
         match fact:
@@ -101,7 +106,8 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
             case OperationEnded(id=operation, effect=effect):
                 ends[operation] = fact
                 if effect is not None:
-                    cash += effect.cash
+                    venue = effect.venue
+                    cash[venue] = Usd(cash[venue] + effect.cash)
                     for outcome, _, delta in effect.shares:
                         held[outcome] = Shares(held[outcome] + delta)
                         confirmed[outcome] = Shares(confirmed[outcome] + delta)
@@ -110,7 +116,8 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
         state = states.get((fill.order, fill.trade), _unsettled(fill.trade))
         if state is TradeState.VOIDED:
             continue
-        cash += fill.cash
+        venue = fill.outcome.venue
+        cash[venue] = Usd(cash[venue] + fill.cash)
         held[fill.outcome] = Shares(held[fill.outcome] + fill.shares)
         # What is sold is gone at once, what is bought is there when it has settled.
         if state is TradeState.CONFIRMED or fill.shares < 0:
@@ -125,7 +132,7 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
         pending=tuple((orders[id_], tuple(trades)) for id_, trades in pending.items()),
         held=dict(held),
         confirmed=dict(confirmed),
-        cash=Usd(cash),
+        cash_at=dict(cash),
     )
 
 

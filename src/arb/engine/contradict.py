@@ -12,7 +12,7 @@ from arb.domain.fact import Answered, Discovered, Fact, OperationEnded, Operatio
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import CENT, NO_SHARES, NO_USD, ZERO, Shares, Usd, text
 from arb.domain.news import Contradicted
-from arb.domain.operation import Redeem, contradicts, effect
+from arb.domain.operation import Redeem, contradicts, effect, venue_of
 from arb.domain.opportunity import Kind
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan
@@ -87,6 +87,7 @@ def of_plan(plan: Plan, facts: Sequence[Fact]) -> Iterator[Contradiction]:
         yield _of_plan(
             plan,
             "refused",
+            venue_of(request.operation),
             believed=f"be ${gains} by {type(request.operation).__name__.lower()}",
             seen=end.reason,
             at=end.at,
@@ -96,16 +97,19 @@ def of_plan(plan: Plan, facts: Sequence[Fact]) -> Iterator[Contradiction]:
         yield _of_plan(
             plan,
             "paid",
+            plan.legs[0].outcome.venue,
             believed=f"pay at least ${text(proved)}",
             seen=f"it paid ${text(paid)}",
             at=max(fact.at for fact in facts if isinstance(fact, OperationEnded)),
         )
 
 
-def _of_plan(plan: Plan, sort: str, *, believed: str, seen: str, at: datetime) -> Contradiction:
+def _of_plan(
+    plan: Plan, sort: str, venue: VenueId, *, believed: str, seen: str, at: datetime
+) -> Contradiction:
     return Contradiction(
         key=f"{sort}/{plan.id}",
-        venue=plan.venue,
+        venue=venue,
         kind=plan.kind,
         about=plan.id,
         believed=believed,
@@ -165,7 +169,7 @@ def of_balances(
         for plan, moved_at in _movers(difference, recent, agreed_at):
             contradiction = Contradiction(
                 key=f"{of_balance(plan.id)}{moved_at.isoformat()}",
-                venue=plan.venue,
+                venue=difference.at,
                 kind=plan.kind,
                 about=plan.id,
                 believed=f"leave {difference.ledger} {where}",
@@ -188,7 +192,10 @@ def _movers(
     moved: list[tuple[Plan, datetime]] = []
     for plan, facts in recent:
         times = [fact.at for fact in facts if _moves(fact)]
-        touched = difference.what == "cash" or difference.about in map(str, plan.outcomes)
+        if difference.what == "cash":
+            touched = difference.at in plan.venues
+        else:
+            touched = difference.about in map(str, plan.outcomes)
         if times and touched:
             moved.append((plan, max(times)))
     moved.sort(key=lambda one: one[1])

@@ -306,12 +306,14 @@ class Control:
 
     async def _cancel_all(self) -> Sequence[str]:
         left: list[str] = []
-        for venue, trading in self.desk.trading.items():
+        for venue in self.desk.venues.values():
+            if venue.trading is None:
+                continue
             try:
                 async with asyncio.timeout(CANCEL_SECONDS_MAX):
-                    left += await trading.cancel_all()
+                    left += await venue.trading.cancel_all()
             except (VenueError, TimeoutError) as error:
-                left.append(f"{venue}: {str(error) or 'no answer'}")
+                left.append(f"{venue.id}: {str(error) or 'no answer'}")
         if left:
             what = f"not cancelled: {', '.join(left)}"
             self.tell(Trouble(Problem(where="command", what=what)))

@@ -1,5 +1,7 @@
 """The shell around the saga: write down, act, write down."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,16 +18,26 @@ from arb.domain.fact import (
     Voided,
     ended,
 )
+from arb.domain.market import VenueId
 from arb.domain.money import NO_USD
-from arb.domain.operation import OperationAnswer, OperationId
+from arb.domain.operation import (
+    Carried,
+    Merge,
+    Operation,
+    OperationAnswer,
+    OperationId,
+    effect,
+    venue_of,
+)
 from arb.domain.order import Answer, Final, NotFound, Order, OrderId, TradeState, Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
+from arb.domain.venue import PairExit
 from arb.engine.account import fills_of, read
 from arb.engine.contradict import examine
 from arb.engine.guard import Guard
+from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.saga import (
-    GRACE,
     AwaitConfirmation,
     ChooseUnwind,
     Finished,
@@ -37,7 +49,7 @@ from arb.engine.saga import (
     next_step,
     unwind_step,
 )
-from arb.ports import Desk
+from arb.ports import Desk, TokenOperations
 
 STEPS_MAX = 1000
 """More steps than any plan can need."""
@@ -53,6 +65,7 @@ class Executor:
     desk: Desk
     options: CycleOptions
     guard: Guard
+    market_data: MarketData
     held_back: str = field(default="", init=False)
     """Why the last orders were not sent."""
     _until: dict[OrderId, float] = field(default_factory=dict, init=False)
@@ -75,6 +88,9 @@ class Executor:
         """
         ledger, clock = self.desk.ledger, self.desk.clock
         started, self.held_back = clock.monotonic(), ""
+        if away := [venue for venue in sorted(plan.venues) if not self._trades_at(venue)]:
+            # Nothing is concluded about orders at a venue that cannot be asked.
+            return _still_open(plan, f"there is no trading at {away[0]}: enable it", clock.now())
         for _ in range(STEPS_MAX):
             step = next_step(plan, await ledger.facts(plan.id), clock.now())
             if isinstance(step, ChooseUnwind):
@@ -93,7 +109,8 @@ class Executor:
                 return report
             waited = clock.monotonic() - started
             if waited > self.options.answer_wait.total_seconds():
-                return _still_open(plan, step, self.held_back, clock.now())
+                reason = self.held_back or _waits_for(step)
+                return _still_open(plan, reason, clock.now())
             await clock.sleep(self.options.ask_pause_seconds)
         raise InvariantBroken(f"plan {plan.id} does not end")
 
@@ -102,34 +119,34 @@ class Executor:
     ) -> bool:
         """Take one step; false when it changed nothing."""
         ledger, clock = self.desk.ledger, self.desk.clock
-        venue = plan.legs[0].outcome.venue
         match step:
             case Submit(orders):
                 return await self._send(plan, orders, books)
             case QueryOrder(order):
-                answer = await self.desk.trading[venue].query(order)
+                answer = await self.desk.trading(order.outcome.venue).query(order)
                 return await self._write_answers(plan, (order,), (answer,))
             case AwaitConfirmation(order, trades):
-                states = await self.desk.trading[venue].trade_states(order, trades)
+                trading = self.desk.trading(order.outcome.venue)
+                states = await trading.trade_states(order, trades)
                 return await self._write_states(plan, order, states)
             case RequestOperation(id_, operation):
                 try:
-                    ref = await self.desk.operations[venue].prepare(id_, operation)
+                    operations = self._operations(plan, operation)
+                    ref = await operations.prepare(id_, operation)
                 except VenueError:
                     return False
                 requested = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
                 await ledger.append(plan.id, [requested])
-                said = await self.desk.operations[venue].submit(id_, operation, ref)
+                said = await operations.submit(id_, operation, ref)
                 return await self._write_effect(plan, id_, said)
             case QueryOperation(id_, operation, ref):
-                said = await self.desk.operations[venue].query(id_, operation, ref)
+                said = await self._operations(plan, operation).query(id_, operation, ref)
                 return await self._write_effect(plan, id_, said)
             case _:
                 return False
 
     async def _send(self, plan: Plan, orders: tuple[Order, ...], books: Books | None) -> bool:
-        """Write the intents down with the venue's own ids, then send."""
-        trading = self.desk.trading[plan.legs[0].outcome.venue]
+        """Write the intents down with the venues' own ids, then send."""
         if books is None:
             books = await self._look(plan)
         self.held_back = await self._stopped(plan)
@@ -139,7 +156,7 @@ class Executor:
         if self.held_back:
             return False
         try:
-            prepared = await trading.prepare(orders)
+            prepared = await self._prepare(orders)
         except VenueError as error:
             self.held_back = str(error)
             return False
@@ -156,7 +173,7 @@ class Executor:
         for order in prepared:
             left = (order.expires_at - clock.now()).total_seconds()
             self._until[order.id] = clock.monotonic() + left
-        answers = await trading.submit(prepared)
+        answers = await self._submit(prepared)
         written = await self._write_answers(plan, prepared, answers)
         closed = [a for a in answers if isinstance(a, Final) and a.again]
         if len(closed) == len(answers):
@@ -165,18 +182,51 @@ class Executor:
             return False
         return written
 
+    def _trades_at(self, venue: VenueId) -> bool:
+        return venue in self.desk.venues and self.desk.venues[venue].trading is not None
+
+    async def _prepare(self, orders: Sequence[Order]) -> list[Order]:
+        """The orders with the ids that their venues will know them by, in the same order."""
+        prepared: dict[OrderId, Order] = {}
+        for venue, theirs in _by_venue(orders).items():
+            for order in await self.desk.trading(venue).prepare(theirs):
+                prepared[order.id] = order
+        return [prepared[order.id] for order in orders]
+
+    async def _submit(self, orders: Sequence[Order]) -> list[Answer]:
+        """Send each venue its orders, all venues at the same time; one answer each, in order."""
+        by_venue = _by_venue(orders)
+        if len(by_venue) == 1:
+            return list(await self.desk.trading(orders[0].outcome.venue).submit(orders))
+        answers: dict[OrderId, Answer] = {}
+
+        async def send(venue: VenueId, theirs: Sequence[Order]) -> None:
+            got = await self.desk.trading(venue).submit(theirs)
+            answers.update(zip((order.id for order in theirs), got, strict=True))
+
+        await asyncio.gather(*(send(*each) for each in by_venue.items()))
+        return [answers[order.id] for order in orders]
+
+    def _operations(self, plan: Plan, operation: Operation) -> TokenOperations:
+        """What carries the operation out: the venue by itself where it nets pairs."""
+        venue = venue_of(operation)
+        by_itself = plan.terms_at(venue).pair_exit is PairExit.AUTOMATIC
+        if by_itself and isinstance(operation, Merge):
+            return NETTING
+        return self.desk.operations(venue)
+
     async def _look(self, plan: Plan) -> Books:
         """Fresh books of both outcomes of every leg; empty when they cannot be fetched."""
         outcomes = [leg.outcome for leg in plan.legs]
         outcomes += [leg.terms.opposite for leg in plan.legs if leg.terms]
         try:
-            return await self.desk.books.fetch(list(dict.fromkeys(outcomes)))
+            return await self.market_data.books(list(dict.fromkeys(outcomes)))
         except VenueError:
             return BookMap()
 
     async def _stopped(self, plan: Plan) -> str:
         """Why a plan that has sent nothing yet may not begin; one that has is completed."""
-        found = stopped(plan.kind, plan.venue, await self.desk.ledger.contradictions())
+        found = stopped(plan.kind, plan.venues, await self.desk.ledger.contradictions())
         if found is None or await self._begun(plan):
             return ""
         return found.sentence
@@ -191,7 +241,7 @@ class Executor:
         now = self.desk.clock.now()
         facts: list[Fact] = []
         for order, answer in zip(orders, answers, strict=True):
-            if isinstance(answer, NotFound) and self._is_over(order, now):
+            if isinstance(answer, NotFound) and self._is_over(plan, order, now):
                 answer = Final((), "it was never placed")  # noqa: PLW2901  # the same answer, now proven
             if isinstance(answer, Final):
                 facts.append(Answered(order=order.id, answer=answer, at=now))
@@ -200,12 +250,13 @@ class Executor:
             await self.desk.ledger.append(plan.id, facts)
         return bool(facts)
 
-    def _is_over(self, order: Order, now: datetime) -> bool:
+    def _is_over(self, plan: Plan, order: Order, now: datetime) -> bool:
         """Whether the order's time is over: by the steady clock, if this process sent it."""
+        grace = plan.terms_at(order.outcome.venue).not_found_grace
         until = self._until.get(order.id)
         if until is None:
-            return now > order.expires_at + GRACE
-        return self.desk.clock.monotonic() > until + GRACE.total_seconds()
+            return now > order.expires_at + grace
+        return self.desk.clock.monotonic() > until + grace.total_seconds()
 
     async def _write_states(
         self, plan: Plan, order: Order, states: Mapping[str, TradeState]
@@ -230,20 +281,53 @@ class Executor:
         return True
 
 
+class _Netting:
+    """The operations of a venue that nets pairs by itself: held together, they are its dollar.
+
+    There is nothing to request; what is booked is compared with the venue's statement like all.
+    """
+
+    async def prepare(self, _id: OperationId, _operation: Operation) -> str:
+        """See `arb.ports.TokenOperations`."""
+        return ""
+
+    async def submit(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
+        """See `arb.ports.TokenOperations`."""
+        return Carried(effect(operation))
+
+    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
+        """See `arb.ports.TokenOperations`."""
+        return Carried(effect(operation))
+
+
+NETTING: TokenOperations = _Netting()
+
+
+def _by_venue(orders: Sequence[Order]) -> dict[VenueId, list[Order]]:
+    found: defaultdict[VenueId, list[Order]] = defaultdict(list)
+    for order in orders:
+        found[order.outcome.venue].append(order)
+    return found
+
+
 def _not_begun(plan: Plan, why: str) -> ExecutionReport:
     return ExecutionReport(
         plan=plan.id, state=PlanState.UNWOUND, realised=NO_USD, locked=NO_USD, reason=why
     )
 
 
-def _still_open(plan: Plan, step: Step, held_back: str, now: datetime) -> ExecutionReport:
+def _waits_for(step: Step) -> str:
     waits = {
+        Submit: "an order is still without an answer",
         QueryOrder: "an order is still without an answer",
         AwaitConfirmation: "a trade has not settled yet",
         QueryOperation: "an operation has not ended yet",
         ChooseUnwind: "there are no fresh books",
     }
-    reason = held_back or waits.get(type(step), "the venue cannot be queried")
+    return waits.get(type(step), "the venue cannot be queried")
+
+
+def _still_open(plan: Plan, reason: str, now: datetime) -> ExecutionReport:
     waited = int((now - plan.approved_at).total_seconds() // 60)
     return ExecutionReport(
         plan=plan.id,

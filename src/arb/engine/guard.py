@@ -25,7 +25,7 @@ class GuardOptions:
     """The limits of the last hop."""
 
     orders_per_second_max: int = 30
-    """Below the venue's own 40 per signer (docs/venue-polymarket.md §5)."""
+    """In all; each venue's own limit is in its terms."""
     orders_per_minute_max: int = 300
     order_value_max: Usd
     """What one order may spend."""

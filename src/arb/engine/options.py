@@ -16,7 +16,7 @@ class CycleOptions:
     limits: RiskLimits
     sizing: SizingOptions
     opening_cash: Usd
-    """What a new account starts with."""
+    """What a new account on paper starts with at each venue."""
     execution_pause_seconds: float = 1.0
     """Between two executions."""
     data_quality_listed_max: int = 100

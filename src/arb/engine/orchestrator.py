@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.fact import OperationRequested, ended
 from arb.domain.halt import RiskStatus, Standing
+from arb.domain.market import VenueId
 from arb.domain.money import NO_USD, Usd, micro_down
 from arb.domain.news import (
     CycleEnded,
@@ -28,6 +29,7 @@ from arb.engine.cycle import Cycle
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
+from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.recover import Reconciler, describe
 from arb.engine.saga import cash_of
@@ -58,8 +60,11 @@ class ArbitrageOrchestrator:
             desk.clock,
             lambda: desk.killed() or self.reconciler.unasked(),
         )
-        self.executor = Executor(desk=desk, options=options, guard=guard)
-        scanner = Scanner.at(desk, options)
+        self._market_data = MarketData(desk.venues.values())
+        self.executor = Executor(
+            desk=desk, options=options, guard=guard, market_data=self._market_data
+        )
+        scanner = Scanner.at(desk, options, self._market_data)
         trader = Trader(desk, options, self.executor, scanner)
         self._cycle = Cycle(desk, options, scanner, trader, self.reconciler.against)
         self._stopping = False
@@ -72,12 +77,22 @@ class ArbitrageOrchestrator:
             LedgerError: The ledger cannot be used; nothing may be traded.
         """
         desk, now = self._desk, self._desk.clock.now()
-        opening = self._options.opening_cash
-        if desk.statements is not None and await desk.ledger.opened_at() is None:
-            opening = (await desk.statements.statement([], now)).cash
-        await desk.ledger.open_account(opening, now)
+        await desk.ledger.open_account(await self._openings(), now)
         self._desk.tell(Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds))
         return await self._recover()
+
+    async def _openings(self) -> dict[VenueId, Usd]:
+        """What the account begins with at each venue that is new to it."""
+        desk, now = self._desk, self._desk.clock.now()
+        known = (await desk.ledger.portfolio(now)).pockets
+        openings: dict[VenueId, Usd] = {}
+        for venue in sorted(desk.venues.keys() - known.keys()):
+            statements = desk.statements.get(venue)
+            if statements is None:
+                openings[venue] = self._options.opening_cash
+            else:
+                openings[venue] = (await statements.statement([], now)).cash
+        return openings
 
     async def scan_cycle(self, event: str | None = None) -> CycleReport:
         """One cycle: scan, prove, review, execute, write down; of one event where it is named.
@@ -179,7 +194,7 @@ class ArbitrageOrchestrator:
 
     async def _reconcile(self) -> None:
         """Hold the ledger against the venue, if there is one to be asked."""
-        if self._desk.statements is None:
+        if not self._desk.statements:
             return
         where = "reconciliation"
         if error := await self.reconciler.try_run():
@@ -203,7 +218,7 @@ class ArbitrageOrchestrator:
         for plan in await self._desk.ledger.locked_plans():
             left = await self._desk.ledger.holdings(plan.id)
             try:
-                pays = await self._desk.catalog.payouts([held.market for held in left])
+                pays = await self._market_data.payouts(left)
             except VenueError as error:
                 self._desk.tell(Trouble(Problem(where="resolutions", what=str(error))))
                 return
@@ -220,7 +235,7 @@ class ArbitrageOrchestrator:
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
         """Turn resolved shares into cash; what was asked for before is asked about."""
         ledger, clock = self._desk.ledger, self._desk.clock
-        operations = self._desk.operations[held.outcome.venue]
+        operations = self._desk.operations(held.outcome.venue)
         account = read(await ledger.facts(plan.id))
         under_way = account.unended
         if under_way is not None and not isinstance(under_way.operation, Redeem):

@@ -13,13 +13,14 @@ from decimal import Decimal
 
 from arb.domain.dollars import most
 from arb.domain.fact import Confirmed, Discovered, Fact, OperationEnded, Voided
-from arb.domain.market import OutcomeId, Side
+from arb.domain.market import OutcomeId, Side, VenueId
 from arb.domain.money import NO_SHARES, ZERO, Price, Shares, Usd, text
-from arb.domain.operation import Effect, effect
-from arb.domain.order import Order, PlanId, TradeState
+from arb.domain.operation import Effect, effect, venue_of
+from arb.domain.order import Fill, Order, PlanId, TradeState
 from arb.domain.plan import Plan
 from arb.domain.position import Portfolio
 from arb.domain.statement import Difference, Statement, VenueTrade
+from arb.domain.venue import PairExit
 from arb.engine.account import PlanAccount, fills_of, read
 
 Recent = Sequence[tuple[Plan, Sequence[Fact]]]
@@ -66,21 +67,23 @@ def reconcile(
     tolerance: Usd,
     explained_until: datetime | None = None,
 ) -> Review:
-    """Compare cash, holdings, orders and trades.
+    """Compare cash, holdings, orders and trades at one venue.
 
     Args:
         portfolio: The account in the ledger, provisional fills included.
         recent: Every plan that is open or was touched in the time that the statement covers.
-        statement: The account at the venue and on chain.
+        statement: The account at one venue; what the ledger has elsewhere is left out.
         tolerance: USD, or shares, by which the two may differ without an alarm.
         explained_until: An operator has accounted for what strangers did up to here.
     """
+    venue = statement.venue
     orders = {
         order.ref: (plan.id, order, facts)
         for plan, facts in recent
         for order in read(facts).orders.values()
-        if order.ref
+        if order.ref and order.outcome.venue == venue
     }
+    portfolio = portfolio.at(venue)
     corrections: list[tuple[PlanId, Fact]] = []
     differences: list[Difference] = []
     booked = {
@@ -93,15 +96,15 @@ def reconcile(
             explained = explained_until is not None and _last(trade) <= explained_until
             known = trade.state is TradeState.VOIDED or (trade.unread and trade.id in booked)
             if not explained and not known:
-                differences.append(_unknown(trade))
+                differences.append(_unknown(venue, trade))
             continue
         plan, order, facts = orders[ref]
         if trade.unread and _missed(trade, order, facts, booked):
-            differences.append(_unknown(trade))
+            differences.append(_unknown(venue, trade))
             continue
         corrections += [(plan, fact) for fact in _proved(trade, order, facts, statement)]
     differences += [
-        Difference(what="order", about=ref, ledger="none", venue="rests in the book")
+        Difference(at=venue, what="order", about=ref, ledger="none", venue="rests in the book")
         for ref in statement.open_orders
         if ref not in orders
     ]
@@ -148,12 +151,16 @@ def _last(trade: VenueTrade) -> datetime:
     return max((fill.at for fill in trade.fills), default=until)
 
 
-def _unknown(trade: VenueTrade) -> Difference:
+def _unknown(venue: VenueId, trade: VenueTrade) -> Difference:
     bought = ", ".join(
         f"{fill.side} {text(fill.size)} @ {text(fill.price)}" for fill in trade.fills
     )
     return Difference(
-        what="trade", about=trade.id, ledger="none", venue=bought or trade.unread or trade.ref
+        at=venue,
+        what="trade",
+        about=trade.id,
+        ledger="none",
+        venue=bought or trade.unread or trade.ref,
     )
 
 
@@ -165,23 +172,30 @@ def _balances(
     late: datetime | None = None,
 ) -> Iterator[Difference]:
     """What is beyond all that is on its way, and that was booked since `late`."""
+    venue = statement.venue
     cash = _Range(portfolio.cash, portfolio.cash)
     shares: defaultdict[OutcomeId, _Range] = defaultdict(lambda: _Range(ZERO, ZERO))
     for held in portfolio.positions.values():
         shares[held.outcome] = _Range(held.shares, held.shares)
-    for _, facts in recent:
+    for plan, facts in recent:
         account = read(facts)
         lately = _lately(facts, late) if late is not None else ()
-        for delta, moved in (*_on_the_way(account, facts), *lately):
+        netted = _netted(plan, account)
+        for where, delta, moved in (*_on_the_way(account, facts), *lately, *netted):
+            if where != venue:
+                continue
             cash.may_move(delta)
             for outcome, change in moved:
                 shares[outcome].may_move(change)
     if not cash.holds(statement.cash, tolerance):
-        yield Difference(what="cash", about="USD", ledger=_said(cash), venue=text(statement.cash))
+        yield Difference(
+            at=venue, what="cash", about="USD", ledger=_said(cash), venue=text(statement.cash)
+        )
     for outcome in sorted({*shares, *statement.shares}):
         there = statement.shares.get(outcome)
         if there is not None and not shares[outcome].holds(there, tolerance):
             yield Difference(
+                at=venue,
                 what="shares",
                 about=str(outcome),
                 ledger=_said(shares[outcome]),
@@ -189,7 +203,20 @@ def _balances(
             )
 
 
-Move = tuple[Decimal, Iterable[tuple[OutcomeId, Shares]]]
+Move = tuple[VenueId, Decimal, Iterable[tuple[OutcomeId, Shares]]]
+"""Where, what of cash, and what of shares."""
+
+
+def _netted(plan: Plan, account: PlanAccount) -> Iterator[Move]:
+    """Pairs that a venue has netted by itself and that are not written down as netted yet."""
+    for leg in plan.legs:
+        if leg.terms is None:
+            continue
+        venue, other = leg.outcome.venue, leg.terms.opposite
+        pairs = min(account.shares(leg.outcome), account.shares(other))
+        first = other not in {leg.outcome for leg in plan.legs} or leg.outcome < other
+        if pairs > 0 and first and plan.terms_at(venue).pair_exit is PairExit.AUTOMATIC:
+            yield venue, pairs, ((leg.outcome, Shares(-pairs)), (other, Shares(-pairs)))
 
 
 def _on_the_way(account: PlanAccount, facts: Sequence[Fact]) -> Iterator[Move]:
@@ -198,20 +225,23 @@ def _on_the_way(account: PlanAccount, facts: Sequence[Fact]) -> Iterator[Move]:
         for fill in fills_of(facts, order.id):
             if fill.trade in trades:
                 # Booked already: the chain may still be where it was before.
-                yield Usd(-fill.cash), ((fill.outcome, Shares(-fill.shares)),)
+                yield _back(fill)
     for id_, order in account.orders.items():
         if id_ not in account.answers:
             if order.side is Side.BUY:
                 # A better price buys more shares for the same dollars; a share's fee is at most
                 # its price times the rate.
                 reach = Usd(-order.dollars * (1 + FEE_RATE_MOST))
-                yield reach, ((order.outcome, most(order.dollars, PRICE_LEAST)),)
+                reached = ((order.outcome, most(order.dollars, PRICE_LEAST)),)
+                yield order.outcome.venue, reach, reached
             else:
-                yield Usd(order.size), ((order.outcome, Shares(-order.size)),)
+                sold = ((order.outcome, Shares(-order.size)),)
+                yield order.outcome.venue, Usd(order.size), sold
     for request in account.requests.values():
         if request.id not in account.ends:
             done = effect(request.operation)
-            yield done.cash, [(outcome, delta) for outcome, _, delta in done.shares]
+            moved = [(outcome, delta) for outcome, _, delta in done.shares]
+            yield venue_of(request.operation), done.cash, moved
 
 
 def _lately(facts: Sequence[Fact], since: datetime) -> Iterator[Move]:
@@ -222,15 +252,20 @@ def _lately(facts: Sequence[Fact], since: datetime) -> Iterator[Move]:
         match fact:
             case Confirmed(order=order, trade=trade):
                 fills = [fill for fill in fills_of(facts, order) if fill.trade == trade]
-                for fill in fills:
-                    yield Usd(-fill.cash), ((fill.outcome, Shares(-fill.shares)),)
+                yield from map(_back, fills)
             case Voided(fills=lost):
                 for fill in lost:
-                    yield fill.cash, ((fill.outcome, fill.shares),)
-            case OperationEnded(effect=Effect(cash=cash, shares=shares)):
-                yield Usd(-cash), [(outcome, Shares(-delta)) for outcome, _, delta in shares]
+                    yield fill.outcome.venue, fill.cash, ((fill.outcome, fill.shares),)
+            case OperationEnded(effect=Effect() as done):
+                back = [(outcome, Shares(-delta)) for outcome, _, delta in done.shares]
+                yield done.venue, Usd(-done.cash), back
             case _:
                 pass
+
+
+def _back(fill: Fill) -> Move:
+    """What was booked of a fill, taken back."""
+    return fill.outcome.venue, Usd(-fill.cash), ((fill.outcome, Shares(-fill.shares)),)
 
 
 def _said(range_: _Range) -> str:

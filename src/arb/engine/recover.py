@@ -4,14 +4,16 @@ There is no normal start: starting is recovering. The venue is asked what it kno
 corrected by what that proves, and an unexplained difference stops trading.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from arb.domain.errors import VenueError
 from arb.domain.fact import Confirmed
+from arb.domain.market import MarketId, OutcomeId, VenueId
 from arb.domain.money import ZERO, text
-from arb.domain.position import Adjustment
+from arb.domain.position import Adjustment, Portfolio
 from arb.domain.statement import Difference, Statement
 from arb.engine.contradict import BALANCE, of_balance, of_balances, of_plan
 from arb.engine.options import CycleOptions
@@ -42,13 +44,13 @@ class Reconciler:
 
     def unasked(self) -> str:
         """Why nothing at all may be sent: this process has not reconciled yet."""
-        if self.desk.statements is None or self.done_at is not None:
+        if not self.desk.statements or self.done_at is not None:
             return ""
         return UNASKED
 
     def against(self) -> str:
         """Why trading must wait; empty when ledger and venue agree, or on paper."""
-        if self.desk.statements is None:
+        if not self.desk.statements:
             return ""
         if self.done_at is None:
             return UNASKED
@@ -66,7 +68,7 @@ class Reconciler:
     @property
     def due(self) -> bool:
         """Whether it is time again; sooner while something does not agree."""
-        if self.desk.statements is None:
+        if not self.desk.statements:
             return False
         if self._tried is None or self.against():
             return True
@@ -82,7 +84,7 @@ class Reconciler:
         clock, ledger = self.desk.clock, self.desk.ledger
         self._tried = clock.monotonic()
         for _ in range(ROUNDS_MAX):
-            review, recent, _ = await self._compare()
+            review, recent, _, _ = await self._compare()
             for plan, fact in review.corrections:
                 await ledger.append(plan, [fact])
                 if not isinstance(fact, Confirmed):
@@ -109,27 +111,22 @@ class Reconciler:
         Raises:
             VenueError: The venue could not be asked.
         """
-        review, _, statement = await self._compare()
-        portfolio = await self.desk.ledger.portfolio(self.desk.clock.now())
+        review, _, portfolio, statements = await self._compare()
         changes: list[Adjustment] = []
         for difference in review.differences:
+            statement = statements[difference.at]
             if difference.what == "cash":
-                delta = statement.cash - portfolio.cash
-                changes.append(Adjustment(outcome=None, market=None, delta=delta, reason=reason))
+                ours = portfolio.at(difference.at).cash
+                changes.append(_adjusted(difference, None, None, statement.cash - ours, reason))
             elif difference.what == "shares":
                 outcome = next(o for o in statement.shares if str(o) == difference.about)
                 held = portfolio.positions.get(outcome)
-                changes.append(
-                    Adjustment(
-                        outcome=outcome,
-                        market=held.market if held else None,
-                        delta=statement.shares[outcome] - expected(portfolio, outcome),
-                        reason=reason,
-                    )
-                )
+                delta = statement.shares[outcome] - expected(portfolio, outcome)
+                market = held.market if held else None
+                changes.append(_adjusted(difference, outcome, market, delta, reason))
         if not changes and review.differences:
             # Trades that moved nothing in the end: the word of an operator explains them, too.
-            changes.append(Adjustment(outcome=None, market=None, delta=ZERO, reason=reason))
+            changes.append(_adjusted(review.differences[0], None, None, ZERO, reason))
         await self.desk.ledger.adjust(changes, self.desk.clock.now())
         await self._explained(reason)
         return changes
@@ -156,9 +153,11 @@ class Reconciler:
         if not review.differences:
             self._agreed_at = now
 
-    async def _compare(self) -> tuple[Review, Recent, Statement]:
-        statements, clock, ledger = self.desk.statements, self.desk.clock, self.desk.ledger
-        assert statements is not None
+    async def _compare(
+        self,
+    ) -> tuple[Review, Recent, Portfolio, Mapping[VenueId, Statement]]:
+        """Every venue's statement beside the ledger as it was meanwhile."""
+        clock, ledger = self.desk.clock, self.desk.ledger
         now = clock.now()
         opened = await ledger.opened_at() or now
         done_at = self.done_at or opened
@@ -169,15 +168,38 @@ class Reconciler:
         recent = await ledger.recent(since)
         portfolio = await ledger.portfolio(now)
         touched = {outcome for plan, _ in recent for outcome in plan.outcomes}
-        outcomes = {*portfolio.positions, *touched}
-        statement = await statements.statement(sorted(outcomes), since)
-        # What happened while the venue was asked would look like a difference.
+        outcomes = sorted({*portfolio.positions, *touched})
+        statements = {
+            venue: await asked.statement([o for o in outcomes if o.venue == venue], since)
+            for venue, asked in self.desk.statements.items()
+        }
+        # What happened while the venues were asked would look like a difference.
         if await ledger.portfolio(now) != portfolio:
             raise VenueError("the account moved while the venue was queried")
         tolerance = self.options.reconcile_tolerance
         explained = await ledger.adjusted_at()
-        review = reconcile(portfolio, recent, statement, tolerance, explained)
-        return review, recent, statement
+        reviews = [
+            reconcile(portfolio, recent, statement, tolerance, explained)
+            for statement in statements.values()
+        ]
+        review = Review(
+            corrections=tuple(each for one in reviews for each in one.corrections),
+            differences=tuple(each for one in reviews for each in one.differences),
+            lasting=tuple(each for one in reviews for each in one.lasting),
+        )
+        return review, recent, portfolio, statements
+
+
+def _adjusted(
+    difference: Difference,
+    outcome: OutcomeId | None,
+    market: MarketId | None,
+    delta: Decimal,
+    reason: str,
+) -> Adjustment:
+    return Adjustment(
+        venue=difference.at, outcome=outcome, market=market, delta=delta, reason=reason
+    )
 
 
 def describe(difference: Difference) -> str:

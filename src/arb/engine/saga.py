@@ -3,21 +3,22 @@
 Pure, so that starting, going on and recovering are the same call.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from arb.domain.book import OrderBook
 from arb.domain.fact import Fact
-from arb.domain.market import OutcomeId
+from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import NO_SHARES, NO_USD, ZERO, Shares, Usd, text
 from arb.domain.operation import Effect, Operation, OperationId
-from arb.domain.order import Order, TimeInForce, order_id
+from arb.domain.order import Order, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
+from arb.domain.venue import TimeInForce
 from arb.engine.account import PlanAccount, read
 from arb.engine.unwind import (
-    DUST,
     UnwindOrder,
     best_unwind,
     cash_operations,
@@ -26,14 +27,8 @@ from arb.engine.unwind import (
     trifle,
 )
 
-ORDER_LIFE = timedelta(seconds=60)
-"""After this, and `GRACE`, an order that the venue does not know was never placed."""
-GRACE = timedelta(seconds=15)
-"""How much longer "not found" proves nothing: clocks differ and reads lag (fault A13)."""
 PLAN_LIFE = timedelta(seconds=30)
 """A plan of which nothing was sent is given up after this: its books are history."""
-BATCH_MAX = 15
-"""Orders that a venue takes together (docs/venue-polymarket.md §3.5)."""
 ROUNDS_MAX = 6
 """Rounds of orders after the first legs; then what is held stays, with an alarm."""
 NOBODY_TAKES = "shares are left that cannot be sold"
@@ -164,8 +159,8 @@ def _first(plan: Plan, now: datetime) -> tuple[Order, ...]:
         number, leg = numbered
         return (leg.terms.depth / leg.size if leg.terms else ZERO, number)
 
-    legs = sorted(enumerate(plan.legs), key=slack)[:BATCH_MAX]
-    return tuple(
+    legs = sorted(enumerate(plan.legs), key=slack)
+    orders = [
         Order(
             id=order_id(plan.id, number, leg.side, 1),
             outcome=leg.outcome,
@@ -173,22 +168,36 @@ def _first(plan: Plan, now: datetime) -> tuple[Order, ...]:
             side=leg.side,
             limit=leg.limit,
             size=leg.size,
-            time_in_force=TimeInForce.FOK,
-            expires_at=now + ORDER_LIFE,
+            time_in_force=plan.terms_at(leg.outcome.venue).nearest(TimeInForce.FOK),
+            expires_at=now + plan.terms_at(leg.outcome.venue).order_life,
             spend=leg.dollars,
         )
         for number, leg in legs
-    )
+    ]
+    return _one_batch(plan, orders)
+
+
+def _one_batch(plan: Plan, orders: Iterable[Order]) -> tuple[Order, ...]:
+    """The first of the orders, as many as each venue takes in one request."""
+    sent: Counter[VenueId] = Counter()
+    kept: list[Order] = []
+    for order in orders:
+        venue = order.outcome.venue
+        if sent[venue] < plan.terms_at(venue).batch_max:
+            sent[venue] += 1
+            kept.append(order)
+    return tuple(kept)
 
 
 def _submit(
     plan: Plan, account: PlanAccount, orders: Sequence[UnwindOrder], now: datetime
 ) -> Submit:
     number = account.round + 1
-    return Submit(tuple(_unwinding(plan, order, number, now) for order in orders[:BATCH_MAX]))
+    return Submit(_one_batch(plan, (_unwinding(plan, order, number, now) for order in orders)))
 
 
 def _unwinding(plan: Plan, order: UnwindOrder, attempt: int, now: datetime) -> Order:
+    terms = plan.terms_at(order.outcome.venue)
     return Order(
         id=order_id(plan.id, order.leg, order.side, attempt),
         outcome=order.outcome,
@@ -196,8 +205,8 @@ def _unwinding(plan: Plan, order: UnwindOrder, attempt: int, now: datetime) -> O
         side=order.side,
         limit=order.limit,
         size=order.size,
-        time_in_force=TimeInForce.FAK,
-        expires_at=now + ORDER_LIFE,
+        time_in_force=terms.nearest(TimeInForce.FAK),
+        expires_at=now + terms.order_life,
         spend=order.spend,
     )
 
@@ -233,7 +242,8 @@ def _fitting(plan: Plan, exit_: Operation, account: PlanAccount) -> Operation:
 
 
 def _rounds(plan: Plan) -> int:
-    return ROUNDS_MAX + -(-len(plan.legs) // BATCH_MAX)
+    batch = min(plan.terms_at(venue).batch_max for venue in plan.venues)
+    return ROUNDS_MAX + -(-len(plan.legs) // batch)
 
 
 def _complete(plan: Plan, account: PlanAccount) -> bool:
@@ -243,19 +253,22 @@ def _complete(plan: Plan, account: PlanAccount) -> bool:
     given = [
         {outcome: delta for outcome, _, delta in exit_.shares} for exit_ in _exits(plan, account)
     ]
-    full = DUST - plan.exit_operation.size
+    full = plan.dust - plan.exit_operation.size
     return any(all(one.get(leg.outcome, ZERO) <= full for leg in plan.legs) for one in given)
 
 
 def _for_sale(plan: Plan, account: PlanAccount) -> bool:
     """Whether there is a surplus that may still be sold; what found no bid is kept."""
-    return account.tries < _rounds(plan) and any(more > DUST for more in surplus(plan, account))
+    return account.tries < _rounds(plan) and any(
+        more > plan.dust for more in surplus(plan, account)
+    )
 
 
 def _whole(plan: Plan, account: PlanAccount) -> bool:
     """Whether every leg is there in full."""
     return all(
-        shares >= leg.size - DUST for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
+        shares >= leg.size - plan.dust
+        for shares, leg in zip(account.legs(plan), plan.legs, strict=True)
     )
 
 
@@ -266,7 +279,7 @@ def _exits(plan: Plan, account: PlanAccount) -> list[Effect]:
         for end in account.ends.values()
         if end.effect is not None
         and plan.exit_operation is not None
-        and _same_exit(account.requests[end.id].operation, plan.exit_operation)
+        and _same_exit(plan, account.requests[end.id].operation, plan.exit_operation)
     ]
 
 
@@ -276,8 +289,8 @@ def _operation_id(plan: Plan, account: PlanAccount) -> OperationId:
 
 def _nothing_left(plan: Plan, account: PlanAccount) -> bool:
     """Whether neither legs nor what hedged them are held; what an exit gave is a gift."""
-    outcomes = {leg.terms.opposite: DUST for leg in plan.legs if leg.terms}
-    outcomes |= {leg.outcome: trifle(leg) for leg in plan.legs}
+    outcomes = {leg.terms.opposite: plan.dust for leg in plan.legs if leg.terms}
+    outcomes |= {leg.outcome: trifle(plan, leg) for leg in plan.legs}
     gave = {
         outcome for request in account.requests.values() for outcome in _received(request.operation)
     }
@@ -292,7 +305,7 @@ def _leftover_conversion(plan: Plan, account: PlanAccount) -> bool:
     given = {
         outcome for request in account.requests.values() for outcome in _received(request.operation)
     }
-    return any(account.shares(outcome) > DUST for outcome in given - meant)
+    return any(account.shares(outcome) > plan.dust for outcome in given - meant)
 
 
 def _received(operation: Operation) -> tuple[OutcomeId, ...]:
@@ -300,7 +313,7 @@ def _received(operation: Operation) -> tuple[OutcomeId, ...]:
 
 
 def _completed(plan: Plan, account: PlanAccount) -> ExecutionReport:
-    unsold = any(more > DUST for more in surplus(plan, account))
+    unsold = any(more > plan.dust for more in surplus(plan, account))
     return _ended(plan, account, _beyond(plan, account), NOBODY_TAKES if unsold else "")
 
 
@@ -330,7 +343,7 @@ def _beyond(plan: Plan, account: PlanAccount) -> str:
     rest = [
         f"{text(have - sets)} {leg.outcome_name} of {leg.market_slug}"
         for have, leg in zip(account.legs(plan), plan.legs, strict=True)
-        if have - sets > DUST
+        if have - sets > plan.dust
     ]
     return f"kept beyond whole sets: {', '.join(rest)}" if rest else ""
 
@@ -342,11 +355,11 @@ def _reached(plan: Plan, account: PlanAccount) -> bool:
     return bool(_exits(plan, account))
 
 
-def _same_exit(done: Operation, meant: Operation) -> bool:
+def _same_exit(plan: Plan, done: Operation, meant: Operation) -> bool:
     return (
         type(done) is type(meant)
         and replace(done, size=meant.size) == meant
-        and done.size >= meant.size - DUST
+        and done.size >= meant.size - plan.dust
     )
 
 

@@ -10,13 +10,11 @@ from datetime import timedelta
 from typing import Self
 
 from arb.domain.book import Books
-from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved, Refused
-from arb.domain.errors import VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.market import EventId, Market, MarketId, Universe, WholeGroup
+from arb.domain.market import EventId, OutcomeId, Universe, WholeGroup
 from arb.domain.opportunity import Candidate, Skipped
-from arb.domain.position import Portfolio
+from arb.domain.position import Pocket, Portfolio
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Funnel, Problem
 from arb.domain.snapshot import Snapshot
@@ -31,49 +29,47 @@ from arb.engine.decide import (
     miscounts,
 )
 from arb.engine.hidden import with_hidden
+from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.scan import Scan
 from arb.engine.tally import Tally
-from arb.ports import Apart, BookSource, Catalog, Clock, Desk, Scouts, Strategy, at_once
+from arb.ports import Apart, Clock, Desk, Scouts, Strategy, at_once
 from arb.risk.checks import Context
 from arb.risk.gate import review
 
 
 class Scanner:
-    """Reads one venue and searches what it read."""
+    """Reads the venues and searches what they list."""
 
     def __init__(  # what looking takes, each part by its name
         self,
         *,
-        catalog: Catalog,
-        books: BookSource,
+        market_data: MarketData,
         strategies: Sequence[Strategy],
         clock: Clock,
         options: CycleOptions,
         scouts: Scouts | None = None,
         apart: Apart = at_once,
     ) -> None:
-        """Look at a venue.
+        """Look at the venues.
 
         Args:
-            catalog: Its listing.
-            books: Its order books.
+            market_data: What they list and quote.
             strategies: What is searched for; an operator may change the sequence meanwhile.
             clock: Time.
             options: How old books may be, and what a fresh account would be allowed.
             scouts: Workers that read parts of the listing; `None`: everything is read here.
             apart: How long computations are kept off the loop.
         """
-        self._catalog, self._books, self._clock = catalog, books, clock
+        self._market_data, self._clock = market_data, clock
         self._strategies, self._options = strategies, options
         self._scouts, self._apart = scouts, apart
 
     @classmethod
-    def at(cls, desk: Desk, options: CycleOptions) -> Self:
+    def at(cls, desk: Desk, options: CycleOptions, market_data: MarketData) -> Self:
         """What a desk looks through."""
         return cls(
-            catalog=desk.catalog,
-            books=desk.books,
+            market_data=market_data,
             strategies=desk.strategies,
             clock=desk.clock,
             options=options,
@@ -91,8 +87,8 @@ class Scanner:
             BadVenueData: There is no such event.
             Unavailable: The venue could not be read.
         """
-        one = await self._catalog.event(event) if event else None
-        listed = one or await self._catalog.universe()
+        one = await self._market_data.event(event) if event else None
+        listed = one or await self._market_data.universe()
         sweep = None
         if self._scouts is not None and one is None:
             sweep = await self._scouts.sweep(listed)
@@ -106,7 +102,7 @@ class Scanner:
 
         found, counts = await self._apart(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
-        confirmations = await self._confirm(list(proved.values()))
+        confirmations = await self._market_data.confirm(list(proved.values()))
         counted = await self.count([w for o in found.opportunities for w in o.whole])
         alarms = (
             *listed_differently(listed),
@@ -121,7 +117,7 @@ class Scanner:
             confirmations,
             counted,
             replace(
-                self._catalog.completeness(),
+                self._market_data.completeness(),
                 books_expected=len(outcomes_of(listed)),
                 books_received=len(snapshot.books) + (sweep.received if sweep else 0),
             ),
@@ -157,12 +153,13 @@ class Scanner:
         Raises:
             Unavailable: The venue could not be read.
         """
-        universe = await self._catalog.universe()
+        universe = await self._market_data.universe()
         return [event.slug for event in universe.events.values()]
 
     def judge(self, scan: Scan, tally: Tally) -> CycleReport:
         """What a fresh account would decide on a scan; nothing is traded or recorded."""
-        fresh = Portfolio(cash=self._options.opening_cash)
+        opening = Pocket(self._options.opening_cash)
+        fresh = Portfolio(pockets=dict.fromkeys(self._market_data.venues, opening))
         for opportunity in scan.found.opportunities:
             context = Context(
                 portfolio=fresh,
@@ -191,12 +188,15 @@ class Scanner:
 
     async def count(self, groups: Sequence[WholeGroup], *, anew: bool = False) -> Mapping[str, int]:
         """How many outcomes the chain counts, by group; a group without a count is absent."""
-        if not groups:
-            return {}
-        try:
-            return await self._catalog.count(list(dict.fromkeys(groups)), anew=anew)
-        except VenueError:
-            return {}
+        return await self._market_data.count(groups, anew=anew)
+
+    async def books(self, outcomes: Sequence[OutcomeId]) -> Books:
+        """The books of these outcomes, read now.
+
+        Raises:
+            VenueError: None could be read.
+        """
+        return await self._market_data.books(outcomes)
 
     def snapshot(self, universe: Universe, books: Books, read_seconds: float = 0.0) -> Snapshot:
         """The books as of now; a sweep of the whole market takes longer than one may be old.
@@ -214,20 +214,12 @@ class Scanner:
     def problems(self) -> list[Problem]:
         """What could not be read since this was last asked."""
         scouts = self._scouts.problems() if self._scouts is not None else ()
-        return [*self._catalog.problems(), *self._books.problems(), *scouts]
+        return [*self._market_data.problems(), *scouts]
 
     async def _read(self, universe: Universe) -> Snapshot:
         began = self._clock.monotonic()
-        books = await self._books.fetch(outcomes_of(universe))
+        books = await self.books(outcomes_of(universe))
         return self.snapshot(universe, books, self._clock.monotonic() - began)
-
-    async def _confirm(self, markets: Sequence[Market]) -> Mapping[MarketId, Confirmation]:
-        if not markets:
-            return {}
-        try:
-            return await self._catalog.confirm(markets)
-        except VenueError:
-            return {}
 
 
 def _only(universe: Universe, wanted: frozenset[EventId] | set[EventId]) -> Universe:

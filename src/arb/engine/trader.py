@@ -76,7 +76,7 @@ class Trader:
         self, number: int, decision: Approved, universe: Universe, tally: Tally
     ) -> None:
         plan = decision.plan
-        if found := stopped(plan.kind, plan.venue, await self._desk.ledger.contradictions()):
+        if found := stopped(plan.kind, plan.venues, await self._desk.ledger.contradictions()):
             # A plan of this very cycle may have contradicted its proof.
             await self._end(decision, Reason.CONTRADICTED, found.sentence, tally)
             return
@@ -117,7 +117,7 @@ class Trader:
         markets = [proven.market for proven in opportunity.legs]
         outcomes = [o for market in markets for o in (market.yes, market.no)]
         try:
-            books = await self._desk.books.fetch(list(dict.fromkeys(outcomes)))
+            books = await self._scanner.books(list(dict.fromkeys(outcomes)))
         except Unavailable as error:
             return str(error)
         snapshot = self._scanner.snapshot(universe, books)

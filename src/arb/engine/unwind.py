@@ -10,7 +10,7 @@ where trade(a -> b) is the cash of buying b - a or disposing of a - b. NO of k e
 trying are 0, the plan's own, and what is held of each leg: between them the result is linear up to
 the steps of depth. What is disposed of is sold when it has settled; until then its complement is
 bought, for the pair pays a dollar either way (both see the same resting orders,
-docs/venue-polymarket.md §8.1).
+where YES and NO share a book).
 
 A BUY spends whole cents, so each leg comes with a remainder that no set needs. It is kept: see
 `trifle`. What a better book than the approved one brought beyond that is sold: see `surplus`.
@@ -37,10 +37,9 @@ from arb.domain.money import (
 )
 from arb.domain.operation import Convert, Merge, MergeSet, Operation
 from arb.domain.plan import Plan, PlannedLeg, Terms
+from arb.domain.venue import PairExit
 from arb.engine.account import PlanAccount
 
-DUST = Decimal("0.01")
-"""Shares below this are not worth an order; the venue leaves such rests itself (fault B09)."""
 HEDGE_COST_MAX = Usd(Decimal("0.05"))
 """How much less than a sale a pair may bring that need not wait until the leg has settled."""
 
@@ -126,7 +125,7 @@ def best_unwind(
     kept = {
         shares
         for shares, leg in zip(held, plan.legs, strict=True)
-        if shares > (trifle(leg) if cashed(plan, account) else DUST)
+        if shares > (trifle(plan, leg) if cashed(plan, account) else plan.dust)
     }
     # With nothing left, or part of it cashed, to complete the plan would be to trade it anew.
     if kept and not cashed(plan, account):
@@ -142,7 +141,8 @@ def cash_operations(plan: Plan, account: PlanAccount, way: Unwind) -> list[Opera
     found: list[Operation] = []
     for leg in plan.legs:
         pair = _pairs(plan, account, leg)
-        if pair > 0 and leg.terms is not None:
+        waits = plan.terms_at(leg.outcome.venue).pair_exit is PairExit.RESOLUTION
+        if pair > 0 and leg.terms is not None and not waits:
             both = (leg.outcome, leg.terms.opposite)
             found.append(Merge(market=leg.market, pair=both, size=pair))
     exiting = plan.exit_operation
@@ -166,9 +166,9 @@ def cash_operations(plan: Plan, account: PlanAccount, way: Unwind) -> list[Opera
     return found
 
 
-def trifle(leg: PlannedLeg) -> Shares:
+def trifle(plan: Plan, leg: PlannedLeg) -> Shares:
     """Shares of a leg that no order is worth: what is left of a cent, and what venues leave."""
-    return Shares(leg.remainder + DUST)
+    return Shares(leg.remainder + plan.dust)
 
 
 def cashed(plan: Plan, account: PlanAccount) -> bool:
@@ -203,7 +203,7 @@ def sales(
     found: list[UnwindOrder] = []
     for number, (leg, more) in enumerate(zip(plan.legs, surplus(plan, account), strict=True)):
         book = books.get(leg.outcome)
-        if more <= DUST or leg.terms is None or book is None:
+        if more <= plan.dust or leg.terms is None or book is None:
             continue
         if (sold := sell(book.bids, more, leg.terms)) is not None:
             limit, size, cash = sold
@@ -235,8 +235,7 @@ def buy(levels: Sequence[Level], size: Shares, terms: Terms) -> Purchase | None:
 def sell(levels: Sequence[Level], size: Shares, terms: Terms) -> tuple[Price, Shares, Usd] | None:
     """Limit, size and cash of the largest acceptable SELL of at most `size`; `None`: none is.
 
-    The least size of a market binds orders that rest, and a taking SELL has no least value
-    (docs/venue-polymarket.md §3.2).
+    The least size of a market binds orders that rest, and a taking SELL has no least value.
     """
     step = to_micro(terms.rules.size_step)
     deep = sum(to_micro(level.size) for level in levels)
@@ -301,7 +300,7 @@ def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Unwind:
         level = min(held, default=NO_SHARES)
         members = tuple(range(len(held))) if level > 0 else ()
     rest = any(
-        shares - (level if i in members else NO_SHARES) > trifle(plan.legs[i])
+        shares - (level if i in members else NO_SHARES) > trifle(plan, plan.legs[i])
         for i, shares in enumerate(held)
     )
     return Unwind(level=level, members=members, orders=(), result=plan.guaranteed(held), left=rest)
@@ -317,7 +316,7 @@ def _move(
 ) -> _Moved | None:
     """Take a leg to its target; `None` when it cannot be brought up to it."""
     leg, gap = plan.legs[number], Shares(target - held)
-    if -(trifle(leg) if target else DUST) <= gap <= 0:
+    if -(trifle(plan, leg) if target else plan.dust) <= gap <= 0:
         return _Moved(Usd(ZERO))
     book = books.get(leg.outcome)
     if leg.terms is None or book is None:
@@ -351,10 +350,10 @@ def _dispose(
         # The least that a BUY may spend makes pairs of a few shares dear: those wait to be sold.
         if ready or hedged is None or worth < cash - HEDGE_COST_MAX:
             order = UnwindOrder(number, leg.outcome, Side.SELL, limit, size, cash)
-            return _Moved(cash, (order,), left=rest - size > trifle(leg), waits=not ready)
+            return _Moved(cash, (order,), left=rest - size > trifle(plan, leg), waits=not ready)
     if hedged is not None:
         return _Moved(worth, (_purchase(number + len(plan.legs), terms.opposite, hedged),))
-    return _Moved(Usd(ZERO), left=rest > trifle(leg))
+    return _Moved(Usd(ZERO), left=rest > trifle(plan, leg))
 
 
 def _purchase(number: int, outcome: OutcomeId, bought: Purchase) -> UnwindOrder:
@@ -383,7 +382,7 @@ def _orphans(
             continue
         opposite = leg.terms.opposite
         extra = Shares(account.shares(opposite) - account.shares(leg.outcome))
-        if extra <= DUST:
+        if extra <= plan.dust:
             continue
         book = books.get(opposite)
         sold = sell(book.bids, extra, leg.terms) if book else None
@@ -394,7 +393,7 @@ def _orphans(
             continue
         limit, size, cash = sold
         orders.append(UnwindOrder(number + len(plan.legs), opposite, Side.SELL, limit, size, cash))
-        left = left or extra - size > DUST
+        left = left or extra - size > plan.dust
     return tuple(orders), left
 
 

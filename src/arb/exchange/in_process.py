@@ -185,6 +185,7 @@ class SimVenue:
         await self._call()
         began = (since - EPOCH).total_seconds()
         return Statement(
+            venue=self.venue,
             at=self.clock.now(),
             cash=Usd(from_micro(self.floor.bank.usd(self.wallet))),
             shares={

@@ -17,8 +17,9 @@ import stamina
 
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable
 from arb.net import way
-from arb.net.budget import Budgets, OwnBudgets
+from arb.net.budget import OwnBudgets
 from arb.net.circuit import Circuit
+from arb.ports import Budgets
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 RETRY_AFTER_MAX_SECONDS = 30.0

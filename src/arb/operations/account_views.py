@@ -29,6 +29,7 @@ T = TypeVar("T")
 HELD = (
     "cash",
     "promised",
+    "pockets",
     "locked",
     "provisional",
     "open_plans",
@@ -79,6 +80,7 @@ class Status:
         return [
             ("Account", self.account),
             ("Cash", f"${text(held.cash)}"),
+            *_pocket_rows(held),
             ("Reserved for open plans", f"${text(held.promised)}"),
             ("Bound until resolution", f"${text(held.locked)}"),
             ("Matched, not settled yet", f"${text(held.provisional)}"),
@@ -169,15 +171,26 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
     )
 
 
+def _pocket_rows(held: Portfolio) -> list[tuple[str, str]]:
+    """The cash at each venue, where there is more than one."""
+    if len(held.pockets) < 2:
+        return []
+    return [
+        (f"Cash at {venue}", f"${text(pocket.cash)}, ${text(pocket.free)} free")
+        for venue, pocket in sorted(held.pockets.items())
+    ]
+
+
 def _notes(loaded: Loaded, account: str, rows: Sequence[Account]) -> tuple[str, ...]:
     row = next((row for row in rows if row.account == account), None)
     if row is None:
         known = ", ".join(row.account for row in rows) or "none"
         return (f"There is no account {account} yet, the first run opens it. Here are: {known}.",)
     wanted = loaded.settings.trading.bankroll_usd
-    if account.startswith("paper:") and row.opening_cash != wanted:
+    other = next((cash for cash in row.openings.values() if cash != wanted), None)
+    if account.startswith("paper:") and other is not None:
         return (
-            f"The account was opened with ${text(row.opening_cash)}: ARB_TRADING__BANKROLL_USD, "
+            f"The account was opened with ${text(other)}: ARB_TRADING__BANKROLL_USD, "
             f"now ${text(wanted)}, is for new accounts. ARB_TRADING__ACCOUNT=paper:NAME opens one.",
         )
     return ()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
-from arb.adapters.storage.maintenance import backup, check, restore, upgrade
+from arb.adapters.storage.maintenance import backup, check, restore, revision, upgrade
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, LedgerError
 from arb.operations.lock import one_instance
@@ -29,7 +29,7 @@ async def check_ledger(loaded: Loaded) -> list[str]:
     """Everything about the ledger that is not as it must be.
 
     Raises:
-        LedgerError: There is no ledger.
+        LedgerError: There is no ledger, or it is of an older version.
     """
     url = loaded.settings.database.url
     file = file_of(url)
@@ -37,6 +37,11 @@ async def check_ledger(loaded: Loaded) -> list[str]:
         raise LedgerError(f"there is no ledger at {file}")
     database = Database(url)
     try:
+        current, newest = await revision(database)
+        if current is not None and current < newest:
+            raise LedgerError(
+                f"the ledger has schema {current}; `arb db upgrade` brings it to {newest}"
+            )
         return await check(database)
     finally:
         await database.close()

@@ -152,7 +152,7 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
     ):
         reconciler = Reconciler(desk=desk, options=cycle_options(settings))
         now = desk.clock.now()
-        await desk.ledger.open_account(await live.holdings.cash(), now)
+        await desk.ledger.open_account({venue.bundle.id: await live.holdings.cash()}, now)
         await reconciler.run()
         booked: list[str] = []
         if accept is not None and reconciler.differences:

@@ -11,7 +11,8 @@ from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.market import Market, Side
 from arb.domain.money import Price, text
-from arb.domain.order import Order, OrderId, PlanId, TimeInForce, order_id
+from arb.domain.order import Order, OrderId, PlanId, order_id
+from arb.domain.venue import TimeInForce
 from arb.operations.doctor import Check, tried, venue_checks
 from arb.operations.live import money_checks, signed_in
 

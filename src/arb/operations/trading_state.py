@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.database import file_of
+from arb.bootstrap import openings
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import VenueId
-from arb.domain.money import Usd
 from arb.domain.opportunity import Kind
 from arb.engine.contradict import end_of_kind
 from arb.operations.account_views import opened
@@ -76,7 +76,7 @@ async def write_down(loaded: Loaded, state: TradingState, reason: str) -> Standi
     async with opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
         if ledger.account.startswith("paper:"):
-            await ledger.open_account(Usd(loaded.settings.trading.bankroll_usd), now)
+            await ledger.open_account(openings(loaded.settings), now)
         elif await ledger.opened_at() is None:
             # A wallet's account is opened with what is in the wallet.
             raise LedgerError(f"there is no account {ledger.account} yet; a live run opens it")

@@ -133,7 +133,7 @@ def not_halted(_opportunity: Opportunity, context: Context) -> Result:
 
 def not_contradicted(opportunity: Opportunity, context: Context) -> Result:
     """No trade of this kind has contradicted its proof."""
-    found = stopped(opportunity.kind, opportunity.event.venue, context.contradictions)
+    found = stopped(opportunity.kind, opportunity.venues, context.contradictions)
     detail = f"{found.sentence}; `{found.command}` ends it" if found else "as proved so far"
     return Result(found is None, detail, Reason.CONTRADICTED)
 
@@ -181,8 +181,12 @@ def daily_volume(opportunity: Opportunity, context: Context) -> Result:
 
 
 def cash(opportunity: Opportunity, context: Context) -> Result:
-    """There is free cash for all legs and their fees."""
-    return _at_most(opportunity.outlay_max, context.portfolio.free, Reason.CASH)
+    """There is free cash at each venue for the legs there and their fees."""
+    verdicts = [
+        _at_most(opportunity.outlay_max_at(venue), context.portfolio.free_at(venue), Reason.CASH)
+        for venue in sorted(opportunity.venues)
+    ]
+    return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
 
 
 def event_exposure(opportunity: Opportunity, context: Context) -> Result:

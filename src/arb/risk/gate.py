@@ -5,7 +5,7 @@ from dataclasses import replace
 from arb.domain.book import depth
 from arb.domain.decision import Approved, Decision, Refused, Verdict
 from arb.domain.halt import TradingState
-from arb.domain.market import Exclusive, Universe
+from arb.domain.market import Exclusive, Universe, VenueId
 from arb.domain.money import ZERO, Usd, micro_up, text
 from arb.domain.operation import Convert, Merge, MergeSet, Operation
 from arb.domain.opportunity import Exit, Opportunity, ProvenLeg
@@ -35,7 +35,7 @@ def review(
     if share <= 0:
         refusal = refusal or (Reason.KELLY_ZERO, "the edge does not pay for its risk")
     elif refusal is None:
-        result = shrink(opportunity, budget, hard_cap(context), snapshot)
+        result = shrink(opportunity, budget, hard_cap(opportunity, context), snapshot)
         if isinstance(result, Opportunity):
             sized = result
         else:
@@ -65,18 +65,25 @@ def review(
 def position_budget(opportunity: Opportunity, context: Context, sizing: SizingOptions) -> Usd:
     """The most that may be spent: Kelly's share, then the caps, halved when throttled."""
     share = fraction(opportunity, sizing)
-    budget = max(min(share * context.portfolio.equity, hard_cap(context)), ZERO)
+    cap = hard_cap(opportunity, context)
+    budget = max(min(share * context.portfolio.equity, cap), ZERO)
     throttled = context.standing.state is TradingState.THROTTLED
     return Usd(budget / 2 if throttled else budget)
 
 
-def hard_cap(context: Context) -> Usd:
-    """What a plan may cost even if every fill is at its limit."""
+def hard_cap(opportunity: Opportunity, context: Context) -> Usd:
+    """What a plan for the opportunity may cost even if every fill is at its limit."""
     return min(
         context.limits.max_position_size,
         Usd(context.limits.max_daily_volume - context.portfolio.volume_today),
-        context.portfolio.free,
+        *(_affordable(opportunity, venue, context) for venue in opportunity.venues),
     )
+
+
+def _affordable(opportunity: Opportunity, venue: VenueId, context: Context) -> Usd:
+    """What the whole may cost so that its part at this venue is covered by the cash there."""
+    free, part = context.portfolio.free_at(venue), opportunity.outlay_max_at(venue)
+    return free if part == opportunity.outlay_max else Usd(free * opportunity.outlay_max / part)
 
 
 def _partial_fills(sized: Opportunity, snapshot: Snapshot, context: Context) -> Verdict:
@@ -131,6 +138,7 @@ def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Pla
         outlay=opportunity.outlay,
         payoff_worst=opportunity.payoff_worst,
         approved_at=context.now,
+        venue_terms={p.leg.outcome.venue: p.market.terms for p in opportunity.legs},
     )
 
 

@@ -84,11 +84,16 @@ def _proceeds(book: OrderBook, size: Shares, fees: FeeSchedule, move: Price) -> 
     """What selling brings after the move; what finds no bid brings nothing."""
     return sum(
         (
-            notional(piece.price, piece.size) - fees.exact(piece.price, piece.size)
+            notional(piece.price, piece.size) - _fee(fees, piece)
             for piece in walk(_moved(book.bids, Price(-move)), size)
         ),
         ZERO,
     )
+
+
+def _fee(fees: FeeSchedule, piece: Level) -> Decimal:
+    """A fill's fee, whichever way it is rounded."""
+    return max(fees.exact(piece.price, piece.size), fees.taker(piece.price, piece.size))
 
 
 def _cost(book: OrderBook, size: Shares, fees: FeeSchedule, move: Price) -> Decimal | None:
@@ -96,10 +101,7 @@ def _cost(book: OrderBook, size: Shares, fees: FeeSchedule, move: Price) -> Deci
     if sum((piece.size for piece in pieces), ZERO) < size:
         return None
     return sum(
-        (
-            notional(piece.price, piece.size) + fees.exact(piece.price, piece.size)
-            for piece in pieces
-        ),
+        (notional(piece.price, piece.size) + _fee(fees, piece) for piece in pieces),
         ZERO,
     )
 

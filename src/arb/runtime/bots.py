@@ -88,7 +88,8 @@ async def with_bots(
                 inherited=inherited(),
                 tell=tell,
             )
-            for venue, inner in desk.trading.items()
+            for venue, at in desk.venues.items()
+            if (inner := at.trading) is not None
         }
         deliverer = asyncio.create_task(_deliver(list(trading.values())))
         stack.callback(deliverer.cancel)
@@ -99,7 +100,10 @@ async def with_bots(
             for found in trading.values():
                 found.forgive()
 
-        yield replace(desk, trading={**trading}, forgive=forgive), at_work
+        venues = {
+            id_: replace(venue, trading=trading.get(id_)) for id_, venue in desk.venues.items()
+        }
+        yield replace(desk, venues=venues, forgive=forgive), at_work
 
 
 async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:

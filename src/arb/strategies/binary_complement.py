@@ -2,7 +2,7 @@
 
 The two outcomes of a binary market are one book seen from two sides, so their asks add up to one
 dollar plus the spread. When they seem not to, the first question is whether the two books are
-mirrors at all (docs/venue-polymarket.md §8.1).
+mirrors at all.
 """
 
 from collections.abc import Iterator, Sequence

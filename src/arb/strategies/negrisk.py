@@ -56,7 +56,7 @@ class NegRiskNo:
         event = snapshot.universe.events[members[0].event]
         gross = _no_edge(members, snapshot)
         skipped = Skipped(
-            kind=Kind.NEGRISK_NO,
+            kind=Kind.EXCLUSIVE_NO,
             event=event,
             outcomes=tuple(market.no for market in members),
             reason=Reason.FEES_EXCEED_EDGE,
@@ -69,7 +69,7 @@ class NegRiskNo:
         basket = Basket(base=-1, per_leg=1, optional=True, legs_max=self._options.max_legs)
         best = basket.best(buyable.ladders)
         if best is not None:
-            return _candidate(Kind.NEGRISK_NO, event, best, buyable)
+            return _candidate(Kind.EXCLUSIVE_NO, event, best, buyable)
         if buyable.obstacles:
             return _barred(skipped, buyable.obstacles[0])
         if basket.edge(buyable.ladders) <= 0:
@@ -108,7 +108,7 @@ class NegRiskYes:
         event = snapshot.universe.events[members[0].event]
         gross = _yes_edge(members, snapshot)
         skipped = Skipped(
-            kind=Kind.NEGRISK_YES,
+            kind=Kind.EXHAUSTIVE_YES,
             event=event,
             outcomes=tuple(market.yes for market in members),
             reason=Reason.FEES_EXCEED_EDGE,
@@ -131,7 +131,7 @@ class NegRiskYes:
             return replace(
                 skipped, reason=Reason.BELOW_MIN_SIZE, detail="no acceptable size keeps the edge"
             )
-        return _candidate(Kind.NEGRISK_YES, event, best, buyable)
+        return _candidate(Kind.EXHAUSTIVE_YES, event, best, buyable)
 
 
 def _candidate(kind: Kind, event: Event, best: Best, buyable: _Set) -> Candidate:
@@ -170,8 +170,8 @@ def _barred(skipped: Skipped, by: Obstacle) -> Skipped:
 def _not_exhaustive(
     group: Exclusive, event: Event, members: Sequence[Market]
 ) -> tuple[Reason, str] | None:
-    if event.augmented:
-        return Reason.AUGMENTED, f"{event.slug} may grow new outcomes"
+    if event.open_ended:
+        return Reason.OPEN_ENDED, f"{event.slug} may grow new outcomes"
     if event.missing:
         return Reason.MISSING_OUTCOME, f"{event.missing} outcomes could not be read"
     closed = [market.slug for market in members if market.closed]

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from arb.domain.fees import CurveFees
 from arb.domain.market import Exclusive, Market, OutcomeId, Universe
 from arb.domain.money import MICRO
 from arb.domain.snapshot import Snapshot
@@ -122,6 +123,6 @@ def _lay_out(universe: Universe) -> Columns:
 
 
 def _rate(market: Market) -> int:
-    if market.fees is None or market.fees.exponent != 1:
-        return 0
+    if not isinstance(market.fees, CurveFees) or market.fees.exponent != 1:
+        return 0  # nothing is left out for a fee that the columns cannot hold
     return int(market.fees.rate * MICRO)

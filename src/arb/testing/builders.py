@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import BookMap, Level, OrderBook, mirrored
-from arb.domain.fees import FeeSchedule
+from arb.domain.fees import CurveFees
 from arb.domain.market import (
-    POLYMARKET,
     Event,
     EventId,
     Exclusive,
@@ -18,7 +19,8 @@ from arb.domain.market import (
     Relation,
     Universe,
 )
-from arb.domain.money import Price, Shares
+from arb.domain.money import Price, Shares, Usd
+from arb.domain.position import Pocket, Portfolio
 from arb.domain.snapshot import Snapshot
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -32,7 +34,7 @@ def market(
     rate: str | None = "0.04",
     tick: str = "0.01",
     min_size: str = "5",
-    neg_risk: bool = False,
+    can_split: bool = True,
     accepting: bool = True,
     closed: bool = False,
     delay: str = "0",
@@ -47,8 +49,8 @@ def market(
         yes=OutcomeId(POLYMARKET, f"{name}-yes"),
         no=OutcomeId(POLYMARKET, f"{name}-no"),
         rules=OrderRules(tick=Price(Decimal(tick)), min_size=Shares(Decimal(min_size))),
-        fees=None if rate is None else FeeSchedule(Decimal(rate)),
-        neg_risk=neg_risk,
+        fees=None if rate is None else CurveFees(Decimal(rate)),
+        can_split=can_split,
         accepting=accepting,
         closed=closed,
         delay_seconds=Decimal(delay),
@@ -59,7 +61,7 @@ def universe(
     markets: Sequence[Market],
     relations: Sequence[Relation] = (),
     *,
-    augmented: bool = False,
+    open_ended: bool = False,
     convertible: bool = True,
     missing: int = 0,
 ) -> Universe:
@@ -70,12 +72,19 @@ def universe(
         title=str(markets[0].event),
         venue=POLYMARKET,
         markets=tuple(m.id for m in markets),
-        neg_risk=all(m.neg_risk for m in markets),
-        augmented=augmented,
+        open_ended=open_ended,
         convertible=convertible,
         missing=missing,
     )
     return Universe({m.id: m for m in markets}, {event.id: event}, tuple(relations))
+
+
+def portfolio(
+    cash: str | int | Decimal, promised: str | int | Decimal = 0, **rest: Any
+) -> Portfolio:
+    """An account with all its cash at the venue of these builders."""
+    pocket = Pocket(Usd(Decimal(cash)), Usd(Decimal(promised)))
+    return Portfolio(pockets={POLYMARKET: pocket}, **rest)
 
 
 def exclusive(markets: Sequence[Market], *, complete: bool = True) -> Exclusive:

@@ -1,6 +1,7 @@
 """Parts that keep their word in memory: for simulations of thousands of runs."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,10 +12,11 @@ from arb.domain.decision import Finding
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Answered, Discovered, Fact
 from arb.domain.halt import Standing
-from arb.domain.money import NO_USD, ZERO, Shares, Usd
+from arb.domain.market import VenueId
+from arb.domain.money import ZERO, Shares, Usd
 from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan, PlanState
-from arb.domain.position import Adjustment, Portfolio, Position
+from arb.domain.position import Adjustment, Pocket, Portfolio, Position
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Statistics
 from arb.domain.snapshot import Snapshot
@@ -34,7 +36,7 @@ class MemoryLedger:
     """See `arb.ports.Ledger`. Facts are kept as text, so what comes back was really written."""
 
     account: str = "paper:memory"
-    opening: Usd = NO_USD
+    opening: Mapping[VenueId, Usd] = field(default_factory=dict)
     opened: datetime | None = None
     _plans: dict[PlanId, _Kept] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
@@ -44,10 +46,10 @@ class MemoryLedger:
     _contradictions: dict[str, Contradiction] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
 
-    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
+    async def open_account(self, opening: Mapping[VenueId, Usd], at: datetime) -> None:
         """See `arb.ports.Ledger`."""
-        if self.opened is None:
-            self.opening, self.opened = opening_cash, at
+        self.opened = self.opened or at
+        self.opening = {**opening, **self.opening}
 
     async def opened_at(self) -> datetime | None:
         """See `arb.ports.Ledger`."""
@@ -155,12 +157,14 @@ class MemoryLedger:
 
     async def portfolio(self, _now: datetime) -> Portfolio:
         """See `arb.ports.Ledger`. Counts of the day are not kept."""
-        cash = Decimal(self.opening) + sum(
-            (change.delta for change in self._adjusted if change.outcome is None), ZERO
-        )
+        cash: defaultdict[VenueId, Decimal] = defaultdict(lambda: ZERO, self.opening)
+        for change in self._adjusted:
+            if change.outcome is None:
+                cash[change.venue] += change.delta
         positions: dict[object, Position] = {}
         for id_ in self._plans:
-            cash += (await self._read(id_)).cash
+            for venue, moved in (await self._read(id_)).cash_at.items():
+                cash[venue] += moved
             for held in await self.holdings(id_):
                 before = positions.get(held.outcome)
                 shares = held.shares + (before.shares if before else ZERO)
@@ -169,7 +173,7 @@ class MemoryLedger:
                 )
         unfinished = await self.open_plans()
         return Portfolio(
-            cash=Usd(cash),
+            pockets={venue: Pocket(Usd(amount)) for venue, amount in cash.items()},
             open_plans=len(unfinished),
             busy=frozenset(market for plan in unfinished for market in plan.markets),
             positions={held.outcome: held for held in positions.values()},

@@ -32,6 +32,10 @@ def portfolio(account: str, held: Portfolio, sums: Statistics) -> ledger.Portfol
         cash=held.cash,
         free=held.free,
         promised=held.promised,
+        pockets={
+            str(venue): ledger.Pocket(cash=pocket.cash, promised=pocket.promised, free=pocket.free)
+            for venue, pocket in sorted(held.pockets.items())
+        },
         locked=held.locked,
         equity=held.equity,
         provisional=held.provisional,

@@ -1,5 +1,6 @@
 """Documents of the ledger, each with an example, and the reads that return them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -241,6 +242,16 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pocket:
+    """The account's cash at one venue: it buys nothing at another."""
+
+    cash: Amount
+    promised: Amount
+    free: Amount
+    __pydantic_config__ = shape(cash="9967.36432", promised="0", free="9967.36432")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Portfolio:
     """The account."""
 
@@ -248,6 +259,8 @@ class Portfolio:
     cash: Amount
     free: Amount
     promised: Amount
+    pockets: dict[str, Pocket]
+    """By venue."""
     locked: Amount
     equity: Amount
     provisional: Amount
@@ -261,6 +274,7 @@ class Portfolio:
     statistics: Totals
     __pydantic_config__ = shape(
         account="paper:default", cash="9967.36432", free="9967.36432", promised="0",
+        pockets={"polymarket": {"cash": "9967.36432", "promised": "0", "free": "9967.36432"}},
         locked="44.00592", equity="10011.37024", provisional="0", open_plans=2,
         volume_today="229.5", loss_today="0", consecutive_failures=0, trades_ended=0,
         trades_voided=0, by_event={"cheap-yes-1": "17.871", "cheap-yes-2": "26.13492"},
@@ -275,6 +289,8 @@ class Account:
     account: str
     opened_at: Moment
     opening_cash: Amount
+    openings: Mapping[str, Amount]
+    """The cash that each venue's pocket was opened with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

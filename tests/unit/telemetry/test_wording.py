@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.telemetry.wording import details, say
 from arb.bootstrap import cycle_options, paper_desk
 from arb.domain import news as told
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import TradingState
-from arb.domain.market import POLYMARKET
 from arb.domain.money import Shares, Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Unproven
@@ -55,7 +55,7 @@ async def heard(tmp_path):
                 at=plan.approved_at,
             )
         ),
-        told.KindResumed(plan.kind, plan.venue, "looked at"),
+        told.KindResumed(plan.kind, POLYMARKET, "looked at"),
     ]
 
 

@@ -18,14 +18,14 @@ from arb.domain.market import (
     OutcomeId,
     Side,
     Universe,
-    VenueId,
     WholeGroup,
 )
 from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
 from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
-from arb.domain.order import Answer, Fill, Final, Order, TimeInForce, TradeState
+from arb.domain.order import Answer, Fill, Final, Order, TradeState
 from arb.domain.report import Completeness, Problem
-from arb.ports import BookSource, Catalog, Clock
+from arb.domain.venue import TimeInForce
+from arb.ports import Clock, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,28 @@ class Taken:
         return Taken(Shares(max(self.shares - traded_by_others, ZERO)), shown)
 
 
-Key = tuple[OutcomeId, Price]
-"""An ask of an outcome; the bid of the other outcome is the same order."""
+Key = tuple[OutcomeId, Side, Price]
+"""A level that a trade of this side takes. Where YES and NO share a book, a bid of one is an ask of
+the other: there every level is called by the ask that it is."""
+
+
+def on_paper(venue: Venue, clock: Clock, history: Iterable[Fill] = ()) -> Venue:
+    """A venue whose orders are filled here, against its own books.
+
+    Args:
+        venue: What is listed and quoted.
+        clock: Time.
+        history: The account's fills, which keep the liquidity that they took.
+    """
+    paper = PaperVenue(venue, clock, history)
+    return replace(
+        venue,
+        listing=paper,
+        books=paper,
+        trading=paper,
+        operations=PaperOperations(),
+        statements=None,
+    )
 
 
 class PaperVenue:
@@ -50,21 +70,16 @@ class PaperVenue:
     `Trading` and `TokenOperations`.
     """
 
-    def __init__(
-        self,
-        venue: VenueId,
-        catalog: Catalog,
-        books: BookSource,
-        clock: Clock,
-        history: Iterable[Fill] = (),
-    ) -> None:
-        self.venue = venue
-        self._catalog, self._books, self._clock = catalog, books, clock
+    def __init__(self, venue: Venue, clock: Clock, history: Iterable[Fill] = ()) -> None:
+        self.venue = venue.id
+        self._one_book = venue.terms.complement_shares_book
+        self._catalog, self._books, self._clock = venue.listing, venue.books, clock
         self._universe = Universe({})
         self._view: PaperBooks | None = None
         self._taken: dict[Key, Taken] = {}
         for fill in history:
-            self._take(fill)
+            if fill.outcome.venue == venue.id:
+                self._take(fill)
 
     async def universe(self) -> Universe:
         """See `arb.ports.Catalog`."""
@@ -155,33 +170,38 @@ class PaperVenue:
 
     def _shown(self, order: Order, price: Price) -> Shares:
         assert self._view is not None
-        outcome, ask = self._ask(order.outcome, order.side, price)
-        return self._view.shown(outcome, ask)
+        return self._view.shown(self._level(order.outcome, order.side, price))
 
-    def _ask(self, outcome: OutcomeId, side: Side, price: Price) -> Key:
-        """The ask that a fill takes: a bid is the other outcome's ask at the rest of a dollar."""
+    def _level(self, outcome: OutcomeId, side: Side, price: Price) -> Key:
+        """The level that a fill takes."""
         other = self._other_side(outcome) if side is Side.SELL else None
-        return (outcome, price) if other is None else (other, complement(price))
+        if other is None:
+            return (outcome, side, price)
+        return (other, Side.BUY, complement(price))
 
     def _take(self, fill: Fill) -> None:
-        key = self._ask(fill.outcome, fill.side, fill.price)
+        key = self._level(fill.outcome, fill.side, fill.price)
         before = self._taken.get(key)
         still = before.seen(fill.shown).shares if before else Shares(ZERO)
         self._taken[key] = Taken(Shares(still + fill.size), fill.shown)
 
     def _notice(self, books: Books) -> None:
         """Look what the venue now shows at the prices where we took something."""
-        for (outcome, price), taken in list(self._taken.items()):
+        for key, taken in list(self._taken.items()):
+            outcome, side, price = key
             book = books.get(outcome)
             if book is None:
                 continue
-            now = taken.seen(_size_at(book.asks, price))
+            now = taken.seen(_size_at(book.against(side), price))
             if now.shares > 0:
-                self._taken[outcome, price] = now
+                self._taken[key] = now
             else:
-                del self._taken[outcome, price]
+                del self._taken[key]
 
     def _other_side(self, outcome: OutcomeId) -> OutcomeId | None:
+        """The outcome whose book shows the same orders; `None`: there is none, or none is known."""
+        if not self._one_book:
+            return None
         try:
             market = self._universe.market_of(outcome)
         except KeyError:
@@ -217,7 +237,7 @@ class PaperBooks(Books):
         self.inner = inner
         self._taken = taken
         self._touched: dict[OutcomeId, OrderBook] = {}
-        outcomes = {outcome for outcome, _ in taken}
+        outcomes = {outcome for outcome, _, _ in taken}
         pairs = {outcome: other_side(outcome) for outcome in outcomes}
         for outcome, other in pairs.items():
             for affected in (outcome, other):
@@ -254,28 +274,30 @@ class PaperBooks(Books):
         """See `Books.before_ours`."""
         return (self.inner, frozenset(self._touched)) if self._touched else None
 
-    def shown(self, outcome: OutcomeId, price: Price) -> Shares:
-        """What the venue itself shows for sale at this price."""
-        return _size_at(self.inner[outcome].asks, price)
+    def shown(self, level: Key) -> Shares:
+        """What the venue itself shows at this level."""
+        outcome, side, price = level
+        return _size_at(self.inner[outcome].against(side), price)
 
     def _less(self, book: OrderBook) -> OrderBook:
-        other = self._other.get(book.outcome)
-        bids = mirrored(book.bids)
-        return replace(
-            book,
-            asks=self._rest(book.outcome, book.asks),
-            bids=mirrored(self._rest(other, bids)) if other is not None else book.bids,
-        )
+        outcome, other = book.outcome, self._other.get(book.outcome)
+        bids: Sequence[Level]
+        if other is None:
+            bids = self._rest(outcome, Side.SELL, book.bids)
+        else:
+            bids = mirrored(self._rest(other, Side.BUY, mirrored(book.bids)))
+        return replace(book, asks=self._rest(outcome, Side.BUY, book.asks), bids=bids)
 
-    def _rest(self, outcome: OutcomeId, asks: Iterable[Level]) -> tuple[Level, ...]:
+    def _rest(self, outcome: OutcomeId, side: Side, levels: Iterable[Level]) -> tuple[Level, ...]:
+        """What is left of levels that a trade of this side takes."""
         rest = (
-            Level(level.price, Shares(level.size - self._of(outcome, level.price)))
-            for level in asks
+            Level(level.price, Shares(level.size - self._of((outcome, side, level.price))))
+            for level in levels
         )
         return tuple(level for level in rest if level.size > 0)
 
-    def _of(self, outcome: OutcomeId, price: Price) -> Shares:
-        taken = self._taken.get((outcome, price))
+    def _of(self, level: Key) -> Shares:
+        taken = self._taken.get(level)
         return taken.shares if taken else Shares(ZERO)
 
 

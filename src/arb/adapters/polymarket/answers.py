@@ -12,8 +12,9 @@ from polymarket.errors import (
 )
 
 from arb.adapters.polymarket.rows import TradeRow
-from arb.domain.fees import FeeSchedule
-from arb.domain.market import POLYMARKET, MarketId, OutcomeId, Side
+from arb.adapters.polymarket.terms import POLYMARKET
+from arb.domain.fees import CurveFees
+from arb.domain.market import MarketId, OutcomeId, Side
 from arb.domain.money import NO_USD, ONE, Price, Shares
 from arb.domain.order import Answer, Fill, Final, OrderId, TradeState, Unknown
 
@@ -47,7 +48,7 @@ def made(trade: TradeRow, ref: str, market: MarketId) -> tuple[Fill, ...]:
     )
 
 
-def taken(trade: TradeRow, ref: str, market: MarketId, schedule: FeeSchedule) -> tuple[Fill, ...]:
+def taken(trade: TradeRow, ref: str, market: MarketId, schedule: CurveFees) -> tuple[Fill, ...]:
     """The taker's side, piece by piece, each at the price that its maker had asked."""
     pieces = [
         (

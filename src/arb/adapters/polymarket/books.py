@@ -9,9 +9,10 @@ import msgspec
 from arb.adapters.polymarket.decode import Decoded, RawBook, decode_books
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.quarantine import Quarantine
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import Books, Levels, OrderBook
 from arb.domain.errors import BadVenueData, Unavailable, VenueError
-from arb.domain.market import POLYMARKET, OutcomeId
+from arb.domain.market import OutcomeId
 from arb.domain.report import Problem
 from arb.net.http import HttpReader, Refused
 

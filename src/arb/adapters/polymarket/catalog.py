@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 import msgspec
 
@@ -24,7 +23,7 @@ from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.domain.confirmation import Confirmation
 from arb.domain.errors import BadVenueData, NotAskedFor, Unavailable
-from arb.domain.fees import FREE, FeeSchedule
+from arb.domain.fees import FREE, CurveFees, FeeSchedule
 from arb.domain.market import (
     Event,
     EventId,
@@ -404,8 +403,9 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
     contradictions: list[str] = []
     if misnamed := _misnamed(market, word):
         contradictions.append(f"{market.slug}: {misnamed}")
-    if word.nr != market.neg_risk:
-        contradictions.append(f"{market.slug}: neg risk {word.nr}, not {market.neg_risk}")
+    neg_risk = not market.can_split
+    if word.nr != neg_risk:
+        contradictions.append(f"{market.slug}: neg risk {word.nr}, not {neg_risk}")
     differences = [*contradictions]
     tick, least = number(word.mts, "mts"), number(word.mos, "mos")
     if tick != market.rules.tick:
@@ -427,23 +427,23 @@ def _compare(market: Market, word: ClobMarket) -> Confirmation:
     )
 
 
-def fees_of(word: ClobMarket) -> FeeSchedule | None:
+def fees_of(word: ClobMarket) -> CurveFees | None:
     """What takers pay; `None` where the exchange states it in an unreadable way."""
     if word.fd is None:
         return FREE
     try:
         rate, exponent = number(word.fd.r, "fd.r"), number(word.fd.e, "fd.e")
-        return FeeSchedule(rate, int(exponent)) if exponent == int(exponent) else None
+        return CurveFees(rate, int(exponent)) if exponent == int(exponent) else None
     except (BadVenueData, ValueError):
         return None
 
 
 def _free(fees: FeeSchedule | None) -> bool:
-    return fees is not None and fees.rate == 0
+    return isinstance(fees, CurveFees) and fees.rate == 0
 
 
 def _say(fees: FeeSchedule | None) -> str:
-    return "unknown" if fees is None else f"{text(Decimal(fees.rate))}^{fees.exponent}"
+    return f"{text(fees.rate)}^{fees.exponent}" if isinstance(fees, CurveFees) else "unknown"
 
 
 def _gamma_names(market: MarketId) -> list[str]:

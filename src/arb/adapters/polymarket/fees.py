@@ -6,7 +6,7 @@ from arb.adapters.polymarket.catalog import fees_of
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import ClobMarket, decode
 from arb.domain.errors import BadVenueData
-from arb.domain.fees import FeeSchedule
+from arb.domain.fees import CurveFees
 from arb.domain.market import MarketId
 from arb.net.http import HttpReader
 
@@ -18,9 +18,9 @@ class FeeBook:
         self, options: PolymarketOptions, reader: HttpReader, monotonic: Callable[[], float]
     ) -> None:
         self._options, self._reader, self._monotonic = options, reader, monotonic
-        self._known: dict[MarketId, tuple[float, FeeSchedule]] = {}
+        self._known: dict[MarketId, tuple[float, CurveFees]] = {}
 
-    async def of(self, market: MarketId) -> FeeSchedule:
+    async def of(self, market: MarketId) -> CurveFees:
         """The market's schedule.
 
         Raises:

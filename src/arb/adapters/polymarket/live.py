@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.client import LivePermit, Session, signed_in
@@ -15,7 +15,7 @@ from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.statements import PolymarketStatements
 from arb.adapters.polymarket.venue import PolymarketVenue
-from arb.ports import Clock
+from arb.ports import Clock, Venue
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient
@@ -45,6 +45,15 @@ class PolymarketLive:
     def account(self) -> str:
         """What the ledger calls the account."""
         return f"polymarket:{str(self.client.wallet).lower()}"
+
+    def trading_at(self, venue: Venue) -> Venue:
+        """The venue, with what trading takes."""
+        return replace(
+            venue,
+            trading=self.trading,
+            operations=self.operations,
+            statements=self.statements,
+        )
 
     def emergency(self, options: PolymarketOptions, clock: Clock) -> Callable[[], list[str]]:
         """Takes every resting order back, from any thread, without the client and its loop."""

@@ -19,10 +19,11 @@ from arb.adapters.polymarket.payloads import (
     number,
     words,
 )
+from arb.adapters.polymarket.position import PositionSystem
+from arb.adapters.polymarket.terms import POLYMARKET, TERMS
 from arb.domain.errors import BadVenueData
-from arb.domain.fees import FREE, FeeSchedule
+from arb.domain.fees import FREE, CurveFees
 from arb.domain.market import (
-    POLYMARKET,
     Event,
     EventId,
     Exclusive,
@@ -30,7 +31,6 @@ from arb.domain.market import (
     MarketId,
     OrderRules,
     OutcomeId,
-    PositionSystem,
     Resolution,
 )
 from arb.domain.money import ZERO, Price, Shares
@@ -97,9 +97,10 @@ def _market(payload: MarketPayload, event: EventId) -> Market:
     names = _strings(payload.outcomes, f"{where}.outcomes")
     if len(names) != OUTCOMES:
         raise BadVenueData(f"{where}.outcomes", f"{len(names)} outcomes, not two")
-    protocol = _protocol(payload.version, where)
-    yes, no = _tokens(payload, protocol, where)
+    system = _system(payload.version, where)
+    yes, no = _tokens(payload, system, where)
     return Market(
+        terms=TERMS,
         id=condition_id(payload.condition_id, where),
         event=event,
         slug=slug,
@@ -113,10 +114,10 @@ def _market(payload: MarketPayload, event: EventId) -> Market:
         accepting=_accepting(payload),
         closed=bool(payload.closed or payload.archived),
         delay_seconds=number(payload.seconds_delay, f"{where}.secondsDelay", ZERO),
-        neg_risk=bool(payload.neg_risk),
+        can_split=not payload.neg_risk,  # docs/venue-polymarket.md §7.2
         group=payload.neg_risk_market_id or "",
         resolving=_resolving(payload),
-        protocol=protocol,
+        count_in_ids=system is PositionSystem.V2,
         closes_at=_instant(payload.end_date),
     )
 
@@ -170,21 +171,20 @@ def event(
     slug = payload.name
     groups = {m.group for m in markets} | ({payload.neg_risk_market_id or ""} - {""})
     one_group = len(groups) == 1 and "" not in groups
-    v1 = all(m.protocol is PositionSystem.V1 for m in markets)
-    conditions = [m.id for m in markets if m.protocol is PositionSystem.V2 and _structured(m)]
+    v1 = all(not m.count_in_ids for m in markets)
+    conditions = [m.id for m in markets if m.count_in_ids and _structured(m)]
     if len(conditions) != len(markets):
         conditions = []  # of two kinds, or ids that do not belong together: nothing is sure
     # An event of v2 whose ids are all there cannot grow: "Other" is one of them
     # (docs/venue-polymarket.md §7.2).
-    augmented = bool(payload.neg_risk_augmented) or (other and not position.whole(conditions))
+    open_ended = bool(payload.neg_risk_augmented) or (other and not position.whole(conditions))
     parsed = Event(
         id=EventId(str(payload.id)),
         slug=slug,
         title=words(payload.title) or slug,
         venue=POLYMARKET,
         markets=tuple(m.id for m in markets),
-        neg_risk=neg_risk,
-        augmented=augmented,
+        open_ended=open_ended,
         convertible=neg_risk
         and one_group
         and ((_converts_free(payload) and v1) or position.siblings(conditions) is not None),
@@ -192,12 +192,14 @@ def event(
         missing=missing,
         closes_at=_instant(payload.end_date),
     )
-    exclusive = neg_risk and not payload.cumulative_markets and all(m.neg_risk for m in markets)
+    exclusive = (
+        neg_risk and not payload.cumulative_markets and not any(m.can_split for m in markets)
+    )
     if not exclusive or len(markets) < OUTCOMES:
         return ParsedEvent(parsed, tuple(markets), ())
     # Of protocol v2 the ids themselves encode how many outcomes an event has.
     counted = v1 or position.whole(conditions)
-    whole = counted and not augmented and missing == 0 and not any(m.closed for m in markets)
+    whole = counted and not open_ended and missing == 0 and not any(m.closed for m in markets)
     relations: list[Exclusive] = []
     for group in dict.fromkeys(m.group for m in markets if m.group):
         members = tuple(m.id for m in markets if m.group == group)
@@ -272,15 +274,15 @@ def instant(text: str | None) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _protocol(version: str | None, where: str) -> PositionSystem:
+def _system(version: str | None, where: str) -> PositionSystem:
     try:
         return PositionSystem(version or "v1")
     except ValueError:
         raise BadVenueData(f"{where}.version", f"{version!r} is not known") from None
 
 
-def _tokens(payload: MarketPayload, protocol: PositionSystem, where: str) -> tuple[str, str]:
-    if protocol is PositionSystem.V1:
+def _tokens(payload: MarketPayload, system: PositionSystem, where: str) -> tuple[str, str]:
+    if system is PositionSystem.V1:
         field, listed = "clobTokenIds", payload.clob_token_ids
     else:
         field, listed = "positionIds", payload.position_ids
@@ -307,7 +309,7 @@ def _rules(payload: MarketPayload, where: str) -> OrderRules:
     return OrderRules(tick=Price(tick), min_size=Shares(size))
 
 
-def _fees(payload: MarketPayload) -> FeeSchedule | None:
+def _fees(payload: MarketPayload) -> CurveFees | None:
     """The schedule; free where no fees are charged; `None` where they are and it is not given."""
     stated = bytes(payload.fee_schedule)
     if not stated or stated == b"null":
@@ -316,7 +318,7 @@ def _fees(payload: MarketPayload) -> FeeSchedule | None:
         schedule = decode(stated, FeePayload, "feeSchedule")
         rate = number(schedule.rate, "feeSchedule.rate")
         exponent = number(schedule.exponent, "feeSchedule.exponent")
-        return FeeSchedule(rate, int(exponent)) if exponent == int(exponent) else None
+        return CurveFees(rate, int(exponent)) if exponent == int(exponent) else None
     except (BadVenueData, ValueError):
         return None
 

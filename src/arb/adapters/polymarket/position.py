@@ -7,11 +7,22 @@ has one outcome more than its arity: the last one, whose index is the arity, is 
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 EVENT_BYTES, CONDITION_BYTES, POSITION_BYTES = 29, 31, 32
 ARITY, ZEROS = slice(17, 19), slice(19, 27)
 EXCLUSIVE = 2
 """The module whose events turn into each other: convert, split and merge across outcomes."""
+
+
+class PositionSystem(StrEnum):
+    """Which position system a market settles on: decides how a set is cashed.
+
+    See docs/venue-polymarket.md §0.
+    """
+
+    V1 = "v1"
+    V2 = "v2"
 
 
 def event_of(condition: str) -> tuple[bytes, int] | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.holdings import Holdings
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.market import OutcomeId
 from arb.domain.statement import Statement
 
@@ -25,6 +26,7 @@ class PolymarketStatements:
         trades = await self._trading.trades_since(since)
         open_orders = await self._trading.open_orders()
         return Statement(
+            venue=POLYMARKET,
             at=self._now(),
             cash=await self._holdings.cash(),
             shares=await self._holdings.of(outcomes),

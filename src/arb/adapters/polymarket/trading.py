@@ -41,10 +41,11 @@ from arb.adapters.polymarket.order_hash import order_hash
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.signer import KnownOrder
+from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import Level
 from arb.domain.dollars import paid
 from arb.domain.errors import BadVenueData, VenueError
-from arb.domain.market import POLYMARKET, MarketId, Side
+from arb.domain.market import MarketId, Side
 from arb.domain.money import CENT, text, to_micro, total
 from arb.domain.order import (
     Answer,
@@ -52,11 +53,11 @@ from arb.domain.order import (
     Final,
     NotFound,
     Order,
-    TimeInForce,
     TradeState,
     Unknown,
 )
 from arb.domain.statement import VenueTrade
+from arb.domain.venue import TimeInForce
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient

@@ -14,10 +14,10 @@ from arb.adapters.polymarket.payloads import Geoblock, decode
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.adapters.polymarket.rpc import Rpc, RpcOptions
+from arb.adapters.polymarket.terms import POLYMARKET, TERMS
 from arb.net import way
-from arb.net.budget import Budgets
 from arb.net.http import HttpOptions, HttpReader
-from arb.ports import Clock
+from arb.ports import Budgets, Clock, Venue
 
 NO_CONDITION = "0x" + "0" * 64
 
@@ -36,6 +36,19 @@ class PolymarketVenue:
     """Nodes of the chain; nothing is sent through them without a wallet."""
     quarantine: Quarantine
     """What was refused; drained with the catalog's problems."""
+
+    @property
+    def bundle(self) -> Venue:
+        """The venue as the engine sees it, for reading."""
+        return Venue(
+            id=POLYMARKET,
+            listing=self.catalog,
+            books=self.books,
+            terms=TERMS,
+            circuits=self.reader.circuits,
+            close_circuits=self.reader.close_circuits,
+            traffic=lambda: self.reader.counts,
+        )
 
     async def close(self) -> None:
         """Close all connections."""

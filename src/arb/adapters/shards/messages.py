@@ -1,19 +1,51 @@
 """The messages between leader and workers (INTERFACE_SPEC.md section 15). Parsed at the door."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
 
 from arb.domain.bounds import OutOfBounds, bounded, check_nesting
-from arb.domain.market import Event, EventId, Exclusive, Implies, Market, Relation, Same, Universe
+from arb.domain.fees import CurveFees
+from arb.domain.market import (
+    Event,
+    EventId,
+    Exclusive,
+    Implies,
+    Market,
+    Relation,
+    Same,
+    Universe,
+    VenueId,
+)
 from arb.domain.money import ZERO
 from arb.domain.sweep import Glimpse, outcomes_of
+from arb.domain.venue import VenueTerms
 
 SCHEMA = 1
 
 R = TypeVar("R", Exclusive, Implies, Same)
+
+_HINTS = get_type_hints(Market) | {"fees": CurveFees | None}
+_FIELDS = [field for field in fields(Market) if field.name != "terms"]
+# A market as it is sent: its venue's terms are in the part, once. A fee schedule that is no curve
+# is left out: the leader reads the event again with it.
+if TYPE_CHECKING:
+    SentMarket = Market
+else:
+    SentMarket = msgspec.defstruct(
+        "SentMarket",
+        [
+            (field.name, _HINTS[field.name])
+            if field.default is MISSING
+            else (field.name, _HINTS[field.name], field.default)
+            for field in _FIELDS
+        ],
+        frozen=True,
+        forbid_unknown_fields=True,
+        kw_only=True,
+    )
 
 
 class BadMessage(Exception):
@@ -27,10 +59,12 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     sweep: str
     part: int
     events: tuple[Event, ...]
-    markets: tuple[Market, ...]
+    markets: tuple[SentMarket, ...]
     exclusive: tuple[Exclusive, ...] = ()
     implies: tuple[Implies, ...] = ()
     same: tuple[Same, ...] = ()
+    terms: dict[VenueId, VenueTerms] | msgspec.UnsetType = msgspec.UNSET
+    """Of each venue whose terms are not the usual ones."""
 
     @property
     def key(self) -> str:
@@ -41,10 +75,15 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """The events as a listing of their own."""
         relations: tuple[Relation, ...] = (*self.exclusive, *self.implies, *self.same)
         return Universe(
-            {market.id: market for market in self.markets},
+            {market.id: self._market(market) for market in self.markets},
             {event.id: event for event in self.events},
             relations,
         )
+
+    def _market(self, sent: Any) -> Market:
+        terms = self.terms.get(sent.yes.venue) if self.terms else None
+        values = {field.name: getattr(sent, field.name) for field in _FIELDS}
+        return Market(**values, terms=terms or VenueTerms())
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,15 +130,18 @@ class Names:
 
 def dump_part(sweep: str, number: int, part: Universe) -> bytes:
     """A part of the listing as a message."""
+    terms = {market.venue: market.terms for market in part.markets.values()}
+    unusual = {venue: each for venue, each in terms.items() if each != VenueTerms()}
     return msgspec.json.encode(
         Part(
             sweep=sweep,
             part=number,
             events=tuple(part.events.values()),
-            markets=tuple(part.markets.values()),
+            markets=tuple(map(_sent, part.markets.values())),
             exclusive=_of(Exclusive, part.relations),
             implies=_of(Implies, part.relations),
             same=_of(Same, part.relations),
+            terms=unusual or msgspec.UNSET,
         )
     )
 
@@ -117,7 +159,7 @@ def load_part(data: bytes, subject: str, names: Names) -> Part:
     relations: tuple[Relation, ...] = (*part.exclusive, *part.implies, *part.same)
     try:
         for market in part.markets:
-            rate = market.fees.rate if market.fees else ZERO
+            rate = market.fees.rate if isinstance(market.fees, CurveFees) else ZERO
             for number in (market.rules.tick, market.rules.min_size, market.delay_seconds, rate):
                 bounded(number)
     except OutOfBounds as error:
@@ -186,6 +228,13 @@ def _load(data: bytes, kind: type[M]) -> M:
         # A name twice, digits of another script: whatever would be read otherwise than written.
         raise BadMessage("not written as we write")
     return message
+
+
+def _sent(market: Market) -> Any:
+    values = {field.name: getattr(market, field.name) for field in _FIELDS}
+    if not isinstance(market.fees, CurveFees):
+        values["fees"] = None
+    return SentMarket(**values)
 
 
 def _of(kind: type[R], relations: Iterable[Relation]) -> tuple[R, ...]:

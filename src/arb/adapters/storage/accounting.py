@@ -1,5 +1,6 @@
 """What facts do to an account, and what the account is then worth."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -10,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.codec import load_plan
 from arb.adapters.storage.tables import (
-    accounts,
     adjustments,
     entries,
     facts,
     fills,
     plans,
+    pockets,
     standings,
 )
 from arb.domain.fact import Answered, Confirmed, Discovered, Fact, OperationEnded, Voided
@@ -25,14 +26,25 @@ from arb.domain.money import NO_USD, ZERO, Shares, Usd
 from arb.domain.operation import Effect
 from arb.domain.order import Fill, PlanId, TradeState
 from arb.domain.plan import Plan, PlanState
-from arb.domain.position import ENDED_TRADES_KEPT, Portfolio, Position
+from arb.domain.position import ENDED_TRADES_KEPT, Pocket, Portfolio, Position
 
-CASH = "USD"
+CASH = "/cash"
+"""What follows the venue in the name of its cash; shares are `venue:token`."""
 FAILURES_COUNTED_MAX = 1000
 
 Rows = list[dict[str, Any]]
 Line = tuple[str, str | None, Decimal]
 """Asset, market and change."""
+
+
+def cash_at(venue: VenueId) -> str:
+    """What the ledger calls the cash at a venue."""
+    return f"{venue}{CASH}"
+
+
+def is_cash(asset: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether an asset is cash, at whatever venue."""
+    return asset.not_like("%:%")
 
 
 def consequences(plan: PlanId, seq: int, fact: Fact) -> tuple[Rows, Rows]:
@@ -57,9 +69,9 @@ def consequences(plan: PlanId, seq: int, fact: Fact) -> tuple[Rows, Rows]:
             lines = [
                 (asset, market, -delta) for fill in lost for asset, market, delta in _lines(fill)
             ]
-        case OperationEnded(effect=Effect(cash=cash, shares=moved)):
-            lines = [(CASH, None, cash)]
-            lines += [(str(outcome), market, delta) for outcome, market, delta in moved]
+        case OperationEnded(effect=Effect() as done):
+            lines = [(cash_at(done.venue), None, done.cash)]
+            lines += [(str(outcome), market, delta) for outcome, market, delta in done.shares]
         case _:
             pass
     entry_rows = [
@@ -92,7 +104,7 @@ def balances(which: ColumnElement[bool]) -> Select[Any]:
     held = func.sum(entries.c.delta)
     return (
         select(entries.c.asset, func.max(entries.c.market).label("market"), held.label("shares"))
-        .where(which, entries.c.asset != CASH)
+        .where(which, ~is_cash(entries.c.asset))
         .group_by(entries.c.asset)
         .having(held != ZERO)
         .order_by(entries.c.asset)
@@ -112,7 +124,7 @@ async def account_positions(db: AsyncConnection, account: str) -> list[Position]
     }
     booked = (
         select(adjustments.c.asset, adjustments.c.market, func.sum(adjustments.c.delta))
-        .where(adjustments.c.account == account, adjustments.c.asset != CASH)
+        .where(adjustments.c.account == account, ~is_cash(adjustments.c.asset))
         .group_by(adjustments.c.asset, adjustments.c.market)
     )
     for asset, market, delta in await db.execute(booked):
@@ -149,8 +161,7 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
     resumed = await _resumed_at(db, account)
     trades_ended, trades_voided = await _ended_trades(db, account, resumed)
     return Portfolio(
-        cash=await _cash(db, account),
-        promised=await _promised(db, [(plan.id, plan.outlay_max) for plan in unfinished]),
+        pockets=await _pockets(db, account, unfinished),
         locked=Usd(locked or ZERO),
         open_plans=len(unfinished) + waiting,
         volume_today=await _volume(db, account, fills.c.at >= today),
@@ -165,15 +176,28 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
     )
 
 
-async def _cash(db: AsyncConnection, account: str) -> Usd:
-    opening = await db.scalar(select(accounts.c.opening_cash).where(accounts.c.account == account))
-    moved = [
-        await db.scalar(
-            select(func.sum(table.c.delta)).where(table.c.account == account, table.c.asset == CASH)
+async def _pockets(
+    db: AsyncConnection, account: str, unfinished: Sequence[Plan]
+) -> dict[VenueId, Pocket]:
+    """The account's cash at each venue, and what of it open plans may still spend."""
+    wanted = select(pockets.c.venue, pockets.c.opening_cash).where(pockets.c.account == account)
+    cash = {
+        VenueId(venue): opening
+        for venue, opening in await db.execute(wanted.order_by(pockets.c.venue))
+    }
+    for table in (entries, adjustments):
+        moved = (
+            select(table.c.asset, func.sum(table.c.delta))
+            .where(table.c.account == account, is_cash(table.c.asset))
+            .group_by(table.c.asset)
         )
-        for table in (entries, adjustments)
-    ]
-    return Usd(sum((amount for amount in (opening, *moved) if amount), ZERO))
+        for asset, delta in await db.execute(moved):
+            venue = VenueId(asset.removesuffix(CASH))
+            cash[venue] = cash.get(venue, ZERO) + delta
+    promised = await _promised(db, unfinished)
+    return {
+        venue: Pocket(Usd(amount), promised.get(venue, NO_USD)) for venue, amount in cash.items()
+    }
 
 
 async def _volume(db: AsyncConnection, account: str, which: ColumnElement[bool]) -> Usd:
@@ -200,17 +224,18 @@ async def _by_event(
     return bound
 
 
-async def _promised(db: AsyncConnection, unfinished: Sequence[tuple[PlanId, Usd]]) -> Usd:
+async def _promised(db: AsyncConnection, unfinished: Sequence[Plan]) -> dict[VenueId, Usd]:
     """What open plans may still spend: the most they cost, less what their fills have cost."""
-    total = ZERO
-    for plan, outlay in unfinished:
-        paid = await db.scalar(
-            select(func.sum(case((entries.c.delta < ZERO, -entries.c.delta), else_=0))).where(
-                entries.c.plan == plan, entries.c.asset == CASH
+    totals: defaultdict[VenueId, Decimal] = defaultdict(lambda: ZERO)
+    for plan in unfinished:
+        for venue in plan.venues:
+            paid = await db.scalar(
+                select(func.sum(case((entries.c.delta < ZERO, -entries.c.delta), else_=0))).where(
+                    entries.c.plan == plan.id, entries.c.asset == cash_at(venue)
+                )
             )
-        )
-        total += max(outlay - (paid or ZERO), ZERO)
-    return Usd(total) if total else NO_USD
+            totals[venue] += max(plan.outlay_max_at(venue) - (paid or ZERO), ZERO)
+    return {venue: Usd(amount) if amount else NO_USD for venue, amount in totals.items()}
 
 
 async def _resumed_at(db: AsyncConnection, account: str) -> datetime | None:
@@ -292,7 +317,10 @@ def _fill_row(plan: PlanId, seq: int, id_: str, fill: Fill) -> dict[str, Any]:
 
 
 def _lines(fill: Fill) -> list[Line]:
-    return [(CASH, None, fill.cash), (str(fill.outcome), fill.market, fill.shares)]
+    return [
+        (cash_at(fill.outcome.venue), None, fill.cash),
+        (str(fill.outcome), fill.market, fill.shares),
+    ]
 
 
 def _position(asset: str, market: str, shares: Shares) -> Position:

@@ -1,10 +1,12 @@
 """Facts and plans as JSON, and back without loss."""
 
+import dataclasses
 from datetime import datetime
 from typing import Any, get_args
 
 import msgspec
 
+from arb import plugins
 from arb.domain.fact import (
     Answered,
     Confirmed,
@@ -15,6 +17,7 @@ from arb.domain.fact import (
     Submitted,
     Voided,
 )
+from arb.domain.fees import CurveFees, FeeSchedule
 from arb.domain.operation import Operation, OperationId
 from arb.domain.plan import Plan
 
@@ -29,9 +32,24 @@ def _stored_as(kind: type[Any]) -> str:
 FACTS: dict[str, type[Any]] = {_stored_as(kind): kind for kind in get_args(Fact)}
 OPERATIONS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Operation)}
 
+
+def _default(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
+    """What stands for a field that ledgers before it do not have."""
+    if field.default_factory is not dataclasses.MISSING:
+        return (msgspec.field(default_factory=field.default_factory),)
+    return () if field.default is dataclasses.MISSING else (field.default,)
+
+
+FEES_OF = "venue"
+"""Where the stored fields of a fee schedule name the venue that they are of; else the curve."""
+
 _PlanFields = msgspec.defstruct(
     "_PlanFields",
-    [(name, kind) for name, kind in Plan.__annotations__.items() if name != "exit_operation"],
+    [
+        (field.name, Plan.__annotations__[field.name], *_default(field))
+        for field in dataclasses.fields(Plan)
+        if field.name != "exit_operation"
+    ],
 )
 
 
@@ -61,6 +79,9 @@ def load_fact(stored: str) -> Fact:
 def dump_plan(plan: Plan) -> str:
     """A plan as JSON."""
     document = msgspec.to_builtins(plan)
+    for leg, stored in zip(plan.legs, document["legs"], strict=True):
+        if leg.terms is not None and not isinstance(leg.terms.fees, CurveFees):
+            stored["terms"]["fees"][FEES_OF] = leg.outcome.venue
     del document["exit_operation"]  # it is stored by the name that it had before
     operation = plan.exit_operation
     document["settlement"] = None if operation is None else _dump_operation(operation)
@@ -71,7 +92,7 @@ def load_plan(stored: str) -> Plan:
     """The plan that `dump_plan` wrote."""
     document = msgspec.json.decode(stored)
     exit_operation = document.pop("settlement")
-    fields: Any = msgspec.convert(document, _PlanFields)
+    fields: Any = msgspec.convert(document, _PlanFields, dec_hook=_load_fees)
     return Plan(
         **{name: getattr(fields, name) for name in fields.__struct_fields__},
         exit_operation=None if exit_operation is None else _load_operation(exit_operation),
@@ -100,6 +121,14 @@ def fact_key(fact: Fact) -> str:  # noqa: PLR0911  # one line a kind of fact
             return f"requested/{id_}"
         case OperationEnded(id=id_):
             return f"settled/{id_}"
+
+
+def _load_fees(kind: type[Any], stored: Any) -> Any:
+    """A leg's fee schedule: the curve, or the venue's own."""
+    if kind is not FeeSchedule:
+        raise NotImplementedError(f"{kind} is not stored")
+    venue = stored.pop(FEES_OF, None)
+    return msgspec.convert(stored, CurveFees if venue is None else plugins.fee_schedule(venue))
 
 
 def _dump_operation(operation: Operation) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from arb.adapters.storage.accounting import CASH, read_portfolio
+from arb.adapters.storage.accounting import is_cash, read_portfolio
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import cycles, entries, facts, findings, plans
 from arb.domain.money import ZERO
@@ -113,7 +113,7 @@ async def _plans(db: AsyncConnection, account: str, since: datetime) -> list[Pla
         select(entries.c.plan, func.sum(entries.c.delta))
         .join(facts, (facts.c.plan == entries.c.plan) & (facts.c.seq == entries.c.seq))
         .join(plans, plans.c.id == entries.c.plan)
-        .where(*mine, entries.c.asset == CASH, facts.c.key.not_like("settled/%"))
+        .where(*mine, is_cash(entries.c.asset), facts.c.key.not_like("settled/%"))
         .group_by(entries.c.plan)
     )
     answered = (

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, insert, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import (
-    CASH,
     balances,
+    cash_at,
     consequences,
+    is_cash,
     new_state,
     position,
     read_portfolio,
@@ -32,6 +33,7 @@ from arb.adapters.storage.tables import (
     findings,
     leaders,
     plans,
+    pockets,
     standings,
 )
 from arb.domain.contradiction import Contradiction
@@ -40,7 +42,7 @@ from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
-from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd
+from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd, total
 from arb.domain.opportunity import Kind, Skipped
 from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
@@ -65,15 +67,29 @@ class SqlLedger:
         self._token = token
         """What proves that its holder leads the account; `None`: it writes beside the leader."""
 
-    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
+    async def open_account(self, opening: Mapping[VenueId, Usd], at: datetime) -> None:
         """See `arb.ports.Ledger`."""
+        mine = accounts.c.account == self.account
         async with self._write() as db:
-            known = await db.scalar(
-                select(accounts.c.account).where(accounts.c.account == self.account)
-            )
-            if known is None:
-                row = {"account": self.account, "opened_at": at, "opening_cash": opening_cash}
+            if await db.scalar(select(accounts.c.account).where(mine)) is None:
+                cash = total(opening.values())
+                row = {"account": self.account, "opened_at": at, "opening_cash": cash}
                 await db.execute(insert(accounts).values(row))
+            wanted = select(pockets.c.venue).where(pockets.c.account == self.account)
+            known = set(await db.scalars(wanted))
+            new = [
+                {
+                    "account": self.account,
+                    "venue": venue,
+                    "currency": "USD",
+                    "opened_at": at,
+                    "opening_cash": cash,
+                }
+                for venue, cash in opening.items()
+                if venue not in known
+            ]
+            if new:
+                await db.execute(insert(pockets), new)
 
     async def opened_at(self) -> datetime | None:
         """See `arb.ports.Ledger`."""
@@ -259,7 +275,7 @@ class SqlLedger:
             {
                 "account": self.account,
                 "at": at,
-                "asset": CASH if change.outcome is None else str(change.outcome),
+                "asset": cash_at(change.venue) if change.outcome is None else str(change.outcome),
                 "market": change.market,
                 "delta": change.delta,
                 "reason": change.reason,
@@ -292,7 +308,7 @@ class SqlLedger:
         """See `arb.ports.Ledger`."""
         holding = (
             select(entries.c.plan)
-            .where(entries.c.account == self.account, entries.c.asset != CASH)
+            .where(entries.c.account == self.account, ~is_cash(entries.c.asset))
             .group_by(entries.c.plan, entries.c.asset)
             .having(func.sum(entries.c.delta) > ZERO)
         )

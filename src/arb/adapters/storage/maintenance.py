@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Select, func, inspect, make_url, select, unio
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from arb.adapters.storage.accounting import CASH, consequences
+from arb.adapters.storage.accounting import CASH, cash_at, consequences
 from arb.adapters.storage.codec import load_fact
 from arb.adapters.storage.database import Database, file_of, is_server
-from arb.adapters.storage.tables import accounts, adjustments, entries, facts, fills, plans
+from arb.adapters.storage.tables import adjustments, entries, facts, fills, plans, pockets
 from arb.domain.errors import LedgerError
 from arb.domain.money import ZERO, text
 from arb.domain.order import PlanId
@@ -178,15 +178,15 @@ async def _projection_problems(db: AsyncConnection) -> list[str]:
 async def _balance_problems(db: AsyncConnection) -> list[str]:
     moved = {(row.account, row.asset): row.delta for row in await db.execute(_moved())}
     problems: list[str] = []
-    for row in await db.execute(select(accounts.c.account, accounts.c.opening_cash)):
-        cash = row.opening_cash + moved.get((row.account, CASH), ZERO)
-        if cash < ZERO:
-            problems.append(f"{row.account}: cash is {text(cash)}")
-    problems += [
-        f"{account}: fewer than no shares of {asset}"
-        for (account, asset), delta in moved.items()
-        if asset != CASH and delta < ZERO
-    ]
+    for row in await db.execute(select(pockets)):
+        left = row.opening_cash + moved.pop((row.account, cash_at(row.venue)), ZERO)
+        if left < ZERO:
+            problems.append(f"{row.account}: cash at {row.venue} is {text(left)}")
+    for (account, asset), delta in moved.items():
+        if asset.endswith(CASH):
+            problems.append(f"{account}: there is no pocket for {asset}")
+        elif delta < ZERO:
+            problems.append(f"{account}: fewer than no shares of {asset}")
     stray = await db.execute(
         select(plans.c.id).where(plans.c.state == PlanState.DONE.value, plans.c.ended_at.is_(None))
     )

@@ -7,7 +7,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -19,7 +19,7 @@ from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
-from arb.domain.market import OutcomeId, Universe
+from arb.domain.market import OutcomeId, Universe, VenueId
 from arb.domain.money import Usd
 from arb.domain.news import Trouble
 from arb.domain.opportunity import Skipped
@@ -96,9 +96,9 @@ class ResilientLedger:
 
     # What trading depends on: writes, once what waits is written; reads, as they are.
 
-    async def open_account(self, opening_cash: Usd, at: datetime) -> None:
+    async def open_account(self, opening: Mapping[VenueId, Usd], at: datetime) -> None:
         """See `arb.ports.Ledger`."""
-        await self._write(lambda: self._inner.open_account(opening_cash, at))
+        await self._write(lambda: self._inner.open_account(opening, at))
 
     async def begin_cycle(self, at: datetime) -> int:
         """See `arb.ports.Ledger`."""

@@ -1,5 +1,6 @@
 """What the command line and the API read of the ledger, as the documents that they show."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -11,9 +12,19 @@ from sqlalchemy import Select, func, select
 from arb.adapters.storage.accounting import account_positions
 from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
-from arb.adapters.storage.tables import accounts, cycles, facts, fills, findings, leaders, plans
+from arb.adapters.storage.tables import (
+    accounts,
+    cycles,
+    facts,
+    fills,
+    findings,
+    leaders,
+    plans,
+    pockets,
+)
 from arb.domain.errors import UnknownName
 from arb.domain.fact import Fact
+from arb.domain.money import ZERO
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Position
 from arb.views import ledger
@@ -188,7 +199,18 @@ class LedgerReads:
     async def accounts(self) -> list[ledger.Account]:
         """Every account of the ledger, not this one's alone."""
         rows = await self._rows(select(accounts).order_by(accounts.c.account))
-        return [ledger.Account(row.account, row.opened_at, row.opening_cash) for row in rows]
+        openings: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
+        for pocket in await self._rows(select(pockets).order_by(pockets.c.venue)):
+            openings[pocket.account][pocket.venue] = pocket.opening_cash
+        return [
+            ledger.Account(
+                account=row.account,
+                opened_at=row.opened_at,
+                opening_cash=sum(openings[row.account].values(), ZERO),
+                openings=openings[row.account],
+            )
+            for row in rows
+        ]
 
     async def last_cycle(self) -> ledger.Cycle | None:
         """The latest completed cycle."""

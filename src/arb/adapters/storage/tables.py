@@ -31,6 +31,16 @@ accounts = Table(
     metadata,
     Column("account", String, primary_key=True),
     Column("opened_at", UtcTime, nullable=False),
+    Column("opening_cash", MicroUnits, nullable=False),  # of the pockets that it began with
+)
+
+pockets = Table(
+    "pockets",
+    metadata,
+    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
+    Column("venue", String, primary_key=True),
+    Column("currency", String, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
     Column("opening_cash", MicroUnits, nullable=False),
 )
 
@@ -140,7 +150,7 @@ entries = Table(
     Column("seq", Integer, primary_key=True),
     Column("line", Integer, primary_key=True),
     Column("account", String, ForeignKey("accounts.account"), nullable=False),
-    Column("asset", String, nullable=False),  # USD, or venue:token
+    Column("asset", String, nullable=False),  # venue/cash, or venue:token
     Column("market", String),  # of a token, where the fact names it
     Column("delta", MicroUnits, nullable=False),
     Index("ix_entries_account", "account", "asset"),
@@ -152,7 +162,7 @@ adjustments = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("account", String, ForeignKey("accounts.account"), nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("asset", String, nullable=False),  # USD, or venue:token
+    Column("asset", String, nullable=False),  # venue/cash, or venue:token
     Column("market", String),
     Column("delta", MicroUnits, nullable=False),
     Column("reason", Text, nullable=False),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from arb.domain.fees import FeeSchedule
+from arb.domain.fees import CurveFees
 from arb.domain.market import Side
 from arb.domain.money import MICRO, from_micro
 from arb.exchange.market.matching import Incoming, Ladder, Life, MarketBook, Match, mirrored
@@ -134,9 +134,9 @@ class SimMarket:
         return self.volume_before + traded(self.prints)
 
     @property
-    def schedule(self) -> FeeSchedule:
+    def schedule(self) -> CurveFees:
         """What a taker is really charged."""
-        return FeeSchedule(self.fee_rate or Decimal(0))
+        return CurveFees(self.fee_rate or Decimal(0))
 
     def view(self, token: str) -> tuple[Ladder, Ladder]:
         """Bids and asks of one outcome, best first."""

@@ -1,0 +1,174 @@
+"""A venue that only a package of somebody else's knows: nothing of `arb` changes for it."""
+
+import asyncio
+import json
+from decimal import Decimal
+from functools import partial
+
+import pytest
+
+from arb import plugins
+from arb.bootstrap import cycle_options, open_venues
+from arb.config.sources import load
+from arb.domain.market import VenueId
+from arb.domain.opportunity import Exit, Kind
+from arb.domain.plan import PlanState
+from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.ports import Desk
+from arb.testing.fakes import MemoryLedger
+from tests.conftest import ROOT, environment_for, exchange_at
+from tests.programs import arb
+
+STRANGER = ROOT / "tests" / "stranger"
+TOY = VenueId("toy")
+
+
+def _market(name, yes, no, size="40"):
+    """A market whose asks are these; a bid three cents below each."""
+
+    def book(ask):
+        bid = Decimal(ask) - Decimal("0.03")
+        return {"asks": [[ask, size]], "bids": [[str(bid), size]]}
+
+    return {"id": name, "yes": book(yes), "no": book(no), "resolved": None}
+
+
+def world(**more):
+    """A pair for less than a dollar, a set of three for less than one, and a calm market."""
+    events = [
+        {"id": "pair", "complete": False, "markets": [_market("rain", "0.45", "0.48")]},
+        {
+            "id": "race",
+            "complete": True,
+            "markets": [
+                _market("red", "0.30", "0.75"),
+                _market("green", "0.30", "0.75"),
+                _market("blue", "0.30", "0.75"),
+            ],
+        },
+        {"id": "calm", "complete": False, "markets": [_market("snow", "0.50", "0.55")]},
+    ]
+    start = {"cash": "500", "shares": {}, "orders": {}, "redeemed": {}, "silent": 0}
+    return start | {"events": events} | more
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(STRANGER)
+    plugins.fee_schedule.cache_clear()
+    made = tmp_path / "toy.json"
+    made.write_text(json.dumps(world()))
+    return made
+
+
+def _environment(address, folder, file):
+    return environment_for(address, folder) | {
+        "PYTHONPATH": str(STRANGER),
+        "ARB_VENUES__ENABLED": '["polymarket", "toy"]',
+        "ARB_VENUES__TOY__FILE": str(file),
+    }
+
+
+async def test_it_is_scanned_and_traded_on_paper_beside_another(file, tmp_path):
+    async with exchange_at("demo", 7) as (_, address):
+        env = _environment(address, tmp_path, file)
+        run = partial(asyncio.to_thread, arb, env=env, cwd=tmp_path)
+        done = await run("scan", "--json")
+        assert done.returncode == 0, done.stderr
+        found = {(o["event"], o["kind"]) for o in json.loads(done.stdout)["opportunities"]}
+        done = await run("run", "--once", "--json")
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        done = await run("status", "--json")
+        pockets = json.loads(done.stdout)["pockets"]
+        people = (await run("status")).stdout
+        checked = await run("db", "check")
+        plans = json.loads((await run("plans", "--json")).stdout)
+    assert {("pair", "binary_complement"), ("race", "negrisk_yes")} <= found
+    assert "calm" not in {event for event, _ in found}
+    assert {plan["state"] for plan in report["plans"]} == {"done"}
+    assert {"pair", "race"} <= {plan["event"] for plan in plans}
+    assert pockets.keys() == {"polymarket", "toy"}
+    spent = Decimal(10_000) - Decimal(pockets["toy"]["cash"])
+    # 40 pairs for 0.93 are cashed at once, 40 sets for 0.90 are held: with their fees.
+    assert spent == _race_cost() - _pair_gain()
+    assert "Cash at toy" in people
+    assert "Cash at polymarket" in people
+    assert checked.returncode == 0, checked.stdout
+    assert file.read_text() == json.dumps(world()), "paper touches nothing"
+
+
+def _fee(price, size=40):
+    exact = Decimal("0.02") * size * Decimal(price) * (1 - Decimal(price))
+    return exact.quantize(Decimal("0.01"), rounding="ROUND_CEILING")
+
+
+def _pair_gain():
+    return 40 - 40 * Decimal("0.93") - _fee("0.45") - _fee("0.48")
+
+
+def _race_cost():
+    return 40 * Decimal("0.90") + 3 * _fee("0.30")
+
+
+async def _desk(loaded, venues, news):
+    from arb.adapters.clock import SystemClock
+    from arb.bootstrap import build_strategies
+
+    return Desk(
+        mode="live",
+        clock=SystemClock(),
+        venues={venue.id: venue for venue in venues},
+        strategies=build_strategies(loaded.settings),
+        ledger=MemoryLedger(account="toy:me"),
+        observers=(news.append,),
+    )
+
+
+@pytest.fixture
+def loaded(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARB_VENUES__ENABLED", '["toy"]')
+    monkeypatch.setenv("ARB_VENUES__TOY__FILE", str(file))
+    return load()
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+async def test_it_is_traded_reconciled_and_redeemed(loaded, file, silent):
+    """The stand-in keeps the account; a lost answer is found out and nothing is sent twice."""
+    file.write_text(json.dumps(world(silent=silent)))
+    news = []
+    async with open_venues(loaded.settings, ["toy"], live=True) as venues:
+        desk = await _desk(loaded, venues, news)
+        options = cycle_options(loaded.settings)
+        orchestrator = ArbitrageOrchestrator(desk, options)
+        report = await orchestrator.run_once()
+        assert {plan.state for plan in report.plans} == {PlanState.DONE}
+        there = json.loads(file.read_text())
+        assert len(there["orders"]) == 5  # two legs and three, each once
+        await orchestrator.reconciler.run()
+        assert orchestrator.reconciler.differences == ()
+        portfolio = await desk.ledger.portfolio(desk.clock.now())
+        assert portfolio.pockets[TOY].cash == Decimal(there["cash"])
+        assert Decimal(there["cash"]) == 500 + _pair_gain() - _race_cost()
+        kinds = {f.opportunity.kind: f.opportunity for f in report.findings if hasattr(f, "plan")}
+        assert kinds[Kind.BINARY_COMPLEMENT].exit is Exit.NOW
+        assert kinds[Kind.EXHAUSTIVE_YES].exit is Exit.RESOLUTION
+
+        for event in there["events"]:
+            for market in event["markets"]:
+                if event["id"] == "race":
+                    market["resolved"] = "yes" if market["id"] == "green" else "no"
+        file.write_text(json.dumps(there))
+        orchestrator = ArbitrageOrchestrator(desk, options)  # as after a restart
+        await orchestrator.setup()
+        await orchestrator.collect_resolutions()
+        portfolio = await desk.ledger.portfolio(desk.clock.now())
+        cash = Decimal(json.loads(file.read_text())["cash"])
+        assert cash == 500 + _pair_gain() - _race_cost() + 40
+        assert portfolio.pockets[TOY].cash == cash
+        assert not portfolio.positions
+        await orchestrator.reconciler.run()
+        assert orchestrator.reconciler.differences == ()
+    if silent:
+        assert len(json.loads(file.read_text())["redeemed"]) == 3
