@@ -100,9 +100,29 @@ def openings(settings: Settings) -> dict[VenueId, Usd]:
 
 
 def build_strategies(settings: Settings) -> list[Strategy]:
-    """The enabled strategies."""
-    options = StrategyOptions(max_legs=settings.strategies.max_legs)
-    return [make(options) for make in plugins.strategies(settings.strategies.enabled)]
+    """The enabled strategies.
+
+    Raises:
+        ConfigError: One is not installed, or its own settings cannot be used.
+    """
+    enabled = settings.strategies.enabled
+    made = zip(enabled, plugins.strategies(enabled), strict=True)
+    return [build_strategy(settings, name, make) for name, make in made]
+
+
+def build_strategy(settings: Settings, name: str, make: Any) -> Strategy:
+    """A strategy with its options: those of a class of its own are the table of its name.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
+    own = getattr(make, "options", None)
+    if own is None:
+        built: Strategy = make(StrategyOptions(max_legs=settings.strategies.max_legs))
+    else:
+        values = settings.strategies.own(name)
+        built = make(own_options(own, f"strategies.{name}", values))
+    return built
 
 
 @contextlib.asynccontextmanager

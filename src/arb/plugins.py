@@ -46,6 +46,11 @@ def installed(group: str = STRATEGIES) -> dict[str, Any]:
     return {point.name: point.load() for point in entry_points(group=group)}
 
 
+def names(group: str = STRATEGIES) -> frozenset[str]:
+    """What parts of a group are installed."""
+    return frozenset(point.name for point in entry_points(group=group))
+
+
 def _named(group: str, section: str, name: str) -> Any:
     found = {point.name: point for point in entry_points(group=group)}
     if name not in found:

@@ -9,7 +9,7 @@ trade" while the growth-optimal fraction is far above the caps, which then decid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -21,6 +21,9 @@ from arb.domain.snapshot import Snapshot
 
 BISECTIONS = 60
 FRACTION_SEARCHED_MAX = Decimal(100)
+
+PARTS_TRIED = 20
+"""Sizes that are tried of legs that are no plain basket, from the budget downwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,7 @@ def _resized(
     per_share = opportunity.payoff_worst / opportunity.size
     equal = all(proven.leg.size == opportunity.size for proven in opportunity.legs)
     if not equal or per_share != int(per_share):
-        return None
+        return _scaled(opportunity, budget, snapshot)
     ladders = [
         ladder(snapshot.books[p.leg.outcome].asks, p.market.fees, p.market.rules)
         for p in opportunity.legs
@@ -185,6 +188,40 @@ def _resized(
         available=opportunity.available,
     )
     return prove(smaller, snapshot)
+
+
+def _scaled(
+    opportunity: Opportunity, budget: Usd, snapshot: Snapshot
+) -> Opportunity | Unproven | None:
+    """All legs in the same part of their sizes: for legs that differ, or pay no whole dollars.
+
+    Sizes are cut to their markets' steps, so each part is proved by itself.
+    """
+    refused: Unproven | None = None
+    most = min(budget / opportunity.outlay, Decimal(1))
+    for part in range(PARTS_TRIED, 0, -1):
+        share = most * part / PARTS_TRIED
+        legs = tuple(
+            replace(p.leg, size=_cut(p.leg.size * share, p.market.rules.size_step))
+            for p in opportunity.legs
+        )
+        result = prove(
+            Candidate(
+                kind=opportunity.kind,
+                event=opportunity.event,
+                legs=legs,
+                available=opportunity.available,
+            ),
+            snapshot,
+        )
+        if isinstance(result, Opportunity) and result.outlay <= budget:
+            return result
+        refused = result if isinstance(result, Unproven) else refused
+    return refused
+
+
+def _cut(size: Decimal, step: Shares) -> Shares:
+    return Shares(size // step * step)
 
 
 def too_small(result: Unproven | None) -> tuple[Reason, str]:

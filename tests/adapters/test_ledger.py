@@ -322,13 +322,15 @@ async def test_a_contradiction_is_kept_once_until_an_operator_ends_it(ledger, ur
 async def test_what_was_booked_by_hand_counts_in_the_check(ledger):
     """Paid in, and spent; given, and sold: the ledger is sound. Taken back, it is not."""
     small = SqlLedger(ledger._db, "paper:small")
-    await small.open_account(Decimal(5), NOON)
-    paid_in = Adjustment(outcome=None, market=None, delta=Decimal(10), reason="paid in")
+    await small.open_account({POLYMARKET: Decimal(5)}, NOON)
+    paid_in = Adjustment(
+        venue=POLYMARKET, outcome=None, market=None, delta=Decimal(10), reason="paid in"
+    )
     await small.adjust([paid_in], NOON)
     plan = _plan()
     await small.open_plan(1, plan)
     await small.append(plan.id, _facts(plan, settle=False))
-    given = Adjustment(outcome=YES, market="m", delta=Decimal(4), reason="a gift")
+    given = Adjustment(venue=POLYMARKET, outcome=YES, market="m", delta=Decimal(4), reason="a gift")
     await small.adjust([given], NOON)
     sold = Redeem(market="m", outcome=YES, size=Decimal(14), pays=Decimal(0))
     await small.append(plan.id, [OperationEnded(id="p/sold", effect=effect(sold), at=NOON)])
@@ -336,7 +338,7 @@ async def test_what_was_booked_by_hand_counts_in_the_check(ledger):
     assert await check(ledger._db) == []
     await small.adjust([replace(each, delta=-each.delta) for each in (paid_in, given)], NOON)
     assert await check(ledger._db) == [
-        "paper:small: cash is -4.5",
+        "paper:small: cash at polymarket is -4.5",
         f"paper:small: fewer than no shares of {YES}",
     ]
 

@@ -228,7 +228,7 @@ async def test_an_answer_that_cannot_be_is_counted_and_its_part_taken_over(listi
 
     async def lie(message):
         part = msgspec.json.decode(message.data)
-        truth = {"schema": 1, "sweep": part["sweep"], "part": part["part"], "worker": "liar"}
+        truth = {"schema": 2, "sweep": part["sweep"], "part": part["part"], "worker": "liar"}
         truth |= {"nominated": [], "fresh": 0, "received": 0}
         for make in LIES.values():
             await client.publish(NAMES.answers(part["sweep"]), make(truth))

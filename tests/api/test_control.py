@@ -449,7 +449,7 @@ async def test_who_resumes_in_the_ledger_is_not_paused_again_for_old_failures(se
 
 
 async def test_reset_errors_closes_circuits(served):
-    reader = served.control.desk.circuits.__self__
+    reader = served.control.desk.venues[POLYMARKET].circuits.__self__
     host = served.address.removeprefix("http://")
     reader._circuits[host] = Circuit(state=CircuitState.OPEN, failures=9)
     async with served.client() as client:

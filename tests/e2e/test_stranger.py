@@ -8,15 +8,18 @@ from functools import partial
 import pytest
 
 from arb import plugins
+from arb.adapters.clock import SystemClock
+from arb.adapters.storage import open_ledger
 from arb.bootstrap import cycle_options, open_venues
 from arb.config.sources import load
 from arb.domain.market import VenueId
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.plan import PlanState
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.exchange.market.builder import ladder
 from arb.ports import Desk
 from arb.testing.fakes import MemoryLedger
-from tests.conftest import ROOT, environment_for, exchange_at
+from tests.conftest import ROOT, environment_for, exchange_at, settings_for
 from tests.programs import arb
 
 STRANGER = ROOT / "tests" / "stranger"
@@ -172,3 +175,125 @@ async def test_it_is_traded_reconciled_and_redeemed(loaded, file, silent):
         assert orchestrator.reconciler.differences == ()
     if silent:
         assert len(json.loads(file.read_text())["redeemed"]) == 3
+
+
+def implied(price, **more):
+    """Rain on Monday implies rain this week: NO of one and YES of the other, in two events."""
+    monday, week = _market("monday", "0.60", price), _market("week", price, "0.60", "30")
+    monday |= {"implies": "week"}
+    events = [
+        {"id": "days", "complete": False, "markets": [monday]},
+        {"id": "weeks", "complete": False, "markets": [week]},
+    ]
+    return world(events=events, **more)
+
+
+async def test_a_strategy_of_its_own_with_unequal_legs_over_two_events(file, tmp_path):
+    file.write_text(json.dumps(implied("0.30")))
+    async with exchange_at("quiet") as (_, address):
+        env = _environment(address, tmp_path, file) | {
+            "ARB_STRATEGIES__ENABLED": '["implied", "negrisk_no"]',
+            "ARB_STRATEGIES__IMPLIED__CEILING": "0.9",
+        }
+        run = partial(asyncio.to_thread, arb, env=env, cwd=tmp_path)
+        report = json.loads((await run("run", "--once", "--json")).stdout)
+        (found,) = report["opportunities"]
+        (plan,) = json.loads((await run("plans", "--json")).stdout)
+        story = json.loads((await run("explain", plan["id"], "--json")).stdout)
+        portfolio = json.loads((await run("positions", "--json")).stdout)
+        checked = await run("db", "check")
+    assert (found["kind"], found["exit"], found["decision"]) == (
+        "implied",
+        "resolution",
+        "approved",
+    )
+    assert [leg["size"] for leg in found["legs"]] == ["40", "30"]
+    assert found["payoff_worst"] == "30"
+    assert plan["kind"] == "implied"
+    assert (plan["state"], story["reason"]) == ("done", None) or story["reason"] == "filled"
+    assert {(row["slug"], row["shares"]) for row in portfolio} == {("monday", "40"), ("week", "30")}
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_a_set_over_two_venues_takes_from_two_pockets(file, tmp_path):
+    """What is listed at one venue is implied by what is listed at the other."""
+    async with exchange_at("demo", 7) as (exchange, address):
+        market = exchange.by_slug("cheap-no-1-1")  # one that cannot resolve 50/50
+        exchange.set_book(market.yes, ladder([("0.20", 50)]), ladder([("0.30", 50)]))
+        monday = _market("monday", "0.60", "0.30") | {"implies": market.condition_id}
+        event = {"id": "days", "complete": False, "markets": [monday]}
+        file.write_text(json.dumps(world(events=[event])))
+        env = _environment(address, tmp_path, file) | {"ARB_STRATEGIES__ENABLED": '["implied"]'}
+        run = partial(asyncio.to_thread, arb, env=env, cwd=tmp_path)
+        report = json.loads((await run("run", "--once", "--json")).stdout)
+        status = json.loads((await run("status", "--json")).stdout)
+        checked = await run("db", "check")
+        loaded = settings_for(address, tmp_path)
+        ledger = await open_ledger(loaded.settings.database.url, "paper:default")
+        portfolio = await ledger.portfolio(SystemClock().now())
+        await ledger.close()
+    (found,) = report["opportunities"]
+    assert [leg["venue"] for leg in found["legs"]] == ["toy", "polymarket"]
+    assert [leg["size"] for leg in found["legs"]] == ["40", "50"]
+    assert [plan["state"] for plan in report["plans"]] == ["done"]
+    spent = {name: 10_000 - Decimal(pocket["cash"]) for name, pocket in status["pockets"].items()}
+    costs = {leg["venue"]: Decimal(leg["cost"]) + Decimal(leg["fee"]) for leg in found["legs"]}
+    assert spent == costs
+    assert portfolio.by_event.keys() == {"days", "cheap-no-1"}
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_a_strategy_skips_for_a_reason_of_its_own(file, tmp_path):
+    file.write_text(json.dumps(implied("0.46")))
+    async with exchange_at("quiet") as (_, address):
+        env = _environment(address, tmp_path, file) | {
+            "ARB_STRATEGIES__ENABLED": '["implied"]',
+            "ARB_STRATEGIES__IMPLIED__CEILING": "0.9",
+        }
+        run = partial(asyncio.to_thread, arb, env=env, cwd=tmp_path)
+        report = json.loads((await run("run", "--once", "--json")).stdout)
+        people = (await run("scan")).stdout
+        shown = (await run("config", "show")).stdout
+        wrong = await run("scan", env=env | {"ARB_STRATEGIES__IMPLIED__CEILLING": "1"})
+    (skipped,) = report["skipped"]
+    assert (skipped["kind"], skipped["reason"]) == ("implied", "implied_too_dear")
+    assert "0.92 for both" in skipped["detail"]
+    assert report["reasons"] == {"implied_too_dear": 1}
+    assert "implied_too_dear" in people
+    assert "strategies.implied.ceiling" in shown
+    assert wrong.returncode == 2
+    assert "did you mean ceiling" in wrong.stderr
+
+
+async def test_smaller_cash_makes_unequal_legs_smaller_in_proportion(loaded, file, monkeypatch):
+    """Ten dollars at the venue are not enough for the legs as they are offered."""
+    file.write_text(json.dumps(implied("0.30", cash="10")))
+    monkeypatch.setenv("ARB_STRATEGIES__ENABLED", '["implied"]')
+    monkeypatch.setenv("ARB_SIZING__MAX_FRACTION", "1")
+    monkeypatch.setenv("ARB_SIZING__CONSERVATIVE_FACTOR", "1")
+    loaded = load()
+    async with open_venues(loaded.settings, ["toy"], live=True) as venues:
+        desk = await _desk(loaded, venues, [])
+        orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+        report = await orchestrator.run_once()
+        (plan,) = report.plans
+        assert plan.state is PlanState.DONE
+        await orchestrator.reconciler.run()
+        assert orchestrator.reconciler.differences == ()
+    held = json.loads(file.read_text())["shares"]
+    no, yes = Decimal(held["monday/no"]), Decimal(held["week/yes"])
+    assert 0 < yes < no < 40
+    assert Decimal(json.loads(file.read_text())["cash"]) >= 0
+
+
+@pytest.mark.parametrize("name", ["nowhere", "toy"])
+def test_a_venue_that_cannot_be_opened_is_named(file, tmp_path, name):
+    env = environment_for("http://127.0.0.1:9", tmp_path) | {
+        "PYTHONPATH": str(STRANGER),
+        "ARB_VENUES__ENABLED": json.dumps([name]),
+    }
+    done = arb("scan", env=env, cwd=tmp_path)
+    assert done.returncode == 2
+    assert {"nowhere": "venues.enabled: nowhere", "toy": "ARB_VENUES__TOY__FILE"}[
+        name
+    ] in done.stderr

@@ -12,7 +12,7 @@ from arb.domain.dollars import fewest, most, spend, whole_cents
 from arb.domain.fees import CurveFees
 from arb.domain.market import Side
 from arb.domain.money import CENT, Price, Shares, Usd, from_micro, notional
-from arb.domain.order import Order, OrderId
+from arb.domain.order import Order, OrderId, OrderKey, PlanId, order_id
 from arb.domain.venue import TimeInForce
 from arb.testing import builders as make
 
@@ -160,3 +160,12 @@ def test_no_price_within_the_limit_is_charged_more_than_the_most(
     bought = spend(make.levels([(str(price * CENT), "10000000")]), dollars, Price(limit * CENT))
     charged = sum(fees.taker(fill.price, fill.size) for fill in bought.fills)
     assert charged <= fees.most(dollars, Price(limit * CENT), Price(CENT))
+
+
+def test_an_orders_id_has_parts_and_they_make_it():
+    key = OrderKey(PlanId("57cc4279b1f971ea"), 3, Side.BUY, 2)
+    assert key.id == order_id(key.plan, 3, Side.BUY, 2) == "57cc4279b1f971ea/3/BUY/2"
+    assert OrderKey.parse(key.id) == key
+    for wrong in ("", "p/3/BUY", "p/x/BUY/1", "p/3/HOLD/1", "p/3/BUY/one"):
+        with pytest.raises(ValueError):
+            OrderKey.parse(OrderId(wrong))

@@ -8,7 +8,7 @@ import pytest
 
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import OrderBook
-from arb.domain.market import MarketId, OutcomeId, Side
+from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.order import Order, OrderId
 from arb.domain.venue import TimeInForce
@@ -133,3 +133,13 @@ def test_a_clock_that_was_set_back_makes_no_book_fresh(guard, books, clock):
     later = replace(book, received_at=clock.now() + timedelta(hours=1))
     assert "set back" in guard.forbids([order()], {TOKEN: later})
     assert not guard.forbids([order()], {TOKEN: replace(book, received_at=clock.now())})
+
+
+async def test_each_venue_has_a_rate_of_its_own(guard, books, clock):
+    """Two in a second at the one, whatever is sent to the other."""
+    guard.rates = {TOKEN.venue: 2, VenueId("elsewhere"): 1}
+    assert "more than 2 orders in a second at" in guard.forbids([order(n) for n in range(3)], books)
+    guard.passed([order(1), order(2)])
+    assert "more than 2 orders" in guard.forbids([order(3)], books)
+    await clock.sleep(1)
+    assert guard.forbids([order(3)], books) == ""

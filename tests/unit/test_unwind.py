@@ -417,3 +417,47 @@ def test_what_an_interrupted_conversion_left_is_merged_pair_by_pair():
     end = next_step(of, known, NOW)
     assert isinstance(end, Finished)
     assert (end.report.state, end.report.locked, end.report.alarm) == (PlanState.DONE, 0, "")
+
+
+def unequal(*sizes):
+    """A set of no known structure, whose legs differ in size."""
+    made = plan(len(sizes), kind=Kind.GROUP)
+    legs = tuple(
+        replace(leg, size=Shares(Decimal(size)), value=Usd(Decimal("0.60") * size))
+        for leg, size in zip(made.legs, sizes, strict=True)
+    )
+    return replace(made, legs=legs, payoff_worst=Usd(Decimal(min(sizes))))
+
+
+def _yes_books(leg):
+    market = make.market(str(leg.market), can_split=False)
+    return make.books(market, [("0.01", "500")], [("0.10", "500")])
+
+
+def test_unequal_legs_are_whole_in_their_own_proportion():
+    made = unequal(90, 30)
+    assert [made.target(leg, Shares(Decimal(10))) for leg in made.legs] == [30, 10]
+    assert [made.level(leg, leg.size) for leg in made.legs] == [30, 30]
+    assert made.guaranteed([Shares(Decimal(45)), Shares(Decimal(30))]) == 15
+    account = read(facts(made, ["90", "30"]))
+    held = best_unwind(made, account, {}, trade=False)
+    assert (held.level, held.members, held.left) == (30, (0, 1), False)
+
+
+def test_what_unequal_legs_lack_is_bought_in_their_proportion():
+    made = unequal(90, 30)
+    account = read(facts(made, ["90", "20"]))
+    # The books of the YES legs, whose other side `books` takes for the leg's.
+    cheap = {book.outcome: book for leg in made.legs for book in _yes_books(leg)}
+    (order,) = best_unwind(made, account, cheap).orders
+    assert (order.leg, order.side) == (1, Side.BUY)
+    assert 10 <= order.size < 11
+
+
+def test_of_unequal_legs_that_cannot_be_completed_whole_sets_stay():
+    made = unequal(90, 30)
+    account = read(facts(made, ["90", "20"]))
+    way = best_unwind(made, account, {}, trade=False)
+    assert way.level == 20
+    assert way.result == made.guaranteed([Shares(Decimal(90)), Shares(Decimal(20))]) == 20
+    assert way.left  # thirty of the first leg belong to no set

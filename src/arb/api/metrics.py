@@ -111,20 +111,20 @@ class Metrics:
         """Count it."""
         match news:
             case Decided(finding=Approved(opportunity=found)):
-                self.found.labels(found.kind.value, "approved").inc()
+                self.found.labels(str(found.kind), "approved").inc()
             case Decided(finding=Refused(opportunity=found)):
-                self.found.labels(found.kind.value, "refused").inc()
+                self.found.labels(str(found.kind), "refused").inc()
             case QualityAlarm(problem=alarm):
                 self.alarms.labels(alarm.problem).inc()
             case PlanStarted(plan=plan):
-                self.begun.labels(plan.kind.value).inc()
+                self.begun.labels(str(plan.kind)).inc()
             case PlanEnded(plan=plan, report=report):
-                self.plans.labels(plan.kind.value, report.state.value).inc()
-                self.realised.labels(plan.kind.value).inc(_number(report.realised))
+                self.plans.labels(str(plan.kind), report.state.value).inc()
+                self.realised.labels(str(plan.kind)).inc(_number(report.realised))
             case Trouble(problem=problem):
                 self.errors.labels(problem.where.split(" ", 1)[0].split("[", 1)[0][:40]).inc()
             case Contradicted(found=found):
-                self.contradictions.labels(found.kind.value).inc()
+                self.contradictions.labels(str(found.kind)).inc()
             case StateChanged(state=state):
                 self._set_state(state)
             case CycleSkipped():
@@ -134,7 +134,7 @@ class Metrics:
             case CycleFailed():
                 self.cycles.labels("failed").inc()
             case PlanResolved(plan=plan, report=report):
-                self.realised.labels(plan.kind.value).inc(_number(report.realised))
+                self.realised.labels(str(plan.kind)).inc(_number(report.realised))
             case _:
                 pass
 
@@ -181,7 +181,7 @@ class Metrics:
         ):
             self.seen.labels(what).set(count)
         for reason, count in report.reasons:
-            self.reasons.labels(reason.value).inc(count)
+            self.reasons.labels(str(reason)).inc(count)
         self._set_state(report.risk.state)
 
     def _set_state(self, state: TradingState) -> None:

@@ -64,7 +64,7 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
         case PlanStarted(plan=plan):
             return "plan_started", {
                 "id": plan.id,
-                "kind": plan.kind.value,
+                "kind": str(plan.kind),
                 "event": plan.event_slug,
                 "legs": len(plan.legs),
                 "outlay": text(plan.outlay),
@@ -72,7 +72,7 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
         case PlanEnded(plan=plan, report=report, reason=reason):
             return "plan_ended", {
                 "id": plan.id,
-                "kind": plan.kind.value,
+                "kind": str(plan.kind),
                 "event": plan.event_slug,
                 "state": report.state.value,
                 "realised": text(report.realised),
@@ -92,7 +92,7 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
         case PlanResolved(plan=plan, report=report):
             return "plan_resolved", {
                 "id": plan.id,
-                "kind": plan.kind.value,
+                "kind": str(plan.kind),
                 "event": plan.event_slug,
                 "state": report.state.value,
                 "realised": text(report.realised),
@@ -107,7 +107,7 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
         case Contradicted(found=found):
             return "contradiction", as_json(contradiction(found))
         case KindResumed(kind=kind, venue=venue, reason=reason):
-            return "kind_resumed", {"kind": kind.value, "venue": venue, "reason": reason}
+            return "kind_resumed", {"kind": str(kind), "venue": venue, "reason": reason}
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)
         case CycleFailed(cycle=number, error=error):
@@ -134,7 +134,7 @@ def summary(report: CycleReport) -> dict[str, Any]:
         "state": report.risk.state.value,
         "can_trade": report.risk.can_trade,
         "funnel": {name: getattr(funnel, name) for name in funnel.__dataclass_fields__},
-        "reasons": {reason.value: count for reason, count in report.reasons},
+        "reasons": {str(reason): count for reason, count in report.reasons},
     }
 
 
@@ -146,7 +146,7 @@ def _decided(news: Decided) -> dict[str, Any]:
     return {
         "id": found.id,
         "cycle": news.cycle,
-        "kind": found.kind.value,
+        "kind": str(found.kind),
         "event": found.event.slug,
         "title": found.event.title,
         "exit": found.exit.value,

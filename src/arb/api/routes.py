@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path
+from fastapi.exceptions import RequestValidationError
 
 from arb.api import schemas
 from arb.api.auth import Principal, Role
@@ -12,6 +13,7 @@ from arb.api.state import TICKET_SECONDS, Served, asking, here
 from arb.domain.halt import TradingState
 from arb.domain.market import VenueId
 from arb.domain.money import text
+from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport
 from arb.engine.control import ControlStatus, Refusal, UnknownTarget
 from arb.views import beside
@@ -137,12 +139,15 @@ async def resume(here: Here, who: Who, why: What) -> schemas.Outcome:
         return await _command(
             here, who, "resume", why.reason, lambda: here.control.resume(why.reason)
         )
+    if kind not in {*Kind, *here.control.installed}:
+        wrong = {"loc": ("body", "kind"), "msg": f"there is no kind {kind}", "type": "kind"}
+        raise RequestValidationError([wrong])
     venue, ended = VenueId(why.venue) if why.venue else None, list[VenueId]()
 
     async def run() -> None:
         ended.extend(await here.control.resume_kind(kind, why.reason, venue))
 
-    details = {"kind": kind.value, **({"venue": venue} if venue else {})}
+    details = {"kind": kind, **({"venue": venue} if venue else {})}
     answer = await _command(here, who, "resume", why.reason, run, **details)
     answer.resumed_at = [*ended]
     return answer
@@ -249,7 +254,7 @@ def executed(report: CycleReport) -> schemas.Executed:
             {"id": plan.plan, "state": plan.state.value, "realised": text(plan.realised)}
             for plan in report.plans
         ],
-        reasons={reason.value: count for reason, count in report.reasons},
+        reasons={str(reason): count for reason, count in report.reasons},
     )
 
 

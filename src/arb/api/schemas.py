@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from arb.domain.opportunity import Kind
+from arb.domain.opportunity import OWN_KIND
 from arb.views import beside, ledger
 from arb.views.shape import AT, PLAN_ID, example_of
 
@@ -63,8 +63,10 @@ class Command(Model):
 class Resume(Command):
     """What may be traded again."""
 
-    kind: Kind | None = Field(
+    kind: str | None = Field(
         None,
+        pattern=OWN_KIND.pattern,
+        max_length=40,
         description="A kind that a contradiction has stopped; without it all that a halt stopped.",
         examples=["negrisk_no"],
     )

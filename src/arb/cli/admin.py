@@ -211,12 +211,12 @@ def api_audit(profile: Profile = None) -> None:
 def _resume_kind(kind: str, venue: str | None, reason: str, loaded: "Loaded") -> None:
     from arb.cli.output import print_error, print_line
     from arb.domain.errors import ConfigError
-    from arb.domain.opportunity import Kind
     from arb.operations.control_client import resume_kind
+    from arb.operations.kinds import kinds_known
 
-    if kind not in set(Kind):
-        raise ConfigError(f"--kind {kind}: one of {', '.join(Kind)}")
-    venues, note = wait(resume_kind(loaded, Kind(kind), reason, venue))
+    if kind not in kinds_known():
+        raise ConfigError(f"--kind {kind}: one of {', '.join(kinds_known())}")
+    venues, note = wait(resume_kind(loaded, kind, reason, venue))
     if note:
         print_error(note)
     for where in venues:

@@ -85,7 +85,7 @@ def render_report(report: CycleReport) -> dict[str, Any]:
         "funnel": {
             name: getattr(report.funnel, name) for name in report.funnel.__dataclass_fields__
         },
-        "reasons": {reason.value: count for reason, count in report.reasons},
+        "reasons": {str(reason): count for reason, count in report.reasons},
         "completeness": {
             name: getattr(report.completeness, name)
             for name in report.completeness.__dataclass_fields__
@@ -162,7 +162,7 @@ def _opportunity(finding: Approved | Refused, ended: dict[str, Reason]) -> dict[
     percent = (found.profit_fraction * 100).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
     return {
         "id": found.id,
-        "kind": found.kind.value,
+        "kind": str(found.kind),
         "event": found.event.slug,
         "title": found.event.title,
         "exit": found.exit.value,
@@ -203,8 +203,8 @@ def _skipped(finding: Finding) -> dict[str, Any]:
         assert isinstance(finding, Unproven)
         kind, event, reason = finding.candidate.kind, finding.candidate.event, finding.reason
     return {
-        "kind": kind.value,
+        "kind": str(kind),
         "event": event.slug,
-        "reason": reason.value,
+        "reason": str(reason),
         "detail": finding.detail,
     }

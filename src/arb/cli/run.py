@@ -9,6 +9,7 @@ import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 from arb.cli.table import Column, print_table, short_ids
+from arb.domain.reason import sentence_of
 
 if TYPE_CHECKING:
     from arb.domain.report import CycleReport, Statistics
@@ -234,7 +235,7 @@ def _show_report(report: "CycleReport") -> None:
     print_table("Funnel", ("step", "count"), steps)
     print_line()
     if report.reasons:
-        reasons = [(reason.value, count, reason.sentence) for reason, count in report.reasons]
+        reasons = [(str(reason), count, sentence_of(reason)) for reason, count in report.reasons]
         print_table(
             "How the candidates ended",
             ("reason", "count", Column("meaning", running_text=True)),
@@ -265,7 +266,7 @@ def _opportunity_rows(report: "CycleReport") -> list[list[Any]]:
         rows.append(
             [
                 found.id,
-                found.kind.value,
+                str(found.kind),
                 found.event.slug,
                 len(found.legs),
                 found.size,

@@ -9,6 +9,7 @@ import typer
 
 from arb.cli.common import ExitCode, Json, Profile, load, wait
 from arb.cli.table import Column, print_table
+from arb.domain.reason import sentence_of
 
 if TYPE_CHECKING:
     from arb.domain.fees import FeeSchedule
@@ -61,7 +62,7 @@ def preview(
     for finding in report.findings:
         print_line()
         if isinstance(finding, Skipped | Unproven):
-            print_line(f"{finding.reason.value}: {finding.reason.sentence} ({finding.detail})")
+            print_line(f"{finding.reason!s}: {sentence_of(finding.reason)} ({finding.detail})")
         elif isinstance(finding, Refused):
             found = finding.opportunity
             legs = [

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arb.domain.market import VenueId
-from arb.domain.opportunity import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +18,7 @@ class Contradiction:
     key: str
     """The same for the same contradiction: found again it is not another one."""
     venue: VenueId
-    kind: Kind
+    kind: str
     about: str
     """The plan that it was seen in."""
     believed: str
@@ -43,7 +42,7 @@ class Contradiction:
 
 
 def stopped(
-    kind: Kind, venues: Collection[VenueId], contradictions: Iterable[Contradiction]
+    kind: str, venues: Collection[VenueId], contradictions: Iterable[Contradiction]
 ) -> Contradiction | None:
     """The first contradiction that keeps the kind from being traded at one of the venues."""
     return next((c for c in contradictions if c.kind == kind and c.venue in venues), None)

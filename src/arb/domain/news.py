@@ -9,7 +9,6 @@ from arb.domain.errors import ArbError
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import VenueId
 from arb.domain.money import Shares, Usd
-from arb.domain.opportunity import Kind
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, DataQuality, Problem, Statistics
@@ -139,7 +138,7 @@ class Contradicted:
 class KindResumed:
     """An operator has looked: a kind that was stopped at a venue is traded there again."""
 
-    kind: Kind
+    kind: str
     venue: VenueId
     reason: str
 

@@ -1,7 +1,9 @@
 """A candidate is a claim; an opportunity is a theorem. Only `prove` makes one from the other."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -24,6 +26,7 @@ from arb.domain.market import (
 )
 from arb.domain.money import (
     NO_SHARES,
+    NO_USD,
     ONE,
     Price,
     Shares,
@@ -57,6 +60,10 @@ class Kind(StrEnum):
     CROSS_VENUE = "cross_venue"
 
 
+OWN_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""What a strategy may call a kind of its own."""
+
+
 class Exit(StrEnum):
     """When the cash is free again."""
 
@@ -80,8 +87,8 @@ class Leg:
 class Candidate:
     """What a strategy proposes. Its belief in a profit counts for nothing, nor do its labels."""
 
-    kind: Kind
-    """What the strategy calls it; the proof derives its own."""
+    kind: str
+    """What the strategy calls it; the proof derives its own, and keeps this where it knows none."""
     event: Event
     """Where the strategy found it; the proof takes the event of the legs' own markets."""
     legs: tuple[Leg, ...]
@@ -93,10 +100,11 @@ class Candidate:
 class Skipped:
     """An apparent edge that a strategy examined and did not propose, with the one reason why."""
 
-    kind: Kind
+    kind: str
     event: Event
     outcomes: tuple[OutcomeId, ...]
-    reason: Reason
+    reason: str
+    """A `Reason`, or a name of the strategy's own; `detail` then says what it means."""
     detail: str = ""
     market: Market | None = None
     """The market that the reason is about, where it is about one."""
@@ -146,7 +154,8 @@ class Opportunity:
     """A proven candidate with its certificate: it pays more than it costs in every world."""
 
     id: OpportunityId
-    kind: Kind
+    kind: str
+    """A `Kind`, or the strategy's own word for a set of a structure that has none."""
     event: Event
     exit: Exit
     legs: tuple[ProvenLeg, ...]
@@ -158,6 +167,8 @@ class Opportunity:
     fees: Usd
     payoff_worst: Usd
     worst_world: World
+    other_events: tuple[Event, ...] = ()
+    """Events of its legs beside `event`."""
     whole: tuple[WholeGroup, ...] = ()
     """Groups that must have no other outcome than those listed; only the listing claims so yet."""
 
@@ -179,6 +190,16 @@ class Opportunity:
     def outlay_max_at(self, venue: VenueId) -> Usd:
         """The most that the legs at one venue cost."""
         return total(p.outlay_max for p in self.legs if p.leg.outcome.venue == venue)
+
+    @property
+    def by_event(self) -> Mapping[str, Usd]:
+        """The most that the legs of each event cost, by the event's slug."""
+        slugs = {event.id: event.slug for event in (self.event, *self.other_events)}
+        bound: defaultdict[str, Usd] = defaultdict(lambda: NO_USD)
+        for proven in self.legs:
+            slug = slugs[proven.market.event]
+            bound[slug] = Usd(bound[slug] + proven.outlay_max)
+        return bound
 
     @property
     def profit_fraction(self) -> Decimal:
@@ -242,7 +263,8 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         poorest = worst(snapshot.universe, holding(snapshot.universe, bought))
     except TooManyWorlds as error:
         return Unproven(candidate=candidate, reason=Reason.TOO_MANY_WORLDS, detail=str(error))
-    kind, event = structure(proven, snapshot.universe)
+    found, event = structure(proven, snapshot.universe)
+    kind = _named(found, candidate.kind)
     opportunity = Opportunity(
         id=_identity(kind, event, candidate, snapshot),
         kind=kind,
@@ -255,6 +277,7 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         fees=total(p.fee for p in proven),
         payoff_worst=Usd(micro_down(poorest.pays)),
         worst_world=poorest.world,
+        other_events=_other_events(event, proven, snapshot.universe),
         whole=_whole_groups(proven, snapshot.universe),
     )
     if opportunity.profit <= 0:
@@ -362,6 +385,12 @@ def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Even
     return Kind.GROUP, event
 
 
+def _named(found: Kind, label: str) -> str:
+    """The kind; a strategy's own word for a set without a structure, if it looks like one."""
+    own = found is Kind.GROUP and OWN_KIND.fullmatch(label) and label not in set(Kind)
+    return label if own else found
+
+
 def _contradiction(legs: Sequence[ProvenLeg], snapshot: Snapshot) -> _Broken | None:
     if not legs:
         return _Broken(Reason.BAD_LEGS, "no legs")
@@ -377,6 +406,11 @@ def _contradiction(legs: Sequence[ProvenLeg], snapshot: Snapshot) -> _Broken | N
             apart = f"{market.slug}: the two books are not of one instant"
             return _Broken(Reason.MIRROR_MISMATCH, apart, market)
     return None
+
+
+def _other_events(event: Event, legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Event, ...]:
+    others = dict.fromkeys(p.market.event for p in legs if p.market.event != event.id)
+    return tuple(universe.events[other] for other in others)
 
 
 def _whole_groups(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[WholeGroup, ...]:
@@ -422,12 +456,12 @@ def _exit(event: Event, legs: Sequence[ProvenLeg], pays: Usd) -> Exit:
     return Exit.NOW if mergeable and pays == size else Exit.RESOLUTION
 
 
-def _identity(kind: Kind, event: Event, candidate: Candidate, snapshot: Snapshot) -> OpportunityId:
+def _identity(kind: str, event: Event, candidate: Candidate, snapshot: Snapshot) -> OpportunityId:
     legs = [f"{leg.outcome}@{text(leg.limit)}x{text(leg.size)}" for leg in candidate.legs]
     return identity(kind, event, legs, snapshot)
 
 
-def identity(kind: Kind, event: Event, parts: Sequence[str], snapshot: Snapshot) -> OpportunityId:
+def identity(kind: str, event: Event, parts: Sequence[str], snapshot: Snapshot) -> OpportunityId:
     """The id of a finding: the same content seen at the same instant has the same id."""
     content = "|".join([kind, event.id, snapshot.taken_at.isoformat(), *parts])
     return OpportunityId(hashlib.sha256(content.encode()).hexdigest()[:16])

@@ -120,6 +120,33 @@ class TradeState(StrEnum):
     """Failed for good: what it filled was never had."""
 
 
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """What an order is for: the parts of its id, which is a function of the step alone."""
+
+    plan: PlanId
+    leg: int
+    """The leg's place; a hedge of it, bought at its other outcome, has the number of legs more."""
+    side: Side
+    attempt: int
+    """The round of orders that it belongs to, from 1."""
+
+    @property
+    def id(self) -> OrderId:
+        """`plan/leg/side/attempt`."""
+        return OrderId(f"{self.plan}/{self.leg}/{self.side.value}/{self.attempt}")
+
+    @classmethod
+    def parse(cls, order: OrderId) -> "OrderKey":
+        """The parts of an id.
+
+        Raises:
+            ValueError: It is not the id of a plan's order.
+        """
+        plan, leg, side, attempt = order.rsplit("/", 3)
+        return cls(PlanId(plan), int(leg), Side(side), int(attempt))
+
+
 def order_id(plan: PlanId, leg: int, side: Side, attempt: int) -> OrderId:
-    """The id of a step's order: a function of the step alone."""
-    return OrderId(f"{plan}/{leg}/{side.value}/{attempt}")
+    """The id of a step's order."""
+    return OrderKey(plan, leg, side, attempt).id

@@ -1,5 +1,6 @@
 """A plan: an approved opportunity with everything that executing it needs, also after a restart."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,11 +9,24 @@ from enum import StrEnum
 from arb.domain.dollars import fewest
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import EventId, MarketId, OrderRules, OutcomeId, Side, VenueId
-from arb.domain.money import NO_SHARES, Price, Shares, Usd, micro_down, notional, total
+from arb.domain.money import (
+    NO_SHARES,
+    NO_USD,
+    Price,
+    Shares,
+    Usd,
+    micro_down,
+    micro_up,
+    notional,
+    total,
+)
 from arb.domain.operation import Operation
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
 from arb.domain.venue import VenueTerms
+
+WHOLE_SETS = frozenset({Kind.BINARY_COMPLEMENT, Kind.EXHAUSTIVE_YES})
+"""Kinds of which a share of every leg pays a dollar."""
 
 
 class PlanState(StrEnum):
@@ -58,6 +72,8 @@ class PlannedLeg:
     """The whole cents that it is sent to spend; `None` in plans of ledgers before dollars."""
     shares: Shares | None = None
     """What those buy at the books that it was approved at; `None` as above."""
+    event_slug: str = ""
+    """Its event where that is not the plan's own."""
 
     @property
     def dollars(self) -> Usd:
@@ -93,7 +109,7 @@ class Plan:
     """What was approved. Made by `risk.gate` alone, restored by the ledger alone."""
 
     id: PlanId
-    kind: Kind
+    kind: str
     event: EventId
     event_slug: str
     event_title: str
@@ -124,8 +140,26 @@ class Plan:
 
     @property
     def size(self) -> Shares:
-        """Shares of every leg: legs go in equal shares."""
+        """Shares of the smallest leg."""
         return min((leg.size for leg in self.legs), default=NO_SHARES)
+
+    def leg_of(self, place: int) -> PlannedLeg:
+        """The leg that an order's place means: its own, or the one that it hedges."""
+        return self.legs[place % len(self.legs)]
+
+    def hedge_of(self, leg: int) -> int:
+        """The place of an order that hedges a leg: it is for the leg's other outcome."""
+        return leg + len(self.legs)
+
+    def target(self, leg: PlannedLeg, level: Shares) -> Shares:
+        """Shares of a leg that belong to a level of the smallest: legs keep their proportion."""
+        if leg.size == self.size:
+            return level
+        return Shares(micro_up(level * leg.size / self.size))
+
+    def level(self, leg: PlannedLeg, held: Shares) -> Shares:
+        """The level of the smallest leg that what is held of a leg is enough for."""
+        return held if leg.size == self.size else Shares(micro_down(held * self.size / leg.size))
 
     @property
     def outlay_max(self) -> Usd:
@@ -140,6 +174,15 @@ class Plan:
         given = {outcome for outcome, _ in getattr(self.exit_operation, "receives", ())}
         return frozenset(legs | opposites | given)
 
+    @property
+    def by_event(self) -> Mapping[str, Usd]:
+        """The most that its legs of each event cost, by the event's slug."""
+        bound: defaultdict[str, Usd] = defaultdict(lambda: NO_USD)
+        for leg in self.legs:
+            slug = leg.event_slug or self.event_slug
+            bound[slug] = Usd(bound[slug] + leg.outlay_max)
+        return bound
+
     def outlay_max_at(self, venue: VenueId) -> Usd:
         """The most that its legs at one venue cost, fees included."""
         return total(leg.outlay_max for leg in self.legs if leg.outcome.venue == venue)
@@ -150,13 +193,13 @@ class Plan:
 
         The kind is the proof's own: see `arb.domain.opportunity.structure`.
         """
-        return self.kind is Kind.EXCLUSIVE_NO
+        return self.kind == Kind.EXCLUSIVE_NO
 
     def guaranteed(self, held: Sequence[Shares]) -> Usd:
         """What a number of shares of each leg pays in the worst world."""
         if self.parts_pay:
             return Usd(sum(held, NO_SHARES) - max(held, default=NO_SHARES))
-        if self.kind is Kind.GROUP:
+        if self.kind not in WHOLE_SETS:
             # Of any other set only whole sets are worth what was proved of all of them.
             parts = (shares / leg.size for shares, leg in zip(held, self.legs, strict=True))
             return Usd(micro_down(self.payoff_worst * min(parts, default=NO_SHARES)))

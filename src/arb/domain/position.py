@@ -115,7 +115,10 @@ class Portfolio:
             busy=self.busy | plan.markets,
             by_event={
                 **self.by_event,
-                plan.event_slug: Usd(self.by_event.get(plan.event_slug, NO_USD) + plan.outlay_max),
+                **{
+                    slug: Usd(self.by_event.get(slug, NO_USD) + cost)
+                    for slug, cost in plan.by_event.items()
+                },
             },
         )
 

@@ -123,3 +123,8 @@ _SENTENCES = {
     Reason.NOT_TRADED: "detection only: nothing is traded",
     Reason.FILLED: "every leg was filled",
 }
+
+
+def sentence_of(reason: str, otherwise: str = "a reason of the strategy's own") -> str:
+    """A reason in words; what is none of these is a strategy's own."""
+    return Reason(reason).sentence if reason in set(Reason) else otherwise

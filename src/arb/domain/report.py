@@ -108,7 +108,7 @@ class CycleReport:
     errors: tuple[Problem, ...] = ()
     risk: RiskStatus
     funnel: Funnel = field(default_factory=Funnel)
-    reasons: tuple[tuple[Reason, int], ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
     """How many candidates ended for each reason."""
     completeness: Completeness = field(default_factory=Completeness)
     coverage: Coverage | None = None

@@ -45,18 +45,42 @@ class Sweep:
 
 
 def parts(universe: Universe, markets_max: int) -> Iterator[Universe]:
-    """The universe in parts of about `markets_per_part` markets; an event is never divided."""
+    """The universe in parts of about `markets_max` markets.
+
+    An event is never divided, nor are events that a relation binds together: no part lacks a
+    relation of its markets.
+    """
     together: list[Event] = []
     count = 0
-    for event in universe.events.values():
-        size = len(markets_of(universe, event))
+    for bound in _bound_together(universe):
+        size = sum(len(markets_of(universe, event)) for event in bound)
         if together and count + size > markets_max:
             yield part_of(universe, together)
             together, count = [], 0
-        together.append(event)
+        together += bound
         count += size
     if together:
         yield part_of(universe, together)
+
+
+def _bound_together(universe: Universe) -> list[list[Event]]:
+    """The events, each with those that relations bind it to, in the order of the listing."""
+    root = {id_: id_ for id_ in universe.events}
+
+    def root_of(event: EventId) -> EventId:
+        while root[event] != event:
+            event = root[event]
+        return event
+
+    for relation in universe.relations:
+        listed = (universe.markets[m] for m in relation.markets if m in universe.markets)
+        events = list(dict.fromkeys(market.event for market in listed))
+        for other in events[1:]:
+            root[root_of(other)] = root_of(events[0])
+    found: dict[EventId, list[Event]] = {}
+    for event in universe.events.values():
+        found.setdefault(root_of(event.id), []).append(event)
+    return list(found.values())
 
 
 def part_of(universe: Universe, events: Sequence[Event]) -> Universe:

@@ -45,7 +45,7 @@ class VenueTerms:
     """Shares below this are not worth an order; the venue leaves such rests itself (fault B09)."""
     times_in_force: tuple[TimeInForce, ...] = (TimeInForce.FOK, TimeInForce.FAK)
     """What the venue takes of orders that do not rest; at least one."""
-    orders_per_second_max: int = 30
+    orders_per_second_max: int = 40
     """Orders sent to the venue in one second, however many are allowed in all."""
     complement_shares_book: bool = True
     """Whether YES and NO of a market are two views of the same resting orders."""

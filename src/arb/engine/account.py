@@ -16,7 +16,7 @@ from arb.domain.fact import (
 )
 from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import NO_SHARES, NO_USD, Shares, Usd, total
-from arb.domain.order import Fill, Final, Order, OrderId, TradeState
+from arb.domain.order import Fill, Final, Order, OrderId, OrderKey, TradeState
 from arb.domain.plan import Plan
 
 
@@ -55,13 +55,13 @@ class PlanAccount:
     @property
     def round(self) -> int:
         """How many rounds of orders have been sent; the attempt number of the last one."""
-        return max((attempt_of(id_) for id_ in self.orders), default=0)
+        return max((OrderKey.parse(id_).attempt for id_ in self.orders), default=0)
 
     @property
     def tries(self) -> int:
         """The rounds of which the venue took notice: it was not closed to all orders."""
         closed = {id_ for id_, answer in self.answers.items() if answer.again}
-        return len({attempt_of(id_) for id_ in self.orders if id_ not in closed})
+        return len({OrderKey.parse(id_).attempt for id_ in self.orders if id_ not in closed})
 
     @property
     def failed_exits(self) -> int:
@@ -134,11 +134,6 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
         confirmed=dict(confirmed),
         cash_at=dict(cash),
     )
-
-
-def attempt_of(order: OrderId) -> int:
-    """The attempt number at the end of an order's id."""
-    return int(order.rsplit("/", 1)[1])
 
 
 def _unsettled(trade: str) -> TradeState:

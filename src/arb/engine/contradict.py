@@ -13,7 +13,6 @@ from arb.domain.market import OutcomeId, VenueId
 from arb.domain.money import CENT, NO_SHARES, NO_USD, ZERO, Shares, Usd, text
 from arb.domain.news import Contradicted
 from arb.domain.operation import Redeem, contradicts, effect, venue_of
-from arb.domain.opportunity import Kind
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan
 from arb.domain.statement import Difference
@@ -52,7 +51,7 @@ async def examine(desk: Desk, plan: Plan) -> None:
 
 
 async def end_of_kind(
-    ledger: Ledger, kind: Kind, why: str, at: datetime, venue: VenueId | None = None
+    ledger: Ledger, kind: str, why: str, at: datetime, venue: VenueId | None = None
 ) -> Sequence[VenueId]:
     """Let a kind be traded again, on an operator's word.
 
@@ -72,7 +71,7 @@ async def end_of_kind(
     found = [
         each
         for each in await ledger.contradictions()
-        if each.kind is kind and venue in (None, each.venue)
+        if each.kind == kind and venue in (None, each.venue)
     ]
     await ledger.end_contradictions([each.key for each in found], why, at)
     return sorted({each.venue for each in found})

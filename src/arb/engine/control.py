@@ -10,7 +10,6 @@ from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState, reason_of_halt, reason_of_pause
 from arb.domain.market import VenueId
 from arb.domain.news import KindResumed, News, StateChanged, Trouble
-from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport, Problem
 from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
@@ -164,7 +163,7 @@ class Control:
         return standing
 
     async def resume_kind(
-        self, kind: Kind, reason: str, venue: VenueId | None = None
+        self, kind: str, reason: str, venue: VenueId | None = None
     ) -> Sequence[VenueId]:
         """Trade a kind again that a contradiction has stopped: at that venue, or wherever it is.
 

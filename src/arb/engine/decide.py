@@ -82,14 +82,14 @@ def fresh_events(universe: Universe, books: Books) -> int:
 
 def count_reasons(
     findings: Sequence[Finding], ended: Sequence[tuple[str, Reason]]
-) -> tuple[tuple[Reason, int], ...]:
+) -> tuple[tuple[str, int], ...]:
     """How many candidates ended for each reason, the most frequent first."""
     ends = dict(ended)
     counts = Counter(reason_of(finding, ends) for finding in findings)
     return tuple(counts.most_common())
 
 
-def reason_of(finding: Finding, ended: dict[str, Reason]) -> Reason:
+def reason_of(finding: Finding, ended: dict[str, Reason]) -> str:
     """The one reason that a candidate ended for."""
     if isinstance(finding, Approved):
         return ended.get(finding.opportunity.id, Reason.EXECUTION_FAILED)
@@ -150,10 +150,8 @@ def miscounts(
                 yield _alarm(opportunity.legs[0].market, Reason.CHAIN_COUNT_DIFFERS, detail)
 
 
-def _alarm(market: Market, problem: Reason, detail: str) -> DataQuality:
-    return DataQuality(
-        market=market.slug, market_id=market.id, problem=problem.value, detail=detail
-    )
+def _alarm(market: Market, problem: str, detail: str) -> DataQuality:
+    return DataQuality(market=market.slug, market_id=market.id, problem=str(problem), detail=detail)
 
 
 def _complete(universe: Universe) -> list[Event]:

@@ -4,13 +4,13 @@ Independent of the gate on purpose (SEC 15c3-5: pre-set limits, no erroneous or 
 at one choke point). It remembers what went through it, and nothing else.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from arb.domain.book import OrderBook
-from arb.domain.market import OutcomeId, Side
+from arb.domain.market import OutcomeId, Side, VenueId
 from arb.domain.money import Price, Usd, text
 from arb.domain.order import Order
 from arb.ports import Clock
@@ -44,7 +44,9 @@ class Guard:
     clock: Clock
     killed: Callable[[], str] = lambda: ""
     """Why nothing may be sent at all, from outside; empty: it may."""
-    _sent_at: deque[float] = field(default_factory=deque)
+    rates: Mapping[VenueId, int] = field(default_factory=dict)
+    """Orders that each venue may be sent in a second."""
+    _sent_at: deque[tuple[float, VenueId]] = field(default_factory=deque)
     _seen: deque[tuple[float, object]] = field(
         default_factory=lambda: deque(maxlen=DUPLICATES_REMEMBERED)
     )
@@ -54,7 +56,7 @@ class Guard:
         """Why these orders must not be sent; empty when they may."""
         return (
             self.killed()
-            or self._too_many(len(orders))
+            or self._too_many(orders)
             or next((why for o in orders if (why := self._wrong(o, books.get(o.outcome)))), "")
         )
 
@@ -66,20 +68,24 @@ class Guard:
         """These orders are sent now."""
         ticks = self.clock.monotonic()
         for order in orders:
-            self._sent_at.append(ticks)
+            self._sent_at.append((ticks, order.outcome.venue))
             self._seen.append((ticks, _content(order)))
             if order.ref:
                 self._refs.append(order.ref)
 
-    def _too_many(self, more: int) -> str:
+    def _too_many(self, orders: Sequence[Order]) -> str:
         ticks = self.clock.monotonic()
-        while self._sent_at and ticks - self._sent_at[0] >= 60:
+        while self._sent_at and ticks - self._sent_at[0][0] >= 60:
             self._sent_at.popleft()
-        lately = sum(ticks - at < 1 for at in self._sent_at)
+        more = Counter(order.outcome.venue for order in orders)
+        lately = Counter(venue for at, venue in self._sent_at if ticks - at < 1) + more
         limits = self.options
-        if lately + more > limits.orders_per_second_max:
+        if lately.total() > limits.orders_per_second_max:
             return f"more than {limits.orders_per_second_max} orders in a second"
-        if len(self._sent_at) + more > limits.orders_per_minute_max:
+        for venue, most in self.rates.items():
+            if more[venue] and lately[venue] > most:
+                return f"more than {most} orders in a second at {venue}"
+        if len(self._sent_at) + len(orders) > limits.orders_per_minute_max:
             return f"more than {limits.orders_per_minute_max} orders in a minute"
         return ""
 

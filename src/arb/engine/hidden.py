@@ -48,13 +48,13 @@ def _each_once(opportunities: Iterable[Opportunity]) -> Iterable[Opportunity]:
 
 
 def _place(one: Opportunity) -> tuple[str, str]:
-    return (one.event.id, one.kind.value)
+    return (one.event.id, str(one.kind))
 
 
 def _about(other: Skipped | Unproven) -> tuple[str, str]:
     """The event and kind of what was refused: a candidate's, or its own."""
     about = other.candidate if isinstance(other, Unproven) else other
-    return (about.event.id, about.kind.value)
+    return (about.event.id, str(about.kind))
 
 
 def _taken(one: Opportunity) -> Skipped:

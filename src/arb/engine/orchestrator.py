@@ -59,6 +59,7 @@ class ArbitrageOrchestrator:
             ),
             desk.clock,
             lambda: desk.killed() or self.reconciler.unasked(),
+            {id_: venue.terms.orders_per_second_max for id_, venue in desk.venues.items()},
         )
         self._market_data = MarketData(desk.venues.values())
         self.executor = Executor(
@@ -215,13 +216,16 @@ class ArbitrageOrchestrator:
         if self._resolutions_asked_at is not None and ticks - self._resolutions_asked_at < every:
             return
         self._resolutions_asked_at = ticks
+        told = set[str]()
         for plan in await self._desk.ledger.locked_plans():
             left = await self._desk.ledger.holdings(plan.id)
             try:
                 pays = await self._market_data.payouts(left)
             except VenueError as error:
-                self._desk.tell(Trouble(Problem(where="resolutions", what=str(error))))
-                return
+                if str(error) not in told:  # the same for every plan of a venue that is away
+                    self._desk.tell(Trouble(Problem(where="resolutions", what=str(error))))
+                told.add(str(error))
+                continue
             for held in left:
                 if held.outcome in pays:
                     try:

@@ -201,7 +201,7 @@ def _unwinding(plan: Plan, order: UnwindOrder, attempt: int, now: datetime) -> O
     return Order(
         id=order_id(plan.id, order.leg, order.side, attempt),
         outcome=order.outcome,
-        market=plan.legs[order.leg % len(plan.legs)].market,
+        market=plan.leg_of(order.leg).market,
         side=order.side,
         limit=order.limit,
         size=order.size,
@@ -339,11 +339,13 @@ def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> Ex
 
 def _beyond(plan: Plan, account: PlanAccount) -> str:
     """What is kept of each leg beyond whole sets, in words; empty where it is nothing."""
-    sets = NO_SHARES if _exits(plan, account) else min(account.legs(plan))
+    held = list(zip(account.legs(plan), plan.legs, strict=True))
+    sets = NO_SHARES if _exits(plan, account) else min(plan.level(leg, have) for have, leg in held)
+    beyond = [(have - plan.target(leg, sets), leg) for have, leg in held]
     rest = [
-        f"{text(have - sets)} {leg.outcome_name} of {leg.market_slug}"
-        for have, leg in zip(account.legs(plan), plan.legs, strict=True)
-        if have - sets > plan.dust
+        f"{text(more)} {leg.outcome_name} of {leg.market_slug}"
+        for more, leg in beyond
+        if more > plan.dust
     ]
     return f"kept beyond whole sets: {', '.join(rest)}" if rest else ""
 

@@ -123,7 +123,7 @@ def best_unwind(
         way = _as_it_is(plan, held)
         return replace(way, left=way.left or left or bool(orphans))
     kept = {
-        shares
+        plan.level(leg, shares)
         for shares, leg in zip(held, plan.legs, strict=True)
         if shares > (trifle(plan, leg) if cashed(plan, account) else plan.dust)
     }
@@ -187,9 +187,12 @@ def surplus(plan: Plan, account: PlanAccount) -> list[Shares]:
     """
     if plan.exit_operation is not None:
         return [Shares(account.shares(leg.outcome) - leg.remainder) for leg in plan.legs]
-    extra = [account.shares(leg.outcome) - leg.expected for leg in plan.legs]
-    sets = max(min(extra, default=ZERO), ZERO)
-    return [Shares(more - sets) for more in extra]
+    extra = [Shares(account.shares(leg.outcome) - leg.expected) for leg in plan.legs]
+    levels = [plan.level(leg, more) for leg, more in zip(plan.legs, extra, strict=True)]
+    sets = Shares(max(min(levels, default=ZERO), ZERO))
+    return [
+        Shares(more - plan.target(leg, sets)) for leg, more in zip(plan.legs, extra, strict=True)
+    ]
 
 
 def sales(
@@ -258,7 +261,10 @@ def _ways(
     held: Sequence[Shares],
     level: Shares,
 ) -> list[Unwind]:
-    keep = [_move(plan, account, books, i, held[i], level) for i in range(len(held))]
+    keep = [
+        _move(plan, account, books, i, held[i], plan.target(leg, level))
+        for i, leg in enumerate(plan.legs)
+    ]
     drop = [_move(plan, account, books, i, held[i], NO_SHARES) for i in range(len(held))]
     nothing = _way(plan, NO_SHARES, (), [moved for moved in drop if moved])
     if level <= 0:
@@ -279,7 +285,9 @@ def _ways(
 
 
 def _way(plan: Plan, level: Shares, members: tuple[int, ...], moves: Sequence[_Moved]) -> Unwind:
-    kept = [level if i in members else NO_SHARES for i in range(len(plan.legs))]
+    kept = [
+        plan.target(leg, level) if i in members else NO_SHARES for i, leg in enumerate(plan.legs)
+    ]
     cash = sum((moved.cash for moved in moves), ZERO)
     return Unwind(
         level=level,
@@ -297,11 +305,12 @@ def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Unwind:
         level = sorted(held, reverse=True)[1] if len(held) > 1 else NO_SHARES
         members = tuple(i for i, shares in enumerate(held) if shares >= level > 0)
     else:
-        level = min(held, default=NO_SHARES)
+        levels = [plan.level(leg, shares) for leg, shares in zip(plan.legs, held, strict=True)]
+        level = min(levels, default=NO_SHARES)
         members = tuple(range(len(held))) if level > 0 else ()
     rest = any(
-        shares - (level if i in members else NO_SHARES) > trifle(plan, plan.legs[i])
-        for i, shares in enumerate(held)
+        held[i] - (plan.target(leg, level) if i in members else NO_SHARES) > trifle(plan, leg)
+        for i, leg in enumerate(plan.legs)
     )
     return Unwind(level=level, members=members, orders=(), result=plan.guaranteed(held), left=rest)
 
@@ -352,7 +361,7 @@ def _dispose(
             order = UnwindOrder(number, leg.outcome, Side.SELL, limit, size, cash)
             return _Moved(cash, (order,), left=rest - size > trifle(plan, leg), waits=not ready)
     if hedged is not None:
-        return _Moved(worth, (_purchase(number + len(plan.legs), terms.opposite, hedged),))
+        return _Moved(worth, (_purchase(plan.hedge_of(number), terms.opposite, hedged),))
     return _Moved(Usd(ZERO), left=rest > trifle(plan, leg))
 
 
@@ -392,7 +401,7 @@ def _orphans(
             left = True
             continue
         limit, size, cash = sold
-        orders.append(UnwindOrder(number + len(plan.legs), opposite, Side.SELL, limit, size, cash))
+        orders.append(UnwindOrder(plan.hedge_of(number), opposite, Side.SELL, limit, size, cash))
         left = left or extra - size > plan.dust
     return tuple(orders), left
 

@@ -127,7 +127,7 @@ async def explain_route(
     found = dict(given)
     if plan is not None:
         chosen = await find_plan(loaded, plan)
-        kind, found = chosen.kind.value, measures(chosen)
+        kind, found = str(chosen.kind), measures(chosen)
     return route(bots.rules, bots.definitions, kind, found), found
 
 

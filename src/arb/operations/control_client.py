@@ -10,7 +10,6 @@ from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.halt import Standing, TradingState, reason_of_halt, reason_of_pause
 from arb.domain.market import VenueId
-from arb.domain.opportunity import Kind
 from arb.operations import account_views, trading_state
 from arb.operations.reset_file import reset_file
 
@@ -121,7 +120,7 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> C
 
 
 async def resume_kind(
-    loaded: Loaded, kind: Kind, reason: str, venue: str | None
+    loaded: Loaded, kind: str, reason: str, venue: str | None
 ) -> tuple[Sequence[str], str]:
     """Let a kind be traded again: through a running orchestrator, and in the ledger otherwise.
 
@@ -137,7 +136,7 @@ async def resume_kind(
     Raises:
         ArbError: It could not be carried out.
     """
-    asked = {"reason": reason, "kind": kind.value, **({"venue": venue} if venue else {})}
+    asked = {"reason": reason, "kind": str(kind), **({"venue": venue} if venue else {})}
     answer = await ask(loaded, "POST", "/bot/resume", asked)
     if answer.document is not None:
         return answer.document["resumed_at"], answer.note

@@ -9,7 +9,6 @@ from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import VenueId
-from arb.domain.opportunity import Kind
 from arb.engine.contradict import end_of_kind
 from arb.operations.account_views import opened
 from arb.operations.halt_file import effective_standing, sentinel_of
@@ -60,7 +59,7 @@ async def resume(loaded: Loaded, reason: str) -> None:
 
 
 async def resume_kind(
-    loaded: Loaded, kind: Kind, reason: str, venue: VenueId | None
+    loaded: Loaded, kind: str, reason: str, venue: VenueId | None
 ) -> Sequence[VenueId]:
     """Let a kind be traded again that a contradiction has stopped; returns the venues."""
     async with opened(loaded) as (ledger, _):

@@ -190,10 +190,13 @@ def cash(opportunity: Opportunity, context: Context) -> Result:
 
 
 def event_exposure(opportunity: Opportunity, context: Context) -> Result:
-    """What is bound in the event stays within its limit with this plan."""
-    bound = context.portfolio.by_event.get(opportunity.event.slug, NO_USD)
-    with_it = Usd(bound + opportunity.outlay_max)
-    return _at_most(with_it, context.limits.max_event_exposure, Reason.EVENT_EXPOSURE)
+    """What is bound in each of its events stays within its limit with this plan."""
+    most, bound = context.limits.max_event_exposure, context.portfolio.by_event
+    verdicts = [
+        _at_most(Usd(bound.get(slug, NO_USD) + cost), most, Reason.EVENT_EXPOSURE)
+        for slug, cost in opportunity.by_event.items()
+    ]
+    return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
 
 
 BEFORE_SIZING: tuple[Check, ...] = (

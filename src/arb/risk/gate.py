@@ -110,6 +110,7 @@ def _ask(
 
 
 def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Plan:
+    others = {event.id: event.slug for event in opportunity.other_events}
     return Plan(
         id=PlanId(opportunity.id),
         kind=opportunity.kind,
@@ -131,6 +132,7 @@ def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Pla
                 terms=_terms(proven, snapshot),
                 spend=proven.spend,
                 shares=proven.shares,
+                event_slug=others.get(proven.market.event, ""),
             )
             for proven in opportunity.legs
         ),

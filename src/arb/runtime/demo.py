@@ -70,7 +70,7 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
         (one["event"], one["kind"], one["size"], one["profit"]) for one in truth["opportunities"]
     }
     found = {
-        (o.event.slug, o.kind.value, text(o.available), text(o.profit))
+        (o.event.slug, str(o.kind), text(o.available), text(o.profit))
         for f in report.findings
         if isinstance(f, Approved | Refused)
         for o in [f.opportunity]

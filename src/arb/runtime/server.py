@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from arb.adapters.storage import Database
 from arb.adapters.storage.queries import LedgerReads
-from arb.bootstrap import build_strategies, cycle_options
+from arb.bootstrap import build_strategies, build_strategy, cycle_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, Unavailable, how_to_install
@@ -29,7 +29,6 @@ from arb.operations.reset_file import reset_file
 from arb.plugins import installed
 from arb.ports import Desk, Observer
 from arb.runtime.gc_schedule import quiet
-from arb.strategies.options import StrategyOptions
 from arb.views.beside import Alerts, Bots, Setting
 
 T = TypeVar("T")
@@ -85,14 +84,16 @@ def commanded(
     observers.append(watch)
     orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
     asking = reset_file(settings.database.url)
-    options = StrategyOptions(max_legs=settings.strategies.max_legs)
     control = Control(
         orchestrator=orchestrator,
         desk=own,
         watch=watch,
         switch=switch,
         roster=roster,
-        installed={name: partial(make, options) for name, make in installed().items()},
+        installed={
+            name: partial(build_strategy, settings, name, make)
+            for name, make in installed().items()
+        },
         reset_asked=asking.asked if asking else lambda: False,
     )
     return Commanded(orchestrator, control, own, observers, beside)

@@ -19,7 +19,7 @@ from arb.domain.market import MarketId, Side
 from arb.domain.money import Shares, text
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Portfolio
-from arb.domain.reason import Reason
+from arb.domain.reason import sentence_of
 from arb.domain.report import Statistics
 from arb.views import ledger
 from arb.views.shape import iso
@@ -66,7 +66,7 @@ def totals(sums: Statistics) -> ledger.Totals:
 def contradiction(found: Contradiction) -> ledger.Contradiction:
     """What stops a kind of trade, and what ends that."""
     return ledger.Contradiction(
-        kind=found.kind.value,
+        kind=str(found.kind),
         venue=found.venue,
         plan=found.about,
         believed=found.believed,
@@ -81,7 +81,7 @@ def opportunity_detail(found: ledger.Certified, facts: Sequence[Fact]) -> ledger
     kept = found.certificate
     return ledger.OpportunityDetail(
         **_fields(ledger.Opportunity, found),
-        meaning=Reason(found.reason).sentence if found.reason else "every gate passed",
+        meaning=sentence_of(found.reason) if found.reason else "every gate passed",
         legs=kept["legs"],
         worst_world=kept["worst_world"],
         verdicts=kept["verdicts"],

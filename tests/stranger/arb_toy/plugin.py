@@ -14,6 +14,7 @@ from arb.domain.market import (
     Event,
     EventId,
     Exclusive,
+    Implies,
     Market,
     MarketId,
     OrderRules,
@@ -114,6 +115,11 @@ class ToyMarketData:
             )
             if len(own) > 1:
                 relations.append(Exclusive(tuple(m.id for m in own), event["complete"]))
+            relations += [
+                Implies(_id(market["id"]), _id(market["implies"]))
+                for market in event["markets"]
+                if "implies" in market
+            ]
         self._listed = len(markets)
         return Universe(markets, events, tuple(relations))
 
@@ -251,6 +257,11 @@ def _market(event, market):
         group=f"toy:{event['id']}",
         terms=TERMS,
     )
+
+
+def _id(market):
+    """A market of another venue is named by its whole id."""
+    return MarketId(market if market.startswith("0x") else f"toy:{market}")
 
 
 def _market_id(token):

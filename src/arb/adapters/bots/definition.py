@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from arb import plugins
 from arb.adapters.bots.messages import NAME
 from arb.adapters.bots.routing import Rule, rule
 from arb.domain.errors import ConfigError
@@ -138,9 +139,10 @@ def _check(made: Definition, where: str) -> None:
         raise ConfigError(f"{where}.command: a list of program and arguments")
     if made.does not in MODES:
         raise ConfigError(f"{where}.does = {made.does!r}: one of {', '.join(MODES)}")
+    known = [*Kind, *sorted(plugins.names() - set(Kind))] if made.kinds else []
     for kind in made.kinds:
-        if kind not in set(Kind):
-            raise ConfigError(f"{where}.kinds: {kind!r} is none of {', '.join(Kind)}")
+        if kind not in known:
+            raise ConfigError(f"{where}.kinds: {kind!r} is none of {', '.join(known)}")
     for variable in made.environment:
         if refused(variable):
             raise ConfigError(f"{where}.environment: {variable} may hold a secret; bots see none")

@@ -29,7 +29,7 @@ from arb.adapters.bots.verdict import Declined, happened, wanted
 from arb.domain.errors import Unavailable
 from arb.domain.market import VenueId
 from arb.domain.news import News, PlanEnded, PlanStarted
-from arb.domain.order import Answer, Final, Order, PlanId, TradeState, Unknown
+from arb.domain.order import Answer, Final, Order, OrderKey, PlanId, TradeState, Unknown
 from arb.domain.plan import Plan
 from arb.ports import Clock, Trading
 
@@ -177,7 +177,7 @@ class BotTrading:
         scripts = {n for n, found in self.bots.definitions.items() if found.does == "prints"}
         ready = scripts | set(self.ready())
         definitions, off = self.bots.definitions, self.off_routes()
-        return route(self.bots.rules, definitions, plan.kind.value, measures(plan), ready, off)
+        return route(self.bots.rules, definitions, str(plan.kind), measures(plan), ready, off)
 
     def _failed(self, bot: str, what: str) -> None:
         """Count a plan without a usable answer of the bot."""
@@ -395,7 +395,7 @@ class BotTrading:
 
 
 def _plan_id(order: Order) -> PlanId:
-    return PlanId(order.id.rsplit("/", 3)[0])
+    return OrderKey.parse(order.id).plan
 
 
 def _bot_of(order: Order) -> tuple[str, str]:

@@ -194,7 +194,7 @@ def handed_over(
 def _opportunity(plan: Plan) -> Opportunity:
     return Opportunity(
         plan=plan.id,
-        kind=plan.kind.value,
+        kind=str(plan.kind),
         event=plan.event_slug,
         title=plan.event_title,
         exit=plan.exit.value,

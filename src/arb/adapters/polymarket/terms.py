@@ -15,7 +15,7 @@ TERMS = VenueTerms(
     not_found_grace=timedelta(seconds=15),
     dust=Shares(Decimal("0.01")),
     times_in_force=(TimeInForce.FOK, TimeInForce.FAK),
-    orders_per_second_max=30,  # the exchange takes 40 a signer: docs/venue-polymarket.md §5
+    orders_per_second_max=40,  # of each signer: docs/venue-polymarket.md §5
     complement_shares_book=True,
     pair_exit=PairExit.MERGE,
 )

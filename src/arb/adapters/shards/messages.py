@@ -23,7 +23,7 @@ from arb.domain.money import ZERO
 from arb.domain.sweep import Glimpse, outcomes_of
 from arb.domain.venue import VenueTerms
 
-SCHEMA = 1
+SCHEMA = 2
 
 R = TypeVar("R", Exclusive, Implies, Same)
 

@@ -212,16 +212,18 @@ async def _by_event(
     db: AsyncConnection, account: str, unfinished: Sequence[Plan]
 ) -> dict[str, Usd]:
     """What open plans and what is held to resolution bind in each event."""
-    held = (
-        select(plans.c.event, func.sum(plans.c.locked))
-        .where(plans.c.account == account, plans.c.state != PlanState.OPEN.value)
-        .group_by(plans.c.event)
-        .having(func.sum(plans.c.locked) > ZERO)
+    held = select(plans.c.plan, plans.c.locked).where(
+        plans.c.account == account, plans.c.state != PlanState.OPEN.value, plans.c.locked > ZERO
     )
-    bound: dict[str, Usd] = dict((await db.execute(held)).all())
+    bound: defaultdict[str, Usd] = defaultdict(lambda: NO_USD)
+    for stored, locked in await db.execute(held):
+        # Of several events each is taken to bind all of it: which part is not kept.
+        for slug in load_plan(stored).by_event:
+            bound[slug] = Usd(bound[slug] + locked)
     for plan in unfinished:
-        bound[plan.event_slug] = Usd(bound.get(plan.event_slug, NO_USD) + plan.outlay_max)
-    return bound
+        for slug, cost in plan.by_event.items():
+            bound[slug] = Usd(bound[slug] + cost)
+    return dict(bound)
 
 
 async def _promised(db: AsyncConnection, unfinished: Sequence[Plan]) -> dict[VenueId, Usd]:

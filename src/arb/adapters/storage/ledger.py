@@ -43,7 +43,7 @@ from arb.domain.fact import Fact
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd, total
-from arb.domain.opportunity import Kind, Skipped
+from arb.domain.opportunity import Skipped
 from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Portfolio, Position
@@ -142,7 +142,7 @@ class SqlLedger:
         proven = sum(isinstance(f, Approved | Refused) for f in report.findings)
         summary = {
             "funnel": report.funnel,
-            "reasons": [[reason.value, count] for reason, count in report.reasons],
+            "reasons": [[str(reason), count] for reason, count in report.reasons],
             "completeness": report.completeness,
             "errors": report.errors,
             "data_quality": report.data_quality_count,
@@ -177,7 +177,7 @@ class SqlLedger:
                 "id": plan.id,
                 "account": self.account,
                 "cycle": cycle,
-                "kind": plan.kind.value,
+                "kind": str(plan.kind),
                 "event": plan.event_slug,
                 "state": PlanState.OPEN.value,
                 "approved_at": plan.approved_at,
@@ -373,7 +373,7 @@ class SqlLedger:
             "account": self.account,
             "key": found.key,
             "venue": found.venue,
-            "kind": found.kind.value,
+            "kind": str(found.kind),
             "about": found.about,
             "believed": found.believed,
             "seen": found.seen,
@@ -494,7 +494,7 @@ def _contradiction(row: Row[Any]) -> Contradiction:
     return Contradiction(
         key=row.key,
         venue=VenueId(row.venue),
-        kind=Kind(row.kind),
+        kind=row.kind,
         about=row.about,
         believed=row.believed,
         seen=row.seen,

@@ -29,7 +29,7 @@ def finding_row(finding: Finding, snapshot: Snapshot) -> dict[str, Any]:
             ]
             return _other_row("unproven", candidate, reason.value, detail, snapshot, outcomes, legs)
         case Skipped(outcomes=outcomes, reason=reason, detail=detail):
-            return _other_row("skipped", finding, reason.value, detail, snapshot, outcomes, [])
+            return _other_row("skipped", finding, str(reason), detail, snapshot, outcomes, [])
 
 
 def _proven_row(
@@ -76,7 +76,7 @@ def _proven_row(
         "id": opportunity.id,
         "at": snapshot.taken_at,
         "decision": decision,
-        "kind": opportunity.kind.value,
+        "kind": str(opportunity.kind),
         "event": opportunity.event.slug,
         "title": opportunity.event.title,
         "exit": opportunity.exit.value,
@@ -112,7 +112,7 @@ def _other_row(
         "id": identity(found.kind, found.event, parts, snapshot),
         "at": snapshot.taken_at,
         "decision": decision,
-        "kind": found.kind.value,
+        "kind": str(found.kind),
         "event": found.event.slug,
         "title": found.event.title,
         "exit": None,
