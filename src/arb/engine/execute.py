@@ -114,11 +114,8 @@ class Executor:
             await clock.sleep(self.options.ask_pause_seconds)
         raise InvariantBroken(f"plan {plan.id} does not end")
 
-    async def _take(  # noqa: PLR0911  # one case a kind of step
-        self, plan: Plan, step: Step, books: Books | None
-    ) -> bool:
+    async def _take(self, plan: Plan, step: Step, books: Books | None) -> bool:
         """Take one step; false when it changed nothing."""
-        ledger, clock = self.desk.ledger, self.desk.clock
         match step:
             case Submit(orders):
                 return await self._send(plan, orders, books)
@@ -129,21 +126,38 @@ class Executor:
                 trading = self.desk.trading(order.outcome.venue)
                 states = await trading.trade_states(order, trades)
                 return await self._write_states(plan, order, states)
-            case RequestOperation(id_, operation):
+            case RequestOperation() | QueryOperation():
                 try:
-                    operations = self._operations(plan, operation)
-                    ref = await operations.prepare(id_, operation)
+                    outcome = await self.carry_out(plan, step)
                 except VenueError:
                     return False
-                requested = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
-                await ledger.append(plan.id, [requested])
-                said = await operations.submit(id_, operation, ref)
-                return await self._write_effect(plan, id_, said)
-            case QueryOperation(id_, operation, ref):
-                said = await self._operations(plan, operation).query(id_, operation, ref)
-                return await self._write_effect(plan, id_, said)
+                return not isinstance(outcome, Unknown)
             case _:
                 return False
+
+    async def carry_out(
+        self, plan: Plan, step: RequestOperation | QueryOperation
+    ) -> OperationAnswer:
+        """Request an operation, or query it; an end that is known is written down.
+
+        Raises:
+            VenueError: It could not be prepared, and nothing has left.
+        """
+        ledger, clock = self.desk.ledger, self.desk.clock
+        operations = self._operations(plan, step.operation)
+        if isinstance(step, QueryOperation):
+            answer = await operations.query(step.id, step.operation, step.ref)
+        else:
+            ref = await operations.prepare(step.id, step.operation)
+            request = OperationRequested(
+                id=step.id, operation=step.operation, ref=ref, at=clock.now()
+            )
+            await ledger.append(plan.id, [request])
+            answer = await operations.submit(step.id, step.operation, ref)
+        if not isinstance(answer, Unknown):
+            await ledger.append(plan.id, [ended(step.id, answer, clock.now())])
+            await examine(self.desk, plan)
+        return answer
 
     async def _send(self, plan: Plan, orders: tuple[Order, ...], books: Books | None) -> bool:
         """Write the intents down with the venues' own ids, then send."""
@@ -272,13 +286,6 @@ class Executor:
         if facts:
             await self.desk.ledger.append(plan.id, facts)
         return bool(facts)
-
-    async def _write_effect(self, plan: Plan, id_: OperationId, answer: OperationAnswer) -> bool:
-        if isinstance(answer, Unknown):
-            return False
-        await self.desk.ledger.append(plan.id, [ended(id_, answer, self.desk.clock.now())])
-        await examine(self.desk, plan)
-        return True
 
 
 class _Netting:

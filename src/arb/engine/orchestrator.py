@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from arb.domain.errors import LedgerError, Unavailable, VenueError
-from arb.domain.fact import OperationRequested, ended
 from arb.domain.halt import RiskStatus, Standing
 from arb.domain.market import VenueId
-from arb.domain.money import NO_USD, Usd, micro_down
+from arb.domain.money import NO_USD, Usd
 from arb.domain.news import (
     CycleEnded,
     CycleFailed,
@@ -17,14 +16,13 @@ from arb.domain.news import (
     Stopped,
     Trouble,
 )
-from arb.domain.operation import Carried, Effect, OperationId, Redeem
+from arb.domain.operation import Carried, Effect
 from arb.domain.opportunity import Opportunity
 from arb.domain.order import Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, Statistics
-from arb.engine.account import read
-from arb.engine.contradict import examine, tell_contradictions
+from arb.engine.contradict import tell_contradictions
 from arb.engine.cycle import Cycle
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
@@ -32,7 +30,7 @@ from arb.engine.guard import Guard, GuardOptions
 from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.recover import Reconciler, describe
-from arb.engine.saga import cash_of
+from arb.engine.saga import cash_of, redemption
 from arb.engine.scanner import Scanner
 from arb.engine.trader import Trader
 from arb.ports import Desk, Ticker
@@ -237,32 +235,11 @@ class ArbitrageOrchestrator:
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
-        """Turn resolved shares into cash; what was asked for before is asked about."""
-        ledger, clock = self._desk.ledger, self._desk.clock
-        operations = self._desk.operations(held.outcome.venue)
-        account = read(await ledger.facts(plan.id))
-        under_way = account.unended
-        if under_way is not None and not isinstance(under_way.operation, Redeem):
-            return
-        if under_way is not None:
-            id_ = under_way.id
-            answer = await operations.query(id_, under_way.operation, under_way.ref)
-        else:
-            id_ = OperationId(f"{plan.id}/redeem/{len(account.requests) + 1}")
-            operation = Redeem(
-                market=held.market,
-                outcome=held.outcome,
-                size=held.shares,
-                pays=Usd(micro_down(each * held.shares)),
-            )
-            ref = await operations.prepare(id_, operation)
-            request = OperationRequested(id=id_, operation=operation, ref=ref, at=clock.now())
-            await ledger.append(plan.id, [request])
-            answer = await operations.submit(id_, operation, ref)
+        """Turn resolved shares into cash; what was requested before is queried."""
+        step = redemption(plan, await self._desk.ledger.facts(plan.id), held, each)
+        answer = Unknown() if step is None else await self.executor.carry_out(plan, step)
         if isinstance(answer, Unknown):
             return
-        await ledger.append(plan.id, [ended(id_, answer, clock.now())])
-        await examine(self._desk, plan)
         if isinstance(answer, Carried):
             self._desk.tell(_paid_out(plan, held, answer.effect))
         else:

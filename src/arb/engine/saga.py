@@ -12,10 +12,11 @@ from decimal import Decimal
 from arb.domain.book import OrderBook
 from arb.domain.fact import Fact
 from arb.domain.market import OutcomeId, VenueId
-from arb.domain.money import NO_SHARES, NO_USD, ZERO, Shares, Usd, text
-from arb.domain.operation import Effect, Operation, OperationId
+from arb.domain.money import NO_SHARES, NO_USD, ZERO, Shares, Usd, micro_down, text
+from arb.domain.operation import Effect, Operation, OperationId, Redeem
 from arb.domain.order import Order, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
+from arb.domain.position import Position
 from arb.domain.venue import TimeInForce
 from arb.engine.account import PlanAccount, read
 from arb.engine.unwind import (
@@ -145,6 +146,28 @@ def unwind_step(
     if operations:
         alarm = "the exit failed again and again"
     return Finished(_ended(plan, account, _why(account), alarm))
+
+
+def redemption(
+    plan: Plan, facts: Sequence[Fact], held: Position, each: Usd
+) -> RequestOperation | QueryOperation | None:
+    """What turns resolved shares of a plan into cash; `None`: something else is under way.
+
+    Args:
+        plan: Which holds them.
+        facts: What is written down about it.
+        held: The shares.
+        each: What one of them pays.
+    """
+    account = read(facts)
+    under_way = account.unended
+    if under_way is not None:
+        if not isinstance(under_way.operation, Redeem):
+            return None
+        return QueryOperation(under_way.id, under_way.operation, under_way.ref)
+    pays = Usd(micro_down(each * held.shares))
+    operation = Redeem(market=held.market, outcome=held.outcome, size=held.shares, pays=pays)
+    return RequestOperation(OperationId(f"{plan.id}/redeem/{len(account.requests) + 1}"), operation)
 
 
 def cash_of(facts: Sequence[Fact]) -> Usd:
