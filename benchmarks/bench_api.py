@@ -60,9 +60,8 @@ async def main(address, folder, with_api, cycles):
         "polymarket.requests_per_10_seconds.books": 100000,
         "polymarket.requests_per_10_seconds.events": 100000,
         "database.url": f"sqlite+aiosqlite:///{folder}/arb.db"}, folder=Path(folder))
-    observers = []
-    async with paper_desk(loaded.settings, observers) as desk:
-        found = server.commanded(loaded, desk, observers)
+    async with paper_desk(loaded.settings) as desk:
+        found = server.commanded(loaded, desk)
         async def cycles_of(count):
             await found.orchestrator.setup()
             found.control.start()

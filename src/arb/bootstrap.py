@@ -28,14 +28,15 @@ from arb.config.sources import inherited
 from arb.domain.errors import ConfigError, how_to_install
 from arb.domain.market import VenueId
 from arb.domain.money import Price, Usd
-from arb.domain.news import News, Trouble
+from arb.domain.news import Trouble
 from arb.domain.report import Problem
 from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.scanner import Scanner
 from arb.net import way
 from arb.net.budget import OwnBudgets
-from arb.ports import Budgets, Clock, Desk, Observer, Scouts, Strategy, Venue, VenueContext
+from arb.ports import Budgets, Clock, Desk, Scouts, Strategy, Venue, VenueContext
+from arb.publisher import Publisher
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.options import StrategyOptions
@@ -127,9 +128,9 @@ def build_strategy(settings: Settings, name: str, make: Any) -> Strategy:
 
 @contextlib.asynccontextmanager
 async def polymarket(
-    settings: Settings, observers: Sequence[Observer] = ()
+    settings: Settings, news: Publisher | None = None
 ) -> AsyncIterator[PolymarketVenue]:
-    """Polymarket, for reading; observers are notified of a Redis that is unreachable.
+    """Polymarket, for reading; `news` gets a Redis that is unreachable.
 
     Raises:
         ConfigError: The budgets are to be shared, and the extra for it is not installed; or the
@@ -139,7 +140,7 @@ async def polymarket(
     # Retries are counted by the reader; the library's own log lines would repeat them.
     stamina.instrumentation.set_on_retry_hooks([])
     clock = SystemClock()
-    venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, observers))
+    venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, news))
     try:
         yield venue
     finally:
@@ -148,14 +149,14 @@ async def polymarket(
 
 @contextlib.asynccontextmanager
 async def open_venues(
-    settings: Settings, names: Sequence[str], observers: Sequence[Observer] = (), *, live: bool
+    settings: Settings, names: Sequence[str], news: Publisher | None = None, *, live: bool
 ) -> AsyncIterator[list[Venue]]:
     """These venues, by their entry points.
 
     Args:
         settings: Among them each venue's own.
         names: Which venues.
-        observers: Are notified of a Redis that is unreachable.
+        news: Gets a Redis that is unreachable.
         live: Whether orders are to be sent with real money.
 
     Raises:
@@ -170,9 +171,7 @@ async def open_venues(
         found: list[Venue] = []
         for name in names:
             plugin = plugins.venue(name)
-            context = VenueContext(
-                clock=clock, budgets=_budgets(settings, clock, observers), live=live
-            )
+            context = VenueContext(clock=clock, budgets=_budgets(settings, clock, news), live=live)
             options = venue_options(settings, name, plugin.options)
             venue: Venue = await stack.enter_async_context(plugin.open(options, context))
             if venue.id != name:
@@ -197,7 +196,7 @@ def venue_options(settings: Settings, name: str, kind: type[Any]) -> Any:
 
 @contextlib.asynccontextmanager
 async def paper_desk(
-    settings: Settings, observers: Sequence[Observer] = (), token: int | None = None
+    settings: Settings, news: Publisher | None = None, token: int | None = None
 ) -> AsyncIterator[Desk]:
     """A desk that reads the real venue and trades on paper; a leader's with its token.
 
@@ -209,10 +208,10 @@ async def paper_desk(
     if not account.startswith("paper:"):
         raise ConfigError(f"trading.account = {account!r}: dry-run needs one that begins paper:")
     clock: Clock = SystemClock()
-    enabled = build_strategies(settings)
+    enabled, news = build_strategies(settings), news or Publisher()
     async with (
-        _ledger(settings, account, observers, token) as ledger,
-        open_venues(settings, settings.venues.enabled, observers, live=False) as venues,
+        _ledger(settings, account, news, token) as ledger,
+        open_venues(settings, settings.venues.enabled, news, live=False) as venues,
         _scouts(settings, clock) as scouts,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)
@@ -223,7 +222,7 @@ async def paper_desk(
             strategies=enabled,
             ledger=ledger,
             scouts=scouts,
-            observers=observers,
+            news=news,
         )
 
 
@@ -232,7 +231,7 @@ async def live_desk(
     settings: Settings,
     live: PolymarketLive,
     venue: PolymarketVenue,
-    observers: Sequence[Observer] = (),
+    news: Publisher | None = None,
     token: int | None = None,
 ) -> AsyncIterator[Desk]:
     """A desk that trades with real money, over a signed-in venue; a leader's with its token.
@@ -241,11 +240,11 @@ async def live_desk(
         LedgerError: The ledger cannot be used.
         ConfigError: A strategy is not installed.
     """
-    enabled = build_strategies(settings)
+    enabled, news = build_strategies(settings), news or Publisher()
     clock: Clock = SystemClock()
     async with (
-        _ledger(settings, live.account, observers, token) as ledger,
-        open_venues(settings, _others(settings, venue.bundle), observers, live=True) as others,
+        _ledger(settings, live.account, news, token) as ledger,
+        open_venues(settings, _others(settings, venue.bundle), news, live=True) as others,
         _scouts(settings, clock) as scouts,
     ):
         traded = [live.trading_at(venue.bundle), *others]
@@ -256,7 +255,7 @@ async def live_desk(
             strategies=enabled,
             ledger=ledger,
             scouts=scouts,
-            observers=observers,
+            news=news,
         )
 
 
@@ -269,7 +268,7 @@ def _others(settings: Settings, signed_in: Venue) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def live_venue(
-    settings: Settings, permit_: LivePermit, observers: Sequence[Observer] = ()
+    settings: Settings, permit_: LivePermit, news: Publisher | None = None
 ) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
     """Polymarket, for reading and for trading.
 
@@ -280,7 +279,7 @@ async def live_venue(
     key = private_key(settings)
     options, clock = settings.polymarket, SystemClock()
     async with (
-        polymarket(settings, observers) as venue,
+        polymarket(settings, news) as venue,
         open_live(options, permit_, key.reveal, venue, clock) as live,
     ):
         yield venue, live
@@ -288,25 +287,22 @@ async def live_venue(
 
 @contextlib.asynccontextmanager
 async def _ledger(
-    settings: Settings, account: str, observers: Sequence[Observer], token: int | None
+    settings: Settings, account: str, news: Publisher, token: int | None
 ) -> AsyncIterator[ResilientLedger]:
-    def tell(news: News) -> None:
-        for observe in observers:
-            observe(news)
-
-    ledger = ResilientLedger(await open_ledger(settings.database.url, account, token), tell)
+    inner = await open_ledger(settings.database.url, account, token)
+    ledger = ResilientLedger(inner, news.publish)
     try:
         yield ledger
     finally:
         await ledger.close()
 
 
-def _budgets(settings: Settings, clock: Clock, observers: Sequence[Observer]) -> Budgets:
-    return shared_budgets(settings, clock, observers) if settings.redis.url else OwnBudgets()
+def _budgets(settings: Settings, clock: Clock, news: Publisher | None) -> Budgets:
+    return shared_budgets(settings, clock, news) if settings.redis.url else OwnBudgets()
 
 
 def shared_budgets(
-    settings: Settings, clock: Clock, observers: Sequence[Observer] = ()
+    settings: Settings, clock: Clock, news: Publisher | None = None
 ) -> "SharedBudgets":
     """The budgets at the Redis that the settings name; it is not asked yet.
 
@@ -319,7 +315,7 @@ def shared_budgets(
     except ImportError as error:
         raise ConfigError(f"redis.url needs the library {error.name}: {REDIS_EXTRA}") from None
     try:
-        return SharedBudgets(options.url, options.name, clock, _telling(observers))
+        return SharedBudgets(options.url, options.name, clock, _telling(news))
     except ValueError:
         # Without the cause: it quotes what stands where a port was looked for, a password's part.
         raise ConfigError(
@@ -328,12 +324,9 @@ def shared_budgets(
         ) from None
 
 
-def _telling(observers: Sequence[Observer]) -> Callable[[Problem], None]:
-    def tell(problem: Problem) -> None:
-        for observe in observers:
-            observe(Trouble(problem))
-
-    return tell
+def _telling(news: Publisher | None) -> Callable[[Problem], None]:
+    publisher = news or Publisher()
+    return lambda problem: publisher.publish(Trouble(problem))
 
 
 @contextlib.asynccontextmanager
@@ -361,9 +354,7 @@ async def _scouts(settings: Settings, clock: Clock) -> AsyncIterator[Scouts | No
 
 
 @contextlib.asynccontextmanager
-async def worker(
-    settings: Settings, observers: Sequence[Observer] = ()
-) -> "AsyncIterator[NatsWorker]":
+async def worker(settings: Settings, news: Publisher | None = None) -> "AsyncIterator[NatsWorker]":
     """A worker that reads parts of the listing for a leader: no account, no ledger, no key.
 
     Raises:
@@ -378,14 +369,14 @@ async def worker(
     from arb.adapters.shards.worker import NatsWorker  # noqa: PLC0415
 
     identity = process_name(clock)
-    async with scanner(settings, observers) as eyes, linked(options.url, identity) as link:
+    async with scanner(settings, news) as eyes, linked(options.url, identity) as link:
         yield NatsWorker(
             link,
             Names(prefix=options.name),
             identity=identity,
             patience_seconds=options.patience,
             look=eyes.glimpse,
-            tell=_telling(observers),
+            tell=_telling(news),
         )
 
 
@@ -408,14 +399,14 @@ def need_shards() -> None:
 
 
 @contextlib.asynccontextmanager
-async def scanner(settings: Settings, observers: Sequence[Observer] = ()) -> AsyncIterator[Scanner]:
+async def scanner(settings: Settings, news: Publisher | None = None) -> AsyncIterator[Scanner]:
     """What `arb scan` looks through, and workers: no account, no ledger, no key.
 
     Raises:
         ConfigError: A strategy is not installed.
     """
     enabled = build_strategies(settings)
-    async with open_venues(settings, settings.venues.enabled, observers, live=False) as venues:
+    async with open_venues(settings, settings.venues.enabled, news, live=False) as venues:
         yield Scanner(
             market_data=MarketData(venues),
             strategies=enabled,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +16,6 @@ from arb.domain.fact import Fact
 from arb.domain.halt import Standing
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
-from arb.domain.news import News
 from arb.domain.operation import Operation, OperationAnswer, OperationId
 from arb.domain.opportunity import Candidate, Skipped
 from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
@@ -28,6 +27,7 @@ from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
 from arb.domain.venue import VenueTerms
+from arb.publisher import Publisher
 
 T = TypeVar("T")
 
@@ -325,9 +325,6 @@ class Ledger(Protocol):
         ...
 
 
-Observer = Callable[[News], None]
-"""Listens; must not block and must not raise."""
-
 Ticker = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Calls the given tick repeatedly until it is stopped, one call at a time."""
 
@@ -432,15 +429,10 @@ class Desk:
     """`None` where this process reads all books itself."""
     killed: Callable[[], str] = lambda: ""
     """Why nothing may be sent at all, from outside the loop; empty: it may."""
-    observers: Sequence[Observer] = ()
+    news: Publisher = field(default_factory=Publisher)
     apart: Apart = at_once
     forgive: Callable[[], None] = lambda: None
     """Gives bots that have failed too often plans again."""
-
-    def tell(self, news: News) -> None:
-        """Pass news to every observer."""
-        for observer in self.observers:
-            observer(news)
 
     @property
     def statements(self) -> Mapping[VenueId, Statements]:

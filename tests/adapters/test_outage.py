@@ -28,6 +28,7 @@ from arb.domain.report import CycleReport
 from arb.domain.snapshot import Snapshot
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.tally import Tally
+from arb.publisher import Publisher
 from arb.testing.builders import NOON
 from tests.adapters.test_ledger import _contradiction, _facts, _plan
 from tests.conftest import exchange_at, settings_for
@@ -397,7 +398,7 @@ async def test_a_cycle_survives_a_moment_without_the_ledger(tmp_path, monkeypatc
     told = []
     async with exchange_at("quiet", 3) as (_, address):
         loaded = settings_for(address, tmp_path)
-        async with paper_desk(loaded.settings, [told.append]) as desk:
+        async with paper_desk(loaded.settings, Publisher([told.append])) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
             await orchestrator.setup()
             real = desk.ledger.record_findings

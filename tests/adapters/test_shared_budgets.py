@@ -20,6 +20,7 @@ from arb.cli.output import render_report
 from arb.domain.errors import ConfigError
 from arb.domain.news import Trouble
 from arb.net.http import HttpOptions, HttpReader
+from arb.publisher import Publisher
 from arb.runtime.running import run_once
 from tests.conftest import exchange_at, settings_for
 
@@ -295,7 +296,7 @@ async def test_a_run_finds_the_same_with_redis_and_when_it_is_away(tmp_path, red
                 assert inside.keys("arb:1:arb:used:*")
                 redis_server.kill()
         news = []
-        async with paper_desk(loaded.settings, [news.append]) as desk:
+        async with paper_desk(loaded.settings, Publisher([news.append])) as desk:
             for _ in range(4):
                 await desk.venues[POLYMARKET].listing.universe()
             assert desk.circuits()["redis"] == "open"

@@ -47,15 +47,14 @@ async def world(folder, monkeypatch, scenario="demo", **flags):
             **flags,
         }
         loaded = settings_for(address, folder, **flags)
-        observers = []
         where = []
         async with (
-            paper_desk(loaded.settings, observers) as desk,
-            with_alerts(loaded, desk, observers) as alerts,
-            with_bots(loaded, desk, observers) as (whole, bots),
+            paper_desk(loaded.settings) as desk,
+            with_alerts(loaded, desk) as alerts,
+            with_bots(loaded, desk) as (whole, bots),
         ):
             beside = server.Beside(alerts, bots)
-            found = server.commanded(loaded, whole, observers, beside)
+            found = server.commanded(loaded, whole, beside)
             async with server.serving(loaded, found, lambda at, _: where.append(at)):
                 await found.orchestrator.setup()
                 found.control.start()

@@ -164,7 +164,7 @@ async def test_alerts_are_what_was_decided_and_say_where_they_went(tmp_path, mon
             return (await client.get("/api/v1/alerts")).json()
 
         for _ in range(2):
-            found.control.tell(Trouble(Problem(where="bot atom", what="ended 6 times")))
+            found.found.desk.news.publish(Trouble(Problem(where="bot atom", what="ended 6 times")))
         await client.post("/api/v1/bot/halt", json={"reason": "fire"})
         sent = await _until(
             alerts,

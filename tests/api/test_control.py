@@ -77,7 +77,7 @@ def _contradiction(kind, venue=POLYMARKET):
 
 async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
     ledger, told = served.found.desk.ledger, []
-    served.found.desk.observers.append(told.append)
+    served.found.desk.news.subscribe(told.append)
     await ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO))
     await ledger.contradict(_contradiction(Kind.EXHAUSTIVE_YES))
     async with served.client() as client:
@@ -115,7 +115,7 @@ async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
 
 async def test_a_kind_is_resumed_at_one_venue_or_wherever_it_is_stopped(served):
     ledger, told = served.found.desk.ledger, []
-    served.found.desk.observers.append(told.append)
+    served.found.desk.news.subscribe(told.append)
     for venue in (POLYMARKET, "elsewhere", "third"):
         await ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO, venue))
     await ledger.contradict(_contradiction(Kind.EXHAUSTIVE_YES))
@@ -328,7 +328,7 @@ async def test_the_stream_tells_everything_in_order_without_a_gap(served):
 
 async def test_a_client_that_does_not_read_is_let_go_of(served):
     url = served.address.replace("http", "ws") + "/ws/arbitrage"
-    bus = next(one for one in served.found.observers if isinstance(one, Bus))
+    bus = next(one for one in served.found.desk.news.observers if isinstance(one, Bus))
     slow = await websockets.connect(
         url, proxy=None, additional_headers=served.headers(), max_queue=1
     )
@@ -463,8 +463,7 @@ async def _tick_often(served, news, times):
 
     async def cycle():
         for one in news():
-            for observer in served.found.observers:
-                observer(one)
+            served.found.desk.news.publish(one)
 
     for _ in range(times):
         await served.control._tick(cycle)

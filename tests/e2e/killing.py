@@ -77,6 +77,7 @@ def child(order, said):
     @asynccontextmanager
     async def dying_desk(*args, **kwargs):
         async with whole(*args, **kwargs) as desk:
+            desk.news.subscribe(hear)
             yield replace(
                 desk,
                 ledger=Around(desk.ledger, WRITES, step, "ledger"),
@@ -88,7 +89,6 @@ def child(order, said):
                     )
                     for id_, venue in desk.venues.items()
                 },
-                observers=(*desk.observers, hear),
             )
 
     def hear(news):

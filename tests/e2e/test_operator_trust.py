@@ -32,6 +32,7 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.operations.account_views import Status
 from arb.operations.lock import holder, one_instance
 from arb.operations.trading_state import write_down
+from arb.publisher import Publisher
 from arb.runtime.alerts import Watch
 from arb.runtime.killswitch import kill_switch
 from arb.runtime.running import run_once
@@ -256,7 +257,7 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
         loaded = settings_for(address, tmp_path)
         switch = kill_switch(loaded.settings.database.url, loaded.settings.account, heard.append)
         begun = []
-        async with paper_desk(loaded.settings, [heard.append]) as plain:
+        async with paper_desk(loaded.settings, Publisher([heard.append])) as plain:
 
             def pause_after_the_first(news):
                 if isinstance(news, PlanStarted) and not begun:
@@ -269,8 +270,8 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
                     thread.start()
                     thread.join()
 
-            observers = [heard.append, pause_after_the_first]
-            desk = replace(plain, killed=switch.killed, observers=observers)
+            plain.news.subscribe(pause_after_the_first)
+            desk = replace(plain, killed=switch.killed)
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
             with switch:
                 report = await orchestrator.run_once()

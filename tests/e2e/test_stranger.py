@@ -18,6 +18,7 @@ from arb.domain.plan import PlanState
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.exchange.market.builder import ladder
 from arb.ports import Desk
+from arb.publisher import Publisher
 from arb.testing.fakes import MemoryLedger
 from tests.conftest import ROOT, environment_for, exchange_at, settings_for
 from tests.programs import arb
@@ -124,7 +125,7 @@ async def _desk(loaded, venues, news):
         venues={venue.id: venue for venue in venues},
         strategies=build_strategies(loaded.settings),
         ledger=MemoryLedger(account="toy:me"),
-        observers=(news.append,),
+        news=Publisher([news.append]),
     )
 
 

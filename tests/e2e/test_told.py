@@ -28,6 +28,7 @@ from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.publisher import Publisher
 from arb.runtime.bots import with_bots
 from arb.runtime.running import scan
 from tests.conftest import environment_for, exchange_at, settings_for
@@ -106,7 +107,7 @@ async def test_a_position_that_pays_out_is_told_everywhere(tmp_path):
     heard = []
     async with exchange_at("demo", 1) as (_, address):
         settings = settings_for(address, tmp_path, **flags).settings
-        async with paper_desk(settings, [heard.append]) as desk:
+        async with paper_desk(settings, Publisher([heard.append])) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             report = await orchestrator.run_once()
             held = [plan for plan in report.plans if plan.locked]
@@ -144,7 +145,7 @@ async def test_a_loss_is_no_success(tmp_path):
     heard = []
     async with exchange_at("demo", 7) as (_, address):
         settings = settings_for(address, tmp_path).settings
-        async with paper_desk(settings, [heard.append]) as desk:
+        async with paper_desk(settings, Publisher([heard.append])) as desk:
             await ArbitrageOrchestrator(desk, cycle_options(settings)).run_once()
     ended = next(n for n in heard if hasattr(n, "reason") and hasattr(n, "report"))
 
@@ -185,7 +186,7 @@ async def test_bots_that_start_crash_restart_and_stop_are_told(supervise, tmp_pa
         f'[bot.atom]\ncommand = ["{sys.executable}", "bot.py"]\nfolder = "{tmp_path}"\n'
         "backoff_seconds = 0.05\n"
     )
-    heard, elsewhere = [], []
+    heard = []
     flags = {
         "bots.definitions": str(tmp_path / "bots.toml"),
         "bots.folder": str(tmp_path / "comm"),
@@ -204,13 +205,12 @@ async def test_bots_that_start_crash_restart_and_stop_are_told(supervise, tmp_pa
     async with exchange_at("demo", 1) as (_, address):
         loaded = settings_for(address, tmp_path, **flags, **{"bots.supervise": supervise})
         own = settings_for(address, tmp_path, **flags)
-        observers = [heard.append]
         async with (
-            paper_desk(loaded.settings, observers) as desk,
-            with_bots(loaded, desk, observers),
+            paper_desk(loaded.settings, Publisher([heard.append])) as desk,
+            with_bots(loaded, desk),
         ):
-            quiet = contextlib.nullcontext()
-            async with quiet if supervise else with_bots(own, desk, elsewhere):
+            quiet, elsewhere = contextlib.nullcontext(), replace(desk, news=Publisher())
+            async with quiet if supervise else with_bots(own, elsewhere):
                 await until(lambda: states()[:1] == ["running"])
                 (tmp_path / "crash").touch()
                 await until(lambda: states().count("running") == 2)
@@ -310,7 +310,7 @@ async def test_an_edge_that_reopens_at_once_is_no_failed_trade(tmp_path):
     heard = []
     async with exchange_at("demo", 7) as (_, address):
         settings = settings_for(address, tmp_path).settings
-        async with paper_desk(settings, [heard.append]) as desk:
+        async with paper_desk(settings, Publisher([heard.append])) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             first = await orchestrator.run_once()
             desk.venues[POLYMARKET].books._taken.clear()

@@ -146,7 +146,7 @@ async def test_h09_a_clock_that_jumps_pauses_live_trading():
 
 
 async def test_h09_a_pause_for_the_clock_holds_until_an_operator_resumes(at):
-    control = commanded(SimpleNamespace(settings=at.settings), at.desk, []).control
+    control = commanded(SimpleNamespace(settings=at.settings), at.desk).control
     await control.pause("the clock jumped")
     assert not (await at.cycle()).plans
     await control.resume("set right")

@@ -26,6 +26,7 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.exchange.api.server import serve
 from arb.exchange.market.builder import Builder, ladder
 from arb.exchange.market.exchange import Exchange
+from arb.publisher import Publisher
 from tests.conftest import settings_for
 from tests.editing import edited
 from tests.exchange.venue import KEY, WALLETS
@@ -163,7 +164,7 @@ class World:
             live_venue(self.settings, permit)
         )
         self.desk = await self.stack.enter_async_context(
-            live_desk(self.settings, self.live, self.venue, [self.news.append])
+            live_desk(self.settings, self.live, self.venue, Publisher([self.news.append]))
         )
         self.ledger = self.desk.ledger
         self.options = dataclasses.replace(

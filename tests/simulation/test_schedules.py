@@ -161,7 +161,7 @@ async def _breaks(invariant, seeds):
     return False
 
 
-async def _tell_nobody(_ledger, _observers):
+async def _tell_nobody(_ledger, _publisher):
     pass
 
 

@@ -43,6 +43,7 @@ from arb.exchange.trading.bank import Bank
 from arb.exchange.trading.behaviour import Behaviour, Mode
 from arb.exchange.trading.matching_service import MatchingService
 from arb.ports import Desk, Venue
+from arb.publisher import Publisher
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.limits import RiskLimits
@@ -176,7 +177,7 @@ class World:
             },
             strategies=(),
             ledger=CrashingLedger(self.ledger, crash, watch),
-            observers=(self.hear,),
+            news=Publisher([self.hear]),
         )
 
     def hear(self, news):
@@ -327,7 +328,7 @@ async def _go_on(world, watch, executor, reconciler):
         unfinished = await world.ledger.open_plans()
         for plan in unfinished:
             await _execute(world, watch, executor, plan, None)
-        await tell_ends(desk.ledger, desk.observers)
+        await tell_ends(desk.ledger, desk.news)
         if not unfinished and world.venue.quiet and not reconciler.against():
             return
         await world.clock.sleep(30)

@@ -69,7 +69,7 @@ class SharedReads:
         return await self._shared(key, partial(read, *args, **kwargs))
 
     def observe(self, news: News) -> None:
-        """See `arb.ports.Observer`: forget what the news has made old."""
+        """See `arb.publisher.Observer`: forget what the news has made old."""
         if not isinstance(news, CHANGES):
             return
         self._change += 1

@@ -117,7 +117,7 @@ class Served:
             await self.audit.write(who, action, step, **details)
         except AuditError as error:
             # It has happened already: refusing now would only hide it.
-            self.control.tell(Trouble(Problem(where="audit", what=str(error))))
+            self.control.desk.news.publish(Trouble(Problem(where="audit", what=str(error))))
 
     async def _brief(self) -> dict[str, Any] | None:
         try:

@@ -18,13 +18,14 @@ from arb.domain.plan import Plan
 from arb.domain.statement import Difference
 from arb.engine.account import read
 from arb.engine.reconcile import Recent
-from arb.ports import Desk, Ledger, Observer
+from arb.ports import Desk, Ledger
+from arb.publisher import Publisher
 
 BALANCE = "balance/"
 """How the key of a contradiction begins that a reconciliation found."""
 
 
-async def tell_contradictions(ledger: Ledger, observers: Sequence[Observer]) -> None:
+async def tell_contradictions(ledger: Ledger, publisher: Publisher) -> None:
     """Report every contradiction that has not been reported yet.
 
     At least once: a crash in between reports one twice.
@@ -34,8 +35,7 @@ async def tell_contradictions(ledger: Ledger, observers: Sequence[Observer]) -> 
     """
     for found in await ledger.contradictions():
         if not found.told:
-            for observer in observers:
-                observer(Contradicted(found))
+            publisher.publish(Contradicted(found))
             await ledger.mark_contradiction_told(found.key)
 
 
@@ -47,7 +47,7 @@ async def examine(desk: Desk, plan: Plan) -> None:
     """
     for found in of_plan(plan, await desk.ledger.facts(plan.id)):
         await desk.ledger.contradict(found)
-    await tell_contradictions(desk.ledger, desk.observers)
+    await tell_contradictions(desk.ledger, desk.news)
 
 
 async def end_of_kind(

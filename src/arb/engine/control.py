@@ -9,7 +9,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState, reason_of_halt, reason_of_pause
 from arb.domain.market import VenueId
-from arb.domain.news import KindResumed, News, StateChanged, Trouble
+from arb.domain.news import KindResumed, StateChanged, Trouble
 from arb.domain.report import CycleReport, Problem
 from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
@@ -171,7 +171,7 @@ class Control:
         """
         ended = await end_of_kind(self.desk.ledger, kind, reason, self.clock.now(), venue)
         for where in ended:
-            self.tell(KindResumed(kind, where, reason))
+            self.desk.news.publish(KindResumed(kind, where, reason))
         return ended
 
     def reset_errors(self) -> dict[str, int]:
@@ -300,7 +300,7 @@ class Control:
         )
         await self.desk.ledger.set_standing(standing)
         self.orchestrator.knows(standing)
-        self.tell(StateChanged(state, reason or told, by_operator))
+        self.desk.news.publish(StateChanged(state, reason or told, by_operator))
         return standing
 
     async def _cancel_all(self) -> Sequence[str]:
@@ -315,16 +315,12 @@ class Control:
                 left.append(f"{venue.id}: {str(error) or 'no answer'}")
         if left:
             what = f"not cancelled: {', '.join(left)}"
-            self.tell(Trouble(Problem(where="command", what=what)))
+            self.desk.news.publish(Trouble(Problem(where="command", what=what)))
         return left
 
     def _must_not_have_ended(self) -> None:
         if self.ended:
             raise Refusal("the orchestrator is shutting down")
-
-    def tell(self, news: News) -> None:
-        """Publish to every observer."""
-        self.desk.tell(news)
 
 
 async def end_outage(desk: Desk) -> None:
@@ -332,4 +328,4 @@ async def end_outage(desk: Desk) -> None:
     if (await desk.ledger.standing()).outage:
         back = Standing(state=TradingState.NORMAL, since=desk.clock.now())
         await desk.ledger.set_standing(back)
-        desk.tell(StateChanged(back.state, "the venue is back"))
+        desk.news.publish(StateChanged(back.state, "the venue is back"))

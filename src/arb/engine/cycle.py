@@ -81,14 +81,14 @@ class Cycle:
             self._tell_of(number, scan)
             approved = await desk.apart(partial(self._review, scan, stand, tally))
             for place, finding in enumerate(tally.findings, 1):
-                self._desk.tell(Decided(number, finding))
+                self._desk.news.publish(Decided(number, finding))
                 if place % TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)
             await desk.ledger.record_findings(number, tally.findings, scan.snapshot)
             await self._trader.take(number, approved, scan.listed, tally, stopping)
         tally.errors += self._scanner.problems()
         for problem in tally.errors:
-            self._desk.tell(Trouble(problem))
+            self._desk.news.publish(Trouble(problem))
         stand = await self._stand(desk.clock.now())
         risk = stand.status(self._options.limits) if risk.can_trade else risk
         report = tally.report(number, scan, risk, self._options)
@@ -108,9 +108,10 @@ class Cycle:
 
     def _tell_of(self, number: int, scan: Scan) -> None:
         listed, received = scan.listed, scan.completeness.books_received
-        self._desk.tell(BooksFetched(number, len(listed.events), len(listed.markets), received))
+        news = self._desk.news
+        news.publish(BooksFetched(number, len(listed.events), len(listed.markets), received))
         for alarm in scan.found.data_quality[: self._options.data_quality_listed_max]:
-            self._desk.tell(QualityAlarm(number, alarm))
+            news.publish(QualityAlarm(number, alarm))
 
     def _review(self, scan: Scan, stand: _Stand, tally: Tally) -> list[Approved]:
         plans = self._options.limits.plans_per_cycle
@@ -145,7 +146,8 @@ class Cycle:
         known, self.known = self.known, standing
         if known is not None and (known.state, known.reason) != (standing.state, standing.reason):
             # Another process has changed it, for instance `arb pause`.
-            self._desk.tell(StateChanged(standing.state, standing.reason, standing.by_operator))
+            changed = StateChanged(standing.state, standing.reason, standing.by_operator)
+            self._desk.news.publish(changed)
         judged = judge(standing, portfolio, self._options.limits, now)
         if reason := self._desk.killed() or self._against():
             # Not the ledger's state: it ends by itself as soon as the reason does.
@@ -155,5 +157,5 @@ class Cycle:
             await ledger.set_standing(judged)
             self.known = judged
             if judged.state is not standing.state:
-                self._desk.tell(StateChanged(judged.state, judged.reason))
+                self._desk.news.publish(StateChanged(judged.state, judged.reason))
         return _Stand(portfolio, judged, stops)

@@ -1,14 +1,13 @@
 """Ends of plans are reported once they are recorded, and those of a process that died before."""
 
-from collections.abc import Sequence
-
 from arb.domain.news import PlanEnded
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
-from arb.ports import Ledger, Observer
+from arb.ports import Ledger
+from arb.publisher import Publisher
 
 
-async def tell_ends(ledger: Ledger, observers: Sequence[Observer]) -> None:
+async def tell_ends(ledger: Ledger, publisher: Publisher) -> None:
     """Report every end that has not been reported yet.
 
     At least once: a crash in between reports an end twice. Alarms have no other path.
@@ -19,8 +18,7 @@ async def tell_ends(ledger: Ledger, observers: Sequence[Observer]) -> None:
     for plan, report in await ledger.untold_ends():
         reason = outcome_of(report)
         await ledger.record_outcome(plan.id, reason, report.reason)
-        for observer in observers:
-            observer(PlanEnded(plan, report, reason))
+        publisher.publish(PlanEnded(plan, report, reason))
         await ledger.mark_told(plan.id)
 
 

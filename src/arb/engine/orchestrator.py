@@ -77,7 +77,9 @@ class ArbitrageOrchestrator:
         """
         desk, now = self._desk, self._desk.clock.now()
         await desk.ledger.open_account(await self._openings(), now)
-        self._desk.tell(Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds))
+        self._desk.news.publish(
+            Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds)
+        )
         return await self._recover()
 
     async def _openings(self) -> dict[VenueId, Usd]:
@@ -105,14 +107,14 @@ class ArbitrageOrchestrator:
             await self._recover()
             await self.collect_resolutions()
             number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
-            self._desk.tell(CycleStarted(number, self._desk.clock.now()))
+            self._desk.news.publish(CycleStarted(number, self._desk.clock.now()))
             report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
         except LedgerError:
             raise
         except Exception as error:
-            self._desk.tell(CycleFailed(number, error))
+            self._desk.news.publish(CycleFailed(number, error))
             raise
-        self._desk.tell(CycleEnded(report))
+        self._desk.news.publish(CycleEnded(report))
         return report
 
     async def check_risk_limits(self) -> RiskStatus:
@@ -167,7 +169,7 @@ class ArbitrageOrchestrator:
         """Let go of everything, with the sum of all cycles as the last word."""
         self._stopping = True
         statistics = await self._desk.ledger.statistics()
-        self._desk.tell(Stopped(statistics))
+        self._desk.news.publish(Stopped(statistics))
         return statistics
 
     async def _recover(self) -> list[ExecutionReport]:
@@ -186,9 +188,11 @@ class ArbitrageOrchestrator:
             report = await self.executor.execute(plan)
             reports.append(report)
             if report.state is PlanState.OPEN and report.alarm:
-                self._desk.tell(Trouble(Problem(where=f"plan {plan.id}", what=report.alarm)))
-        await tell_ends(self._desk.ledger, self._desk.observers)
-        await tell_contradictions(self._desk.ledger, self._desk.observers)
+                self._desk.news.publish(
+                    Trouble(Problem(where=f"plan {plan.id}", what=report.alarm))
+                )
+        await tell_ends(self._desk.ledger, self._desk.news)
+        await tell_contradictions(self._desk.ledger, self._desk.news)
         return reports
 
     async def _reconcile(self) -> None:
@@ -198,10 +202,10 @@ class ArbitrageOrchestrator:
         where = "reconciliation"
         if error := await self.reconciler.try_run():
             away = isinstance(error, Unavailable)
-            self._desk.tell(Trouble(Problem(where=where, what=str(error), away=away)))
+            self._desk.news.publish(Trouble(Problem(where=where, what=str(error), away=away)))
         for difference in self.reconciler.differences:
-            self._desk.tell(Trouble(Problem(where=where, what=describe(difference))))
-        await tell_contradictions(self._desk.ledger, self._desk.observers)
+            self._desk.news.publish(Trouble(Problem(where=where, what=describe(difference))))
+        await tell_contradictions(self._desk.ledger, self._desk.news)
 
     async def _tick(self) -> None:
         if not self._stopping:
@@ -221,7 +225,8 @@ class ArbitrageOrchestrator:
                 pays = await self._market_data.payouts(left)
             except VenueError as error:
                 if str(error) not in told:  # the same for every plan of a venue that is away
-                    self._desk.tell(Trouble(Problem(where="resolutions", what=str(error))))
+                    problem = Problem(where="resolutions", what=str(error))
+                    self._desk.news.publish(Trouble(problem))
                 told.add(str(error))
                 continue
             for held in left:
@@ -231,7 +236,9 @@ class ArbitrageOrchestrator:
                     except VenueError as error:
                         away = isinstance(error, Unavailable)
                         where = f"redeem {held.market}"
-                        self._desk.tell(Trouble(Problem(where=where, what=str(error), away=away)))
+                        self._desk.news.publish(
+                            Trouble(Problem(where=where, what=str(error), away=away))
+                        )
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
@@ -241,10 +248,10 @@ class ArbitrageOrchestrator:
         if isinstance(answer, Unknown):
             return
         if isinstance(answer, Carried):
-            self._desk.tell(_paid_out(plan, held, answer.effect))
+            self._desk.news.publish(_paid_out(plan, held, answer.effect))
         else:
             what = f"{plan.event_slug}: what is resolved was not paid out: {answer.reason}"
-            self._desk.tell(Trouble(Problem(where=f"redeem {held.market}", what=what)))
+            self._desk.news.publish(Trouble(Problem(where=f"redeem {held.market}", what=what)))
 
     async def _release(self, plan: Plan) -> None:
         """Call the profit realised once nothing of the plan is held any more."""
@@ -255,7 +262,7 @@ class ArbitrageOrchestrator:
         state = PlanState.DONE if realised >= 0 else PlanState.UNWOUND
         report = ExecutionReport(plan=plan.id, state=state, realised=realised, locked=NO_USD)
         await ledger.close_plan(report, self._desk.clock.now())
-        self._desk.tell(PlanResolved(plan, report))
+        self._desk.news.publish(PlanResolved(plan, report))
 
 
 def _paid_out(plan: Plan, held: Position, effect: Effect) -> PaidOut:

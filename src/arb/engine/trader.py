@@ -91,13 +91,13 @@ class Trader:
             await self._end(decision, Reason.SENT_BEFORE, repeated, tally)
             return
         await self._desk.ledger.open_plan(number, plan)
-        self._desk.tell(PlanStarted(plan))
+        self._desk.news.publish(PlanStarted(plan))
         report = await self._executor.execute(plan, again)
         tally.plans.append(report)
         if report.alarm:
             tally.errors.append(Problem(where=f"plan {report.plan}", what=report.alarm))
         tally.ended.append((decision.opportunity.id, outcome_of(report)))
-        await tell_ends(self._desk.ledger, self._desk.observers)
+        await tell_ends(self._desk.ledger, self._desk.news)
 
     async def _count_again(
         self, number: int, opportunity: Opportunity, tally: Tally
@@ -106,7 +106,7 @@ class Trader:
         counted = await self._scanner.count(opportunity.whole, anew=True)
         for alarm in miscounts([opportunity], counted):
             tally.data_quality.append(alarm)
-            self._desk.tell(QualityAlarm(number, alarm))
+            self._desk.news.publish(QualityAlarm(number, alarm))
             return Reason.CHAIN_COUNT_DIFFERS, alarm.detail
         if any(whole.group not in counted for whole in opportunity.whole):
             return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not confirm it again"

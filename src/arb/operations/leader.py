@@ -16,7 +16,8 @@ from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
 from arb.operations.lock import one_instance
-from arb.ports import Observer, Ticker
+from arb.ports import Ticker
+from arb.publisher import Observer
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 1.0

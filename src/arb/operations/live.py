@@ -1,7 +1,7 @@
 """Going live: two keys, a ladder of checks, and the desk that trades with real money."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from arb.adapters.polymarket.approvals import Approvals
@@ -18,14 +18,15 @@ from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.recover import Reconciler, describe, describe_adjustment
 from arb.operations.doctor import Check, asked, venue_checks
 from arb.operations.leader import one_leader, token_of
-from arb.ports import Desk, Observer
+from arb.ports import Desk
+from arb.publisher import Publisher
 
 WEI_PER_POL = 10**18
 
 
 @contextlib.asynccontextmanager
 async def ready_desk(
-    loaded: Loaded, observers: Sequence[Observer], token: int | None = None
+    loaded: Loaded, news: Publisher | None, token: int | None = None
 ) -> AsyncIterator[tuple[Desk, PolymarketLive]]:
     """The live desk, once every check has passed; a leader's with its token.
 
@@ -35,7 +36,7 @@ async def ready_desk(
         VenueError: The venue could not be reached.
     """
     settings = loaded.settings
-    async with signed_in(loaded, observers) as (venue, live):
+    async with signed_in(loaded, news) as (venue, live):
         failed = [
             check
             for check in (*await venue_checks(venue, settings), *await money_checks(live, settings))
@@ -44,13 +45,13 @@ async def ready_desk(
         if failed:
             said = "; ".join(f"{c.name}: {c.detail} ({c.fix})" for c in failed)
             raise NotReady(f"live trading is refused: {said}")
-        async with live_desk(settings, live, venue, observers, token) as desk:
+        async with live_desk(settings, live, venue, news, token) as desk:
             yield desk, live
 
 
 @contextlib.asynccontextmanager
 async def signed_in(
-    loaded: Loaded, observers: Sequence[Observer] = ()
+    loaded: Loaded, news: Publisher | None = None
 ) -> AsyncIterator[tuple[PolymarketVenue, PolymarketLive]]:
     """The venue with its trading side, for a live command.
 
@@ -65,7 +66,7 @@ async def signed_in(
             "step 4 (`arb run` needs --live as well: both keys, or a dry run)"
         )
     granted = permit(setting=settings.trading.live, flag=True, wallet=settings.polymarket.wallet)
-    async with live_venue(settings, granted, observers) as both:
+    async with live_venue(settings, granted, news) as both:
         yield both
 
 
@@ -177,7 +178,7 @@ async def redeem(loaded: Loaded) -> tuple[list[str], int]:
     async with (
         one_leader(settings.database, settings.account) as lead,
         signed_in(loaded) as (venue, live),
-        live_desk(settings, live, venue, [hear], token_of(lead)) as desk,
+        live_desk(settings, live, venue, Publisher([hear]), token_of(lead)) as desk,
     ):
         await ArbitrageOrchestrator(desk, cycle_options(settings)).collect_resolutions()
         return troubles, len(await desk.ledger.locked_plans())

@@ -31,7 +31,7 @@ from arb.domain.halt import TradingState
 from arb.domain.money import Usd
 from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
 from arb.domain.report import Statistics
-from arb.ports import Clock, Desk, Ledger, Observer
+from arb.ports import Clock, Desk, Ledger
 from arb.views import beside
 
 LOOK_SECONDS = 30.0
@@ -53,7 +53,7 @@ class Watch:
         self._before: Statistics | None = None
 
     def observe(self, news: News) -> None:
-        """See `arb.ports.Observer`: nothing in here may stop a trade."""
+        """See `arb.publisher.Observer`: nothing in here may stop a trade."""
         try:
             if isinstance(news, PlanEnded):
                 self._conditions.plan_ended(news.reason)
@@ -130,15 +130,12 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def with_alerts(
-    loaded: Loaded, desk: Desk, observers: list[Observer]
-) -> AsyncIterator[Watch | None]:
+async def with_alerts(loaded: Loaded, desk: Desk) -> AsyncIterator[Watch | None]:
     """Alerts that listen while the block runs, where there is a channel, or an API to show them.
 
     Args:
         loaded: The settings.
         desk: Its account is checked.
-        observers: The list to which the desk, and its ledger, publish news.
 
     Raises:
         ConfigError: An address is not understood, or the library for it is missing.
@@ -149,7 +146,7 @@ async def with_alerts(
         return
     courier = Courier(channels)
     watch = Watch(alert_options(loaded.settings), courier, desk.ledger, desk.clock)
-    observers.append(watch.observe)
+    desk.news.subscribe(watch.observe)
     task = asyncio.create_task(watch.run())
     try:
         yield watch

@@ -19,10 +19,10 @@ from arb.adapters.clock import SystemClock
 from arb.config.sources import Loaded, inherited
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
-from arb.domain.news import BotChanged, News, Trouble
+from arb.domain.news import BotChanged, Trouble
 from arb.domain.report import Problem
 from arb.operations.bot_files import bots_of, comm_folder, some_bots
-from arb.ports import Desk, Observer
+from arb.ports import Desk
 from arb.runtime.bots_at_work import BotsAtWork
 from arb.runtime.signals import on_stop
 
@@ -30,15 +30,12 @@ DELIVER_SECONDS = 0.5
 
 
 @contextlib.asynccontextmanager
-async def with_bots(
-    loaded: Loaded, desk: Desk, observers: list[Observer]
-) -> AsyncIterator[tuple[Desk, "BotsAtWork | None"]]:
+async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[tuple[Desk, "BotsAtWork | None"]]:
     """The desk with bots before its trading, where there are any; they run as long as the block.
 
     Args:
         loaded: The settings.
         desk: The desk without them.
-        observers: The list to which the desk, and its ledger, publish news.
 
     Raises:
         ConfigError: The definitions are wrong, or a bot with its own account is to trade live.
@@ -53,7 +50,7 @@ async def with_bots(
         raise ConfigError(f"bot.{own[0]}.does = 'executes': such bots work on paper only")
 
     def tell(who: str, what: str) -> None:
-        _say(observers, who, what)
+        desk.news.publish(Trouble(Problem(where=f"bot {who}", what=what)))
 
     trading: dict[VenueId, BotTrading] = {}
     states: dict[str, BotState] = {}
@@ -64,8 +61,7 @@ async def with_bots(
         if state is BotState.RUNNING and not by_itself:  # a person has started it
             for one in trading.values():
                 one.forgive(bot)
-        for observe in observers:
-            observe(BotChanged(bot, state.value, how))
+        desk.news.publish(BotChanged(bot, state.value, how))
 
     async with _opened(loaded, tell) as mailbox, contextlib.AsyncExitStack() as stack:
         ready, supervisor = _ready_by_files(mailbox, bots), None
@@ -93,7 +89,8 @@ async def with_bots(
         }
         deliverer = asyncio.create_task(_deliver(list(trading.values())))
         stack.callback(deliverer.cancel)
-        observers += [found.observe for found in trading.values()]
+        for found in trading.values():
+            desk.news.subscribe(found.observe)
         at_work = BotsAtWork(loaded, bots, desk.clock, list(trading.values()), supervisor)
 
         def forgive() -> None:
@@ -236,9 +233,3 @@ async def _deliver(trading: Sequence[BotTrading]) -> None:
         await asyncio.sleep(DELIVER_SECONDS)
         for one in trading:
             one.deliver()
-
-
-def _say(observers: Sequence[Observer], who: str, what: str) -> None:
-    news: News = Trouble(Problem(where=f"bot {who}", what=what))
-    for observe in observers:
-        observe(news)

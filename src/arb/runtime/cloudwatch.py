@@ -11,7 +11,7 @@ from arb.adapters.telemetry.cloudwatch import CloudWatch, CloudWatchOptions, Exp
 from arb.adapters.telemetry.figures import Figure, Figures, of_account
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
-from arb.ports import Clock, Desk, Ledger, Observer
+from arb.ports import Clock, Desk, Ledger
 
 CLOSE_SECONDS = 5.0
 
@@ -46,15 +46,12 @@ class Sampler:
 
 
 @contextlib.asynccontextmanager
-async def with_cloudwatch(
-    loaded: Loaded, desk: Desk, observers: list[Observer]
-) -> AsyncIterator[None]:
+async def with_cloudwatch(loaded: Loaded, desk: Desk) -> AsyncIterator[None]:
     """Export this desk's figures while the block runs, where it is switched on.
 
     Args:
         loaded: The settings.
         desk: Whose account it is.
-        observers: The list to which the desk, and its ledger, publish news.
 
     Raises:
         ConfigError: The library is missing, or no region is known.
@@ -73,7 +70,7 @@ async def with_cloudwatch(
         clock=desk.clock,
         interval_seconds=settings.interval,
     )
-    observers.append(sampler.figures)
+    desk.news.subscribe(sampler.figures)
     task = asyncio.create_task(sampler.run())
     try:
         yield

@@ -18,7 +18,7 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.news import News, StateChanged, Trouble
 from arb.domain.report import Problem
 from arb.operations.halt_file import Sentinel, sentinel_of
-from arb.ports import Observer
+from arb.publisher import Observer
 
 LOOK_SECONDS = 0.1
 """Between two looks: with what a look takes, below the 250 ms that a halt may go unnoticed."""

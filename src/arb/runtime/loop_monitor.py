@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from arb.domain.errors import LedgerError
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
-from arb.ports import Clock, Observer
+from arb.ports import Clock
+from arb.publisher import Observer
 
 BEAT_SECONDS = 0.25
 STALL_SECONDS = 1.0

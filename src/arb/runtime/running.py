@@ -1,7 +1,7 @@
 """The orchestrator in a process: once, or until it is stopped."""
 
 import difflib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,8 @@ from arb.engine.scan import Scan
 from arb.engine.tally import Tally
 from arb.operations.leader import one_leader, patient, token_of
 from arb.operations.live import ready_desk
-from arb.ports import Desk, Observer
+from arb.ports import Desk
+from arb.publisher import Publisher
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
 from arb.runtime.cloudwatch import with_cloudwatch
@@ -55,7 +56,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     settings = loaded.settings
     async with (
         one_leader(settings.database, _account(settings, live=live)) as lead,
-        _desk(loaded, [_news_log(live=live)], live=live, lead=lead) as (desk, _),
+        _desk(loaded, Publisher([_news_log(live=live)]), live=live, lead=lead) as (desk, _),
     ):
         options = replace(cycle_options(settings), scan_every_seconds=None)
         orchestrator = ArbitrageOrchestrator(desk, options)
@@ -93,13 +94,13 @@ async def run_scheduled(
         if isinstance(news, CycleEnded):
             on_report(news.report)
 
-    observers: list[Observer] = [_news_log(live=live), hand_over]
+    news = Publisher([_news_log(live=live), hand_over])
     account = _account(settings, live=live)
     async with (
         one_leader(settings.database, account, log_news) as lead,
-        _desk(loaded, observers, live=live, lead=lead) as (desk, beside),
-        _commanded(loaded, desk, observers, beside, ready) as (orchestrator, control),
-        beating(_pulse(control, observers, live=live)),
+        _desk(loaded, news, live=live, lead=lead) as (desk, beside),
+        _commanded(loaded, desk, beside, ready) as (orchestrator, control),
+        beating(_pulse(control, live=live)),
     ):
         schedule = Schedule(
             settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
@@ -130,24 +131,19 @@ def _told_to(stop: Callable[[], None]) -> Callable[[], None]:
     return told
 
 
-def _pulse(control: Control, observers: Sequence[Observer], *, live: bool) -> Pulse:
-    def tell(news: News) -> None:
-        for observer in observers:
-            observer(news)
-
+def _pulse(control: Control, *, live: bool) -> Pulse:
     pause = partial(control.pause, by_operator=False) if live else None
-    return Pulse(clock=control.clock, tell=tell, pause=pause)
+    return Pulse(clock=control.clock, tell=control.desk.news.publish, pause=pause)
 
 
 @asynccontextmanager
 async def _commanded(
     loaded: Loaded,
     desk: Desk,
-    observers: list[Observer],
     beside: Beside,
     ready: Callable[[str, str | None], None],
 ) -> AsyncIterator[tuple[ArbitrageOrchestrator, Control]]:
-    found = commanded(loaded, desk, observers, beside)
+    found = commanded(loaded, desk, beside)
     if not loaded.settings.api.enabled:
         yield found.orchestrator, found.control
         return
@@ -157,30 +153,27 @@ async def _commanded(
 
 @asynccontextmanager
 async def _desk(
-    loaded: Loaded, observers: list[Observer], *, live: bool, lead: Lead | None
+    loaded: Loaded, news: Publisher, *, live: bool, lead: Lead | None
 ) -> AsyncIterator[tuple[Desk, Beside]]:
-    """The desk, with the operator's switch watched from a thread of its own; alerts and bots.
-
-    A new observer joins the one list of observers, to which the ledger publishes its news as well.
-    """
+    """The desk, with the operator's switch watched from a thread of its own; alerts and bots."""
     settings = loaded.settings
     token = token_of(lead)
     if not live:
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
         async with (
-            paper_desk(settings, observers, token) as desk,
-            with_alerts(loaded, desk, observers) as alerts,
-            with_cloudwatch(loaded, desk, observers),
-            with_bots(loaded, desk, observers) as (whole, bots),
+            paper_desk(settings, news, token) as desk,
+            with_alerts(loaded, desk) as alerts,
+            with_cloudwatch(loaded, desk),
+            with_bots(loaded, desk) as (whole, bots),
         ):
             with _hearing(switch, lead):
                 yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
         return
     async with (
-        ready_desk(loaded, observers, token) as (desk, trading),
-        with_alerts(loaded, desk, observers) as alerts,
-        with_cloudwatch(loaded, desk, observers),
-        with_bots(loaded, desk, observers) as (whole, bots),
+        ready_desk(loaded, news, token) as (desk, trading),
+        with_alerts(loaded, desk) as alerts,
+        with_cloudwatch(loaded, desk),
+        with_bots(loaded, desk) as (whole, bots),
     ):
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)

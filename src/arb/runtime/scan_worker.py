@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from arb.adapters.telemetry.logs import log_line, log_news
 from arb.bootstrap import worker
 from arb.config.sources import Loaded
+from arb.publisher import Publisher
 from arb.runtime.signals import on_stop
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ async def work(loaded: Loaded) -> "WorkerTotals":
         log_line("INFO", f"Reads books for the leaders of {loaded.settings.shards.name!r}")
 
     stop = asyncio.Event()
-    async with worker(loaded.settings, [log_news]) as found:
+    async with worker(loaded.settings, Publisher([log_news])) as found:
         working = asyncio.create_task(found.run(ready))
         stopped = asyncio.create_task(stop.wait())
         with on_stop(stop.set):

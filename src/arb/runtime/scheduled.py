@@ -17,7 +17,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from arb.domain.news import CycleSkipped
-from arb.ports import Clock, Observer
+from arb.ports import Clock
+from arb.publisher import Observer
 
 Tick = Callable[[], Awaitable[None]]
 

@@ -27,7 +27,7 @@ from arb.net.serve import listening
 from arb.operations.redaction import safe
 from arb.operations.reset_file import reset_file
 from arb.plugins import installed
-from arb.ports import Desk, Observer
+from arb.ports import Desk
 from arb.runtime.gc_schedule import quiet
 from arb.views.beside import Alerts, Bots, Setting
 
@@ -59,20 +59,15 @@ class Commanded:
     orchestrator: ArbitrageOrchestrator
     control: Control
     desk: Desk
-    observers: list[Observer]
-    """The desk's own list: an observer added to it gets the news from then on."""
     beside: Beside
 
 
-def commanded(
-    loaded: Loaded, desk: Desk, observers: list[Observer], beside: Beside = NOTHING_BESIDE
-) -> Commanded:
+def commanded(loaded: Loaded, desk: Desk, beside: Beside = NOTHING_BESIDE) -> Commanded:
     """The orchestrator of this desk, with the commands that may be given to it.
 
     Args:
         loaded: The settings.
         desk: Where it works.
-        observers: The list to which the desk, and its ledger, publish news.
         beside: What the API shows besides.
     """
     settings = loaded.settings
@@ -81,7 +76,7 @@ def commanded(
     own = replace(desk, strategies=roster, killed=lambda: switch() or killed())
     if settings.api.enabled:
         own = replace(own, apart=_apart)
-    observers.append(watch)
+    own.news.subscribe(watch)
     orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
     asking = reset_file(settings.database.url)
     control = Control(
@@ -96,7 +91,7 @@ def commanded(
         },
         reset_asked=asking.asked if asking else lambda: False,
     )
-    return Commanded(orchestrator, control, own, observers, beside)
+    return Commanded(orchestrator, control, own, beside)
 
 
 async def _apart(work: Callable[[], T]) -> T:
@@ -141,16 +136,16 @@ async def serving(
     from arb.api.render import wanted  # noqa: PLC0415
     from arb.api.shared import SharedReads  # noqa: PLC0415
 
-    options = loaded.settings.api
+    options, desk = loaded.settings.api, found.desk
     tokens, first = _tokens(
-        options, lambda what: found.control.tell(Trouble(Problem(where="tokens", what=what)))
+        options, lambda what: desk.news.publish(Trouble(Problem(where="tokens", what=what)))
     )
     metrics, bus = Metrics(), Bus(wanted)
-    desk = found.desk
     # Through connections of its own, which wait for no writer.
     reads = LedgerReads(Database(loaded.settings.database.url), desk.ledger.account)
     shared = SharedReads(desk.clock.monotonic)
-    found.observers.extend([shared.observe, metrics, bus])
+    for observer in (shared.observe, metrics, bus):
+        desk.news.subscribe(observer)
     path = Path(options.audit_file) if options.audit_file else None
     audit = Audit(path, desk.clock)
     app = create_app(
@@ -179,7 +174,7 @@ async def serving(
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with quiet() as housekeeping:
-            found.observers.append(housekeeping)
+            desk.news.subscribe(housekeeping)
             async with _listening(app, options) as address:
                 ready(address, first)
                 yield found

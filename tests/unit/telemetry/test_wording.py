@@ -20,6 +20,7 @@ from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import Problem, Statistics
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.publisher import Publisher
 from tests.conftest import exchange_at, settings_for
 
 
@@ -29,7 +30,7 @@ async def heard(tmp_path):
     every: list[News] = []
     async with exchange_at("demo", 3) as (_, address):
         settings = settings_for(address, tmp_path).settings
-        async with paper_desk(settings, [every.append]) as desk:
+        async with paper_desk(settings, Publisher([every.append])) as desk:
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
             await orchestrator.run_once()
             await orchestrator.shutdown()

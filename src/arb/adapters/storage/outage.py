@@ -29,7 +29,8 @@ from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem, Statistics
 from arb.domain.snapshot import Snapshot
-from arb.ports import Ledger, Observer
+from arb.ports import Ledger
+from arb.publisher import Observer
 
 T = TypeVar("T")
 Write = Callable[[], Awaitable[None]]

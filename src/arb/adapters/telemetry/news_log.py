@@ -43,9 +43,9 @@ class _Said:
 
 @dataclass(slots=True, kw_only=True)
 class NewsLog:
-    """See `arb.ports.Observer`. A line that was true in the last cycle too is counted, not written.
+    """See `arb.publisher.Observer`. A line that was true in the last cycle too is counted.
 
-    The line that ends the cycle counts them; with `DEBUG` they are written all the same.
+    It is not written: the line that ends the cycle counts them; with `DEBUG` they are all written.
     """
 
     live: bool
