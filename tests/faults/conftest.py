@@ -1,15 +1,21 @@
 import contextlib
+import inspect
+import re
 
 import pytest
 
 from tests.faults.world import quick, world
+
+HANGS = re.compile(r"[\"'_](hang|stall)[\"']")
+"""Faults that end by the time-out of whoever waits."""
 
 
 @pytest.fixture
 async def make(tmp_path, monkeypatch, request):
     # Only where an answer never comes does a test wait for the time-out itself.
     of_test = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    quick(monkeypatch, timeout=3.0 if "hang" in str(of_test) else 30.0)
+    hangs = HANGS.search(f"{of_test}{inspect.getsource(request.function)}")
+    quick(monkeypatch, timeout=3.0 if hangs else 30.0)
     async with contextlib.AsyncExitStack() as stack:
 
         async def enter(**more):

@@ -73,7 +73,7 @@ async def test_an_exit_that_the_contract_refuses_stops_its_kind(make, wallet, re
     assert report.locked > 0
     (found,) = await at.ledger.contradictions()
     assert (found.kind, found.venue, found.about) == (plan.kind, "polymarket", plan.id)
-    assert plan.kind is Kind.EXCLUSIVE_NO
+    assert plan.kind == Kind.EXCLUSIVE_NO
     assert "convert" in found.believed
     assert "refuses" in found.seen or "otherwise" in found.seen
     # Three times refused, and once told of.
@@ -115,7 +115,7 @@ async def test_another_kind_goes_on_and_the_end_of_another_ends_nothing(make):
     cheap_yes(at)
     report = await at.cycle()
     (found,) = [f.opportunity for f in report.findings if hasattr(f, "opportunity")]
-    assert found.kind is Kind.EXHAUSTIVE_YES
+    assert found.kind == Kind.EXHAUSTIVE_YES
     assert [plan.state for plan in report.plans] == [DONE]
     now = SystemClock().now()
     assert await end_of_kind(at.ledger, Kind.EXHAUSTIVE_YES, "", now) == []
