@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import stamina.instrumentation
@@ -171,7 +172,8 @@ async def open_venues(
         found: list[Venue] = []
         for name in names:
             plugin = plugins.venue(name)
-            context = VenueContext(clock=clock, budgets=_budgets(settings, clock, news), live=live)
+            budgets = partial(_budgets, settings, clock, news)
+            context = VenueContext(clock=clock, budgets=budgets, live=live)
             options = venue_options(settings, name, plugin.options)
             venue: Venue = await stack.enter_async_context(plugin.open(options, context))
             if venue.id != name:

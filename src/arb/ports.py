@@ -393,8 +393,8 @@ class VenueContext:
     """What a venue is opened with, beside its own settings."""
 
     clock: Clock
-    budgets: Budgets | None
-    """Budgets of requests that processes share; `None`: this process has its own."""
+    budgets: Callable[[], Budgets]
+    """Makes budgets of requests, which processes may share; whoever asks for them closes them."""
     live: bool
     """Whether orders are to be sent with real money: then `trading` and `statements` are there."""
 
