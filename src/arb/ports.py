@@ -27,6 +27,7 @@ from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
 from arb.domain.venue import VenueTerms
+from arb.interlocks import Interlock
 from arb.publisher import Publisher
 
 T = TypeVar("T")
@@ -427,8 +428,8 @@ class Desk:
     ledger: Ledger
     scouts: Scouts | None = None
     """`None` where this process reads all books itself."""
-    killed: Callable[[], str] = lambda: ""
-    """Why nothing may be sent at all, from outside the loop; empty: it may."""
+    interlocks: Sequence[Interlock] = ()
+    """Why nothing may be sent at all, from outside the engine; it adds its own."""
     news: Publisher = field(default_factory=Publisher)
     apart: Apart = at_once
     forgive: Callable[[], None] = lambda: None

@@ -61,7 +61,7 @@ async def test_one_leads_and_the_next_follows_with_a_higher_token(run, postgres)
     await asyncio.to_thread(first.stop)
     assert first.doubt()
     await _until(lambda: second.leading)
-    assert (first.token, second.token, second.doubt()) == (1, 2, "")
+    assert (first.token, second.token, second.doubt()) == (1, 2, None)
     found = postgres.sql(run.url, "select account, token, holder from leaders order by 1, 2")
     assert found == ["paper:other|1|third", "paper:test|1|first", "paper:test|2|second"]
 

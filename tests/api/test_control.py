@@ -25,7 +25,8 @@ from arb.net.circuit import Circuit, CircuitState
 from arb.operations.account_views import read, read_status
 from arb.views.shape import as_json
 from tests.api.conftest import world
-from tests.conftest import settings_for
+from tests.conftest import environment_for, settings_for
+from tests.programs import arb
 
 NORMAL = RiskStatus(can_trade=True, state=TradingState.NORMAL)
 
@@ -167,9 +168,9 @@ async def test_a_halt_in_the_middle_of_a_cycle_stops_the_next_order(served):
     trading.submit = noting
     await served.found.orchestrator.scan_cycle()
     assert len(sent) == 1
-    assert served.control.switch()
+    assert served.control.switch.check()
     await served.control.resume("")
-    assert not served.control.switch()
+    assert not served.control.switch.check()
 
 
 async def test_a_resume_in_the_ledger_lets_go_of_the_switch(served):
@@ -177,7 +178,7 @@ async def test_a_resume_in_the_ledger_lets_go_of_the_switch(served):
     ticks = []
 
     async def tick():
-        ticks.append(served.control.switch())
+        ticks.append(served.control.switch.check())
 
     await served.control._tick(tick)
     later = SystemClock().now() + timedelta(seconds=1)
@@ -193,7 +194,7 @@ async def test_a_ledger_that_is_away_does_not_keep_a_halt_from_working(served, m
     monkeypatch.setattr(served.found.desk.ledger, "set_standing", away)
     with pytest.raises(LedgerError):
         await served.control.halt("now")
-    assert served.control.switch()
+    assert served.control.switch.check()
 
 
 async def test_stop_and_start(served):
@@ -420,6 +421,38 @@ async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(ser
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
         await client.post("/api/v1/bot/resume", json={})
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "healthy"
+
+
+async def test_health_names_every_closed_interlock_and_is_judged_as_before(served):
+    async with served.client() as client:
+        before = (await client.get("/api/v1/bot/health")).json()
+        assert before["blocked_by"] == []
+        served.control.switch.reason = "halted: by a test"
+        health = (await client.get("/api/v1/bot/health")).json()
+    assert health["blocked_by"] == [
+        {"code": "halted_by_command", "reason": "halted: by a test", "stops": "sending"}
+    ]
+    assert (health["status"], health["reasons"]) == (before["status"], before["reasons"])
+
+
+async def test_the_status_of_a_running_one_names_what_blocks_it(served):
+    env = {
+        **environment_for("http://127.0.0.1:9", served.folder),
+        "ARB_API__PORT": served.address.rpartition(":")[2],
+        "ARB_API__TOKEN": served.headers()["authorization"].removeprefix("Bearer "),
+    }
+
+    async def status(*args):
+        done = await asyncio.to_thread(arb, "status", *args, env=env, cwd=served.folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "sends no order" not in await status()
+    served.control.switch.reason = "halted: by a test"
+    said = " ".join((await status()).split())
+    assert "It sends no order: halted: by a test (halted_by_command)." in said
+    (blocked,) = json.loads(await status("--json"))["orchestrator"]["health"]["blocked_by"]
+    assert blocked["code"] == "halted_by_command"
 
 
 async def test_an_outage_is_over_after_three_cycles_that_succeed_in_a_row(served):

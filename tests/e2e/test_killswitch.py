@@ -29,6 +29,7 @@ from arb.domain.order import Order, OrderId
 from arb.domain.venue import TimeInForce
 from arb.engine.guard import Guard, GuardOptions
 from arb.exchange.market.scenario import build
+from arb.interlocks import no_sending
 from arb.operations.halt_file import Sentinel, sentinel_of
 from arb.runtime import killswitch
 from arb.runtime.demo import exchange_process
@@ -77,6 +78,12 @@ class Watched:
     @property
     def sentinel(self):
         return self.file.with_name("arb.db.halt")
+
+
+def why(switch):
+    """Why nothing may be sent, by this switch."""
+    found = no_sending(switch.interlocks)
+    return found and found.reason
 
 
 def _until(what, seconds=120):
@@ -136,13 +143,13 @@ async def test_a_stuck_loop_is_stopped_and_its_orders_are_taken_back(block, tmp_
 
         watched.switch.cancel_all = take_back
         with watched.switch as switch:
-            assert switch.killed() == ""
+            assert why(switch) is None
             began = time.time()
             halting = _start("halt", "--reason", "testing", cwd=tmp_path)
             BLOCKS[block](5)  # the event loop stands still: nothing of it can help
             ended = time.time()
             assert switch.halted.is_set()
-            assert "testing" in switch.killed()
+            assert "testing" in why(switch)
             halting.communicate(timeout=120)
         page = await client.list_open_orders().first_page()
     assert halting.returncode == 0
@@ -166,15 +173,15 @@ async def test_the_ledger_alone_is_word_enough(tmp_path):
     with watched.switch as switch:
         await ledger.set_standing(dataclasses.replace(halted, by_operator=False))
         await asyncio.sleep(0.3)
-        assert switch.killed() == ""  # the program's own halt still lets it unwind
+        assert why(switch) is None  # the program's own halt still lets it unwind
         await ledger.set_standing(halted)
         end = time.monotonic() + 120
-        while not switch.killed() and time.monotonic() < end:
+        while not why(switch) and time.monotonic() < end:
             _busy(0.05)  # the event loop stands still: nothing of it can help
-        assert "by hand" in switch.killed()
+        assert "by hand" in why(switch)
         assert watched.when(TradingState.HALTED)
         await ledger.set_standing(Standing(by_operator=True))
-        _until(lambda: not switch.killed())
+        _until(lambda: not why(switch))
     await ledger.close()
 
 
@@ -184,20 +191,20 @@ def test_it_works_while_another_connection_holds_the_ledger(tmp_path):
     holder = sqlite3.connect(watched.file, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with watched.switch as switch:
-        assert switch.killed() == ""
+        assert why(switch) is None
         done = _arb("halt", "--reason", "locked out", cwd=tmp_path)
         assert done.returncode == 0
         assert "halted by the file" in done.stderr
         assert "locked" in done.stderr
-        assert "locked out" in switch.killed()
+        assert "locked out" in why(switch)
         assert _arb("resume", cwd=tmp_path).returncode == 5  # not written down: still halted
-        assert switch.killed()
+        assert why(switch)
         holder.execute("ROLLBACK")
         holder.close()
         status = json.loads(_arb("status", "--json", cwd=tmp_path).stdout)
         assert (status["state"], status["reason"]) == ("halted", "locked out")
         assert _arb("resume", cwd=tmp_path).returncode == 0
-        _until(lambda: not switch.killed())
+        _until(lambda: not why(switch))
         assert not watched.sentinel.exists()
     assert [type(news) for _, news in watched.said] == [StateChanged, StateChanged]
 
@@ -222,24 +229,24 @@ def test_nothing_passes_the_guard_while_halted(tmp_path):
         price_collar=Price(Decimal("0.5")),
         max_book_age=timedelta(seconds=60),
     )
-    guard = Guard(limits, clock, watched.switch.killed)
-    assert guard.forbids([order], books) == DEAD  # nobody watches yet
+    guard = Guard(limits, clock, watched.switch.interlocks)
+    assert guard.forbids([order], books).reason == DEAD  # nobody watches yet
     with watched.switch as switch:
-        assert guard.forbids([order], books) == ""
+        assert guard.forbids([order], books) is None
         Sentinel(watched.sentinel).put(ACCOUNT, "enough")
         # No wait: the file is looked at before each order.
-        assert guard.forbids([order], books) == "stopped by the operator: enough"
+        assert guard.forbids([order], books).reason == "stopped by the operator: enough"
         Sentinel(watched.sentinel).lift(ACCOUNT)
-        _until(lambda: not switch.killed())
-        assert guard.forbids([order], books) == ""
-    assert guard.forbids([order], books) == DEAD
+        _until(lambda: not why(switch))
+        assert guard.forbids([order], books) is None
+    assert guard.forbids([order], books).reason == DEAD
 
 
 def test_before_the_first_run(tmp_path):
     assert _arb("halt", cwd=tmp_path).returncode == 0
     watched = Watched(tmp_path)
     with watched.switch as switch:
-        assert switch.killed() == "stopped by the operator"
+        assert why(switch) == "stopped by the operator"
     done = _arb("resume", cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Trading is normal.")
 
@@ -325,7 +332,7 @@ def test_a_halt_after_a_resumption_takes_back_again(tmp_path):
             _until(lambda: asked)
             asked.clear()
             sentinel.lift(ACCOUNT)
-            _until(lambda: not switch.killed())
+            _until(lambda: not why(switch))
 
 
 def test_a_verdict_that_is_too_old_is_not_relied_on(tmp_path, monkeypatch):
@@ -333,14 +340,14 @@ def test_a_verdict_that_is_too_old_is_not_relied_on(tmp_path, monkeypatch):
     watched = Watched(tmp_path)
     assert _arb("resume", cwd=tmp_path).returncode == 0
     with watched.switch as switch:
-        assert switch.killed() == ""
+        assert why(switch) is None
         with contextlib.closing(sqlite3.connect(watched.file)) as db, db:
             db.execute(
                 "INSERT INTO standings (account, state, reason, by_operator) VALUES (?, ?, ?, 1)",
                 (ACCOUNT, "halted", "unseen"),
             )
         time.sleep(1.1)
-        assert switch.killed() == "stopped by the operator: unseen"
+        assert why(switch) == "stopped by the operator: unseen"
         switch._stop.set()
         monkeypatch.setattr(killswitch, "STOP_WAIT_SECONDS", 0)
 
@@ -351,9 +358,9 @@ def test_the_file_keeps_accounts_apart(tmp_path):
     sentinel.put("two", "")
     assert sentinel.reason("one") == "first"
     assert sentinel.reason("two") == "no reason given"
-    assert sentinel.reason("three") == ""
+    assert sentinel.reason("three") is None
     sentinel.lift("one")
-    assert (sentinel.reason("one"), sentinel.reason("two")) == ("", "no reason given")
+    assert (sentinel.reason("one"), sentinel.reason("two")) == (None, "no reason given")
     sentinel.lift("two")
     assert list(tmp_path.iterdir()) == []
 
@@ -366,7 +373,7 @@ def test_a_file_that_cannot_be_understood_halts_everybody(content, tmp_path):
     sentinel.put("anybody", "more")
     assert sentinel.reason("somebody else")
     sentinel.lift("anybody")
-    assert sentinel.reason("anybody") == ""
+    assert sentinel.reason("anybody") is None
 
 
 def test_a_full_disk_still_halts(tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ from arb.domain.news import PlanStarted, StateChanged
 from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.interlocks import no_sending
 from arb.operations.account_views import Status
 from arb.operations.lock import holder, one_instance
 from arb.operations.trading_state import write_down
@@ -271,11 +272,11 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
                     thread.join()
 
             plain.news.subscribe(pause_after_the_first)
-            desk = replace(plain, killed=switch.killed)
+            desk = replace(plain, interlocks=switch.interlocks)
             orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
             with switch:
                 report = await orchestrator.run_once()
-                assert switch.killed() == ""
+                assert no_sending(switch.interlocks) is None
                 await orchestrator.scan_cycle()
                 await write_down(loaded, TradingState.NORMAL, "")
                 await orchestrator.scan_cycle()

@@ -13,6 +13,7 @@ from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import in_time
 from arb.domain.money import Usd
 from arb.domain.order import Final
+from arb.interlocks import no_opening
 from tests.exchange.venue import place
 from tests.faults.world import DONE, OPEN, UNWOUND, eventually, orders_live
 
@@ -396,7 +397,7 @@ async def test_a13_an_order_that_shows_after_it_was_given_up_is_discovered(at):
     report, plan = await at.trade()
     assert report.state is UNWOUND
     await at.cycle()
-    assert at.orchestrator.reconciler.against()
+    assert no_opening(at.orchestrator.reconciler.interlocks)
     assert len(at.sent) == 3
     await at.conduct(hidden=0)
 

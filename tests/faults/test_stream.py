@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from arb.exchange.api.user_channel import UserChannel
+from arb.interlocks import no_opening
 from arb.operations.doctor import venue_checks
 from tests.faults.world import DONE, OPEN, SOON, UNWOUND
 
@@ -46,7 +47,7 @@ async def test_d01_a_new_life_asks_for_what_it_has_missed(at):
     await at.restart()
     assert at.asked["GET /data/trades"] >= 1
     assert at.asked["GET /data/orders"] >= 1
-    assert at.orchestrator.reconciler.against() == ""
+    assert no_opening(at.orchestrator.reconciler.interlocks) is None
     await at.check()
 
 

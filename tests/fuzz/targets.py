@@ -647,7 +647,8 @@ def read_halt(raw, folder):
         plain = isinstance(said, dict) and said and all(isinstance(w, str) for w in said.values())
     if not plain or "paper:default" in said:
         must(reason, "a broken halt file does not halt")
-    must(len(reason) <= 500 and reason.isprintable(), "a reason that a terminal obeys")
+    said_of_it = "-" if reason is None else reason
+    must(0 < len(said_of_it) <= 500 and said_of_it.isprintable(), "a reason that a terminal obeys")
 
 
 @functools.cache

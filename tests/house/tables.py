@@ -1,7 +1,7 @@
 """The tables of the documents that follow from the source: `python -m tests.house.tables`.
 
 Settings come from `Settings` (names and defaults) and from the words beside them in
-`config/default.toml`; reasons come from `Reason`. What stands between two markers is rewritten.
+`config/default.toml`; reasons come from `Reason`, codes from `BlockCode`. What stands between two markers is rewritten.
 """
 
 import json
@@ -12,6 +12,7 @@ from decimal import Decimal
 from arb.config.schema import SECRETS, Settings
 from arb.config.sources import _values
 from arb.domain.reason import Reason
+from arb.interlocks import BlockCode
 from tests.conftest import ROOT
 
 DOCUMENTS = ("INTERFACE_SPEC.md", "README_ORCHESTRATOR.md")
@@ -59,7 +60,14 @@ def reasons() -> Iterator[str]:
         yield f"| `{reason.value}` | {reason.sentence} |"
 
 
-TABLES = {"settings": settings, "reasons": reasons}
+def blocks() -> Iterator[str]:
+    """The table of codes of what keeps orders from being sent."""
+    yield from ("| code | meaning |", "|---|---|")
+    for code in BlockCode:
+        yield f"| `{code.value}` | {code.sentence} |"
+
+
+TABLES = {"settings": settings, "reasons": reasons, "blocks": blocks}
 
 
 def written(text: str) -> str:

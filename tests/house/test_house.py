@@ -106,6 +106,10 @@ def test_the_table_of_reasons_follows_from_the_source():
     assert "\n".join(tables.reasons()) in _read("INTERFACE_SPEC.md")
 
 
+def test_the_table_of_codes_follows_from_the_source():
+    assert "\n".join(tables.blocks()) in _read("INTERFACE_SPEC.md")
+
+
 def test_every_setting_has_its_meaning_in_the_default_file():
     words = tables.meanings()
     assert not [name for name, _ in _values(Settings()) if not words.get(name)]

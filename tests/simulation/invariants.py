@@ -157,14 +157,14 @@ class Watch:
         ):
             self.say(f"I7: open for {age} without an alarm")
 
-    def after_reconciliation(self, against: str) -> None:
+    def after_reconciliation(self, against) -> None:
         """Faults have ended and nothing is under way: soon there is nothing to differ about."""
         if not self.faults_over or not self.world.venue.quiet:
             return
         if self._quiet_since is None:
             self._quiet_since = self.world.clock.seconds
         elif against and self.world.clock.seconds > self._quiet_since + RECONCILED_WITHIN:
-            self.say(f"I8: {against}")
+            self.say(f"I8: {against.reason}")
 
     # At the end, when all is quiet.
 

@@ -144,7 +144,7 @@ async def test_sending_before_writing_is_caught(monkeypatch):
 
 
 async def test_sending_before_the_venue_was_heard_out_is_caught(monkeypatch):
-    monkeypatch.setattr("arb.engine.recover.Reconciler.unasked", lambda _self: "")
+    monkeypatch.setattr("arb.engine.recover.Reconciler.not_reconciled", lambda _self: None)
     assert await _breaks("I6", [376])
 
 

@@ -42,6 +42,7 @@ from arb.exchange.market.matching import Incoming, Life
 from arb.exchange.trading.bank import Bank
 from arb.exchange.trading.behaviour import Behaviour, Mode
 from arb.exchange.trading.matching_service import MatchingService
+from arb.interlocks import no_opening
 from arb.ports import Desk, Venue
 from arb.publisher import Publisher
 from arb.risk.checks import Context
@@ -324,12 +325,12 @@ async def _go_on(world, watch, executor, reconciler):
     while world.clock.seconds < HOURS_MAX * 3600:
         await reconciler.try_run()
         watch.reconciled = watch.reconciled or reconciler.done_at is not None
-        watch.after_reconciliation(reconciler.against())
+        watch.after_reconciliation(no_opening(reconciler.interlocks))
         unfinished = await world.ledger.open_plans()
         for plan in unfinished:
             await _execute(world, watch, executor, plan, None)
         await tell_ends(desk.ledger, desk.news)
-        if not unfinished and world.venue.quiet and not reconciler.against():
+        if not unfinished and world.venue.quiet and not no_opening(reconciler.interlocks):
             return
         await world.clock.sleep(30)
         if world.clock.seconds > 1800:
@@ -360,7 +361,7 @@ def _guard(world, options, reconciler):
             max_book_age=options.limits.max_book_age,
         ),
         world.clock,
-        reconciler.unasked,
+        reconciler.interlocks,
     )
 
 

@@ -14,6 +14,7 @@ from arb.domain.order import Order, OrderId
 from arb.domain.venue import TimeInForce
 from arb.engine.guard import Guard, GuardOptions
 from arb.exchange.in_process import VirtualClock
+from arb.interlocks import BlockCode, Blocked, Interlock, Stops, closed, no_opening
 from arb.testing import builders as make
 
 TOKEN = OutcomeId(POLYMARKET, "1")
@@ -60,26 +61,29 @@ def guard(clock):
             max_book_age=timedelta(seconds=15),
         ),
         clock,
+        (),
     )
 
 
 def test_an_ordinary_order_passes(guard, books):
-    assert guard.forbids([order()], books) == ""
-    assert guard.forbids([order(side=Side.SELL, price="0.38")], books) == ""
+    assert guard.forbids([order()], books) is None
+    assert guard.forbids([order(side=Side.SELL, price="0.38")], books) is None
 
 
 @pytest.mark.parametrize(
-    ("wrong", "why"),
+    ("wrong", "code", "why"),
     [
-        (order(size="1000"), "in one order"),
-        (order(price="0.46"), "more than 0.05 from 0.4"),
-        (order(price="0.34"), "more than 0.05 from 0.4"),
-        (order(side=Side.SELL, price="0.30"), "more than 0.05 from 0.38"),
-        (replace(order(), outcome=OutcomeId(POLYMARKET, "2")), "no book"),
+        (order(size="1000"), "order_value", "in one order"),
+        (order(price="0.46"), "price_collar", "more than 0.05 from 0.4"),
+        (order(price="0.34"), "price_collar", "more than 0.05 from 0.4"),
+        (order(side=Side.SELL, price="0.30"), "price_collar", "more than 0.05 from 0.38"),
+        (replace(order(), outcome=OutcomeId(POLYMARKET, "2")), "no_book", "no book"),
     ],
 )
-def test_each_limit_refuses(guard, books, wrong, why):
-    assert why in guard.forbids([wrong], books)
+def test_each_limit_refuses(guard, books, wrong, code, why):
+    found = guard.forbids([wrong], books)
+    assert found.code == code
+    assert why in found.reason
 
 
 def test_one_bad_order_holds_back_all(guard, books):
@@ -88,58 +92,77 @@ def test_one_bad_order_holds_back_all(guard, books):
 
 async def test_a_stale_book_refuses(guard, books, clock):
     await clock.sleep(16)
-    assert "s old" in guard.forbids([order()], books)
+    assert "s old" in guard.forbids([order()], books).reason
 
 
 def test_nobody_to_trade_with_refuses(guard, books):
     empty = {TOKEN: replace(books[TOKEN], asks=())}
-    assert "no orders to trade with" in guard.forbids([order()], empty)
+    assert "no orders to trade with" in guard.forbids([order()], empty).reason
 
 
 async def test_the_rate_is_capped_per_second_and_per_minute(guard, books, clock):
     guard.passed([order(n) for n in range(3)])
-    assert "in a second" in guard.forbids([order(9)], books)
+    assert "in a second" in guard.forbids([order(9)], books).reason
     await clock.sleep(10)
     books = {TOKEN: replace(books[TOKEN], received_at=clock.now())}
-    assert guard.forbids([order(9)], books) == ""
+    assert guard.forbids([order(9)], books) is None
     guard.passed([order(n) for n in range(10, 12)])
     await clock.sleep(10)
-    assert "in a minute" in guard.forbids([order(9)], books)
+    assert "in a minute" in guard.forbids([order(9)], books).reason
     await clock.sleep(50)
     books = {TOKEN: replace(books[TOKEN], received_at=clock.now())}
-    assert guard.forbids([order(9)], books) == ""
+    assert guard.forbids([order(9)], books) is None
 
 
 async def test_the_same_order_again_is_a_mistake_for_a_while(guard, books, clock):
     guard.passed([order()])
-    assert "a moment ago" in guard.forbids([order()], books)
+    assert "a moment ago" in guard.forbids([order()], books).reason
     await clock.sleep(6)
-    assert guard.forbids([order()], books) == ""
+    assert guard.forbids([order()], books) is None
 
 
 async def test_the_same_signature_is_never_sent_twice(guard, books, clock):
     guard.passed([order(ref="0xabc")])
     await clock.sleep(10)
-    assert "sent already" in guard.forbids([order(2, ref="0xabc")], books)
+    assert "sent already" in guard.forbids([order(2, ref="0xabc")], books).reason
 
 
 def test_what_is_killed_sends_nothing(clock, books, guard):
-    guard.killed = lambda: "halted by the operator"
-    assert guard.forbids([order()], books) == "halted by the operator"
+    halt = Interlock(BlockCode.HALTED_BY_OPERATOR, lambda: "halted by the operator")
+    guard.interlocks = (halt,)
+    assert guard.forbids([order()], books) == Blocked(halt.code, "halted by the operator")
+
+
+def test_an_interlock_that_stops_new_plans_only_lets_the_rest_out(books, guard):
+    differs = Interlock(BlockCode.LEDGER_DIFFERS, lambda: "by a cent", Stops.OPENING)
+    guard.interlocks = (differs,)
+    assert guard.forbids([order()], books) is None
+    assert no_opening(guard.interlocks) == Blocked(differs.code, "by a cent", Stops.OPENING)
+
+
+def test_the_first_closed_interlock_is_named_and_even_one_without_a_text_is_closed(books, guard):
+    halt = Interlock(BlockCode.HALTED_BY_COMMAND, lambda: "")
+    later = Interlock(BlockCode.LEAD_IN_DOUBT, lambda: "in doubt")
+    guard.interlocks = (halt, later)
+    assert guard.forbids([order()], books) == Blocked(halt.code, "")
+    assert [each.code for each in closed(guard.interlocks)] == [halt.code, later.code]
 
 
 def test_a_clock_that_was_set_back_makes_no_book_fresh(guard, books, clock):
     (book,) = books.values()
     later = replace(book, received_at=clock.now() + timedelta(hours=1))
-    assert "set back" in guard.forbids([order()], {TOKEN: later})
+    assert "set back" in guard.forbids([order()], {TOKEN: later}).reason
     assert not guard.forbids([order()], {TOKEN: replace(book, received_at=clock.now())})
 
 
 async def test_each_venue_has_a_rate_of_its_own(guard, books, clock):
     """Two in a second at the one, whatever is sent to the other."""
     guard.rates = {TOKEN.venue: 2, VenueId("elsewhere"): 1}
-    assert "more than 2 orders in a second at" in guard.forbids([order(n) for n in range(3)], books)
+    assert (
+        "more than 2 orders in a second at"
+        in guard.forbids([order(n) for n in range(3)], books).reason
+    )
     guard.passed([order(1), order(2)])
-    assert "more than 2 orders" in guard.forbids([order(3)], books)
+    assert "more than 2 orders" in guard.forbids([order(3)], books).reason
     await clock.sleep(1)
-    assert guard.forbids([order(3)], books) == ""
+    assert guard.forbids([order(3)], books) is None

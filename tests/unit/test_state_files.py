@@ -48,7 +48,7 @@ def test_a_broken_halt_file_halts_everybody(raw, tmp_path):
     Sentinel(path).put("paper:default", "again")
     assert Sentinel(path).reason("polymarket:0xab")
     Sentinel(path).lift("paper:default")
-    assert Sentinel(path).reason("paper:default") == ""
+    assert Sentinel(path).reason("paper:default") is None
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "link to nothing", "large"])

@@ -94,6 +94,10 @@ async def get_health(here: Here) -> schemas.Health:
     return schemas.Health(
         status=report.status.value,
         reasons=list(report.reasons),
+        blocked_by=[
+            schemas.Blocked(code=found.code.value, reason=found.reason, stops=found.stops.value)
+            for found in report.blocked_by
+        ],
         is_running=report.running,
         is_paused=report.paused,
         last_successful_update=report.last_success.isoformat() if report.last_success else None,
@@ -251,7 +255,12 @@ def executed(report: CycleReport) -> schemas.Executed:
         approved=report.funnel.approved,
         filled=report.funnel.filled,
         plans=[
-            {"id": plan.plan, "state": plan.state.value, "realised": text(plan.realised)}
+            {
+                "id": plan.plan,
+                "state": plan.state.value,
+                "realised": text(plan.realised),
+                "code": plan.code,
+            }
             for plan in report.plans
         ],
         reasons={str(reason): count for reason, count in report.reasons},

@@ -23,8 +23,13 @@ STATUS = {
     "contradictions": [example_of(ledger.Contradiction)], "started_at": AT, "busy": False,
     "last_cycle": 4711, "active_strategies": 1, "strategies": [STRATEGY],
 }  # fmt: skip
+BLOCKED = {
+    "code": "reconciliation_old", "reason": "the last reconciliation is 1312 s old",
+    "stops": "opening",
+}  # fmt: skip
 HEALTH = {
-    "status": "degraded", "reasons": ["6 cycles in a row failed"], "is_running": True,
+    "status": "degraded", "reasons": ["6 cycles in a row failed"], "blocked_by": [BLOCKED],
+    "is_running": True,
     "is_paused": False, "last_successful_update": AT, "time_since_update_seconds": 181.2,
     "consecutive_errors": 6, "circuit_breaker_state": "open", "pause_after": 10,
     "circuits": {"clob.polymarket.com": "open", "gamma-api.polymarket.com": "closed"},
@@ -162,11 +167,25 @@ class Outcome(Model):
     model_config = example(changed=True, resumed_at=[], status=STATUS)
 
 
+class Blocked(Model):
+    """A reason why this process may not send orders now."""
+
+    code: str
+    reason: str
+    stops: Literal["sending", "opening"] = Field(
+        description="`sending`: every order; `opening`: new plans, those at work are completed."
+    )
+    model_config = example(**BLOCKED)
+
+
 class Health(Model):
     """How it is, and by what that is judged."""
 
     status: Literal["healthy", "degraded", "unhealthy", "paused", "stopped"]
     reasons: list[str]
+    blocked_by: list[Blocked] = Field(
+        description="The interlocks that are closed: why this process may not send orders now."
+    )
     is_running: bool
     is_paused: bool
     last_successful_update: str | None
@@ -234,7 +253,8 @@ class Executed(Model):
     reasons: dict[str, int]
     model_config = example(
         cycle=4712, opportunities=1, approved=1, filled=1,
-        plans=[{"id": PLAN_ID, "state": "done", "realised": "2.13"}], reasons={"filled": 1},
+        plans=[{"id": PLAN_ID, "state": "done", "realised": "2.13", "code": None}],
+        reasons={"filled": 1},
     )  # fmt: skip
 
 

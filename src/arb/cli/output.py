@@ -73,6 +73,7 @@ def render_report(report: CycleReport) -> dict[str, Any]:
                 "profit": text(plan.realised),
                 "locked": text(plan.locked),
                 "reason": plan.reason or None,
+                "code": plan.code,
             }
             for plan in report.plans
         ],

@@ -48,6 +48,9 @@ def status(
         told = live["health"]
         about = "; ".join(told["reasons"]) or f"{len(live['strategies'])} strategies look"
         print_line(f"The orchestrator is {told['status']}: {about}.")
+        for blocked in told.get("blocked_by", ()):
+            what = "sends no order" if blocked["stops"] == "sending" else "begins no plan"
+            print_line(f"It {what}: {blocked['reason']} ({blocked['code']}).")
     print_line(f"{place.sentence} {_last_cycle(found)}")
     print_line(f"Trading is {_told(found.standing)}.")
     for stop in found.contradictions:

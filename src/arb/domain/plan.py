@@ -237,3 +237,5 @@ class ExecutionReport:
     reason: str = ""
     alarm: str = ""
     """What a person should look at: shares that could not be sold, an exit that failed."""
+    code: str | None = None
+    """What kept its last orders from being sent, as a code; the ledger keeps the reason alone."""

@@ -14,6 +14,7 @@ from arb.domain.report import CycleReport, Problem
 from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Health, HealthReport, Watch
+from arb.interlocks import closed
 from arb.ports import Clock, Desk, Strategy
 
 CANCEL_SECONDS_MAX = 2.0
@@ -29,15 +30,15 @@ class UnknownTarget(Refusal):
 
 @dataclass(slots=True)
 class Switch:
-    """Why this process may send nothing at all; asked right before every order."""
+    """Why this process may send nothing at all; an interlock, checked before every order."""
 
-    reason: str = ""
+    reason: str | None = None
     thrown_at: datetime | None = None
     written: bool = False
     """Whether the ledger records it as well: then ending it there ends it here, too."""
 
-    def __call__(self) -> str:
-        """The reason; empty when orders may be sent."""
+    def check(self) -> str | None:
+        """The reason; `None` when orders may be sent."""
         return self.reason
 
 
@@ -105,7 +106,8 @@ class Control:
             standing = await (read or self.desk.ledger.standing)()
         except LedgerError as error:
             standing = Standing(state=TradingState.HALTED, reason=str(error))
-        return self.watch.health(standing, running=self.running)
+        blocked_by = closed(self.orchestrator.interlocks)
+        return self.watch.health(standing, running=self.running, blocked_by=blocked_by)
 
     async def ready(self) -> bool:
         """Whether it runs and the ledger answers."""
@@ -159,7 +161,7 @@ class Control:
         self.watch.reset()
         self.desk.close_circuits()
         self.desk.forgive()
-        self.switch.reason = ""
+        self.switch.reason = None
         return standing
 
     async def resume_kind(
@@ -290,7 +292,7 @@ class Control:
             self.watch.reset()
         since, thrown = standing.since, self.switch.thrown_at
         if self.switch.written or (since and thrown and since > thrown):
-            self.switch.reason = ""
+            self.switch.reason = None
 
     async def _set(
         self, state: TradingState, reason: str, *, by_operator: bool = True, told: str = ""

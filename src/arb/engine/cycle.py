@@ -18,6 +18,7 @@ from arb.engine.scan import Scan
 from arb.engine.scanner import Scanner
 from arb.engine.tally import Tally
 from arb.engine.trader import Trader
+from arb.interlocks import Interlock, no_opening
 from arb.ports import Desk
 from arb.risk.checks import Context
 from arb.risk.gate import review
@@ -50,12 +51,12 @@ class Cycle:
         options: CycleOptions,
         scanner: Scanner,
         trader: Trader,
-        against: Callable[[], str],
+        interlocks: Sequence[Interlock],
     ) -> None:
-        """Work at a desk; `against` says why nothing new may be traded now, if so."""
+        """Work at a desk; a closed interlock keeps new plans from it."""
         self._desk, self._options = desk, options
         self._scanner, self._trader = scanner, trader
-        self._against = against
+        self._interlocks = interlocks
         self.known: Standing | None = None
         """The state of trading that was published last."""
 
@@ -149,9 +150,9 @@ class Cycle:
             changed = StateChanged(standing.state, standing.reason, standing.by_operator)
             self._desk.news.publish(changed)
         judged = judge(standing, portfolio, self._options.limits, now)
-        if reason := self._desk.killed() or self._against():
+        if blocked := no_opening(self._interlocks):
             # Not the ledger's state: it ends by itself as soon as the reason does.
-            halted = Standing(state=TradingState.HALTED, reason=reason, since=now)
+            halted = Standing(state=TradingState.HALTED, reason=blocked.reason, since=now)
             return _Stand(portfolio, halted, stops)
         if judged != standing:
             await ledger.set_standing(judged)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from arb.domain.book import BookMap, Books
@@ -49,6 +49,7 @@ from arb.engine.saga import (
     next_step,
     unwind_step,
 )
+from arb.interlocks import BlockCode, Blocked
 from arb.ports import Desk, TokenOperations
 
 STEPS_MAX = 1000
@@ -66,7 +67,7 @@ class Executor:
     options: CycleOptions
     guard: Guard
     market_data: MarketData
-    held_back: str = field(default="", init=False)
+    held_back: Blocked | None = field(default=None, init=False)
     """Why the last orders were not sent."""
     _until: dict[OrderId, float] = field(default_factory=dict, init=False)
     """When orders expire that this process sent and has no answer for, in monotonic seconds."""
@@ -86,11 +87,16 @@ class Executor:
             plan: What was approved.
             books: Fresh ones, which the first orders are held against; read anew when absent.
         """
-        ledger, clock = self.desk.ledger, self.desk.clock
-        started, self.held_back = clock.monotonic(), ""
+        self.held_back = None
         if away := [venue for venue in sorted(plan.venues) if not self._trades_at(venue)]:
             # Nothing is concluded about orders at a venue that cannot be asked.
-            return _still_open(plan, f"there is no trading at {away[0]}: enable it", clock.now())
+            why = f"there is no trading at {away[0]}: enable it"
+            return _still_open(plan, why, self.desk.clock.now())
+        return await self._run(plan, books)
+
+    async def _run(self, plan: Plan, books: Books | None) -> ExecutionReport:
+        ledger, clock = self.desk.ledger, self.desk.clock
+        started = clock.monotonic()
         for _ in range(STEPS_MAX):
             step = next_step(plan, await ledger.facts(plan.id), clock.now())
             if isinstance(step, ChooseUnwind):
@@ -99,8 +105,9 @@ class Executor:
                     step = unwind_step(plan, await ledger.facts(plan.id), books, clock.now())
             if isinstance(step, Finished):
                 await examine(self.desk, plan)  # a crash may have prevented the check
-                await ledger.close_plan(step.report, clock.now())
-                return step.report
+                report = replace(step.report, code=_code(self.held_back))
+                await ledger.close_plan(report, clock.now())
+                return report
             if await self._take(plan, step, books):
                 continue
             if self.held_back and not (await self._begun(plan)):
@@ -109,8 +116,9 @@ class Executor:
                 return report
             waited = clock.monotonic() - started
             if waited > self.options.answer_wait.total_seconds():
-                reason = self.held_back or _waits_for(step)
-                return _still_open(plan, reason, clock.now())
+                reason = self.held_back.reason if self.held_back else _waits_for(step)
+                report = _still_open(plan, reason, clock.now())
+                return replace(report, code=_code(self.held_back))
             await clock.sleep(self.options.ask_pause_seconds)
         raise InvariantBroken(f"plan {plan.id} does not end")
 
@@ -172,7 +180,7 @@ class Executor:
         try:
             prepared = await self._prepare(orders)
         except VenueError as error:
-            self.held_back = str(error)
+            self.held_back = Blocked(BlockCode.NOT_PREPARED, str(error))
             return False
         clock = self.desk.clock
         intents = [Submitted(order=order, at=clock.now()) for order in prepared]
@@ -180,7 +188,7 @@ class Executor:
         self.held_back = self.guard.forbids(prepared, books)
         if self.held_back:
             # Recorded and certainly not sent: a refusal fact closes it.
-            refused = [Final((), f"not sent: {self.held_back}") for _ in prepared]
+            refused = [Final((), f"not sent: {self.held_back.reason}") for _ in prepared]
             await self._write_answers(plan, prepared, refused)
             return True
         self.guard.passed(prepared)
@@ -192,7 +200,7 @@ class Executor:
         closed = [a for a in answers if isinstance(a, Final) and a.again]
         if len(closed) == len(answers):
             # It makes no sense to ask again at once: the venue is closed (faults E01 to E03).
-            self.held_back = closed[0].reason
+            self.held_back = Blocked(BlockCode.VENUE_CLOSED, closed[0].reason)
             return False
         return written
 
@@ -238,12 +246,12 @@ class Executor:
         except VenueError:
             return BookMap()
 
-    async def _stopped(self, plan: Plan) -> str:
+    async def _stopped(self, plan: Plan) -> Blocked | None:
         """Why a plan that has sent nothing yet may not begin; one that has is completed."""
         found = stopped(plan.kind, plan.venues, await self.desk.ledger.contradictions())
         if found is None or await self._begun(plan):
-            return ""
-        return found.sentence
+            return None
+        return Blocked(BlockCode.CONTRADICTED, found.sentence)
 
     async def _begun(self, plan: Plan) -> bool:
         return bool(read(await self.desk.ledger.facts(plan.id)).orders)
@@ -317,9 +325,18 @@ def _by_venue(orders: Sequence[Order]) -> dict[VenueId, list[Order]]:
     return found
 
 
-def _not_begun(plan: Plan, why: str) -> ExecutionReport:
+def _code(blocked: Blocked | None) -> str | None:
+    return None if blocked is None else blocked.code.value
+
+
+def _not_begun(plan: Plan, blocked: Blocked) -> ExecutionReport:
     return ExecutionReport(
-        plan=plan.id, state=PlanState.UNWOUND, realised=NO_USD, locked=NO_USD, reason=why
+        plan=plan.id,
+        state=PlanState.UNWOUND,
+        realised=NO_USD,
+        locked=NO_USD,
+        reason=blocked.reason,
+        code=blocked.code.value,
     )
 
 

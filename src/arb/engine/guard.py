@@ -5,7 +5,7 @@ at one choke point). It remembers what went through it, and nothing else.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from arb.domain.book import OrderBook
 from arb.domain.market import OutcomeId, Side, VenueId
 from arb.domain.money import Price, Usd, text
 from arb.domain.order import Order
+from arb.interlocks import BlockCode, Blocked, Interlock, no_sending
 from arb.ports import Clock
 
 DUPLICATES_REMEMBERED = 10_000
@@ -42,8 +43,8 @@ class Guard:
 
     options: GuardOptions
     clock: Clock
-    killed: Callable[[], str] = lambda: ""
-    """Why nothing may be sent at all, from outside; empty: it may."""
+    interlocks: Sequence[Interlock]
+    """Why nothing may be sent at all; those that stop only new plans are left out."""
     rates: Mapping[VenueId, int] = field(default_factory=dict)
     """Orders that each venue may be sent in a second."""
     _sent_at: deque[tuple[float, VenueId]] = field(default_factory=deque)
@@ -52,12 +53,14 @@ class Guard:
     )
     _refs: deque[str] = field(default_factory=lambda: deque(maxlen=DUPLICATES_REMEMBERED))
 
-    def forbids(self, orders: Sequence[Order], books: Mapping[OutcomeId, OrderBook]) -> str:
-        """Why these orders must not be sent; empty when they may."""
+    def forbids(
+        self, orders: Sequence[Order], books: Mapping[OutcomeId, OrderBook]
+    ) -> Blocked | None:
+        """Why these orders must not be sent; `None`: they may."""
         return (
-            self.killed()
+            no_sending(self.interlocks)
             or self._too_many(orders)
-            or next((why for o in orders if (why := self._wrong(o, books.get(o.outcome)))), "")
+            or next((why for o in orders if (why := self._wrong(o, books.get(o.outcome)))), None)
         )
 
     def repeats(self, orders: Sequence[Order]) -> str:
@@ -73,7 +76,7 @@ class Guard:
             if order.ref:
                 self._refs.append(order.ref)
 
-    def _too_many(self, orders: Sequence[Order]) -> str:
+    def _too_many(self, orders: Sequence[Order]) -> Blocked | None:
         ticks = self.clock.monotonic()
         while self._sent_at and ticks - self._sent_at[0][0] >= 60:
             self._sent_at.popleft()
@@ -81,39 +84,47 @@ class Guard:
         lately = Counter(venue for at, venue in self._sent_at if ticks - at < 1) + more
         limits = self.options
         if lately.total() > limits.orders_per_second_max:
-            return f"more than {limits.orders_per_second_max} orders in a second"
+            what = f"more than {limits.orders_per_second_max} orders in a second"
+            return Blocked(BlockCode.ORDERS_PER_SECOND, what)
         for venue, most in self.rates.items():
             if more[venue] and lately[venue] > most:
-                return f"more than {most} orders in a second at {venue}"
+                what = f"more than {most} orders in a second at {venue}"
+                return Blocked(BlockCode.ORDERS_PER_SECOND, what)
         if len(self._sent_at) + len(orders) > limits.orders_per_minute_max:
-            return f"more than {limits.orders_per_minute_max} orders in a minute"
-        return ""
+            what = f"more than {limits.orders_per_minute_max} orders in a minute"
+            return Blocked(BlockCode.ORDERS_PER_MINUTE, what)
+        return None
 
-    def _wrong(self, order: Order, book: OrderBook | None) -> str:
+    def _wrong(self, order: Order, book: OrderBook | None) -> Blocked | None:
         name, limits = _said(order), self.options
         if order.side is Side.BUY and order.dollars > limits.order_value_max:
             spent, most = text(order.dollars), text(limits.order_value_max)
-            return f"{name}: ${spent} in one order, at most ${most}"
+            what = f"{name}: ${spent} in one order, at most ${most}"
+            return Blocked(BlockCode.ORDER_VALUE, what)
         if order.ref and order.ref in self._refs:
-            return f"{name}: it was sent already"
+            return Blocked(BlockCode.SENT_ALREADY, f"{name}: it was sent already")
         if self._repeats(order):
-            return f"{name}: the same order was sent a moment ago"
+            what = f"{name}: the same order was sent a moment ago"
+            return Blocked(BlockCode.SENT_BEFORE, what)
         if book is None:
-            return f"{name}: there is no book to check it against"
+            return Blocked(BlockCode.NO_BOOK, f"{name}: there is no book to check it against")
         return self._off(order, book, name, self.clock.now())
 
-    def _off(self, order: Order, book: OrderBook, name: str, now: datetime) -> str:
+    def _off(self, order: Order, book: OrderBook, name: str, now: datetime) -> Blocked | None:
         age = now - book.received_at
         if age > self.options.max_book_age:
-            return f"{name}: its book is {age.total_seconds():.0f} s old"
+            what = f"{name}: its book is {age.total_seconds():.0f} s old"
+            return Blocked(BlockCode.BOOK_OLD, what)
         if -age > CLOCK_SET:
-            return f"{name}: its book is from the future: the clock was set back"
+            what = f"{name}: its book is from the future: the clock was set back"
+            return Blocked(BlockCode.BOOK_FROM_FUTURE, what)
         best = book.best_ask if order.side is Side.BUY else book.best_bid
         if best is None:
-            return f"{name}: the book has no orders to trade with"
+            return Blocked(BlockCode.BOOK_EMPTY, f"{name}: the book has no orders to trade with")
         if abs(order.limit - best.price) > self.options.price_collar:
-            return f"{name}: more than {text(self.options.price_collar)} from {text(best.price)}"
-        return ""
+            what = f"{name}: more than {text(self.options.price_collar)} from {text(best.price)}"
+            return Blocked(BlockCode.PRICE_COLLAR, what)
+        return None
 
     def _repeats(self, order: Order) -> bool:
         ticks, window = self.clock.monotonic(), self.options.duplicate_window.total_seconds()

@@ -46,6 +46,8 @@ class ArbitrageOrchestrator:
         self._desk = desk
         self._options = options
         self.reconciler = Reconciler(desk=desk, options=options)
+        self.interlocks = (*desk.interlocks, *self.reconciler.interlocks)
+        """Every reason why nothing may be sent, in the order in which they are checked."""
         limits = options.limits
         guard = Guard(
             GuardOptions(
@@ -56,7 +58,7 @@ class ArbitrageOrchestrator:
                 max_book_age=limits.max_book_age,
             ),
             desk.clock,
-            lambda: desk.killed() or self.reconciler.unasked(),
+            self.interlocks,
             {id_: venue.terms.orders_per_second_max for id_, venue in desk.venues.items()},
         )
         self._market_data = MarketData(desk.venues.values())
@@ -65,7 +67,7 @@ class ArbitrageOrchestrator:
         )
         scanner = Scanner.at(desk, options, self._market_data)
         trader = Trader(desk, options, self.executor, scanner)
-        self._cycle = Cycle(desk, options, scanner, trader, self.reconciler.against)
+        self._cycle = Cycle(desk, options, scanner, trader, self.interlocks)
         self._stopping = False
         self._resolutions_asked_at: float | None = None
 

@@ -18,11 +18,12 @@ from arb.domain.statement import Difference, Statement
 from arb.engine.contradict import BALANCE, of_balance, of_balances, of_plan
 from arb.engine.options import CycleOptions
 from arb.engine.reconcile import Recent, Review, expected, reconcile
+from arb.interlocks import BlockCode, Interlock, Stops, no_opening
 from arb.ports import Desk
 
 OVERLAP = timedelta(hours=1)
 """How much further back than its last success a reconciliation looks."""
-UNASKED = "the ledger is not reconciled with the venue yet"
+NOT_RECONCILED = "the ledger is not reconciled with the venue yet"
 ROUNDS_MAX = 5
 """Corrections can bring others to light; more rounds than this bring nothing."""
 
@@ -42,35 +43,46 @@ class Reconciler:
     _tried: float | None = field(default=None, init=False)
     _agreed_at: datetime | None = field(default=None, init=False)
 
-    def unasked(self) -> str:
+    @property
+    def interlocks(self) -> tuple[Interlock, ...]:
+        """Why trading must wait; all are open when ledger and venue agree, and on paper."""
+        return (
+            Interlock(BlockCode.NOT_RECONCILED, self.not_reconciled),
+            Interlock(BlockCode.LEDGER_DIFFERS, self.differs, Stops.OPENING),
+            Interlock(BlockCode.RECONCILIATION_OLD, self.outdated, Stops.OPENING),
+        )
+
+    def not_reconciled(self) -> str | None:
         """Why nothing at all may be sent: this process has not reconciled yet."""
         if not self.desk.statements or self.done_at is not None:
-            return ""
-        return UNASKED
+            return None
+        return NOT_RECONCILED
 
-    def against(self) -> str:
-        """Why trading must wait; empty when ledger and venue agree, or on paper."""
-        if not self.desk.statements:
-            return ""
-        if self.done_at is None:
-            return UNASKED
-        if self.differences:
-            first = self.differences[0]
-            return (
-                f"ledger and venue differ in {len(self.differences)} points: {first.what} "
-                f"{first.about}: {first.ledger} here, {first.venue} there; see `arb reconcile`"
-            )
+    def differs(self) -> str | None:
+        """What ledger and venue differ in; `None`: they agree, as far as is known."""
+        if not self.desk.statements or not self.differences:
+            return None
+        first = self.differences[0]
+        return (
+            f"ledger and venue differ in {len(self.differences)} points: {first.what} "
+            f"{first.about}: {first.ledger} here, {first.venue} there; see `arb reconcile`"
+        )
+
+    def outdated(self) -> str | None:
+        """Why the last reconciliation is not relied on any more; `None`: it is."""
+        if not self.desk.statements or self.done_at is None:
+            return None
         age = self.desk.clock.monotonic() - self.done_ticks
-        if age > 4 * self.options.reconcile_every.total_seconds():
-            return f"the last reconciliation is {age:.0f} s old"
-        return ""
+        if age <= 4 * self.options.reconcile_every.total_seconds():
+            return None
+        return f"the last reconciliation is {age:.0f} s old"
 
     @property
     def due(self) -> bool:
         """Whether it is time again; sooner while something does not agree."""
         if not self.desk.statements:
             return False
-        if self._tried is None or self.against():
+        if self._tried is None or no_opening(self.interlocks):
             return True
         waited = self.desk.clock.monotonic() - self._tried
         return waited >= self.options.reconcile_every.total_seconds()

@@ -14,6 +14,7 @@ from arb.domain.news import (
     Trouble,
 )
 from arb.domain.report import CycleReport
+from arb.interlocks import Blocked
 from arb.ports import Clock
 
 ERRORS_KEPT = 10_000
@@ -55,6 +56,8 @@ class HealthReport:
 
     status: Health
     reasons: tuple[str, ...]
+    blocked_by: tuple[Blocked, ...]
+    """The closed interlocks, in their order: what keeps this process from sending."""
     running: bool
     paused: bool
     last_success: datetime | None
@@ -147,7 +150,9 @@ class Watch:
         since = self.clock.monotonic() - self.options.window.total_seconds()
         return dict(Counter(where for at, where in self._errors if at >= since))
 
-    def health(self, standing: Standing, *, running: bool) -> HealthReport:
+    def health(
+        self, standing: Standing, *, running: bool, blocked_by: tuple[Blocked, ...] = ()
+    ) -> HealthReport:
         """How things are now."""
         consecutive, heard_at = self.consecutive, self._heard_at
         waited = None if heard_at is None else self.clock.monotonic() - heard_at
@@ -168,6 +173,7 @@ class Watch:
         return HealthReport(
             status=status,
             reasons=tuple(reasons),
+            blocked_by=blocked_by,
             running=running,
             paused=standing.state is TradingState.HALTED,
             last_success=self.last_success,

@@ -33,12 +33,12 @@ class Sentinel:
 
     path: Path
 
-    def reason(self, account: str) -> str:
-        """Why the account is halted; empty: it is not."""
+    def reason(self, account: str) -> str | None:
+        """Why the account is halted; `None`: it is not."""
         halted = self._read()
         if halted is None:
             return UNREADABLE
-        return halted.get(account, "")
+        return halted.get(account)
 
     def put(self, account: str, reason: str) -> None:
         """Halt the account.
@@ -126,7 +126,7 @@ def say_halt(url: str, accounts: Sequence[str], reason: str) -> str:
 def effective_standing(loaded: Loaded, standing: Standing) -> Standing:
     """The ledger's state, unless the file halts."""
     sentinel = sentinel_of(loaded.settings.database.url)
-    reason = sentinel.reason(loaded.settings.account) if sentinel else ""
+    reason = sentinel.reason(loaded.settings.account) if sentinel else None
     if not reason or standing.state is TradingState.HALTED:
         return standing
     return Standing(state=TradingState.HALTED, reason=reason, by_operator=True)

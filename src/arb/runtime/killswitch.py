@@ -17,6 +17,7 @@ from arb.adapters.storage.standing import read_standing
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import News, StateChanged, Trouble
 from arb.domain.report import Problem
+from arb.interlocks import BlockCode, Interlock
 from arb.operations.halt_file import Sentinel, sentinel_of
 from arb.publisher import Observer
 
@@ -94,14 +95,24 @@ class KillSwitch:
         if self._thread is not None:
             self._thread.join(STOP_WAIT_SECONDS)
 
-    def killed(self) -> str:
-        """Why nothing may be sent; empty: it may. Made to be asked right before each order."""
+    @property
+    def interlocks(self) -> tuple[Interlock, ...]:
+        """Made to be checked right before each order."""
+        return (
+            Interlock(BlockCode.HALTED_BY_OPERATOR, self.halted_why),
+            Interlock(BlockCode.HALT_WATCH_ENDED, self.watch_ended),
+        )
+
+    def halted_why(self) -> str | None:
+        """Why an operator wants nothing sent; `None`: it may be. Looks anew where that is due."""
         if self._stale() or (self.sentinel is not None and self.sentinel.reason(self.account)):
             self._look()
-        if self.halted.is_set():
-            return self._reason
+        return self._reason if self.halted.is_set() else None
+
+    def watch_ended(self) -> str | None:
+        """That no thread watches; `None`: one does."""
         alive = self._thread is not None and self._thread.is_alive()
-        return "" if alive else DEAD
+        return None if alive else DEAD
 
     def _stale(self) -> bool:
         return self._clock.monotonic() - self._looked_at > STALE_SECONDS

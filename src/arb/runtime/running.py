@@ -21,6 +21,7 @@ from arb.engine.control import Control, end_outage
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.scan import Scan
 from arb.engine.tally import Tally
+from arb.interlocks import BlockCode, Interlock
 from arb.operations.leader import one_leader, patient, token_of
 from arb.operations.live import ready_desk
 from arb.ports import Desk
@@ -167,7 +168,7 @@ async def _desk(
             with_bots(loaded, desk) as (whole, bots),
         ):
             with _hearing(switch, lead):
-                yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
+                yield replace(whole, interlocks=_interlocks(switch, lead)), Beside(alerts, bots)
         return
     async with (
         ready_desk(loaded, news, token) as (desk, trading),
@@ -178,7 +179,7 @@ async def _desk(
         switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
         switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
         with _hearing(switch, lead):
-            yield replace(whole, killed=_killed(switch, lead)), Beside(alerts, bots)
+            yield replace(whole, interlocks=_interlocks(switch, lead)), Beside(alerts, bots)
 
 
 def _account(settings: Settings, *, live: bool) -> str:
@@ -192,11 +193,11 @@ def _hearing(switch: KillSwitch, lead: Lead | None) -> KillSwitch:
     return switch
 
 
-def _killed(switch: KillSwitch, lead: Lead | None) -> Callable[[], str]:
+def _interlocks(switch: KillSwitch, lead: Lead | None) -> tuple[Interlock, ...]:
     """Why nothing may be sent: an operator's halt, or a lead that is in doubt."""
     if lead is None:
-        return switch.killed
-    return lambda: switch.killed() or lead.doubt()
+        return switch.interlocks
+    return (*switch.interlocks, Interlock(BlockCode.LEAD_IN_DOUBT, lead.doubt))
 
 
 async def scan(loaded: Loaded) -> CycleReport:

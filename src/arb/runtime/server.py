@@ -23,6 +23,7 @@ from arb.engine.bus import Bus
 from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Watch
+from arb.interlocks import BlockCode, Interlock
 from arb.net.serve import listening
 from arb.operations.redaction import safe
 from arb.operations.reset_file import reset_file
@@ -72,8 +73,8 @@ def commanded(loaded: Loaded, desk: Desk, beside: Beside = NOTHING_BESIDE) -> Co
     """
     settings = loaded.settings
     switch, watch, roster = Switch(), Watch(desk.clock), build_strategies(settings)
-    killed = desk.killed
-    own = replace(desk, strategies=roster, killed=lambda: switch() or killed())
+    halted = Interlock(BlockCode.HALTED_BY_COMMAND, switch.check)
+    own = replace(desk, strategies=roster, interlocks=(halted, *desk.interlocks))
     if settings.api.enabled:
         own = replace(own, apart=_apart)
     own.news.subscribe(watch)

@@ -58,12 +58,12 @@ class Lead:
         """Whether this one leads, beyond doubt."""
         return self.token > 0 and not self.lost and self.clock.monotonic() < self._sure_until
 
-    def doubt(self) -> str:
-        """Why nothing may be sent; empty: this one leads. Asked right before each order."""
+    def doubt(self) -> str | None:
+        """Why nothing may be sent; `None`: this one leads. Checked right before each order."""
         if self.lost:
             return self.lost
         if self.leading:
-            return ""
+            return None
         return f"not sure to lead {self.account} any more: {self.trouble or 'it took too long'}"
 
     def start(self) -> None:
