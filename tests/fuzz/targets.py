@@ -237,7 +237,7 @@ def _same_market(market, said):
     return (
         tokens == [market.yes.token, market.no.token]
         and (tick is None or Fraction(market.rules.tick) == exact(tick))
-        and bool(said.get("negRisk")) == market.neg_risk
+        and bool(said.get("negRisk")) == (not market.can_split)
         and not (said.get("closed") is True and not market.closed)
     )
 
@@ -260,7 +260,7 @@ def read_word(raw, _folder):
             must(
                 {token["t"] for token in said["t"]} == {market.yes.token, market.no.token}, "tokens"
             )
-            must(bool(said.get("nr")) == market.neg_risk, "neg risk")
+            must(bool(said.get("nr")) == (not market.can_split), "neg risk")
     try:
         fees = run(FeeBook(PolymarketOptions(), Answering(raw), lambda: 0.0).of(market.id))
     except VenueError:
