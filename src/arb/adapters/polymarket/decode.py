@@ -260,9 +260,9 @@ def _fast(body: bytes) -> tuple[RawBook, ...]:
 
 def _best_last(prices: Ints, lengths: Ints, rising: Ints) -> Flags:
     """For each level but the first whether it is better than the one before, in its own side."""
-    side = np.repeat(np.arange(len(lengths)), lengths)
-    better: Flags = np.diff(prices) * rising[side[1:]] > 0
-    better |= side[1:] != side[:-1]
+    better: Flags = np.diff(prices) * np.repeat(rising, lengths)[1:] > 0
+    ends = np.cumsum(lengths)
+    better[ends[(ends > 0) & (ends < len(prices))] - 1] = True  # another side begins
     return better
 
 
