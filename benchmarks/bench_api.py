@@ -1,14 +1,12 @@
 """The API while a 20,000-market cycle runs: its p99 with 50 WebSocket clients, and what it costs.
 
-Beside it, in turns: the same cycles without the API; the same requests while no cycle runs. Goals:
+The peers, in turns: the same cycles without the API; the same requests while no cycle runs. Goals:
 p99 below 50 ms, cycles less than 10 % slower. The exchange, the orchestrator, the WebSocket clients
 and who asks are processes of their own; `loop` is what the orchestrator's loop itself came late.
 """
 
 import asyncio
 import json
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,13 +15,13 @@ from pathlib import Path
 
 import httpx
 import websockets
+from common import NO_PEER, Report, Row, run
 
 from arb.runtime.demo import exchange_process
 
 MARKETS = 20_000
 CLIENTS = 50
 CYCLES = 6
-ROUNDS = 5
 IDLE_SECONDS = 6
 PAUSE = 0.02
 TOKEN = "token-of-the-benchmark-0123456789"
@@ -184,8 +182,7 @@ async def ask(api: str, over: asyncio.Event) -> list[float]:
     return times
 
 
-async def main() -> None:
-    before = os.getloadavg()[0]
+async def measure(rounds: int) -> Report:
     plain: list[dict] = []
     with_api: list[dict] = []
     idle: list[float] = []
@@ -193,43 +190,28 @@ async def main() -> None:
     late: list[float] = []
     heard = 0
     async with exchange_process("load", 3, "--markets", str(MARKETS)) as address:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             plain += await alone(address)
             figures, quiet, busy, gaps, messages = await served(address)
             with_api += figures
             idle, times, late, heard = idle + quiet, times + busy, late + gaps, heard + messages
-        plain += await alone(address)
-    walls, bare = ([one["wall"] for one in part] for part in (with_api, plain))
-    slower = statistics.median(walls) / statistics.median(bare) - 1
-    cpu = statistics.median(one["cpu"] for one in with_api) - statistics.median(
-        one["cpu"] for one in plain
+    walls, bare, cpu, bare_cpu = (
+        [one[name] for one in part] for name in ("wall", "cpu") for part in (with_api, plain)
     )
-    print(
-        f"{MARKETS:,} markets, {CLIENTS} WebSocket clients, {heard:,} messages; {os.cpu_count()} "
-        f"cores, load average {before:.1f} before and {os.getloadavg()[0]:.1f} after"
-    )
-    print(f"requests, no cycle:     {told(idle)}")
-    print(f"requests, during cycle: {told(times)} (goal: p99 below 50 ms)")
-    print(f"loop late in cycles:    {told(late)}")
-    print(
-        f"cycles: median {statistics.median(bare):.2f} s without ({len(bare)}), "
-        f"{statistics.median(walls):.2f} s with the API ({len(walls)}): {slower:+.1%} "
-        "(goal: below +10 %)"
-    )
-    print(f"CPU: {cpu:+.2f} s a cycle, clients' requests included")
-
-
-def told(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-
-    def at(share: float) -> float:
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1000
-
-    return (
-        f"p50 {at(0.5):.1f} ms, p95 {at(0.95):.1f} ms, p99 {at(0.99):.1f} ms, "
-        f"worst {at(1):.1f} ms of {len(ordered):,}"
+    return Report(
+        f"{MARKETS:,} markets, {CLIENTS} WebSocket clients, cycles of {CYCLES}",
+        [
+            Row("request during a cycle", "while none runs", idle, times),
+            Row("cycle with the API, wall", "without the API", bare, walls),
+            Row("cycle with the API, CPU", "without the API", bare_cpu, cpu),
+            Row("loop late in cycles", NO_PEER, [], late),
+        ],
+        [
+            f"{heard:,} messages to the clients; the CPU includes serving requests",
+            "goals: p99 of a request below 50 ms, cycles less than 1.1 of those without",
+        ],
     )
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(measure, rounds=5)

@@ -1,19 +1,19 @@
 """One full cycle over loopback HTTP at 5,000, 10,000 and 20,000 markets: time, CPU, memory.
 
-Beside it, the usual way to read the same answers: httpx, orjson, `Decimal` levels, a Python loop.
+The peer is the usual way to read the same answers, and does no more than that: httpx, orjson,
+`Decimal` levels, a Python loop. Each measurement is a process of its own, in turns.
 """
 
 import asyncio
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import orjson
+from common import Report, Row, run
 
 from arb.runtime.demo import exchange_process
 
@@ -75,32 +75,34 @@ print(time.perf_counter() - wall, time.process_time() - cpu,
 """
 
 
-async def measure(code: str, *args: str) -> list[float]:
+async def figures(code: str, *args: str) -> list[float]:
+    """Wall seconds, CPU seconds, peak MB, books and proved sets of one process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, *args, stdout=subprocess.PIPE
     )
     out, _ = await process.communicate()
-    return [float(figure) for figure in out.split()]
+    wall, cpu, peak, *counts = map(float, out.split())
+    return [wall, cpu, peak / 1024, *counts]
 
 
-async def main() -> None:
-    print(f"{'markets':>8} {'way':<22} {'wall s':>7} {'CPU s':>7} {'peak MB':>8} {'proved':>7}")
+async def measure(rounds: int) -> Report:
+    rows: list[Row] = []
+    notes: list[str] = []
     here = str(Path(__file__).parent)
     for size in SIZES:
+        theirs: list[list[float]] = []
+        ours: list[list[float]] = []
         async with exchange_process("load", 3, "--markets", str(size)) as address:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, code, where in (
-                    ("usual: read only", USUAL, here),
-                    ("ours: whole cycle", OURS, folder),
-                ):
-                    wall, cpu, peak, _, proved = await measure(code, address, where)
-                    print(
-                        f"{size:>8,} {name:<22} {wall:7.2f} {cpu:7.2f} {peak / 1024:8.0f} "
-                        f"{int(proved) if proved else '-':>7}"
-                    )
+            for _ in range(rounds):
+                theirs.append(await figures(USUAL, address, here))
+                with tempfile.TemporaryDirectory() as folder:
+                    ours.append(await figures(OURS, address, folder))
+        for at, (name, unit) in enumerate((("wall", "s"), ("CPU", "s"), ("peak memory", "MB"))):
+            columns = [[run[at] for run in runs] for runs in (theirs, ours)]
+            rows.append(Row(f"{size:,} markets, {name}", "reading alone", *columns, unit))
+        notes.append(f"{size:,} markets: {ours[0][3]:,.0f} books, {ours[0][4]:.0f} sets proved")
+    return Report("one cycle of a process just started, over loopback HTTP", rows, notes)
 
 
 if __name__ == "__main__":
-    started = time.perf_counter()
-    asyncio.run(main())
-    print(f"(children in all: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime:.1f} s user)")
+    run(measure, rounds=3)

@@ -1,19 +1,25 @@
-"""A `/books` answer of 500 tokens with 50 levels each, to exact numbers: the usual way and ours."""
+"""A `/books` answer of 500 tokens with 50 levels each, to exact numbers.
+
+The peers make pairs of `Decimal` of the strings that orjson or msgspec decode. Ours checks every
+number, order and bound as well, and keeps integers, of which books are built when they are asked
+for and levels when they are read. "Book by book" is an answer with white space in it.
+"""
 
 import json
 import random
-import statistics
-import time
-from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 import orjson
+from common import Report, Row, run, turns
 
-from arb.adapters.polymarket.decode import decode_books, slow
+from arb.adapters.polymarket.books import BookTable
+from arb.adapters.polymarket.decode import Decoded, decode_books
 from arb.adapters.polymarket.payloads import BookPayload
+from arb.domain.book import OrderBook
 
-ROUNDS = 15
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 def body(tokens: int = 500, levels: int = 25) -> bytes:
@@ -45,6 +51,10 @@ def body(tokens: int = 500, levels: int = 25) -> bytes:
     return json.dumps(books, separators=(",", ":")).encode()
 
 
+def spaced(answer: bytes) -> bytes:
+    return json.dumps(json.loads(answer)).encode()
+
+
 def orjson_and_decimal(answer: bytes) -> list[object]:
     return [
         [
@@ -62,28 +72,42 @@ def msgspec_and_decimal(answer: bytes) -> list[object]:
     ]
 
 
-def main() -> None:
+def asked(decoded: Decoded) -> list[OrderBook]:
+    table = BookTable({book.token: (book, NOON) for book in decoded.books})
+    return [table[outcome] for outcome in table]
+
+
+def read(decoded: Decoded) -> list[object]:
+    return [(list(book.bids), list(book.asks)) for book in asked(decoded)]
+
+
+def measure(rounds: int) -> Report:
     answer = body()
-    ways: list[tuple[str, Callable[[bytes], object]]] = [
-        ("orjson + Decimal", orjson_and_decimal),
-        ("msgspec + Decimal", msgspec_and_decimal),
-        ("ours, book by book", slow),
-        ("ours", decode_books),
+    odd = spaced(answer)
+    ways = {
+        "orjson + Decimal": lambda: orjson_and_decimal(answer),
+        "msgspec + Decimal": lambda: msgspec_and_decimal(answer),
+        "orjson + Decimal, spaced": lambda: orjson_and_decimal(odd),
+        "columns": lambda: decode_books(answer),
+        "columns, every book asked": lambda: asked(decode_books(answer)),
+        "columns, every level read": lambda: read(decode_books(answer)),
+        "book by book": lambda: decode_books(odd),
+        "book by book, every book asked": lambda: asked(decode_books(odd)),
+    }
+    assert len(asked(decode_books(odd))) == len(asked(decode_books(answer))) == 500
+    times = turns(ways, rounds)
+
+    def row(what: str, peer: str) -> Row:
+        return Row(what, peer, times[peer], times[what])
+
+    ours = [name for name in ways if "Decimal" not in name]
+    rows = [
+        row(what, f"orjson + Decimal{', spaced' if what.startswith('book') else ''}")
+        for what in ours
     ]
-    times: dict[str, list[float]] = {name: [] for name, _ in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways:
-            started = time.perf_counter()
-            way(answer)
-            times[name].append(time.perf_counter() - started)
-    usual = statistics.median(times["orjson + Decimal"])
-    print(f"/books of 500 tokens x 50 levels, {len(answer):,} bytes, median of {ROUNDS}")
-    for name, taken in times.items():
-        median = statistics.median(taken)
-        print(
-            f"  {name:<20} {median * 1e3:8.2f} ms   {usual / median:5.1f} x the usual way's speed"
-        )
+    rows.append(row("columns", "msgspec + Decimal"))
+    return Report(f"/books of 500 tokens x 50 levels, {len(answer):,} bytes", rows)
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, rounds=15)

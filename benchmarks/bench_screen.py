@@ -1,14 +1,13 @@
 """10,000 binaries and 2,000 events of 12 outcomes, 20 levels: a Python walk and the screen."""
 
 import random
-import statistics
-import time
 
 import numpy as np
+from common import Report, Row, run, turns
 
-from arb.strategies.screen import screen
+from arb.strategies.screen import Nominees, screen
 
-BINARIES, EVENTS, OUTCOMES, LEVELS, ROUNDS = 10_000, 2_000, 12, 20, 15
+BINARIES, EVENTS, OUTCOMES, LEVELS = 10_000, 2_000, 12, 20
 MICRO = 1_000_000
 Ladders = list[list[tuple[int, int]]]
 
@@ -53,7 +52,7 @@ def python_walk(yes: Ladders, no: Ladders, rate: int) -> int:
     return found
 
 
-def main() -> None:
+def measure(rounds: int) -> Report:
     chance = random.Random(7)
     count, rate = EVENTS * OUTCOMES + BINARIES, 40_000
     yes = ladders(chance, EVENTS * OUTCOMES, 9, 12) + ladders(chance, BINARIES, 40, 60)
@@ -63,24 +62,23 @@ def main() -> None:
     best_no = np.array([leg[0][0] for leg in no], dtype=np.int64)
     rates = np.full(count, rate, dtype=np.int64)
     starts = np.arange(0, EVENTS * OUTCOMES, OUTCOMES, dtype=np.int64)
-    walked, screened = [], []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        found = python_walk(yes, no, rate)
-        walked.append(time.perf_counter() - started)
-        started = time.perf_counter()
-        nominees = screen(best_yes, best_no, rates, starts, EVENTS * OUTCOMES)
-        screened.append(time.perf_counter() - started)
+
+    def ours() -> Nominees:
+        return screen(best_yes, best_no, rates, starts, EVENTS * OUTCOMES)
+
+    times = turns({"walk": lambda: python_walk(yes, no, rate), "screen": ours}, rounds)
+    found, nominees = python_walk(yes, no, rate), ours()
     nominated = sum(map(len, (nominees.binary, nominees.buy_no, nominees.buy_yes)))
     kept = int(nominees.no_survives_fees.sum() + nominees.yes_survives_fees.sum())
-    ours, usual = statistics.median(screened), statistics.median(walked)
-    print(f"{BINARIES:,} binaries and {EVENTS:,} x {OUTCOMES} outcomes, median of {ROUNDS}")
-    print(f"  pure-Python walk     {usual * 1e3:8.2f} ms   {found} with a profit after fees")
-    print(
-        f"  integer screen       {ours * 1e3:8.2f} ms   {nominated} nominated before fees, "
-        f"{kept} events after; {usual / ours:.0f} x the speed"
+    return Report(
+        f"{BINARIES:,} binaries and {EVENTS:,} events of {OUTCOMES} outcomes, {LEVELS} levels",
+        [Row("integer screen", "pure-Python walk", times["walk"], times["screen"])],
+        [
+            f"the walk finds {found} with a profit after fees; the screen nominates {nominated} "
+            f"before fees and keeps {kept} events after"
+        ],
     )
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, rounds=15)

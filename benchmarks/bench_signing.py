@@ -1,8 +1,9 @@
 """Signing an order with and without coincurve, and from changed books to signed, sent orders.
 
-The official client against the embedded exchange over loopback. Its plain use, leg by leg, beside
-the same with all legs in one request, and beside ours: that client signing by `OrderSigner`, and
-the adapter's `prepare` and `submit`, which also check what was signed and know each order's hash.
+The official client against the embedded exchange over loopback. The peers are its plain use, leg by
+leg, and the same with all legs in one request. Ours is the adapter's `prepare` and `submit`, which
+also check what was signed and know each order's hash; "signing alone" is the official client with
+`OrderSigner` and nothing else of ours.
 """
 
 import asyncio
@@ -13,7 +14,6 @@ import gc
 import json
 import os
 import pstats
-import statistics
 import subprocess
 import sys
 import time
@@ -24,6 +24,7 @@ from typing import Any
 
 import httpx
 import orjson
+from common import Report, Row, run
 from eth_account import Account
 from polymarket import PRODUCTION, AsyncSecureClient
 from polymarket._internal.environment import create_environment, get_environment_config
@@ -34,7 +35,7 @@ from polymarket.models.clob.orders import SignedOrder
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.polymarket.decode import slow
+from arb.adapters.polymarket.decode import decode_books
 from arb.adapters.polymarket.signer import quicken
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.polymarket.trading import PolymarketTrading
@@ -42,15 +43,15 @@ from arb.bootstrap import live_venue
 from arb.config.schema import Settings
 from arb.config.sources import load
 from arb.domain.market import MarketId, OutcomeId, Side
-from arb.domain.money import Price, Shares
+from arb.domain.money import Price, Shares, from_micro
 from arb.domain.order import Order, OrderId
 from arb.domain.venue import TimeInForce
 from arb.exchange.market.scenario import build
 from arb.runtime.demo import exchange_process
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-ROUNDS = 400
-SIGNATURES = 300
+WARM = 20
+"""Rounds before those that count."""
 KEY = "0x" + "11" * 32
 OWNER = Account.from_key(KEY)
 CONFIG = get_environment_config(PRODUCTION)
@@ -63,8 +64,7 @@ BACKENDS = {
     "with coincurve": "eth_keys.backends.CoinCurveECCBackend",
 }
 SIZE = Decimal(20)
-GOAL_SECONDS = 0.001
-"""From the books to signed orders, half of the time or more."""
+GOAL = "goal: two legs signed in 1 ms, half of the time or more"
 Way = Callable[[bytes], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[object]]
 
@@ -102,11 +102,11 @@ def tokens() -> list[str]:
 # One signature, in a process of its own for each backend.
 
 
-async def sign_here(address: str) -> None:
+async def sign_here(address: str, rounds: int) -> None:
     """Print the seconds that each signature took, as JSON."""
     client, token, taken = await connect(address, WALLETS["EOA"]), tokens()[0], []
     try:
-        for _ in range(SIGNATURES + 20):
+        for _ in range(rounds + WARM):
             started = time.perf_counter()
             await client.create_limit_order(
                 asset_id=token, price=Decimal("0.10"), size=SIZE, side="BUY"
@@ -114,21 +114,19 @@ async def sign_here(address: str) -> None:
             taken.append(time.perf_counter() - started)
     finally:
         await client.close()
-    print(json.dumps(taken[20:]))
+    print(json.dumps(taken[WARM:]))
 
 
-async def signatures(address: str) -> None:
-    print(f"one order signed by the official client, {SIGNATURES} times, EOA")
-    for name, backend in BACKENDS.items():
+async def signatures(address: str, rounds: int) -> Row:
+    found = []
+    for backend in BACKENDS.values():
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            __file__,
-            address,
-            env={**os.environ, "ECC_BACKEND_CLASS": backend},
-            stdout=subprocess.PIPE,
-        )
+            sys.executable, __file__, "sign", address, str(rounds),
+            env={**os.environ, "ECC_BACKEND_CLASS": backend}, stdout=subprocess.PIPE,
+        )  # fmt: skip
         out, _ = await child.communicate()
-        print(f"  {name:<34} {figures(json.loads(out))}")
+        found.append(json.loads(out))
+    return Row("one signature, with coincurve", "without coincurve", *found)
 
 
 # From a changed book to orders.
@@ -178,8 +176,7 @@ def plain(client: AsyncSecureClient) -> tuple[Way, Send]:
 
 
 def best_asks(answer: bytes) -> list[tuple[str, Decimal]]:
-    # The column decoder is for hundreds of books; for two, the plain one is quicker.
-    return [(book.token, Decimal(book.best_ask).scaleb(-6)) for book in slow(answer).books]
+    return [(book.token, from_micro(book.best_ask)) for book in decode_books(answer).books]
 
 
 def batched(client: AsyncSecureClient) -> tuple[Way, Send]:
@@ -236,7 +233,7 @@ def settings(address: str, wallet: str) -> Settings:
     return load(flags=flags).settings
 
 
-async def race(address: str, name: str, wallet: str) -> None:
+async def race(address: str, name: str, wallet: str, rounds: int) -> tuple[list[Row], list[str]]:
     async with (
         live_venue(settings(address, wallet), LivePermit(wallet)) as (_, live),
         await connect(address, wallet) as bare,
@@ -244,10 +241,10 @@ async def race(address: str, name: str, wallet: str) -> None:
     ):
         assert quicken(quick, Contracts())
         ways = {
-            "plain: leg after leg": plain(bare),
-            "the same in one batch": batched(bare),
-            "ours, signing alone": batched(quick),
-            "ours, as it trades": ours(live.trading),
+            "leg after leg": plain(bare),
+            "one batch": batched(bare),
+            "signing alone": batched(quick),
+            "ours": ours(live.trading),
         }
         signed: dict[str, list[float]] = {way: [] for way in ways}
         answered: dict[str, list[float]] = {way: [] for way in ways}
@@ -255,7 +252,7 @@ async def race(address: str, name: str, wallet: str) -> None:
         gc.collect()
         gc.freeze()  # what is there for good is not walked through again
         try:
-            for number in range(ROUNDS + 20):
+            for number in range(rounds + WARM):
                 answer = changed(token_ids, number)
                 turn = number % len(ways)  # nobody always comes after the same one
                 for way, (sign, send) in [*ways.items()][turn:] + [*ways.items()][:turn]:
@@ -265,14 +262,19 @@ async def race(address: str, name: str, wallet: str) -> None:
                     await send(orders)
                     answered[way].append(time.perf_counter() - started)
                     signed[way].append(ready - started)
-            await profile(live.trading, token_ids, name)
+            notes = await profile(live.trading, token_ids, name)
         finally:
             gc.unfreeze()
-    print(f"changed books to two signed legs, {ROUNDS} rounds, {name}, goal p50 1 ms")
-    for way, taken in signed.items():
-        met = "" if statistics.median(taken[20:]) > GOAL_SECONDS else "   goal met"
-        print(f"  {way:<22} signed      {figures(taken[20:])}{met}")
-        print(f"  {'':<22} answered    {figures(answered[way][20:])}")
+
+    def row(what: str, peer: str, taken: dict[str, list[float]], way: str = "ours") -> Row:
+        return Row(f"{name}: {what}", f"client, {peer}", taken[peer][WARM:], taken[way][WARM:])
+
+    return [
+        row("two legs signed", "leg after leg", signed),
+        row("two legs answered", "leg after leg", answered),
+        row("two legs answered, batch", "one batch", answered),
+        row("two legs signed, signing alone", "one batch", signed, "signing alone"),
+    ], notes
 
 
 # Where the time goes.
@@ -289,9 +291,10 @@ PARTS = {
 }
 
 
-async def profile(trading: PolymarketTrading, token_ids: Sequence[str], name: str) -> None:
+async def profile(trading: PolymarketTrading, token_ids: Sequence[str], name: str) -> list[str]:
     """Shares of our way's time; the profiler slows small Python functions down most."""
     sign, send = ours(trading)
+    lines = []
     for title, sends in ("to signed", False), ("to answered", True):
         watch = cProfile.Profile()
         watch.enable()
@@ -304,9 +307,9 @@ async def profile(trading: PolymarketTrading, token_ids: Sequence[str], name: st
         for (file, _, function), row in pstats.Stats(watch).stats.items():  # type: ignore[attr-defined]
             spent[part_of(file, function)] += row[2]
         whole = sum(spent.values())
-        print(f"where the time goes, ours, {name}, {title}")
-        for part, seconds in spent.most_common(8):
-            print(f"  {part:<46} {seconds / whole:6.1%}")
+        lines.append(f"where the time goes, ours, {name}, {title}")
+        lines += [f"  {part:<46} {took / whole:6.1%}" for part, took in spent.most_common(8)]
+    return lines
 
 
 def part_of(file: str, function: str) -> str:
@@ -316,19 +319,22 @@ def part_of(file: str, function: str) -> str:
     return "the rest (asyncio, decimal, json, …)"
 
 
-def figures(seconds: Sequence[float]) -> str:
-    cuts = statistics.quantiles(seconds, n=100)
-    return f"p50 {statistics.median(seconds) * 1e3:7.3f} ms   p99 {cuts[98] * 1e3:7.3f} ms"
-
-
-async def main() -> None:
+async def measure(rounds: int) -> Report:
     async with exchange_process("quiet", 1) as address:
         for wallet in WALLETS.values():
             await fund(address, wallet)
-        await signatures(address)
+        report = Report("from changed books to signed and answered orders", [])
+        report.rows.append(await signatures(address, rounds))
         for name, wallet in WALLETS.items():
-            await race(address, name, wallet)
+            rows, notes = await race(address, name, wallet, rounds)
+            report.rows += rows
+            report.notes += notes
+    report.notes.append(GOAL)
+    return report
 
 
 if __name__ == "__main__":
-    asyncio.run(sign_here(sys.argv[1]) if len(sys.argv) > 1 else main())
+    if sys.argv[1:2] == ["sign"]:
+        asyncio.run(sign_here(sys.argv[2], int(sys.argv[3])))
+    else:
+        run(measure, rounds=400)
