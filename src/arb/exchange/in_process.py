@@ -131,15 +131,16 @@ class SimVenue:
         return [_signed(order) for order in orders]
 
     async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
-        """See `arb.ports.Trading`."""
+        """See `arb.ports.Trading`. What was posted before has an end that a refusal is not."""
         fate, odds = self.chance.random(), self.odds
         await self.clock.sleep(odds.latency)
         if fate < odds.refused:
             return [Final((), "the connection was refused") for _ in orders]
         self.witness(orders)
+        again = not {order.ref for order in orders}.isdisjoint(self.posted)
         self.posted += [order.ref for order in orders]
         fate -= odds.refused
-        if fate < odds.lost_request:
+        if again or fate < odds.lost_request:
             return [Unknown() for _ in orders]
         fate -= odds.lost_request
         if fate < odds.late:
@@ -173,7 +174,8 @@ class SimVenue:
             await self._call()
         except Unavailable:
             return {}
-        return {id_: STATES[self.floor.trades[id_].status] for id_ in trades}
+        made = self.floor.trades
+        return {id_: STATES[made[id_].status] for id_ in trades if id_ in made}
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""

@@ -1,6 +1,6 @@
 """A market, a book, a universe in one line each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,10 +18,15 @@ from arb.domain.market import (
     OutcomeId,
     Relation,
     Universe,
+    VenueId,
 )
-from arb.domain.money import Price, Shares, Usd
+from arb.domain.money import Price, Shares, Usd, total
+from arb.domain.opportunity import Exit, Kind
+from arb.domain.order import PlanId
+from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Pocket, Portfolio
 from arb.domain.snapshot import Snapshot
+from arb.domain.venue import VenueTerms
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 Quotes = Sequence[tuple[str, str]]
@@ -85,6 +90,32 @@ def portfolio(
     """An account with all its cash at the venue of these builders."""
     pocket = Pocket(Usd(Decimal(cash)), Usd(Decimal(promised)))
     return Portfolio(pockets={POLYMARKET: pocket}, **rest)
+
+
+def plan(
+    id_: PlanId,
+    event: EventId,
+    legs: Sequence[PlannedLeg],
+    *,
+    payoff_worst: str | Decimal,
+    at: datetime = NOON,
+    terms: Mapping[VenueId, VenueTerms] | None = None,
+) -> Plan:
+    """A plan that holds its legs to their resolution; no gate has approved it."""
+    return Plan(
+        id=id_,
+        kind=Kind.GROUP,
+        event=event,
+        event_slug=str(event),
+        event_title=str(event),
+        exit=Exit.RESOLUTION,
+        legs=tuple(legs),
+        exit_operation=None,
+        outlay=total(Usd(leg.value + leg.fee) for leg in legs),
+        payoff_worst=Usd(Decimal(payoff_worst)),
+        approved_at=at,
+        venue_terms=terms or {},
+    )
 
 
 def exclusive(markets: Sequence[Market], *, complete: bool = True) -> Exclusive:

@@ -10,10 +10,10 @@ from arb.adapters.storage.codec import dump_fact, fact_key, load_fact
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import LedgerError
-from arb.domain.fact import Answered, Discovered, Fact
+from arb.domain.fact import Answered, Discovered, Fact, Voided
 from arb.domain.halt import Standing
 from arb.domain.market import VenueId
-from arb.domain.money import ZERO, Shares, Usd
+from arb.domain.money import ZERO, Shares, Usd, to_micro
 from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Pocket, Portfolio, Position
@@ -83,8 +83,12 @@ class MemoryLedger:
 
     async def append(self, plan: PlanId, facts: Sequence[Fact]) -> None:
         """See `arb.ports.Ledger`."""
+        kept = self._kept(plan)
         for fact in facts:
-            self._plans[plan].facts.setdefault(fact_key(fact), dump_fact(fact))
+            for fill in _fills_of(fact):
+                _check(fill.price, fill.size, fill.fee, fill.shown)
+        for fact in facts:
+            kept.facts.setdefault(fact_key(fact), dump_fact(fact))
 
     async def facts(self, plan: PlanId) -> Sequence[Fact]:
         """See `arb.ports.Ledger`."""
@@ -93,7 +97,7 @@ class MemoryLedger:
 
     async def close_plan(self, report: ExecutionReport, _at: datetime) -> None:
         """See `arb.ports.Ledger`."""
-        kept = self._plans[report.plan]
+        kept = self._kept(report.plan)
         kept.untold = kept.untold or kept.report is None
         kept.report = report
 
@@ -111,7 +115,8 @@ class MemoryLedger:
 
     async def open_plans(self) -> Sequence[Plan]:
         """See `arb.ports.Ledger`."""
-        return [kept.plan for kept in self._plans.values() if kept.report is None]
+        found = [kept.plan for kept in self._plans.values() if kept.report is None]
+        return sorted(found, key=lambda plan: (plan.approved_at, plan.id))
 
     async def locked_plans(self) -> Sequence[Plan]:
         """See `arb.ports.Ledger`."""
@@ -132,28 +137,28 @@ class MemoryLedger:
             if shares
         ]
 
-    async def recent(self, _since: datetime) -> Sequence[tuple[Plan, Sequence[Fact]]]:
-        """See `arb.ports.Ledger`."""
-        return [(kept.plan, await self.facts(id_)) for id_, kept in self._plans.items()]
+    async def recent(self, since: datetime | None) -> Sequence[tuple[Plan, Sequence[Fact]]]:
+        """See `arb.ports.Ledger`; without a time, all plans."""
+        found = [(kept, await self.facts(id_)) for id_, kept in self._plans.items()]
+        return [
+            (kept.plan, facts)
+            for kept, facts in found
+            if kept.report is None or since is None or any(fact.at >= since for fact in facts)
+        ]
 
     async def adjust(self, changes: Sequence[Adjustment], at: datetime) -> None:
         """See `arb.ports.Ledger`."""
+        _check(*(change.delta for change in changes))
         self._adjusted += changes
         self._adjusted_at = at
 
     async def fills(self, since: datetime) -> Sequence[Fill]:
         """See `arb.ports.Ledger`."""
-        found: list[Fill] = []
-        for id_ in self._plans:
-            for fact in await self.facts(id_):
-                match fact:
-                    case Answered(answer=answer):
-                        found += answer.fills
-                    case Discovered(fills=more):
-                        found += more
-                    case _:
-                        pass
-        return [fill for fill in found if fill.at >= since]
+        facts = [fact for id_ in self._plans for fact in await self.facts(id_)]
+        voided = {(fact.order, fact.trade) for fact in facts if isinstance(fact, Voided)}
+        found = [fill for fact in facts for fill in _fills_of(fact)]
+        kept = (f for f in found if f.at >= since and (f.order, f.trade) not in voided)
+        return sorted(kept, key=lambda fill: fill.at)
 
     async def portfolio(self, _now: datetime) -> Portfolio:
         """See `arb.ports.Ledger`. Counts of the day are not kept."""
@@ -170,6 +175,13 @@ class MemoryLedger:
                 shares = held.shares + (before.shares if before else ZERO)
                 positions[held.outcome] = Position(
                     outcome=held.outcome, market=held.market, shares=Shares(shares)
+                )
+        for change in self._adjusted:
+            if change.outcome is not None and change.market is not None:
+                before = positions.get(change.outcome)
+                shares = change.delta + (before.shares if before else ZERO)
+                positions[change.outcome] = Position(
+                    outcome=change.outcome, market=change.market, shares=Shares(shares)
                 )
         unfinished = await self.open_plans()
         return Portfolio(
@@ -223,5 +235,30 @@ class MemoryLedger:
         kept = self._plans.get(plan)
         return kept.report if kept else None
 
+    def _kept(self, plan: PlanId) -> _Kept:
+        if plan not in self._plans:
+            raise LedgerError(f"there is no plan {plan}")
+        return self._plans[plan]
+
     async def _read(self, plan: PlanId) -> PlanAccount:
         return read(await self.facts(plan))
+
+
+def _fills_of(fact: Fact) -> Sequence[Fill]:
+    """What a fact adds to the account's fills."""
+    match fact:
+        case Answered(answer=answer):
+            return answer.fills
+        case Discovered(fills=fills):
+            return fills
+        case _:
+            return ()
+
+
+def _check(*amounts: Decimal) -> None:
+    """Whether the amounts can be kept; only whole millionths can."""
+    try:
+        for amount in amounts:
+            to_micro(amount)
+    except ValueError as error:
+        raise LedgerError(str(error)) from error

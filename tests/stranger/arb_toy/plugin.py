@@ -134,7 +134,8 @@ class ToyMarketData:
         return found
 
     async def confirm(self, markets):
-        return {market.id: Confirmation(market=market.id, known=True) for market in markets}
+        listed = self._universe(self._read()["events"]).markets
+        return {m.id: Confirmation(market=m.id, known=m.id in listed) for m in markets}
 
     async def count(self, groups, *, anew=False):
         sizes = {f"toy:{event['id']}": len(event["markets"]) for event in self._read()["events"]}
@@ -150,7 +151,7 @@ class ToyMarketData:
         now, books = self._clock.now(), []
         world = self._read()
         for outcome in outcomes:
-            market, name = outcome.token.split("/")
+            market, _, name = outcome.token.partition("/")
             with contextlib.suppress(StopIteration):
                 book = self._exchange.market(world, market)[name]
                 bids, asks = (
@@ -195,7 +196,8 @@ class ToyTrading:
         return Final(tuple(_fill(trade, order.id, order.market) for trade in trades))
 
     async def trade_states(self, order, trades):
-        return dict.fromkeys(trades, TradeState.CONFIRMED)
+        made = {t["id"] for t in self._exchange.read()["orders"].get(order.ref, ())}
+        return dict.fromkeys(made.intersection(trades), TradeState.CONFIRMED)
 
     async def cancel_all(self):
         return ()

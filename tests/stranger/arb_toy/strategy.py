@@ -35,6 +35,9 @@ class Implied:
         self._options = options
 
     def find(self, snapshot):
+        return list(self._look(snapshot))
+
+    def _look(self, snapshot):
         universe = snapshot.universe
         for relation in universe.relations:
             if not isinstance(relation, Implies):

@@ -3,7 +3,8 @@
 An account on paper must not take the same resting order twice. What our fills took stays taken
 until the venue shows that the liquidity at that price is new: when the level shrinks, others are
 taken to have traded with what we took; when it grows, the growth is new; when it is gone, so is
-the memory of it. Filled and settled are the same here: nothing can fail on chain.
+the memory of it. Filled and settled are the same here: nothing can fail on chain. Nothing is under
+way either: an order is filled when it is submitted, or never.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,10 +23,12 @@ from arb.domain.market import (
 )
 from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
 from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
-from arb.domain.order import Answer, Fill, Final, Order, TradeState
+from arb.domain.order import Answer, Fill, Final, NotFound, Order, OrderId, TradeState
 from arb.domain.report import Completeness, Problem
 from arb.domain.venue import TimeInForce
 from arb.ports import Clock, Venue
+
+ANSWERS_KEPT_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,12 @@ class PaperVenue:
     def __init__(self, venue: Venue, clock: Clock, history: Iterable[Fill] = ()) -> None:
         self.venue = venue.id
         self._one_book = venue.terms.complement_shares_book
+        self._grace = venue.terms.not_found_grace
         self._catalog, self._books, self._clock = venue.listing, venue.books, clock
         self._universe = Universe({})
         self._view: PaperBooks | None = None
         self._taken: dict[Key, Taken] = {}
+        self._answers: dict[OrderId, Final] = {}
         for fill in history:
             if fill.outcome.venue == venue.id:
                 self._take(fill)
@@ -119,26 +124,35 @@ class PaperVenue:
         return self._view
 
     async def prepare(self, orders: Sequence[Order]) -> Sequence[Order]:
-        """See `arb.ports.Trading`. On paper nothing has to be signed."""
-        return orders
+        """See `arb.ports.Trading`. Nothing is signed, and "not found" means "never placed" at once:
+        fills are written with their answer, so one that is not known was not booked.
+        """
+        over = self._clock.now() - self._grace
+        return [replace(order, ref=str(order.id), expires_at=over) for order in orders]
 
     async def submit(self, orders: Sequence[Order]) -> Sequence[Answer]:
-        """Fill each order against the books last fetched."""
-        return [self._fill(order) for order in orders]
+        """Fill each order against the books last fetched, once: submitted again it is answered."""
+        for order in orders:
+            if order.id not in self._answers:
+                self._answers[order.id] = self._fill(order)
+        answers = [self._answers[order.id] for order in orders]
+        while len(self._answers) > ANSWERS_KEPT_MAX:
+            self._answers.pop(next(iter(self._answers)))
+        return answers
 
-    async def trade_states(self, _order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
-        """See `arb.ports.Trading`. On paper what is matched has settled."""
-        return dict.fromkeys(trades, TradeState.CONFIRMED)
+    async def trade_states(self, _order: Order, _trades: Sequence[str]) -> Mapping[str, TradeState]:
+        """See `arb.ports.Trading`. On paper fills settle as they happen: there are no trades."""
+        return {}
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`. Paper orders never rest."""
         return ()
 
     async def query(self, order: Order) -> Answer:
-        """An order without an answer was never filled: fills are written with their answer."""
-        return Final((), f"{order.id} was not placed")
+        """See `arb.ports.Trading`. What an earlier process submitted is not found."""
+        return self._answers.get(order.id, NotFound())
 
-    def _fill(self, order: Order) -> Answer:
+    def _fill(self, order: Order) -> Final:
         book = self._view.get(order.outcome) if self._view is not None else None
         if book is None:
             return Final((), "there is no book")
