@@ -395,7 +395,7 @@ class VenueContext:
 
     clock: Clock
     budgets: Callable[[], Budgets]
-    """Makes budgets of requests, which processes may share; whoever asks for them closes them."""
+    """Makes budgets of requests, which processes may share; the caller closes them."""
     live: bool
     """Whether orders are to be sent with real money: then `trading` and `statements` are there."""
 
