@@ -117,7 +117,13 @@ class PaperVenue:
         return [*self._catalog.problems(), *self._books.problems()]
 
     async def fetch(self, outcomes: Sequence[OutcomeId]) -> Books:
-        """The venue's books less what we took of them."""
+        """The venue's books less what we took of them.
+
+        A plan that another process left open is taken up before the first listing is read: which
+        outcomes share a book, and what they charge, is read then.
+        """
+        if outcomes and not self._universe.markets:
+            await self.universe()
         books = await self._books.fetch(outcomes)
         self._notice(books)
         self._view = PaperBooks(books, dict(self._taken), self._other_side)
@@ -159,8 +165,11 @@ class PaperVenue:
         taken, refusal = _match(order, book.against(order.side))
         if refusal:
             return Final((), refusal)
-        market = self._universe.market_of(order.outcome)
-        if market.fees is None:
+        try:
+            fees = self._universe.market_of(order.outcome).fees
+        except KeyError:
+            return Final((), "its market is not listed any more")
+        if fees is None:
             return Final((), "the fee is unknown")
         assert self._view is not None
         fills = tuple(
@@ -171,7 +180,7 @@ class PaperVenue:
                 side=order.side,
                 price=level.price,
                 size=level.size,
-                fee=market.fees.taker(level.price, level.size),
+                fee=fees.taker(level.price, level.size),
                 shown=self._shown(order, level.price),
                 at=self._clock.now(),
             )
