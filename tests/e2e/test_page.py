@@ -483,3 +483,22 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
         "pause", "resume", "reset-errors", "halt",
     ]  # fmt: skip
     assert "whole" in said("api", "audit")
+
+
+def test_cash_is_shown_by_venue_where_there_are_several(browser, tmp_path):
+    world = tmp_path / "toy.json"
+    world.write_text(json.dumps({"events": [], "silent": 0}))
+    toy = {
+        "PYTHONPATH": str(ROOT / "tests" / "stranger"),
+        "ARB_VENUES__ENABLED": '["polymarket", "toy"]',
+        "ARB_VENUES__TOY__FILE": str(world),
+    }
+    with _running(tmp_path, "moving", **toy) as (address, _, folder):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        _enter(page, address)
+        page.wait_for_selector("#tiles .tile:has-text('Cash at toy')", timeout=PATIENCE_MS)
+        shown = page.locator("#tiles .tile:has-text('Cash at toy') .figure").inner_text()
+        assert "10,000" in shown.replace("\u202f", ",")
+        assert page.locator("#tiles .tile:has-text('Cash at polymarket')").count() == 1
+        _shoot(page, "pockets", folder)
+        page.close()

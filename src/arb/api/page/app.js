@@ -290,6 +290,8 @@ function drawTiles(held) {
     ["Volume today", money(held.volume_today)], ["Plans open or held", held.open_plans],
     ["Trades filled", sums.trades === undefined ? "–" : sums.successes + " of " + sums.trades],
   ];
+  const pockets = Object.entries(held.pockets || {});
+  if (pockets.length > 1) tiles.push(...pockets.map(([venue, pocket]) => ["Cash at " + venue, money(pocket.cash)]));
   put("tiles", ...tiles.map(([name, figure]) => h("div", { class: "tile" }, h("div", { class: "name" }, name), h("div", { class: "figure" }, figure))));
 }
 
