@@ -35,6 +35,7 @@ from arb.domain.position import Adjustment
 from arb.domain.reason import Reason
 from arb.domain.venue import TimeInForce
 from arb.engine.ends import tell_ends
+from arb.publisher import Publisher
 from arb.testing.builders import NOON
 
 YES, NO = (OutcomeId(POLYMARKET, token) for token in ("1", "2"))
@@ -226,14 +227,14 @@ async def test_an_end_is_told_once_and_after_a_crash_again(ledger):
         raise KeyboardInterrupt
 
     await ledger.open_plan(1, plan)
-    await tell_ends(ledger, [heard.append])
+    await tell_ends(ledger, Publisher([heard.append]))
     assert not heard
     left = replace(_report(plan, PlanState.UNWOUND, realised="-1"), reason="no", alarm="a rest")
     await ledger.close_plan(left, NOON)
     with pytest.raises(KeyboardInterrupt):
-        await tell_ends(ledger, [dies])
+        await tell_ends(ledger, Publisher([dies]))
     for _ in range(2):
-        await tell_ends(ledger, [heard.append])
+        await tell_ends(ledger, Publisher([heard.append]))
     assert heard == [PlanEnded(plan, left, Reason.EXECUTION_FAILED)]
     await ledger.close_plan(left, NOON)
     await ledger.close_plan(replace(left, realised=Decimal(0)), NOON)
@@ -241,7 +242,7 @@ async def test_an_end_is_told_once_and_after_a_crash_again(ledger):
     await ledger.reopen_plan(plan.id)
     assert not await ledger.untold_ends()
     await ledger.close_plan(_report(plan), NOON)
-    await tell_ends(ledger, [heard.append])
+    await tell_ends(ledger, Publisher([heard.append]))
     assert [news.reason for news in heard] == [Reason.EXECUTION_FAILED, Reason.FILLED]
     assert not await SqlLedger(ledger._db, "paper:other").untold_ends()
 
