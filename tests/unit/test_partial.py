@@ -33,7 +33,8 @@ def test_no_pattern_of_fills_ends_below_the_bound(profit, exposures):
         result(profit, exposures, filled)
         for filled in itertools.product(steps, repeat=len(exposures))
     )
-    assert worst >= least
+    # The bound divides: exact to the digits that a Decimal here has, and no further.
+    assert worst >= least - Decimal("1e-40")
 
 
 @settings(max_examples=50)
