@@ -137,9 +137,7 @@ async def polymarket(
         ConfigError: The budgets are to be shared, and the extra for it is not installed; or the
             environment names a proxy that cannot be used.
     """
-    way.check(inherited())
-    # Retries are counted by the reader; the library's own log lines would repeat them.
-    stamina.instrumentation.set_on_retry_hooks([])
+    _ready_to_read()
     clock = SystemClock()
     venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, news))
     try:
@@ -164,9 +162,7 @@ async def open_venues(
         ConfigError: One is not installed, its settings or the environment's proxy cannot be used,
             or the extra for shared budgets is not installed.
     """
-    way.check(inherited())
-    # Retries are counted by the reader; the library's own log lines would repeat them.
-    stamina.instrumentation.set_on_retry_hooks([])
+    _ready_to_read()
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         found: list[Venue] = []
@@ -182,6 +178,17 @@ async def open_venues(
                 raise ConfigError(f"the venue {name} is only read: take it out of venues.enabled")
             found.append(venue)
         yield found
+
+
+def _ready_to_read() -> None:
+    """Check the way out, once for all that is read.
+
+    Raises:
+        ConfigError: The environment names a proxy that cannot be used.
+    """
+    way.check(inherited())
+    # Retries are counted by the reader; the library's own log lines would repeat them.
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 def venue_options(settings: Settings, name: str, kind: type[Any]) -> Any:

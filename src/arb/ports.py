@@ -16,7 +16,7 @@ from arb.domain.fact import Fact
 from arb.domain.halt import Standing
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
-from arb.domain.operation import Operation, OperationAnswer, OperationId
+from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
 from arb.domain.opportunity import Candidate, Skipped
 from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan
@@ -365,6 +365,26 @@ class Budgets(Protocol):
     async def close(self) -> None:
         """Let go of all connections."""
         ...
+
+
+class OperationsAtOnce:
+    """`TokenOperations` that have happened as soon as they are asked for.
+
+    On paper, and at a venue that nets pairs by itself: held together, they are its dollar. What was
+    requested and not written down is done now.
+    """
+
+    async def prepare(self, _id: OperationId, _operation: Operation) -> str:
+        """See `TokenOperations`."""
+        return ""
+
+    async def submit(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
+        """See `TokenOperations`."""
+        return Carried(effect(operation))
+
+    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
+        """See `TokenOperations`."""
+        return Carried(effect(operation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

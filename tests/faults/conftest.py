@@ -7,7 +7,7 @@ import pytest
 from tests.faults.world import quick, world
 
 HANGS = re.compile(r"[\"'_](hang|stall)[\"']")
-"""Faults that end by the time-out of whoever waits."""
+"""Faults that end by a time-out of ours alone."""
 
 
 @pytest.fixture

@@ -21,12 +21,9 @@ from arb.domain.fact import (
 from arb.domain.market import VenueId
 from arb.domain.money import NO_USD
 from arb.domain.operation import (
-    Carried,
     Merge,
     Operation,
     OperationAnswer,
-    OperationId,
-    effect,
     venue_of,
 )
 from arb.domain.order import Answer, Final, NotFound, Order, OrderId, TradeState, Unknown
@@ -50,7 +47,7 @@ from arb.engine.saga import (
     unwind_step,
 )
 from arb.interlocks import BlockCode, Blocked
-from arb.ports import Desk, TokenOperations
+from arb.ports import Desk, OperationsAtOnce, TokenOperations
 
 STEPS_MAX = 1000
 """More steps than any plan can need."""
@@ -296,26 +293,8 @@ class Executor:
         return bool(facts)
 
 
-class _Netting:
-    """The operations of a venue that nets pairs by itself: held together, they are its dollar.
-
-    There is nothing to request; what is booked is compared with the venue's statement like all.
-    """
-
-    async def prepare(self, _id: OperationId, _operation: Operation) -> str:
-        """See `arb.ports.TokenOperations`."""
-        return ""
-
-    async def submit(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
-        """See `arb.ports.TokenOperations`."""
-        return Carried(effect(operation))
-
-    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
-        """See `arb.ports.TokenOperations`."""
-        return Carried(effect(operation))
-
-
-NETTING: TokenOperations = _Netting()
+NETTING: TokenOperations = OperationsAtOnce()
+"""Of a venue that nets pairs by itself: there is nothing to request."""
 
 
 def _by_venue(orders: Sequence[Order]) -> dict[VenueId, list[Order]]:

@@ -22,11 +22,10 @@ from arb.domain.market import (
     WholeGroup,
 )
 from arb.domain.money import ZERO, Price, Shares, Usd, complement, text, to_micro
-from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
 from arb.domain.order import Answer, Fill, Final, NotFound, Order, OrderId, TradeState
 from arb.domain.report import Completeness, Problem
 from arb.domain.venue import TimeInForce
-from arb.ports import Clock, Venue
+from arb.ports import Clock, OperationsAtOnce, Venue
 
 ANSWERS_KEPT_MAX = 1000
 
@@ -63,7 +62,7 @@ def on_paper(venue: Venue, clock: Clock, history: Iterable[Fill] = ()) -> Venue:
         listing=paper,
         books=paper,
         trading=paper,
-        operations=PaperOperations(),
+        operations=OperationsAtOnce(),
         statements=None,
     )
 
@@ -230,22 +229,6 @@ class PaperVenue:
         except KeyError:
             return None
         return market.no if outcome == market.yes else market.yes
-
-
-class PaperOperations:
-    """The `TokenOperations` port on paper: operations succeed at once."""
-
-    async def prepare(self, _id: OperationId, _operation: Operation) -> str:
-        """See `arb.ports.TokenOperations`."""
-        return ""
-
-    async def submit(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
-        """See `arb.ports.TokenOperations`."""
-        return Carried(effect(operation))
-
-    async def query(self, _id: OperationId, operation: Operation, _ref: str) -> OperationAnswer:
-        """See `arb.ports.TokenOperations`. What was requested and not written down is done now."""
-        return Carried(effect(operation))
 
 
 class PaperBooks(Books):

@@ -126,7 +126,7 @@ def fact_key(fact: Fact) -> str:  # noqa: PLR0911  # one line a kind of fact
 def _load_fees(kind: type[Any], stored: Any) -> Any:
     """A leg's fee schedule: the curve, or the venue's own."""
     if kind is not FeeSchedule:
-        raise NotImplementedError(f"{kind} is not stored")
+        raise TypeError(f"{kind} is not stored")
     venue = stored.pop(FEES_OF, None)
     return msgspec.convert(stored, CurveFees if venue is None else plugins.fee_schedule(venue))
 
