@@ -14,7 +14,7 @@ from arb.api import shared
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
-from arb.domain.halt import RiskStatus, Standing, TradingState
+from arb.domain.halt import Pause, RiskStatus, Standing, TradingState
 from arb.domain.news import Contradicted, CycleEnded, CycleSkipped, KindResumed, Trouble
 from arb.domain.opportunity import Kind
 from arb.domain.reason import Reason
@@ -387,7 +387,10 @@ def test_health_follows_the_thresholds():
     assert health() is Health.HEALTHY
     halted = TradingState.HALTED
     assert health(standing=Standing(state=halted, reason="10 failed")) is Health.UNHEALTHY
-    assert health(standing=Standing(state=halted, reason="paused: x")) is Health.PAUSED
+    paused = Standing(state=halted, reason="x", pause=Pause.UNTIL_RESUMED)
+    assert health(standing=paused) is Health.PAUSED
+    # By its type alone, whatever its reason reads like.
+    assert health(standing=Standing(state=halted, reason="paused: x")) is Health.UNHEALTHY
     assert health(standing=Standing(state=halted, by_operator=True)) is Health.PAUSED
 
 
@@ -468,7 +471,7 @@ async def test_an_outage_is_over_after_three_cycles_that_succeed_in_a_row(served
     await _tick_often(served, _away, 10)
     await served.control.pause("lunch")
     await _tick_often(served, _well, 5)
-    assert (await ledger.standing()).reason == "paused: lunch"
+    assert (await ledger.standing()).text == "paused: lunch"
 
 
 async def test_who_resumes_in_the_ledger_is_not_paused_again_for_old_failures(served):

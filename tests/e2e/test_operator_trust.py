@@ -23,7 +23,7 @@ from arb.bootstrap import cycle_options, paper_desk
 from arb.cli.common import ExitCode
 from arb.cli.output import render_report
 from arb.cli.run import _code as exit_code
-from arb.domain.halt import TradingState
+from arb.domain.halt import Pause, TradingState
 from arb.domain.money import Usd
 from arb.domain.news import PlanStarted, StateChanged
 from arb.domain.plan import PlanState
@@ -265,7 +265,7 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
                     begun.append(news)
                     thread = threading.Thread(
                         target=lambda: asyncio.run(
-                            write_down(loaded, TradingState.HALTED, "paused: lunch")
+                            write_down(loaded, TradingState.HALTED, "lunch", Pause.UNTIL_RESUMED)
                         )
                     )
                     thread.start()
@@ -301,7 +301,7 @@ def _alerts_of(*changes):
 async def test_a_pause_alerts_at_medium_and_what_has_ended_is_marked():
     halted = TradingState.HALTED
     shown = _alerts_of(
-        StateChanged(halted, "paused: lunch", by_operator=True),
+        StateChanged(halted, "lunch", by_operator=True, pause=Pause.UNTIL_RESUMED),
         StateChanged(halted, "fire", by_operator=True),
     )
     assert [(one.level, one.condition) for one in shown] == [
@@ -312,10 +312,13 @@ async def test_a_pause_alerts_at_medium_and_what_has_ended_is_marked():
     resumed = StateChanged(TradingState.NORMAL, "", by_operator=True)
     (ended,) = _alerts_of(StateChanged(halted, "fire", by_operator=True), resumed)
     assert ended.ended_at is not None
-    by_itself = _alerts_of(StateChanged(halted, "paused: 10 cycles in a row failed"))
+    by_itself = _alerts_of(StateChanged(halted, "10 failed", pause=Pause.UNTIL_RESUMED))
     assert by_itself[0].level == "critical"
-    away = _alerts_of(StateChanged(halted, "paused: the venue was away"))
-    assert away[0].level == "high"
+    away = _alerts_of(StateChanged(halted, "no answer", pause=Pause.UNTIL_REACHABLE))
+    assert (away[0].level, away[0].text) == ("high", "Trading is paused: no answer.")
+    # The wording decides nothing: a halt that speaks of a pause is one all the same.
+    halt = _alerts_of(StateChanged(halted, "paused: the venue was away", by_operator=True))
+    assert (halt[0].level, halt[0].condition) == ("critical", "halted")
 
 
 def test_the_doctor_says_what_it_could_not_ask(served, tmp_path):

@@ -101,9 +101,9 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "bot", {"bot": bot, "state": how, "detail": detail}
         case Trouble(problem=problem):
             return "trouble", {"where": problem.where, "what": problem.what}
-        case StateChanged(state=state, reason=reason):
-            paused = news.standing.paused
-            return "state", {"state": state.value, "reason": reason, "paused": paused}
+        case StateChanged(state=state):
+            now = news.standing
+            return "state", {"state": state.value, "reason": now.text, "paused": now.paused}
         case Contradicted(found=found):
             return "contradiction", as_json(contradiction(found))
         case KindResumed(kind=kind, venue=venue, reason=reason):

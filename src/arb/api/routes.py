@@ -41,7 +41,7 @@ def shown(status: ControlStatus, exchange: str) -> schemas.Status:
         account=status.account,
         mode=status.mode,
         state=standing.state.value,
-        reason=standing.reason,
+        reason=standing.text,
         since=standing.since.isoformat() if standing.since else None,
         by_operator=standing.by_operator,
         contradictions=[contradiction(found) for found in status.contradictions],
@@ -71,7 +71,7 @@ async def _command(
 
 def _essence(status: ControlStatus) -> object:
     stops = [found.key for found in status.contradictions]
-    return (status.running, status.standing.state, status.standing.reason, status.strategies, stops)
+    return (status.running, status.standing.state, status.standing.text, status.strategies, stops)
 
 
 @router.get("/bot/status", tags=["bot"], **needs(Role.READ))

@@ -127,7 +127,7 @@ class Served:
         return {
             "running": status.running,
             "state": status.standing.state.value,
-            "reason": status.standing.reason,
+            "reason": status.standing.text,
             "strategies": list(status.strategies),
         }
 

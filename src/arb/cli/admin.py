@@ -227,7 +227,6 @@ def _resume_kind(kind: str, venue: str | None, reason: str, loaded: "Loaded") ->
 
 def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None:
     from arb.cli.output import print_error, print_line
-    from arb.domain.halt import Standing, TradingState
     from arb.operations.account_views import workplace
     from arb.operations.control_client import command
 
@@ -235,9 +234,8 @@ def _command(name: str, reason: str, loaded: "Loaded", unsaid: str = "") -> None
     done = wait(command(loaded, name, reason, unsaid))
     if done.note:
         print_error(done.note)
-    word = Standing(state=TradingState(done.state), reason=done.reason).word
     where = " (sent to the running orchestrator)" if done.through == "api" else ""
-    print_line(f"Trading is {word}{where}.")
+    print_line(f"Trading is {done.standing.word}{where}.")
     print_line(place.sentence)
     if name == "halt" and not place.made:
         print_error("there was no ledger here, a new one was made: is this the right folder?")

@@ -66,7 +66,7 @@ def status(
 
 
 def _told(standing: "Standing") -> str:
-    return f"{standing.word}: {standing.why}" if standing.why else standing.word
+    return f"{standing.word}: {standing.reason}" if standing.reason else standing.word
 
 
 def _last_cycle(found: "Status") -> str:

@@ -72,7 +72,7 @@ def frame(glance: "Glance") -> "RenderableType":
         ("arb ", "bold"),
         f"{glance.status.account}  trading is ",
         (standing.word, colours.get(standing.word, "bold yellow")),
-        f"  {_plain(standing.why)}  {_clock(glance.at)} UTC",
+        f"  {_plain(standing.reason)}  {_clock(glance.at)} UTC",
     )
     stops = [
         Text(_plain(f"{stop.sentence}. Once you have looked: {stop.command}"), style="bold red")

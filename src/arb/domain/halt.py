@@ -5,8 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 PAUSED = "paused"
-"""How the reason of a pause begins: a halt that an operator means to end soon."""
-OUTAGE = f"{PAUSED}: the venue was away"
+AWAY = "the venue was away"
 """How the reason of a pause begins that ends by itself when the venue is back."""
 
 
@@ -17,7 +16,16 @@ class TradingState(StrEnum):
     THROTTLED = "throttled"
     """Half the size and half the plans."""
     HALTED = "halted"
-    """Nothing is traded until an operator resumes; scanning goes on."""
+    """Nothing new is traded until an operator resumes, or a pause ends; scanning goes on."""
+
+
+class Pause(StrEnum):
+    """What ends a pause: a halt that nothing has called for, and that is meant to end soon."""
+
+    UNTIL_RESUMED = "until_resumed"
+    """An operator, with `arb resume`."""
+    UNTIL_REACHABLE = "until_reachable"
+    """It ends by itself when the venue is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +37,19 @@ class Standing:
     since: datetime | None = None
     by_operator: bool = False
     """Set by a person: failures before a resumption are not held against trading again."""
+    pause: Pause | None = None
+    """Which pause a halt is, if any: it holds back new plans as every halt does."""
 
     @property
     def paused(self) -> bool:
         """Whether no new plan may start although nothing has called for a halt."""
-        pause = self.reason == PAUSED or self.reason.startswith(f"{PAUSED}: ")
-        return self.state is TradingState.HALTED and pause
+        return self.state is TradingState.HALTED and self.pause is not None
+
+    @property
+    def outage(self) -> bool:
+        """Whether the venue's outage is the only cause: the pause ends when the venue is back."""
+        away = self.pause is Pause.UNTIL_REACHABLE
+        return self.paused and away and not self.by_operator
 
     @property
     def word(self) -> str:
@@ -42,24 +57,46 @@ class Standing:
         return PAUSED if self.paused else self.state.value
 
     @property
-    def why(self) -> str:
-        """The reason without the word."""
-        return self.reason[len(PAUSED) :].removeprefix(": ") if self.paused else self.reason
+    def text(self) -> str:
+        """The reason as it is stored and published, where no field says that it is a pause's.
 
-    @property
-    def outage(self) -> bool:
-        """Whether the venue's outage is the only cause: the pause ends when the venue is back."""
-        return self.paused and not self.by_operator and self.reason.startswith(OUTAGE)
+        `parse_standing` makes the same standing of it, however the reason itself is worded.
+        """
+        if self.state is not TradingState.HALTED:
+            return self.reason
+        if not self.paused:
+            return f"halt: {self.reason}" if _is_pause(self.reason) else self.reason
+        reason = self.reason
+        if self.outage and not reason.startswith(AWAY):
+            reason = f"{AWAY}: {reason}"
+        elif not self.outage and not self.by_operator and reason.startswith(AWAY):
+            reason = f"pause: {reason}"
+        return f"{PAUSED}: {reason}" if reason else PAUSED
+
+
+def parse_standing(
+    state: str, text: str, *, by_operator: bool, since: datetime | None = None
+) -> Standing:
+    """A standing from what is stored or published of it.
+
+    Raises:
+        ValueError: There is no such state.
+    """
+    known, pause, reason = TradingState(state), None, text
+    if known is TradingState.HALTED and _is_pause(text):
+        reason = text.removeprefix(PAUSED).removeprefix(": ")
+        away = reason.startswith(AWAY) and not by_operator
+        pause = Pause.UNTIL_REACHABLE if away else Pause.UNTIL_RESUMED
+    return Standing(state=known, reason=reason, since=since, by_operator=by_operator, pause=pause)
 
 
 def reason_of_halt(reason: str) -> str:
-    """A halt's reason, marked so that it is never read as a pause's, however it is worded."""
+    """An operator's reason of a halt, marked so that nobody takes it for a pause's."""
     return f"halt: {reason}" if reason.startswith(PAUSED) else reason
 
 
-def reason_of_pause(reason: str) -> str:
-    """A reason, marked as a pause's."""
-    return f"{PAUSED}: {reason}" if reason else PAUSED
+def _is_pause(text: str) -> bool:
+    return text == PAUSED or text.startswith(f"{PAUSED}: ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import Pause, Standing, TradingState
 from arb.domain.market import VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.plan import ExecutionReport, Plan
@@ -120,11 +120,14 @@ class StateChanged:
     state: TradingState
     reason: str
     by_operator: bool = False
+    pause: Pause | None = None
 
     @property
     def standing(self) -> Standing:
         """The same as it stands in the ledger."""
-        return Standing(state=self.state, reason=self.reason, by_operator=self.by_operator)
+        return Standing(
+            state=self.state, reason=self.reason, by_operator=self.by_operator, pause=self.pause
+        )
 
 
 @dataclass(frozen=True, slots=True)

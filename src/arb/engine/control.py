@@ -7,7 +7,7 @@ from datetime import datetime
 
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import ArbError, LedgerError, VenueError
-from arb.domain.halt import OUTAGE, PAUSED, Standing, TradingState, reason_of_halt, reason_of_pause
+from arb.domain.halt import AWAY, Pause, Standing, TradingState, reason_of_halt
 from arb.domain.market import VenueId
 from arb.domain.news import KindResumed, StateChanged, Trouble
 from arb.domain.report import CycleReport, Problem
@@ -138,7 +138,7 @@ class Control:
         if standing.state is TradingState.HALTED and not standing.paused:
             return standing  # a halt is the stronger of the two
         return await self._set(
-            TradingState.HALTED, reason_of_pause(reason), by_operator=by_operator
+            TradingState.HALTED, reason, by_operator=by_operator, pause=Pause.UNTIL_RESUMED
         )
 
     async def halt(self, reason: str) -> Standing:
@@ -213,7 +213,7 @@ class Control:
         standing = await self.desk.ledger.standing()
         if standing.state is TradingState.HALTED or self.switch.reason:
             word = "halted" if self.switch.reason else standing.word
-            raise Refusal(f"trading is {word}: {standing.why}; resume it first")
+            raise Refusal(f"trading is {word}: {standing.reason}; resume it first")
         if not self.running:
             raise Refusal("the orchestrator is stopped; start it first")
         if self._at_work.locked():
@@ -269,16 +269,18 @@ class Control:
             await self._set(TradingState.NORMAL, "", by_operator=False, told=told)
         elif standing.state is not TradingState.HALTED and watch.must_pause:
             self._held = True
-            await self._set(TradingState.HALTED, self._why_held(), by_operator=False)
+            pause, why = self._why_held()
+            await self._set(TradingState.HALTED, why, by_operator=False, pause=pause)
 
-    def _why_held(self) -> str:
+    def _why_held(self) -> tuple[Pause, str]:
         watch = self.watch
         if watch.outage:
-            return (
-                f"{OUTAGE} for {watch.consecutive} cycles in a row; it goes on by itself "
+            return Pause.UNTIL_REACHABLE, (
+                f"{AWAY} for {watch.consecutive} cycles in a row; it goes on by itself "
                 f"after {watch.options.resume_after} that succeed"
             )
-        return f"{PAUSED}: {watch.consecutive} cycles in a row failed; see the log, then resume"
+        why = f"{watch.consecutive} cycles in a row failed; see the log, then resume"
+        return Pause.UNTIL_RESUMED, why
 
     async def _heed_the_ledger(self) -> None:
         """Follow a resumption that another process has written to the ledger."""
@@ -295,14 +297,21 @@ class Control:
             self.switch.reason = None
 
     async def _set(
-        self, state: TradingState, reason: str, *, by_operator: bool = True, told: str = ""
+        self,
+        state: TradingState,
+        reason: str,
+        *,
+        by_operator: bool = True,
+        pause: Pause | None = None,
+        told: str = "",
     ) -> Standing:
+        now = self.clock.now()
         standing = Standing(
-            state=state, reason=reason, since=self.clock.now(), by_operator=by_operator
+            state=state, reason=reason, since=now, by_operator=by_operator, pause=pause
         )
         await self.desk.ledger.set_standing(standing)
         self.orchestrator.knows(standing)
-        self.desk.news.publish(StateChanged(state, reason or told, by_operator))
+        self.desk.news.publish(StateChanged(state, reason or told, by_operator, pause))
         return standing
 
     async def _cancel_all(self) -> Sequence[str]:

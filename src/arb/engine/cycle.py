@@ -145,9 +145,11 @@ class Cycle:
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         stops = await ledger.contradictions()
         known, self.known = self.known, standing
-        if known is not None and (known.state, known.reason) != (standing.state, standing.reason):
+        if known is not None and (known.state, known.text) != (standing.state, standing.text):
             # Another process has changed it, for instance `arb pause`.
-            changed = StateChanged(standing.state, standing.reason, standing.by_operator)
+            changed = StateChanged(
+                standing.state, standing.reason, standing.by_operator, standing.pause
+            )
             self._desk.news.publish(changed)
         judged = judge(standing, portfolio, self._options.limits, now)
         if blocked := no_opening(self._interlocks):

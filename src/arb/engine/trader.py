@@ -60,7 +60,7 @@ class Trader:
                 await self._desk.clock.sleep(self._options.execution_pause_seconds)
             standing = await self._desk.ledger.standing()
             if standing.state is TradingState.HALTED:
-                said = f"{standing.word}: {standing.why}".removesuffix(": ")
+                said = f"{standing.word}: {standing.reason}".removesuffix(": ")
                 await self._end(decision, Reason.HALTED, said, tally)
                 continue
             try:

@@ -205,11 +205,11 @@ class Watch:
 def _halted_by_itself(standing: Standing) -> str:
     if standing.state is not TradingState.HALTED or standing.by_operator or standing.paused:
         return ""
-    return standing.reason or "trading is halted"
+    return standing.text or "trading is halted"
 
 
 def _held_back(standing: Standing) -> str:
-    return (standing.reason or "trading is halted") if standing.state is TradingState.HALTED else ""
+    return (standing.text or "trading is halted") if standing.state is TradingState.HALTED else ""
 
 
 def _kind(where: str) -> str:

@@ -98,7 +98,7 @@ class Status:
             "schema": 1,
             "account": self.account,
             "state": self.standing.state.value,
-            "reason": self.standing.reason,
+            "reason": self.standing.text,
             "contradictions": [contradiction(found) for found in self.contradictions],
             **{name: getattr(shown, name) for name in HELD},
             "last_cycle": self.cycle,

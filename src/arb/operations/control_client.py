@@ -8,7 +8,7 @@ import httpx
 
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
-from arb.domain.halt import Standing, TradingState, reason_of_halt, reason_of_pause
+from arb.domain.halt import Pause, Standing, TradingState, parse_standing, reason_of_halt
 from arb.domain.market import VenueId
 from arb.operations import account_views, trading_state
 from arb.operations.reset_file import reset_file
@@ -25,8 +25,7 @@ class Refused(NotReady):
 class CommandOutcome:
     """The result of a command."""
 
-    state: str
-    reason: str
+    standing: Standing
     through: str
     """`api` or `ledger`."""
     note: str = ""
@@ -102,21 +101,22 @@ async def command(loaded: Loaded, name: str, reason: str, unsaid: str = "") -> C
         answer = Answer()
     if answer.document is not None:
         status = answer.document["status"]
-        now = Standing(state=TradingState(status["state"]), reason=status["reason"])
+        by_operator = status["by_operator"]
+        now = parse_standing(status["state"], status["reason"], by_operator=by_operator)
         note = _kept(now) if name == "pause" and not now.paused else ""
-        return CommandOutcome(status["state"], status["reason"], "api", note)
+        return CommandOutcome(now, "api", note)
     if name == "halt":
-        note = await trading_state.halt(loaded, reason_of_halt(reason), unsaid)
-        return CommandOutcome(
-            TradingState.HALTED.value, reason_of_halt(reason), "ledger", note or answer.note
-        )
+        reason = reason_of_halt(reason)
+        note = await trading_state.halt(loaded, reason, unsaid)
+        now = Standing(state=TradingState.HALTED, reason=reason)
+        return CommandOutcome(now, "ledger", note or answer.note)
     if name == "pause":
-        reason = reason_of_pause(reason)
-        before = await trading_state.write_down(loaded, TradingState.HALTED, reason)
+        now = Standing(state=TradingState.HALTED, reason=reason, pause=Pause.UNTIL_RESUMED)
+        before = await trading_state.write_down(loaded, now.state, reason, now.pause)
         if before is not None:
-            return CommandOutcome(before.state.value, before.reason, "ledger", _kept(before))
-        return CommandOutcome(TradingState.HALTED.value, reason, "ledger", answer.note)
-    return CommandOutcome(TradingState.NORMAL.value, reason, "ledger", answer.note)
+            return CommandOutcome(before, "ledger", _kept(before))
+        return CommandOutcome(now, "ledger", answer.note)
+    return CommandOutcome(Standing(reason=reason), "ledger", answer.note)
 
 
 async def resume_kind(
@@ -146,7 +146,7 @@ async def resume_kind(
 
 def _kept(now: Standing) -> str:
     """Why a pause changes nothing."""
-    why = f" ({now.why})" if now.why else ""
+    why = f" ({now.reason})" if now.reason else ""
     return f"trading is halted already{why}; a pause would weaken the halt"
 
 

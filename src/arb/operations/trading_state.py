@@ -7,7 +7,7 @@ from arb.adapters.storage.database import file_of
 from arb.bootstrap import openings
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import Pause, Standing, TradingState
 from arb.domain.market import VenueId
 from arb.engine.contradict import end_of_kind
 from arb.operations.account_views import opened
@@ -66,7 +66,9 @@ async def resume_kind(
         return await end_of_kind(ledger, kind, reason, SystemClock().now(), venue)
 
 
-async def write_down(loaded: Loaded, state: TradingState, reason: str) -> Standing | None:
+async def write_down(
+    loaded: Loaded, state: TradingState, reason: str, pause: Pause | None = None
+) -> Standing | None:
     """An operator's word on the state of trading, also before the first run.
 
     Returns:
@@ -79,7 +81,7 @@ async def write_down(loaded: Loaded, state: TradingState, reason: str) -> Standi
         elif await ledger.opened_at() is None:
             # A wallet's account is opened with what is in the wallet.
             raise LedgerError(f"there is no account {ledger.account} yet; a live run opens it")
-        standing = Standing(state=state, reason=reason, since=now, by_operator=True)
+        standing = Standing(state=state, reason=reason, since=now, by_operator=True, pause=pause)
         before = effective_standing(loaded, await ledger.standing())
         if standing.paused and before.state is TradingState.HALTED and not before.paused:
             return before

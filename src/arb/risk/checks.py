@@ -127,7 +127,7 @@ def outcome_free(opportunity: Opportunity, context: Context) -> Result:
 def not_halted(_opportunity: Opportunity, context: Context) -> Result:
     """Trading is not halted."""
     standing = context.standing
-    detail = f"{standing.state.value} {standing.reason}".strip()
+    detail = f"{standing.state.value} {standing.text}".strip()
     return Result(standing.state is not TradingState.HALTED, detail, Reason.HALTED)
 
 

@@ -40,7 +40,7 @@ def status(
     """Whether this cycle may trade, with every reason against; kinds that are stopped are named."""
     against: list[str] = []
     if standing.state is TradingState.HALTED:
-        against.append(f"{standing.word}: {standing.why}".removesuffix(": "))
+        against.append(f"{standing.word}: {standing.reason}".removesuffix(": "))
     if portfolio.loss_today >= limits.max_daily_loss:
         against.append(
             f"daily loss ${text(portfolio.loss_today)} has reached ${text(limits.max_daily_loss)}"

@@ -17,7 +17,7 @@ from arb.domain.fact import (
     Submitted,
     Voided,
 )
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import Pause, Standing, TradingState
 from arb.domain.market import EventId, MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import NO_USD, Price, Shares, Usd, total
 from arb.domain.operation import Merge, OperationId, effect
@@ -228,6 +228,27 @@ class LedgerContract:
             await ledger.set_standing(now)
             for reader in (ledger, await opens("mine")):
                 assert await reader.standing() == now
+
+    async def test_a_pause_is_kept_as_the_pause_that_it_is(self, opens: Opens) -> None:
+        """Only one for an outage ends by itself; a halt is none, however it is worded."""
+        ledger = await _opened(opens)
+        away = "the venue was away for 10 cycles"
+        for reason, pause in (
+            ("lunch", Pause.UNTIL_RESUMED),
+            ("", Pause.UNTIL_RESUMED),
+            (away, Pause.UNTIL_REACHABLE),
+        ):
+            now = Standing(state=TradingState.HALTED, reason=reason, since=NOON, pause=pause)
+            await ledger.set_standing(now)
+            for reader in (ledger, await opens("mine")):
+                assert await reader.standing() == now
+        halt = Standing(state=TradingState.HALTED, reason="paused: lunch", since=NOON)
+        lasting = replace(halt, reason=away, pause=Pause.UNTIL_RESUMED)
+        for now in (halt, lasting):
+            await ledger.set_standing(now)
+            for reader in (ledger, await opens("mine")):
+                found = await reader.standing()
+                assert (found.word, found.outage) == (now.word, now.outage)
 
     async def test_a_contradiction_stops_until_an_operator_ends_it(self, opens: Opens) -> None:
         """Found again it is the same one, also when it was ended: its facts do not go away."""

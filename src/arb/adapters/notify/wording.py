@@ -26,7 +26,7 @@ def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
         case StateChanged(state=TradingState.HALTED):
             now = news.standing
             fix = "" if now.outage else " `arb resume` ends it."
-            return f"Trading is {now.word}: {now.why or 'no reason given'}.{fix}"
+            return f"Trading is {now.word}: {now.reason or 'no reason given'}.{fix}"
         case StateChanged(state=TradingState.THROTTLED, reason=reason):
             return f"Trading is throttled: {reason}. It does half the work and recovers by itself."
         case Contradicted(found=found):

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from arb.adapters.storage.database import ACCOUNT_LOCK, failures, plainly, server_options
 from arb.adapters.storage.tables import leaders, standings
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import Standing, parse_standing
 from arb.ports import Clock
 
 LEASE_SECONDS = 4.0
@@ -130,9 +130,8 @@ class Lead:
         if row is None:
             self.standing = Standing()
         else:
-            self.standing = Standing(
-                state=TradingState(row.state), reason=row.reason, by_operator=bool(row.by_operator)
-            )
+            by_operator = bool(row.by_operator)
+            self.standing = parse_standing(row.state, row.reason, by_operator=by_operator)
 
     async def _pause(self, until: float) -> None:
         """Wait, in the thread's own loop, for the next beat or for the end."""

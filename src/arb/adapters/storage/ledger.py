@@ -40,7 +40,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Fact
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import Standing, parse_standing
 from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import NO_USD, ZERO, Price, Shares, Usd, total
 from arb.domain.opportunity import Skipped
@@ -347,11 +347,8 @@ class SqlLedger:
             row = (await db.execute(self._last_standing())).one_or_none()
         if row is None:
             return Standing()
-        return Standing(
-            state=TradingState(row.state),
-            reason=row.reason,
-            since=row.since,
-            by_operator=bool(row.by_operator),
+        return parse_standing(
+            row.state, row.reason, by_operator=bool(row.by_operator), since=row.since
         )
 
     async def set_standing(self, standing: Standing) -> None:
@@ -359,7 +356,7 @@ class SqlLedger:
         row = {
             "account": self.account,
             "state": standing.state.value,
-            "reason": standing.reason,
+            "reason": standing.text,
             "since": standing.since,
             "by_operator": int(standing.by_operator),
         }

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import Standing, parse_standing
 
 LATEST = (
     "SELECT state, reason, by_operator FROM standings WHERE account = ? ORDER BY id DESC LIMIT 1"
@@ -25,6 +25,6 @@ def read_standing(file: Path, account: str, wait_seconds: float) -> Standing | N
             row = connection.execute(LATEST, (account,)).fetchone()
         if row is None:
             return Standing()
-        return Standing(state=TradingState(row[0]), reason=row[1], by_operator=bool(row[2]))
+        return parse_standing(row[0], row[1], by_operator=bool(row[2]))
     except (sqlite3.Error, ValueError):
         return None

@@ -103,7 +103,7 @@ def _state(now: Standing) -> tuple[str, str]:
     bad = now.state is TradingState.HALTED and not now.outage
     level = "CRITICAL" if bad and not (now.paused and now.by_operator) else "WARNING"
     nothing = "no reason given" if bad else "no limit is near any more"
-    return level, f"Trading is {now.word}: {now.why or nothing}"
+    return level, f"Trading is {now.word}: {now.reason or nothing}"
 
 
 def spoken(news: News, *, live: bool) -> tuple[str, str]:
