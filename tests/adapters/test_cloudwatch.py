@@ -39,7 +39,7 @@ from arb.domain.money import NO_USD
 from arb.domain.news import CycleEnded, CycleSkipped, PlanEnded, PlanStarted, Trouble
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
-from arb.domain.report import Completeness, CycleReport, Problem, Statistics
+from arb.domain.report import Completeness, CycleReport, Problem, ProblemKind, Statistics
 from arb.runtime.cloudwatch import Sampler
 from arb.runtime.running import run_once, run_scheduled
 from arb.testing.builders import NOON
@@ -80,7 +80,7 @@ def test_news_is_counted_between_two_looks():
     figures(CycleEnded(_report()))
     figures(CycleEnded(replace(_report(), duration_ms=500)))
     figures(CycleSkipped("late"))
-    figures(Trouble(Problem(where="/books", what="503")))
+    figures(Trouble(Problem(kind=ProblemKind.BOOKS, where="/books", what="503")))
     figures(PlanStarted(plan))
     ended = ExecutionReport(plan=plan.id, state=PlanState.DONE, realised=NO_USD, locked=NO_USD)
     figures(PlanEnded(plan, ended, Reason.FILLED))

@@ -10,7 +10,7 @@ import pytest
 from arb.adapters.bots.process import alive, identity
 from arb.api.auth import Role
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.runtime.bots import run_bots
 from tests.api.conftest import world
 from tests.conftest import ROOT, settings_for
@@ -164,7 +164,9 @@ async def test_alerts_are_what_was_decided_and_say_where_they_went(tmp_path, mon
             return (await client.get("/api/v1/alerts")).json()
 
         for _ in range(2):
-            found.found.desk.news.publish(Trouble(Problem(where="bot atom", what="ended 6 times")))
+            found.found.desk.news.publish(
+                Trouble(Problem(kind=ProblemKind.BOT, where="bot atom", what="ended 6 times"))
+            )
         await client.post("/api/v1/bot/halt", json={"reason": "fire"})
         sent = await _until(
             alerts,

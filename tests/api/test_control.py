@@ -11,6 +11,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage.queries import LedgerReads
 from arb.api import shared
+from arb.api.metrics import Metrics
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
@@ -18,7 +19,7 @@ from arb.domain.halt import Pause, RiskStatus, Standing, TradingState
 from arb.domain.news import Contradicted, CycleEnded, CycleSkipped, KindResumed, Trouble
 from arb.domain.opportunity import Kind
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Problem
+from arb.domain.report import CycleReport, Problem, ProblemKind
 from arb.engine.bus import Bus, TooSlow
 from arb.engine.watch import Health, Watch
 from arb.net.circuit import Circuit, CircuitState
@@ -394,11 +395,39 @@ def test_health_follows_the_thresholds():
     assert health(standing=Standing(state=halted, by_operator=True)) is Health.PAUSED
 
 
+FAILING = {
+    ProblemKind.VENUE,
+    ProblemKind.LEDGER,
+    ProblemKind.PLAN,
+    ProblemKind.RECONCILIATION,
+    ProblemKind.REDEEM,
+    ProblemKind.COMMAND,
+}
+
+
+@pytest.mark.parametrize("word", ["plan", "market", "bot", ""])
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_a_problem_fails_a_cycle_by_its_kind_whatever_its_place_is_called(kind, word):
+    watch, metrics = Watch(Later()), Metrics()
+    for observe in (watch, metrics):
+        observe(Trouble(Problem(kind=kind, where=f"{word} 57cc", what="KeyError")))
+    assert metrics.registry.get_sample_value("arb_errors_total", {"where": kind.value}) == 1
+    watch(CycleEnded(_report()))
+    assert watch.consecutive == (kind in FAILING)
+    assert watch.errors() == {kind.value: 1}
+    assert watch.outage
+    for _ in range(9):
+        watch(Trouble(Problem(kind=kind, where=f"{word} 57cc", what="no answer", away=True)))
+        watch(CycleEnded(_report()))
+    assert watch.must_pause == (kind in FAILING)
+    assert watch.outage  # of those ten only the first was not for want of an answer
+
+
 def test_errors_leave_the_window_after_an_hour():
     clock = Later()
     watch = Watch(clock)
     for _ in range(10):
-        watch(Trouble(Problem(where="venue", what="away")))
+        watch(Trouble(Problem(kind=ProblemKind.VENUE, where="venue", what="away")))
         watch(CycleEnded(_report()))
     assert watch.must_pause
     assert watch.errors() == {"venue": 10}
@@ -515,11 +544,21 @@ def _away():
 
 def _unanswered():
     """The listing and the books are read, and a node does not answer."""
-    return [Trouble(Problem(where="reconciliation", what="no node", away=True)), *_well()]
+    return [
+        Trouble(
+            Problem(
+                kind=ProblemKind.RECONCILIATION, where="reconciliation", what="no node", away=True
+            )
+        ),
+        *_well(),
+    ]
 
 
 def _in_trouble():
-    return [Trouble(Problem(where="plan 7", what="KeyError: 'price'")), *_well()]
+    return [
+        Trouble(Problem(kind=ProblemKind.PLAN, where="plan 7", what="KeyError: 'price'")),
+        *_well(),
+    ]
 
 
 async def test_metrics_count_what_happened(settled):

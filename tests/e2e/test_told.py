@@ -26,7 +26,7 @@ from arb.domain.halt import RiskStatus, TradingState
 from arb.domain.news import BotChanged, CycleEnded, PaidOut, PlanResolved, Trouble
 from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Problem
+from arb.domain.report import CycleReport, Problem, ProblemKind
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.publisher import Publisher
 from arb.runtime.bots import with_bots
@@ -257,8 +257,8 @@ def test_what_lasts_is_counted_and_what_comes_back_is_new():
     log = NewsLog(live=False, monotonic=clock)
     logger.remove()
     logger.add(lambda message: console.append(message.record["message"]), level="INFO")
-    venue = Trouble(Problem(where="venue", what="away"))
-    listing = Trouble(Problem(where="market x", what="3 outcomes"))
+    venue = Trouble(Problem(kind=ProblemKind.VENUE, where="venue", what="away"))
+    listing = Trouble(Problem(kind=ProblemKind.MARKET, where="Will it rain?", what="3 outcomes"))
 
     def cycle(number, *news):
         del console[:]
@@ -267,17 +267,17 @@ def test_what_lasts_is_counted_and_what_comes_back_is_new():
             log(one) if one is venue else None
         return list(console)
 
-    assert cycle(1, venue, listing)[:2] == ["venue: away", "market x: 3 outcomes"]
+    assert cycle(1, venue, listing)[:2] == ["venue: away", "Will it rain?: 3 outcomes"]
     assert cycle(2, venue, listing)[0].endswith("; unchanged x3: 3 errors")
     assert "unchanged" not in cycle(3)[0]
     # The venue was away again; the listing was only not read meanwhile.
     assert cycle(4, venue, listing)[:1] == ["venue: away"]
     clock.now += REPEAT_SECONDS
-    assert cycle(5, listing)[0] == "market x: 3 outcomes (unchanged x2)"
+    assert cycle(5, listing)[0] == "Will it rain?: 3 outcomes (unchanged x2)"
     cycle(6)
     clock.now += LASTS_SECONDS + 1
     cycle(7)
-    assert cycle(8, listing)[0] == "market x: 3 outcomes"
+    assert cycle(8, listing)[0] == "Will it rain?: 3 outcomes"
     logger.remove()
 
 

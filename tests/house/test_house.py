@@ -132,6 +132,13 @@ def test_every_reason_and_exit_code_is_documented():
     assert not [code for code in ExitCode if f"| {code.value} |" not in spec]
 
 
+def test_every_kind_of_problem_is_documented():
+    from arb.domain.report import ProblemKind
+
+    spec = _read("INTERFACE_SPEC.md")
+    assert not [kind for kind in ProblemKind if f"`{kind.value}`" not in spec]
+
+
 def test_the_interface_spec_keeps_the_section_numbers_that_others_cite():
     spec = _read("INTERFACE_SPEC.md")
     for heading in ("## 6. Logging", "## 7. Configuration", "## 10. Integration checklist"):

@@ -78,8 +78,9 @@ THEIR_STRATEGY = "strategies/negrisk.py"
 PUBLIC_NAMES = {
     "domain/opportunity.py": ('"negrisk_no"', '"negrisk_yes"', '"negrisk_convert"'),
     "domain/reason.py": ('"augmented"',),
+    "domain/report.py": ('"clob-market"',),
 }
-"""What kinds and reasons are called in documents and ledgers."""
+"""What kinds, reasons and problems are called in documents and ledgers."""
 
 
 def core_files():

@@ -38,7 +38,7 @@ from arb.domain.money import Usd
 from arb.domain.news import Contradicted, CycleSkipped, StateChanged, Trouble
 from arb.domain.opportunity import Kind
 from arb.domain.reason import Reason
-from arb.domain.report import Problem, Statistics
+from arb.domain.report import Problem, ProblemKind, Statistics
 from arb.runtime.running import run_once, run_scheduled
 from arb.testing import builders as make
 from tests.conftest import ROOT, exchange_at, settings_for
@@ -58,11 +58,24 @@ def _alert(level=Level.HIGH, key="k", sentence="something"):
         (StateChanged(TradingState.HALTED, "10 plans in a row failed"), Level.CRITICAL),
         (StateChanged(TradingState.THROTTLED, "daily loss"), Level.HIGH),
         (StateChanged(TradingState.NORMAL, ""), None),
-        (Trouble(Problem(where="plan abc", what="the exit failed")), Level.CRITICAL),
-        (Trouble(Problem(where="bot atom", what="ended 6 times")), Level.HIGH),
-        (Trouble(Problem(where="reconciliation", what="cash differs")), Level.HIGH),
-        (Trouble(Problem(where="audit", what="disk full")), Level.HIGH),
-        (Trouble(Problem(where="/books", what="503")), None),
+        (
+            Trouble(Problem(kind=ProblemKind.PLAN, where="plan abc", what="the exit failed")),
+            Level.CRITICAL,
+        ),
+        (
+            Trouble(Problem(kind=ProblemKind.BOT, where="bot atom", what="ended 6 times")),
+            Level.HIGH,
+        ),
+        (
+            Trouble(
+                Problem(
+                    kind=ProblemKind.RECONCILIATION, where="reconciliation", what="cash differs"
+                )
+            ),
+            Level.HIGH,
+        ),
+        (Trouble(Problem(kind=ProblemKind.AUDIT, where="audit", what="disk full")), Level.HIGH),
+        (Trouble(Problem(kind=ProblemKind.BOOKS, where="/books", what="503")), None),
         (CycleSkipped("late"), None),
     ],
 )
@@ -71,6 +84,21 @@ def test_news_has_a_level(news, level):
     assert (alert.level if alert else None) is level
     if alert:
         assert alert.sentence
+
+
+ALERTING = {
+    ProblemKind.PLAN: (Level.CRITICAL, "plan"),
+    ProblemKind.BOT: (Level.HIGH, "bot"),
+    ProblemKind.RECONCILIATION: (Level.HIGH, "reconciliation"),
+    ProblemKind.AUDIT: (Level.HIGH, "audit"),
+}
+
+
+@pytest.mark.parametrize("word", ProblemKind)
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_a_problem_alerts_by_its_kind_whatever_its_place_is_called(kind, word):
+    alert = of_news(Trouble(Problem(kind=kind, where=f"{word} 57cc", what=f"{word} 57cc")))
+    assert (alert and (alert.level, alert.condition)) == ALERTING.get(kind)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from arb.domain.book import BookMap
 from arb.domain.errors import BadVenueData, Unavailable
 from arb.domain.market import EventId, MarketId, OutcomeId, Universe, VenueId, WholeGroup
-from arb.domain.report import Completeness, Problem
+from arb.domain.report import Completeness, Problem, ProblemKind
 from arb.domain.venue import VenueTerms
 from arb.engine.market_data import ManyBooks, MarketData
 from arb.ports import Venue
@@ -28,7 +28,7 @@ class _Listing:
             no=OutcomeId(VenueId(name), "no"),
         )
         self.asked = []
-        self.told = [Problem(where=name, what="a trifle")]
+        self.told = [Problem(kind=ProblemKind.MARKET, where=name, what="a trifle")]
 
     def _listed(self):
         if self.away:

@@ -3,12 +3,12 @@
 import pytest
 
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.publisher import Publisher
 
 
 def news(what):
-    return Trouble(Problem(where="here", what=what))
+    return Trouble(Problem(kind=ProblemKind.MARKET, where="here", what=what))
 
 
 def test_news_goes_to_every_observer_in_the_order_of_subscription():

@@ -122,7 +122,7 @@ class Metrics:
                 self.plans.labels(str(plan.kind), report.state.value).inc()
                 self.realised.labels(str(plan.kind)).inc(_number(report.realised))
             case Trouble(problem=problem):
-                self.errors.labels(problem.where.split(" ", 1)[0].split("[", 1)[0][:40]).inc()
+                self.errors.labels(problem.kind.value).inc()
             case Contradicted(found=found):
                 self.contradictions.labels(str(found.kind)).inc()
             case StateChanged(state=state):

@@ -100,7 +100,8 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
         case BotChanged(bot=bot, state=how, detail=detail):
             return "bot", {"bot": bot, "state": how, "detail": detail}
         case Trouble(problem=problem):
-            return "trouble", {"where": problem.where, "what": problem.what}
+            told = {"kind": problem.kind.value, "where": problem.where, "what": problem.what}
+            return "trouble", told
         case StateChanged(state=state):
             now = news.standing
             return "state", {"state": state.value, "reason": now.text, "paused": now.paused}

@@ -15,7 +15,7 @@ from arb.api.shared import SharedReads
 from arb.domain.errors import ArbError, LedgerError
 from arb.domain.halt import Standing
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.engine.bus import Bus
 from arb.engine.control import Control, ControlStatus
 from arb.ports import Clock
@@ -117,7 +117,9 @@ class Served:
             await self.audit.write(who, action, step, **details)
         except AuditError as error:
             # It has happened already: refusing now would only hide it.
-            self.control.desk.news.publish(Trouble(Problem(where="audit", what=str(error))))
+            self.control.desk.news.publish(
+                Trouble(Problem(kind=ProblemKind.AUDIT, where="audit", what=str(error)))
+            )
 
     async def _brief(self) -> dict[str, Any] | None:
         try:

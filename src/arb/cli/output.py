@@ -77,7 +77,10 @@ def render_report(report: CycleReport) -> dict[str, Any]:
             }
             for plan in report.plans
         ],
-        "errors": [{"where": each.where, "what": each.what} for each in report.errors],
+        "errors": [
+            {"kind": each.kind.value, "where": each.where, "what": each.what}
+            for each in report.errors
+        ],
         "risk": {
             "can_trade": report.risk.can_trade,
             "state": report.risk.state.value,

@@ -91,7 +91,7 @@ def parse_standing(
 
 
 def reason_of_halt(reason: str) -> str:
-    """An operator's reason of a halt, marked so that nobody takes it for a pause's."""
+    """An operator's reason of a halt, marked so that it is never read as a pause's."""
     return f"halt: {reason}" if reason.startswith(PAUSED) else reason
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from arb.domain.decision import Finding
 from arb.domain.halt import RiskStatus
@@ -26,11 +27,59 @@ class DataQuality:
     detail: str
 
 
+class ProblemKind(StrEnum):
+    """What went wrong: whether a cycle counts as failed, and whom an alert reaches.
+
+    Health and metrics count problems by these words.
+    """
+
+    VENUE = "venue"
+    """A venue could not be read at all."""
+    LEDGER = "ledger"
+    PLAN = "plan"
+    """A plan needs a look: the one kind that is a critical alert."""
+    RECONCILIATION = "reconciliation"
+    """Ledger and venue differ, or could not be compared."""
+    REDEEM = "redeem"
+    """A resolved position was not paid out."""
+    COMMAND = "command"
+    """An operator's command was carried out in part only."""
+    CYCLE = "cycle"
+    """A cycle broke off."""
+    BOT = "bot"
+    """A bot is given up, is off its routes, or sends impossible answers."""
+    AUDIT = "audit"
+    """A command cannot be put on record."""
+    CANCEL_ALL = "cancel-all"
+    RESOLUTIONS = "resolutions"
+    """Whether markets have resolved could not be asked."""
+    LEAD = "lead"
+    LOOP = "loop"
+    """Something else kept this process busy."""
+    CLOCK = "clock"
+    TOKENS = "tokens"
+    REDIS = "redis"
+    SHARDS = "shards"
+    EVENTS = "events"
+    """The listing as a whole; from here on: answers, or pieces of them, that were left out."""
+    EVENT = "event"
+    MARKET = "market"
+    CONFIRMATION = "clob-market"
+    """The exchange's own word on a market."""
+    BOOKS = "books"
+    BOOK = "book"
+    TRADES = "trades"
+    ORDERS = "orders"
+    CHAIN = "chain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Something that went wrong in a cycle without ending it."""
 
+    kind: ProblemKind
     where: str
+    """The same for people, with what it concerns: nothing is decided by this text."""
     what: str
     away: bool = False
     """Whether it is that the venue did not answer: such trouble ends by itself."""

@@ -10,7 +10,7 @@ from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.domain.halt import AWAY, Pause, Standing, TradingState, reason_of_halt
 from arb.domain.market import VenueId
 from arb.domain.news import KindResumed, StateChanged, Trouble
-from arb.domain.report import CycleReport, Problem
+from arb.domain.report import CycleReport, Problem, ProblemKind
 from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Health, HealthReport, Watch
@@ -326,7 +326,9 @@ class Control:
                 left.append(f"{venue.id}: {str(error) or 'no answer'}")
         if left:
             what = f"not cancelled: {', '.join(left)}"
-            self.desk.news.publish(Trouble(Problem(where="command", what=what)))
+            self.desk.news.publish(
+                Trouble(Problem(kind=ProblemKind.COMMAND, where="command", what=what))
+            )
         return left
 
     def _must_not_have_ended(self) -> None:

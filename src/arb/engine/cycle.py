@@ -12,7 +12,7 @@ from arb.domain.errors import VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.news import BooksFetched, Decided, QualityAlarm, StateChanged, Trouble
 from arb.domain.position import Portfolio
-from arb.domain.report import CycleReport, Problem
+from arb.domain.report import CycleReport, Problem, ProblemKind
 from arb.engine.options import CycleOptions
 from arb.engine.scan import Scan
 from arb.engine.scanner import Scanner
@@ -104,7 +104,7 @@ class Cycle:
             what = f"it could not be read within {self._options.look_seconds_max:g} s"
         except VenueError as error:
             what = str(error)
-        tally.errors.append(Problem(where="venue", what=what, away=True))
+        tally.errors.append(Problem(kind=ProblemKind.VENUE, where="venue", what=what, away=True))
         return None
 
     def _tell_of(self, number: int, scan: Scan) -> None:

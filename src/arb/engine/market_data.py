@@ -12,7 +12,7 @@ from arb.domain.errors import BadVenueData, Unavailable, VenueError
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup, united
 from arb.domain.money import Usd
 from arb.domain.position import Position
-from arb.domain.report import Completeness, Problem
+from arb.domain.report import Completeness, Problem, ProblemKind
 from arb.ports import Venue
 
 T = TypeVar("T")
@@ -49,7 +49,11 @@ class MarketData:
             try:
                 universe = united(universe, listed)
             except ValueError as error:
-                self._failed.append(Problem(where=f"venue {venue}", what=f"left out: {error}"))
+                self._failed.append(
+                    Problem(
+                        kind=ProblemKind.VENUE, where=f"venue {venue}", what=f"left out: {error}"
+                    )
+                )
         return universe
 
     async def event(self, slug: str) -> Universe:
@@ -164,7 +168,12 @@ class MarketData:
         if failed and not found:
             raise failed[0][1]
         self._failed += [
-            Problem(where=f"venue {id_}", what=str(error), away=isinstance(error, Unavailable))
+            Problem(
+                kind=ProblemKind.VENUE,
+                where=f"venue {id_}",
+                what=str(error),
+                away=isinstance(error, Unavailable),
+            )
             for id_, error in failed
         ]
         return {id_: found[id_] for id_ in wanted if id_ in found}

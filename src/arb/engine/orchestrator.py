@@ -21,7 +21,7 @@ from arb.domain.opportunity import Opportunity
 from arb.domain.order import Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
-from arb.domain.report import CycleReport, Problem, Statistics
+from arb.domain.report import CycleReport, Problem, ProblemKind, Statistics
 from arb.engine.contradict import tell_contradictions
 from arb.engine.cycle import Cycle
 from arb.engine.ends import tell_ends
@@ -191,7 +191,9 @@ class ArbitrageOrchestrator:
             reports.append(report)
             if report.state is PlanState.OPEN and report.alarm:
                 self._desk.news.publish(
-                    Trouble(Problem(where=f"plan {plan.id}", what=report.alarm))
+                    Trouble(
+                        Problem(kind=ProblemKind.PLAN, where=f"plan {plan.id}", what=report.alarm)
+                    )
                 )
         await tell_ends(self._desk.ledger, self._desk.news)
         await tell_contradictions(self._desk.ledger, self._desk.news)
@@ -201,12 +203,14 @@ class ArbitrageOrchestrator:
         """Hold the ledger against the venue, if there is one to be asked."""
         if not self._desk.statements:
             return
-        where = "reconciliation"
+        kind = ProblemKind.RECONCILIATION
         if error := await self.reconciler.try_run():
             away = isinstance(error, Unavailable)
-            self._desk.news.publish(Trouble(Problem(where=where, what=str(error), away=away)))
+            problem = Problem(kind=kind, where=kind.value, what=str(error), away=away)
+            self._desk.news.publish(Trouble(problem))
         for difference in self.reconciler.differences:
-            self._desk.news.publish(Trouble(Problem(where=where, what=describe(difference))))
+            problem = Problem(kind=kind, where=kind.value, what=describe(difference))
+            self._desk.news.publish(Trouble(problem))
         await tell_contradictions(self._desk.ledger, self._desk.news)
 
     async def _tick(self) -> None:
@@ -227,7 +231,9 @@ class ArbitrageOrchestrator:
                 pays = await self._market_data.payouts(left)
             except VenueError as error:
                 if str(error) not in told:  # the same for every plan of a venue that is away
-                    problem = Problem(where="resolutions", what=str(error))
+                    problem = Problem(
+                        kind=ProblemKind.RESOLUTIONS, where="resolutions", what=str(error)
+                    )
                     self._desk.news.publish(Trouble(problem))
                 told.add(str(error))
                 continue
@@ -237,10 +243,7 @@ class ArbitrageOrchestrator:
                         await self._redeem(plan, held, pays[held.outcome])
                     except VenueError as error:
                         away = isinstance(error, Unavailable)
-                        where = f"redeem {held.market}"
-                        self._desk.news.publish(
-                            Trouble(Problem(where=where, what=str(error), away=away))
-                        )
+                        self._desk.news.publish(Trouble(_not_redeemed(held, str(error), away=away)))
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
@@ -253,7 +256,7 @@ class ArbitrageOrchestrator:
             self._desk.news.publish(_paid_out(plan, held, answer.effect))
         else:
             what = f"{plan.event_slug}: what is resolved was not paid out: {answer.reason}"
-            self._desk.news.publish(Trouble(Problem(where=f"redeem {held.market}", what=what)))
+            self._desk.news.publish(Trouble(_not_redeemed(held, what)))
 
     async def _release(self, plan: Plan) -> None:
         """Call the profit realised once nothing of the plan is held any more."""
@@ -265,6 +268,10 @@ class ArbitrageOrchestrator:
         report = ExecutionReport(plan=plan.id, state=state, realised=realised, locked=NO_USD)
         await ledger.close_plan(report, self._desk.clock.now())
         self._desk.news.publish(PlanResolved(plan, report))
+
+
+def _not_redeemed(held: Position, what: str, *, away: bool = False) -> Problem:
+    return Problem(kind=ProblemKind.REDEEM, where=f"redeem {held.market}", what=what, away=away)
 
 
 def _paid_out(plan: Plan, held: Position, effect: Effect) -> PaidOut:

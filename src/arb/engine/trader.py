@@ -11,7 +11,7 @@ from arb.domain.market import Universe
 from arb.domain.news import PlanStarted, QualityAlarm
 from arb.domain.opportunity import Candidate, Opportunity, Unproven, prove
 from arb.domain.reason import Reason
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.domain.tradable import obstacle
 from arb.engine.decide import miscounts
 from arb.engine.ends import outcome_of, tell_ends
@@ -69,7 +69,9 @@ class Trader:
                 raise
             except Exception as error:  # noqa: BLE001  # one plan's failure never ends the cycle
                 what = f"{type(error).__name__}: {error}"
-                tally.errors.append(Problem(where=f"plan {decision.plan.id}", what=what))
+                tally.errors.append(
+                    Problem(kind=ProblemKind.PLAN, where=f"plan {decision.plan.id}", what=what)
+                )
                 await self._end(decision, Reason.EXECUTION_FAILED, what, tally)
 
     async def _take(
@@ -95,7 +97,9 @@ class Trader:
         report = await self._executor.execute(plan, again)
         tally.plans.append(report)
         if report.alarm:
-            tally.errors.append(Problem(where=f"plan {report.plan}", what=report.alarm))
+            tally.errors.append(
+                Problem(kind=ProblemKind.PLAN, where=f"plan {report.plan}", what=report.alarm)
+            )
         tally.ended.append((decision.opportunity.id, outcome_of(report)))
         await tell_ends(self._desk.ledger, self._desk.news)
 

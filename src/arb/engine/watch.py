@@ -13,13 +13,22 @@ from arb.domain.news import (
     News,
     Trouble,
 )
-from arb.domain.report import CycleReport
+from arb.domain.report import CycleReport, ProblemKind
 from arb.interlocks import Blocked
 from arb.ports import Clock
 
 ERRORS_KEPT = 10_000
-SERIOUS = ("venue", "ledger", "plan", "reconciliation", "redeem", "command")
-"""Beginnings of where trouble is that makes a cycle fail; the rest are single unread pieces."""
+SERIOUS = frozenset(
+    {
+        ProblemKind.VENUE,
+        ProblemKind.LEDGER,
+        ProblemKind.PLAN,
+        ProblemKind.RECONCILIATION,
+        ProblemKind.REDEEM,
+        ProblemKind.COMMAND,
+    }
+)
+"""Problems that make a cycle fail; the rest are counted only."""
 
 
 class Health(StrEnum):
@@ -64,7 +73,7 @@ class HealthReport:
     seconds_since: float | None
     consecutive_errors: int
     errors: dict[str, int]
-    """Within the window, by where."""
+    """Within the window, by kind."""
 
 
 @dataclass(slots=True)
@@ -77,7 +86,9 @@ class Watch:
     last_success: datetime | None = None
     busy: bool = False
     """Whether a cycle is at work."""
-    _errors: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _errors: deque[tuple[float, ProblemKind]] = field(
+        default_factory=lambda: deque(maxlen=ERRORS_KEPT)
+    )
     _failed: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
     """When a cycle has failed, and whether because the venue was away."""
     _good: int = 0
@@ -97,13 +108,12 @@ class Watch:
             case CycleFailed():
                 self.busy = False
             case Trouble(problem=problem):
-                self.count(problem.where, away=problem.away)
+                self.count(problem.kind, away=problem.away)
             case _:
                 pass
 
-    def count(self, where: str, *, away: bool = False) -> None:
+    def count(self, kind: ProblemKind, *, away: bool = False) -> None:
         """One more error; `away` if it is that the venue did not answer."""
-        kind = _kind(where)
         self._errors.append((self.clock.monotonic(), kind))
         if kind in SERIOUS:
             self._troubled |= not away
@@ -112,7 +122,7 @@ class Watch:
     def failed(self) -> None:
         """A cycle broke off."""
         self.busy = False
-        self.count("cycle")
+        self.count(ProblemKind.CYCLE)
         self._fail(away=False)
         self._troubled = self._unanswered = False
 
@@ -146,9 +156,9 @@ class Watch:
         return self._good >= self.options.resume_after
 
     def errors(self) -> dict[str, int]:
-        """How many errors within the window, by where."""
+        """How many errors within the window, by kind."""
         since = self.clock.monotonic() - self.options.window.total_seconds()
-        return dict(Counter(where for at, where in self._errors if at >= since))
+        return dict(Counter(kind.value for at, kind in self._errors if at >= since))
 
     def health(
         self, standing: Standing, *, running: bool, blocked_by: tuple[Blocked, ...] = ()
@@ -210,8 +220,3 @@ def _halted_by_itself(standing: Standing) -> str:
 
 def _held_back(standing: Standing) -> str:
     return (standing.text or "trading is halted") if standing.state is TradingState.HALTED else ""
-
-
-def _kind(where: str) -> str:
-    """The first word of where something went wrong: the same for every plan."""
-    return where.split(" ", 1)[0].split("[", 1)[0].split("/", 1)[0][:40] or "elsewhere"

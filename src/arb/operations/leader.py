@@ -14,7 +14,7 @@ from arb.adapters.storage.queries import leader_of
 from arb.config.schema import DatabaseSettings
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.operations.lock import one_instance
 from arb.ports import Ticker
 from arb.publisher import Observer
@@ -79,7 +79,15 @@ def patient(ticker: Ticker, tell: Observer) -> Ticker:
             except LedgerLocked:
                 raise
             except LedgerError as error:
-                tell(Trouble(Problem(where="ledger", what=f"{error} The cycle is left out.")))
+                tell(
+                    Trouble(
+                        Problem(
+                            kind=ProblemKind.LEDGER,
+                            where="ledger",
+                            what=f"{error} The cycle is left out.",
+                        )
+                    )
+                )
                 await asyncio.sleep(PATIENCE_SECONDS)
 
         await ticker(tried)
@@ -107,7 +115,7 @@ async def _led(lead: Lead, url: str, tell: Observer | None) -> None:
         if not said:
             said = True
             what = f"{await _who(lead, url)}; this one waits and takes over when it ends"
-            tell(Trouble(Problem(where="lead", what=what)))
+            tell(Trouble(Problem(kind=ProblemKind.LEAD, where="lead", what=what)))
         await asyncio.sleep(LOOK_SECONDS)
 
 

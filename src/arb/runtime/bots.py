@@ -20,7 +20,7 @@ from arb.config.sources import Loaded, inherited
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
 from arb.domain.news import BotChanged, Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.operations.bot_files import bots_of, comm_folder, some_bots
 from arb.ports import Desk
 from arb.runtime.bots_at_work import BotsAtWork
@@ -50,7 +50,7 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[tuple[Desk, "Bo
         raise ConfigError(f"bot.{own[0]}.does = 'executes': such bots work on paper only")
 
     def tell(who: str, what: str) -> None:
-        desk.news.publish(Trouble(Problem(where=f"bot {who}", what=what)))
+        desk.news.publish(Trouble(Problem(kind=ProblemKind.BOT, where=f"bot {who}", what=what)))
 
     trading: dict[VenueId, BotTrading] = {}
     states: dict[str, BotState] = {}

@@ -16,7 +16,7 @@ from arb.adapters.storage.database import file_of
 from arb.adapters.storage.standing import read_standing
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import News, StateChanged, Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.interlocks import BlockCode, Interlock
 from arb.operations.halt_file import Sentinel, sentinel_of
 from arb.publisher import Observer
@@ -174,7 +174,15 @@ class KillSwitch:
         said: list[News] = []
         if not sweep.warned:
             sweep.warned = True
-            said.append(Trouble(Problem(where="cancel-all", what=f"{left}; trying again")))
+            said.append(
+                Trouble(
+                    Problem(
+                        kind=ProblemKind.CANCEL_ALL,
+                        where="cancel-all",
+                        what=f"{left}; trying again",
+                    )
+                )
+            )
         if not sweep.alarmed and now - sweep.began >= self.sweep_deadline_seconds:
             sweep.alarmed = True
             what = f"orders may still rest at the venue, cancel them there: {left}"

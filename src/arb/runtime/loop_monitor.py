@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from arb.domain.errors import LedgerError
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.ports import Clock
 from arb.publisher import Observer
 
@@ -37,10 +37,10 @@ class Pulse:
             jumped = (self.clock.now() - wall).total_seconds() - passed
             late = passed - self.beat_seconds
             if late > STALL_SECONDS:
-                self._say("loop", f"nothing else could run for {late:.1f} s")
+                self._say(ProblemKind.LOOP, f"nothing else could run for {late:.1f} s")
             if abs(jumped) > JUMP_SECONDS:
                 what = f"the clock jumped by {jumped:+.1f} s"
-                self._say("clock", what)
+                self._say(ProblemKind.CLOCK, what)
                 if self.pause is not None:
                     await self._hold_back(self.pause, f"{what}; check it, then resume")
 
@@ -48,10 +48,10 @@ class Pulse:
         try:
             await pause(why)
         except LedgerError as error:  # which by itself keeps every order from being sent
-            self._say("clock", f"trading could not be paused: {error}")
+            self._say(ProblemKind.CLOCK, f"trading could not be paused: {error}")
 
-    def _say(self, where: str, what: str) -> None:
-        self.tell(Trouble(Problem(where=where, what=what)))
+    def _say(self, kind: ProblemKind, what: str) -> None:
+        self.tell(Trouble(Problem(kind=kind, where=kind.value, what=what)))
 
 
 @contextlib.asynccontextmanager

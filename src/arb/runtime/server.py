@@ -18,7 +18,7 @@ from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, Unavailable, how_to_install
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.engine.bus import Bus
 from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
@@ -139,7 +139,10 @@ async def serving(
 
     options, desk = loaded.settings.api, found.desk
     tokens, first = _tokens(
-        options, lambda what: desk.news.publish(Trouble(Problem(where="tokens", what=what)))
+        options,
+        lambda what: desk.news.publish(
+            Trouble(Problem(kind=ProblemKind.TOKENS, where="tokens", what=what))
+        ),
     )
     metrics, bus = Metrics(), Bus(wanted)
     # Through connections of its own, which wait for no writer.

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from arb.adapters.polymarket.terms import POLYMARKET
-from arb.adapters.telemetry.wording import details, say
+from arb.adapters.telemetry.wording import details, say, spoken
 from arb.bootstrap import cycle_options, paper_desk
 from arb.domain import news as told
 from arb.domain.contradiction import Contradiction
@@ -18,7 +18,7 @@ from arb.domain.news import News
 from arb.domain.opportunity import Unproven
 from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
-from arb.domain.report import Problem, Statistics
+from arb.domain.report import Problem, ProblemKind, Statistics
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.publisher import Publisher
 from tests.conftest import exchange_at, settings_for
@@ -37,7 +37,7 @@ async def heard(tmp_path):
     plan, report = next((n.plan, n.report) for n in every if isinstance(n, told.PlanEnded))
     return [
         *every,
-        told.Trouble(Problem(where="venue", what="away")),
+        told.Trouble(Problem(kind=ProblemKind.VENUE, where="venue", what="away")),
         told.StateChanged(TradingState.HALTED, "ten failures"),
         told.StateChanged(TradingState.NORMAL, ""),
         told.CycleSkipped("the last one was at work"),
@@ -76,6 +76,14 @@ async def test_every_kind_of_news_has_its_level_and_a_sentence(heard):
     assert say(told.StateChanged(TradingState.THROTTLED, "x"))[0] == "WARNING"
     assert say(told.CycleStarted(3, heard[1].at)) == ("INFO", "Starting scan cycle #3")
     assert say(told.Stopped(Statistics(cycles=4)))[1].startswith("Stopped after 4 cycles")
+
+
+def test_only_a_problem_of_a_plan_says_whether_its_money_is_real():
+    def line(kind):
+        return spoken(told.Trouble(Problem(kind=kind, where="plan 7", what="x")), live=True)[1]
+
+    assert line(ProblemKind.PLAN) == "[LIVE] plan 7: x"
+    assert line(ProblemKind.MARKET) == "plan 7: x"
 
 
 async def test_limits_and_thin_books_are_warnings_and_the_rest_is_not(heard):

@@ -23,11 +23,12 @@ from arb.domain.news import (
 )
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
+from arb.domain.report import ProblemKind
 
 _HELD_MAX = 100
 _SHOWN_MAX = 20
-_TOLD = ("bot ", "reconciliation", "audit")
-"""Problems that raise an alert, by how their place begins."""
+_TOLD = frozenset({ProblemKind.BOT, ProblemKind.RECONCILIATION, ProblemKind.AUDIT})
+"""Problems that raise an alert, beside a plan's."""
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -144,11 +145,11 @@ def of_news(news: News) -> Alert | None:
             level, condition, key = Level.LOW, "bot", f"bot {bot} {how}"
         case PlanEnded(plan=plan, report=report) if report.alarm:
             level, condition, key = Level.CRITICAL, "plan", f"plan {plan.id}"
-        case Trouble(problem=problem) if problem.where.startswith("plan "):
+        case Trouble(problem=problem) if problem.kind is ProblemKind.PLAN:
             level, condition, key = Level.CRITICAL, "plan", problem.where
-        case Trouble(problem=problem) if problem.where.startswith(_TOLD):
-            condition = problem.where.partition(" ")[0]
-            level, key = Level.HIGH, f"{problem.where}: {problem.what}"
+        case Trouble(problem=problem) if problem.kind in _TOLD:
+            level, condition = Level.HIGH, problem.kind.value
+            key = f"{problem.where}: {problem.what}"
         case _:
             return None
     return Alert(level=level, condition=condition, key=key, sentence=wording.say(news))

@@ -13,7 +13,7 @@ from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import Books, Levels, OrderBook
 from arb.domain.errors import BadVenueData, Unavailable, VenueError
 from arb.domain.market import OutcomeId
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.net.http import HttpReader, Refused
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,11 +94,11 @@ class PolymarketBooks:
                     first, second = await asyncio.gather(read(chunk[:middle]), read(chunk[middle:]))
                     return first and second
                 tokens = ", ".join(outcome.token for outcome in chunk[:PAIR])
-                self._quarantine.keep("books", f"{error} (tokens {tokens})", b"")
+                self._quarantine.keep(ProblemKind.BOOKS, f"{error} (tokens {tokens})", b"")
                 return error
             except VenueError as error:
                 body = error.body if isinstance(error, _Unreadable) else b""
-                self._quarantine.keep("books", str(error), body)
+                self._quarantine.keep(ProblemKind.BOOKS, str(error), body)
                 return error
             return None
 
@@ -123,7 +123,7 @@ class PolymarketBooks:
         except BadVenueData as error:
             raise _Unreadable(error.where, error.what, body) from error
         for problem, payload in decoded.problems:
-            self._quarantine.keep("book", f"{problem.where}: {problem.what}", payload)
+            self._quarantine.keep(ProblemKind.BOOK, f"{problem.where}: {problem.what}", payload)
         return {book.token: (book, received_at) for book in decoded.books if book.token in asked}
 
     async def _decode(self, body: bytes) -> Decoded:

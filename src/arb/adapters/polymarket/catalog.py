@@ -35,7 +35,7 @@ from arb.domain.market import (
     WholeGroup,
 )
 from arb.domain.money import ZERO, Usd, text
-from arb.domain.report import Completeness, Problem
+from arb.domain.report import Completeness, Problem, ProblemKind
 from arb.net.http import HttpReader, Params
 
 BOTH_VERSIONS = ["v1", "v2"]
@@ -96,7 +96,7 @@ class _Listing:
             )
             if parsed.event.contradiction:
                 what = f"event {parsed.event.slug}: {parsed.event.contradiction}"
-                quarantine.keep("event", what, b"")
+                quarantine.keep(ProblemKind.EVENT, what, b"")
             events[event] = parsed.event
             markets.update((market.id, market) for market in parsed.markets)
             relations += parsed.exclusive
@@ -132,7 +132,7 @@ def _marked(
     if len(versions.get(market.id, ())) > 1 and not market.contradiction:
         market = replace(market, contradiction="listed differently in two events")
     if market.contradiction:
-        quarantine.keep("market", f"market {market.slug}: {market.contradiction}", b"")
+        quarantine.keep(ProblemKind.MARKET, f"market {market.slug}: {market.contradiction}", b"")
     return market
 
 
@@ -180,7 +180,7 @@ class PolymarketCatalog:
         if listing.unasked:
             named = ", ".join(listing.unasked[:UNASKED_NAMED])
             ignored = f"{len(listing.unasked)} answered that were not asked for: {named}"
-            self._quarantine.keep("events", ignored, b"")
+            self._quarantine.keep(ProblemKind.EVENTS, ignored, b"")
         self._completeness = listing.completeness()
         listed = self._completeness.markets_listed
         if listed and listed == self._completeness.markets_unreadable:
@@ -271,7 +271,7 @@ class PolymarketCatalog:
         try:
             return decode(body, EventPage, "events")
         except BadVenueData as error:
-            self._quarantine.keep("events", error.what, body)
+            self._quarantine.keep(ProblemKind.EVENTS, error.what, body)
             raise
 
     def _add(self, raw: msgspec.Raw, listing: _Listing, *, filtered: bool = False) -> None:
@@ -279,7 +279,7 @@ class PolymarketCatalog:
         try:
             payload = decode_named(raw, EventPayload, "event")
         except BadVenueData as error:
-            self._quarantine.keep("event", str(error), bytes(raw))
+            self._quarantine.keep(ProblemKind.EVENT, str(error), bytes(raw))
             listing.unread += 1
             return
         if filtered and not self._asked_for(payload):
@@ -307,7 +307,7 @@ class PolymarketCatalog:
             try:
                 found = parse.listed_market(part, event, is_open=is_open)
             except BadVenueData as error:
-                self._quarantine.keep("market", str(error), bytes(part))
+                self._quarantine.keep(ProblemKind.MARKET, str(error), bytes(part))
                 listed.lost.add(label(part) or bytes(part).hex())
                 continue
             first = listed.markets.setdefault(found.market.id, found)
@@ -328,17 +328,19 @@ class PolymarketCatalog:
         try:
             market, ended = parse.market(raw, EventId("")), parse.resolution(raw)
         except BadVenueData as error:
-            self._quarantine.keep("market", str(error), bytes(raw))
+            self._quarantine.keep(ProblemKind.MARKET, str(error), bytes(raw))
             return
         if market.id not in wanted:
             unasked = f"market {market.slug}: answered, and was not asked for"
-            self._quarantine.keep("market", unasked, bytes(raw))
+            self._quarantine.keep(ProblemKind.MARKET, unasked, bytes(raw))
             return
         if ended is None:
             return
         word = await self._word(market.id)
         if word is not None and (misnamed := _misnamed(market, word)):
-            self._quarantine.keep("market", f"market {market.slug}: {misnamed}", bytes(raw))
+            self._quarantine.keep(
+                ProblemKind.MARKET, f"market {market.slug}: {misnamed}", bytes(raw)
+            )
             return
         paid[market.yes] = Usd(ended.yes_pays)
         paid[market.no] = Usd(ended.no_pays)
@@ -363,7 +365,7 @@ class PolymarketCatalog:
                 number(sent, f"clob-market {market}.{name}")
             number(word.sd, f"clob-market {market}.sd", ZERO)
         except (Unavailable, BadVenueData) as error:
-            self._quarantine.keep("clob-market", str(error), b"")
+            self._quarantine.keep(ProblemKind.CONFIRMATION, str(error), b"")
             return None
         self._words[market] = (now, word)
         return word

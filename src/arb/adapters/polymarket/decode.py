@@ -23,7 +23,7 @@ from arb.domain.bounds import OutOfBounds, check_nesting
 from arb.domain.bounds import number as bounded_number
 from arb.domain.errors import BadVenueData
 from arb.domain.money import from_micro, micro_down, to_micro
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 
 QUOTES_PER_LEVEL = 8
 DIRECTIONS = {b'"bids":': 1, b'"asks":': -1}
@@ -117,18 +117,22 @@ def slow(body: bytes) -> Decoded:
             payloads.append(decode_nested(raw, BookPayload, "book"))
             raws.append(raw)
         except BadVenueData as error:
-            problems.append((Problem(where=error.where, what=error.what), bytes(raw)))
+            problems.append(
+                (Problem(kind=ProblemKind.BOOK, where=error.where, what=error.what), bytes(raw))
+            )
     books: list[RawBook] = []
     for payload, raw, read in zip(payloads, raws, _tables(payloads), strict=True):
         doubts: list[str] = []
         try:
             books.append(read if isinstance(read, RawBook) else _odd_book(payload, read, doubts))
         except BadVenueData as error:
-            problems.append((Problem(where=error.where, what=error.what), bytes(raw)))
+            problems.append(
+                (Problem(kind=ProblemKind.BOOK, where=error.where, what=error.what), bytes(raw))
+            )
         if doubts:
             named = "; ".join(doubts[:DOUBTS_NAMED])
             what = f"{named} ({len(doubts)} levels in doubt)"
-            problems.append((Problem(where="level", what=what), bytes(raw)))
+            problems.append((Problem(kind=ProblemKind.BOOK, where="level", what=what), bytes(raw)))
     return Decoded(tuple(books), tuple(problems))
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 
 BYTES_MAX = 64 * 1024
 PROBLEMS_MAX = 50
@@ -17,17 +17,17 @@ class Quarantine:
         self._folder, self._files_max = folder, files_max
         self._problems: list[Problem] = []
         self.counts: Counter[str] = Counter()
-        """Refusals by place."""
+        """Refusals by kind."""
 
-    def keep(self, where: str, what: str, payload: bytes) -> None:
+    def keep(self, kind: ProblemKind, what: str, payload: bytes) -> None:
         """Count a refused payload and keep it if there is room."""
-        self.counts[where] += 1
-        problem = Problem(where=where, what=what)
+        self.counts[kind.value] += 1
+        problem = Problem(kind=kind, where=kind.value, what=what)
         if len(self._problems) < PROBLEMS_MAX and problem not in self._problems:
             self._problems.append(problem)
         if self._folder is None:
             return
-        name = f"{where.replace('/', '-')}-{hashlib.sha256(payload).hexdigest()[:12]}.txt"
+        name = f"{kind.value}-{hashlib.sha256(payload).hexdigest()[:12]}.txt"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if sum(1 for _ in self._folder.iterdir()) < self._files_max:

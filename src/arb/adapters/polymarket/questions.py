@@ -10,6 +10,7 @@ from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.rpc import Rpc
 from arb.domain.errors import BadVenueData, VenueError
 from arb.domain.market import WholeGroup
+from arb.domain.report import ProblemKind
 
 
 class Questions:
@@ -43,7 +44,7 @@ class Questions:
                     counted = await self._ask(whole.group)
             except (VenueError, TimeoutError) as error:
                 what = str(error) or "no answer in time"
-                self._quarantine.keep("chain", f"questions of {whole.group}: {what}", b"")
+                self._quarantine.keep(ProblemKind.CHAIN, f"questions of {whole.group}: {what}", b"")
                 return None
             if counted == whole.outcomes:
                 self._known[whole] = self._monotonic()

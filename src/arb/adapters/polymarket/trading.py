@@ -56,6 +56,7 @@ from arb.domain.order import (
     TradeState,
     Unknown,
 )
+from arb.domain.report import ProblemKind
 from arb.domain.statement import VenueTrade
 from arb.domain.venue import TimeInForce
 
@@ -228,7 +229,7 @@ class PolymarketTrading:
             fills = await self._fills(trade, ref)
         except VenueError as error:
             unread = f"fees of trade {trade.id}: {error}"
-            self._quarantine.keep("trades", unread, b"")
+            self._quarantine.keep(ProblemKind.TRADES, unread, b"")
         return VenueTrade(
             id=trade.id,
             ref=ref,
@@ -250,7 +251,7 @@ class PolymarketTrading:
         except PolymarketError as error:
             raise told(error) from error
         for what in lost:
-            self._quarantine.keep("orders", what, b"")
+            self._quarantine.keep(ProblemKind.ORDERS, what, b"")
         return (*found, *lost)
 
     async def _rows(self, what: str, params: dict[str, str]) -> list[msgspec.Raw]:
@@ -286,7 +287,7 @@ class PolymarketTrading:
             sent = await self._rows("trades", params)
         found, lost = rows.trades(sent)
         for row in lost:
-            self._quarantine.keep("trades", f"set aside: {row.what}", b"")
+            self._quarantine.keep(ProblemKind.TRADES, f"set aside: {row.what}", b"")
         return found, lost
 
     async def _state(self, trade: rows.TradeRow) -> TradeState:

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from arb.domain.errors import Unavailable
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.net.budget import WINDOW_SECONDS, OwnBudgets
 from arb.net.circuit import Circuit, CircuitState
 from arb.ports import Clock
@@ -151,4 +151,4 @@ class SharedBudgets:
         if not self._said and self._circuit.state is CircuitState.OPEN:
             self._said = True
             what = f"{str(error) or type(error).__name__}; budgets are this process's own meanwhile"
-            self._tell(Problem(where="redis", what=what))
+            self._tell(Problem(kind=ProblemKind.REDIS, where="redis", what=what))

@@ -18,7 +18,7 @@ from arb.adapters.shards.messages import (
     load_answer,
 )
 from arb.domain.market import Universe
-from arb.domain.report import Coverage, Problem
+from arb.domain.report import Coverage, Problem, ProblemKind
 from arb.domain.sweep import Glimpse, Sweep, parts
 from arb.ports import Clock
 
@@ -123,7 +123,7 @@ class NatsScouts:
         return None
 
     def _tell(self, what: str) -> None:
-        self._problems.append(Problem(where="shards", what=what))
+        self._problems.append(Problem(kind=ProblemKind.SHARDS, where="shards", what=what))
 
     async def _swept(self, client: Client, js: JetStreamContext, universe: Universe) -> Sweep:
         self._sweeps += 1

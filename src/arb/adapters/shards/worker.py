@@ -21,7 +21,7 @@ from arb.adapters.shards.link import (
 from arb.adapters.shards.messages import BadMessage, Names, Part, dump_answer, load_part
 from arb.domain.errors import VenueError
 from arb.domain.market import Universe
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.domain.sweep import Glimpse
 
 PARTS_AT_ONCE = 2
@@ -173,4 +173,4 @@ class NatsWorker:
             await end(signing)
 
     def _say(self, what: str) -> None:
-        self._tell(Problem(where="shards", what=what))
+        self._tell(Problem(kind=ProblemKind.SHARDS, where="shards", what=what))

@@ -27,7 +27,7 @@ from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Problem, Statistics
+from arb.domain.report import CycleReport, Problem, ProblemKind, Statistics
 from arb.domain.snapshot import Snapshot
 from arb.ports import Ledger
 from arb.publisher import Observer
@@ -271,7 +271,7 @@ class ResilientLedger:
         self._dropped_before = self.dropped
 
     def _tell(self, what: str) -> None:
-        self._observe(Trouble(Problem(where="ledger", what=what)))
+        self._observe(Trouble(Problem(kind=ProblemKind.LEDGER, where="ledger", what=what)))
 
 
 def _kept(findings: Sequence[Finding]) -> list[Finding]:

@@ -18,13 +18,14 @@ from arb.domain.news import (
     cause,
 )
 from arb.domain.opportunity import Skipped, Unproven
+from arb.domain.report import ProblemKind
 
 REPEAT_SECONDS = 3600.0
 """What lasts is written in full again after so long."""
 LASTS_SECONDS = 900.0
 """What is read only now and then, such as the listing, is not new for so long."""
-READ_NOW_AND_THEN = ("market", "event")
-"""Trouble with the listing, by how its place begins."""
+READ_NOW_AND_THEN = frozenset({ProblemKind.MARKET, ProblemKind.EVENT, ProblemKind.EVENTS})
+"""Trouble with the listing."""
 KEPT_MAX = 10_000
 """Lines remembered; with more than these everything is written."""
 
@@ -137,7 +138,7 @@ def _same(news: News) -> str:
 
 def _lasting(news: News) -> bool:
     return not isinstance(news, Trouble | CycleFailed) or (
-        isinstance(news, Trouble) and news.problem.where.startswith(READ_NOW_AND_THEN)
+        isinstance(news, Trouble) and news.problem.kind in READ_NOW_AND_THEN
     )
 
 

@@ -28,7 +28,7 @@ from arb.domain.news import (
 from arb.domain.opportunity import Opportunity, ProvenLeg, Skipped, Unproven
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport
+from arb.domain.report import CycleReport, ProblemKind
 
 _LIMITS = frozenset(
     {
@@ -112,7 +112,7 @@ def spoken(news: News, *, live: bool) -> tuple[str, str]:
     concerns = (
         isinstance(news, _TRADES)
         or (isinstance(news, Decided) and isinstance(news.finding, Approved))
-        or (isinstance(news, Trouble) and news.problem.where.startswith("plan "))
+        or (isinstance(news, Trouble) and news.problem.kind is ProblemKind.PLAN)
     )
     return level, f"{mark(live=live)} {sentence}" if concerns else sentence
 
