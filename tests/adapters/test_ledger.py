@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import literal_column, select
+from sqlalchemy import literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -388,13 +388,35 @@ async def test_the_files_settings_are_those_that_keep_promises(ledger):
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_a_silent_reader_is_left_alone_and_a_silent_writer_not_for_long(ledger):
+    """A writer keeps the account's lock: it is given up before the others stop waiting for it."""
+
+    async def limits(db):
+        shown = [await db.scalar(text(f"show {name}")) for name in LIMITS]
+        return [timedelta(minutes=1) if one == "1min" else _seconds(one) for one in shown]
+
+    async with ledger._db.write("paper:test") as db:
+        silent, waiting = await limits(db)
+        assert timedelta(seconds=5) < silent < waiting
+    async with ledger._db.read() as db:
+        assert (await limits(db))[0] > waiting
+
+
+LIMITS = ("idle_in_transaction_session_timeout", "lock_timeout")
+
+
+def _seconds(shown):
+    return timedelta(seconds=int(shown.removesuffix("s")))
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_the_servers_settings_are_those_that_keep_promises(ledger):
     names = ("TimeZone", "synchronous_commit", "lock_timeout", "transaction_isolation")
     async with ledger._db.read() as db:
         found = [(await db.exec_driver_sql(f"show {name}")).scalar() for name in names]
         with pytest.raises(DBAPIError, match="read-only"):
             await db.exec_driver_sql("delete from plans")
-    assert found == ["UTC", "on", "5s", "repeatable read"]
+    assert found == ["UTC", "on", "12s", "repeatable read"]
 
 
 async def test_a_newer_schema_is_refused(ledger, url):

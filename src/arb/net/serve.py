@@ -11,6 +11,10 @@ from starlette.types import ASGIApp
 
 from arb.domain.errors import Unavailable
 
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: much longer than clients keep theirs. Where both give it up
+at about the same time, a request that is on its way then is lost."""
+
 
 @contextlib.asynccontextmanager
 async def listening(app: ASGIApp, host: str, port: int, **options: Any) -> AsyncIterator[str]:
@@ -34,6 +38,7 @@ async def listening(app: ASGIApp, host: str, port: int, **options: Any) -> Async
     except OSError as error:
         listener.close()
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    options.setdefault("timeout_keep_alive", KEEP_ALIVE_SECONDS)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", ws="websockets-sansio", **options
     )

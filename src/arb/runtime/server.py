@@ -231,7 +231,6 @@ async def _listening(app: ASGIApp, options: ApiSettings) -> AsyncIterator[str]:
                     date_header=False,
                     h11_max_incomplete_event_size=16 * 1024,
                     limit_concurrency=500,
-                    timeout_keep_alive=30,
                     timeout_graceful_shutdown=STOP_SECONDS,
                 )
             )

@@ -17,11 +17,18 @@ BUSY_TIMEOUT_MS = 5000
 POOL_SIZE = 5
 CONNECT_TIMEOUT_SECONDS = 5
 ANSWER_TIMEOUT_SECONDS = 15
-IDLE_WRITER_MS = 4000
-"""A writer that is silent for this long in the middle of a transaction is given up by the server:
-a stopped process must not keep the account's lock."""
+IDLE_READER_MS = 60_000
+"""A reader that is silent for this long in the middle of a view is given up by the server."""
+IDLE_WRITER_MS = 10_000
+"""The same for a writer: a stopped process must not keep the account's lock, but one on a busy
+machine is given the time to go on."""
+LOCK_TIMEOUT_MS = 12_000
+"""How long a writer on a server waits for another: longer than a stopped one keeps the lock."""
 
-ACCOUNT_LOCK = "select pg_advisory_xact_lock(hashtextextended('arb write ' || :account, 0))"
+ACCOUNT_LOCK = f"""
+    select set_config('idle_in_transaction_session_timeout', '{IDLE_WRITER_MS}', true),
+        pg_advisory_xact_lock(hashtextextended('arb write ' || :account, 0))
+"""  # both parts are ours
 
 
 def file_of(url: str) -> Path | None:
@@ -51,8 +58,8 @@ def server_options(**settings: str) -> dict[str, Any]:
             "server_settings": {
                 "application_name": "arb",
                 "timezone": "UTC",
-                "lock_timeout": str(BUSY_TIMEOUT_MS),
-                "idle_in_transaction_session_timeout": str(IDLE_WRITER_MS),
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(IDLE_READER_MS),
                 "synchronous_commit": "on",
                 **settings,
             },
