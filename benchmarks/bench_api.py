@@ -37,7 +37,7 @@ PATHS = (
 OURS = """
 import asyncio, json, sys, time
 from pathlib import Path
-from arb.bootstrap import paper_desk
+from arb.bootstrap import paper_context
 from arb.config.sources import load
 from arb.runtime import server
 
@@ -58,8 +58,8 @@ async def main(address, folder, with_api, cycles):
         "polymarket.requests_per_10_seconds.books": 100000,
         "polymarket.requests_per_10_seconds.events": 100000,
         "database.url": f"sqlite+aiosqlite:///{folder}/arb.db"}, folder=Path(folder))
-    async with paper_desk(loaded.settings) as desk:
-        found = server.commanded(loaded, desk)
+    async with paper_context(loaded.settings) as context:
+        found = server.controlled(loaded, context)
         async def cycles_of(count):
             await found.orchestrator.setup()
             found.control.start()

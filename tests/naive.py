@@ -5,9 +5,9 @@ from arb.domain.fact import Submitted
 
 async def send_then_write(self, plan, orders, _books):
     """An executor's `_send` that writes down what was sent once it has been sent."""
-    trading = self.desk.trading(plan.legs[0].outcome.venue)
+    trading = self.venues.trading(plan.legs[0].outcome.venue)
     prepared = await trading.prepare(orders)
     answers = await trading.submit(prepared)
-    at = self.desk.clock.now()
-    await self.desk.ledger.append(plan.id, [Submitted(order=o, at=at) for o in prepared])
+    at = self.clock.now()
+    await self.ledger.append(plan.id, [Submitted(order=o, at=at) for o in prepared])
     return await self._write_answers(plan, prepared, answers)

@@ -1,4 +1,4 @@
-"""Settings to an assembled desk: the only place that knows all parts.
+"""Settings to assembled parts: the only place that knows all of them.
 
 Dry-run is decided here and nowhere else: the same engine gets a paper venue instead of a live one.
 """
@@ -31,12 +31,14 @@ from arb.domain.market import VenueId
 from arb.domain.money import Price, Usd
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
+from arb.engine.context import TradingContext
 from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.scanner import Scanner
+from arb.engine.venues import Venues
 from arb.net import way
 from arb.net.budget import OwnBudgets
-from arb.ports import Budgets, Clock, Desk, Scouts, Strategy, Venue, VenueContext
+from arb.ports import Budgets, Clock, Scouts, Strategy, Venue, VenueContext
 from arb.publisher import Publisher
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
@@ -204,10 +206,10 @@ def venue_options(settings: Settings, name: str, kind: type[Any]) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def paper_desk(
+async def paper_context(
     settings: Settings, news: Publisher | None = None, token: int | None = None
-) -> AsyncIterator[Desk]:
-    """A desk that reads the real venue and trades on paper; a leader's with its token.
+) -> AsyncIterator[TradingContext]:
+    """What reads the real venues and trades on paper; a leader's with its token.
 
     Raises:
         LedgerError: The ledger cannot be used.
@@ -224,10 +226,10 @@ async def paper_desk(
         _scouts(settings, clock) as scouts,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)
-        yield Desk(
+        yield TradingContext(
             mode="dry-run",
             clock=clock,
-            venues={venue.id: on_paper(venue, clock, history) for venue in venues},
+            venues=Venues(on_paper(venue, clock, history) for venue in venues),
             strategies=enabled,
             ledger=ledger,
             scouts=scouts,
@@ -236,14 +238,14 @@ async def paper_desk(
 
 
 @contextlib.asynccontextmanager
-async def live_desk(
+async def live_context(
     settings: Settings,
     live: PolymarketLive,
     venue: PolymarketVenue,
     news: Publisher | None = None,
     token: int | None = None,
-) -> AsyncIterator[Desk]:
-    """A desk that trades with real money, over a signed-in venue; a leader's with its token.
+) -> AsyncIterator[TradingContext]:
+    """What trades with real money, over a signed-in venue; a leader's with its token.
 
     Raises:
         LedgerError: The ledger cannot be used.
@@ -256,11 +258,10 @@ async def live_desk(
         open_venues(settings, _others(settings, venue.bundle), news, live=True) as others,
         _scouts(settings, clock) as scouts,
     ):
-        traded = [live.trading_at(venue.bundle), *others]
-        yield Desk(
+        yield TradingContext(
             mode="live",
             clock=clock,
-            venues={each.id: each for each in traded},
+            venues=Venues([live.trading_at(venue.bundle), *others]),
             strategies=enabled,
             ledger=ledger,
             scouts=scouts,

@@ -1,9 +1,8 @@
 """Every Protocol that the engine speaks, on two screens. Adapters satisfy them by shape."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +10,6 @@ from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
-from arb.domain.errors import Unavailable
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
@@ -27,8 +25,6 @@ from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
 from arb.domain.venue import VenueTerms
-from arb.interlocks import Interlock
-from arb.publisher import Publisher
 
 T = TypeVar("T")
 
@@ -330,7 +326,7 @@ Ticker = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Calls the given tick repeatedly until it is stopped, one call at a time."""
 
 
-class Apart(Protocol):
+class Offload(Protocol):
     """Runs a long computation without blocking the other tasks of the loop."""
 
     async def __call__(self, work: Callable[[], T]) -> T:
@@ -338,8 +334,8 @@ class Apart(Protocol):
         ...
 
 
-async def at_once(work: Callable[[], T]) -> T:
-    """An `Apart` for a loop without other tasks: the work is simply done."""
+async def inline(work: Callable[[], T]) -> T:
+    """An `Offload` for a loop without other tasks: the work is simply done."""
     return work()
 
 
@@ -435,70 +431,3 @@ class VenuePlugin(Protocol):
             ConfigError: The options cannot be used, or it cannot be traded at with real money.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Everything the orchestrator works with, assembled by bootstrap."""
-
-    mode: str
-    clock: Clock
-    venues: Mapping[VenueId, Venue]
-    strategies: Sequence[Strategy]
-    ledger: Ledger
-    scouts: Scouts | None = None
-    """`None` where this process reads all books itself."""
-    interlocks: Sequence[Interlock] = ()
-    """Why nothing may be sent at all, from outside the engine; it adds its own."""
-    news: Publisher = field(default_factory=Publisher)
-    apart: Apart = at_once
-    forgive: Callable[[], None] = lambda: None
-    """Gives bots that have failed too often plans again."""
-
-    @property
-    def statements(self) -> Mapping[VenueId, Statements]:
-        """Where an account can be queried; empty on paper."""
-        found = ((id_, venue.statements) for id_, venue in self.venues.items())
-        return {id_: statements for id_, statements in found if statements is not None}
-
-    def circuits(self) -> Mapping[str, str]:
-        """The state of each host's circuit breaker."""
-        return {
-            host: state
-            for venue in self.venues.values()
-            for host, state in venue.circuits().items()
-        }
-
-    def close_circuits(self) -> None:
-        """Close every circuit at once."""
-        for venue in self.venues.values():
-            venue.close_circuits()
-
-    def traffic(self) -> Mapping[str, int]:
-        """See `Venue.traffic`; the sum over all venues."""
-        counts: Counter[str] = Counter()
-        for venue in self.venues.values():
-            counts.update(venue.traffic())
-        return counts
-
-    def trading(self, venue: VenueId) -> Trading:
-        """What sends orders to a venue.
-
-        Raises:
-            Unavailable: The venue is not enabled, or is only read.
-        """
-        found = self.venues[venue].trading if venue in self.venues else None
-        if found is None:
-            raise Unavailable(f"there is no trading at {venue}: it is not enabled")
-        return found
-
-    def operations(self, venue: VenueId) -> TokenOperations:
-        """What turns shares at a venue into cash.
-
-        Raises:
-            Unavailable: The venue is not enabled, or has no such operations.
-        """
-        found = self.venues[venue].operations if venue in self.venues else None
-        if found is None:
-            raise Unavailable(f"nothing turns shares at {venue} into cash: it is not enabled")
-        return found

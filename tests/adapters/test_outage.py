@@ -16,7 +16,7 @@ from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.adapters.storage import database as storage
 from arb.adapters.storage.outage import WAITING_MAX
-from arb.bootstrap import cycle_options, paper_desk, scanner
+from arb.bootstrap import cycle_options, paper_context, scanner
 from arb.domain.book import BookMap
 from arb.domain.errors import LedgerError
 from arb.domain.halt import RiskStatus, Standing, TradingState
@@ -398,18 +398,18 @@ async def test_a_cycle_survives_a_moment_without_the_ledger(tmp_path, monkeypatc
     told = []
     async with exchange_at("quiet", 3) as (_, address):
         loaded = settings_for(address, tmp_path)
-        async with paper_desk(loaded.settings, Publisher([told.append])) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+        async with paper_context(loaded.settings, Publisher([told.append])) as context:
+            orchestrator = ArbitrageOrchestrator(context, cycle_options(loaded.settings))
             await orchestrator.setup()
-            real = desk.ledger.record_findings
+            real = context.ledger.record_findings
 
             async def meanwhile(*args):
                 with _held(tmp_path):
                     await real(*args)
 
-            monkeypatch.setattr(desk.ledger, "record_findings", meanwhile)
+            monkeypatch.setattr(context.ledger, "record_findings", meanwhile)
             report = await orchestrator.scan_cycle()
             assert report.reachable
-            assert desk.ledger.waiting == 0
+            assert context.ledger.waiting == 0
     assert [t for t in told if isinstance(t, Trouble) and "locked" in t.problem.what]
     assert _rows(tmp_path, "SELECT count(*) FROM cycles WHERE ended_at IS NOT NULL") == [(1,)]

@@ -15,7 +15,7 @@ import redis
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.redis.budgets import OPEN_SECONDS, WAIT_MAX_SECONDS, SharedBudgets
-from arb.bootstrap import paper_desk, polymarket
+from arb.bootstrap import paper_context, polymarket
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError
 from arb.domain.news import Trouble
@@ -296,10 +296,10 @@ async def test_a_run_finds_the_same_with_redis_and_when_it_is_away(tmp_path, red
                 assert inside.keys("arb:1:arb:used:*")
                 redis_server.kill()
         news = []
-        async with paper_desk(loaded.settings, Publisher([news.append])) as desk:
+        async with paper_context(loaded.settings, Publisher([news.append])) as context:
             for _ in range(4):
-                await desk.venues[POLYMARKET].listing.universe()
-            assert desk.circuits()["redis"] == "open"
+                await context.venues[POLYMARKET].listing.universe()
+            assert context.venues.circuits()["redis"] == "open"
         (trouble,) = [one for one in news if isinstance(one, Trouble)]
         assert trouble.problem.where == "redis"
     same = ("opportunities", "skipped", "funnel", "reasons", "completeness")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from arb.api.auth import Role, Token, Tokens, digest_of
-from arb.bootstrap import paper_desk
+from arb.bootstrap import paper_context
 from arb.runtime import server
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
@@ -49,12 +49,12 @@ async def world(folder, monkeypatch, scenario="demo", **flags):
         loaded = settings_for(address, folder, **flags)
         where = []
         async with (
-            paper_desk(loaded.settings) as desk,
-            with_alerts(loaded, desk) as alerts,
-            with_bots(loaded, desk) as (whole, bots),
+            paper_context(loaded.settings) as context,
+            with_alerts(loaded, context.ledger, context.clock, context.news) as alerts,
+            with_bots(loaded, context) as (whole, bots),
         ):
-            beside = server.Beside(alerts, bots)
-            found = server.commanded(loaded, whole, beside)
+            sidecars = server.Sidecars(alerts, bots)
+            found = server.controlled(loaded, whole, sidecars)
             async with server.serving(loaded, found, lambda at, _: where.append(at)):
                 await found.orchestrator.setup()
                 found.control.start()

@@ -164,7 +164,7 @@ async def test_alerts_are_what_was_decided_and_say_where_they_went(tmp_path, mon
             return (await client.get("/api/v1/alerts")).json()
 
         for _ in range(2):
-            found.found.desk.news.publish(
+            found.found.control.news.publish(
                 Trouble(Problem(kind=ProblemKind.BOT, where="bot atom", what="ended 6 times"))
             )
         await client.post("/api/v1/bot/halt", json={"reason": "fire"})

@@ -78,8 +78,8 @@ def _contradiction(kind, venue=POLYMARKET):
 
 
 async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
-    ledger, told = served.found.desk.ledger, []
-    served.found.desk.news.subscribe(told.append)
+    ledger, told = served.found.control.ledger, []
+    served.found.control.news.subscribe(told.append)
     await ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO))
     await ledger.contradict(_contradiction(Kind.EXHAUSTIVE_YES))
     async with served.client() as client:
@@ -116,8 +116,8 @@ async def test_a_stopped_kind_is_shown_and_resumed_by_its_name_alone(served):
 
 
 async def test_a_kind_is_resumed_at_one_venue_or_wherever_it_is_stopped(served):
-    ledger, told = served.found.desk.ledger, []
-    served.found.desk.news.subscribe(told.append)
+    ledger, told = served.found.control.ledger, []
+    served.found.control.news.subscribe(told.append)
     for venue in (POLYMARKET, "elsewhere", "third"):
         await ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO, venue))
     await ledger.contradict(_contradiction(Kind.EXHAUSTIVE_YES))
@@ -149,7 +149,7 @@ async def test_a_kind_is_resumed_at_one_venue_or_wherever_it_is_stopped(served):
 
 
 async def test_a_kind_is_resumed_without_lifting_a_halt(served):
-    await served.found.desk.ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO))
+    await served.found.control.ledger.contradict(_contradiction(Kind.EXCLUSIVE_NO))
     async with served.client() as client:
         await client.post("/api/v1/bot/pause", json={"reason": "tea"})
         answer = await client.post("/api/v1/bot/resume", json={"kind": "negrisk_no"})
@@ -157,7 +157,7 @@ async def test_a_kind_is_resumed_without_lifting_a_halt(served):
 
 
 async def test_a_halt_in_the_middle_of_a_cycle_stops_the_next_order(served):
-    trading = served.found.desk.trading(POLYMARKET)
+    trading = served.found.control.venues.trading(POLYMARKET)
     submit = trading.submit
     sent = []
 
@@ -183,7 +183,7 @@ async def test_a_resume_in_the_ledger_lets_go_of_the_switch(served):
 
     await served.control._tick(tick)
     later = SystemClock().now() + timedelta(seconds=1)
-    await served.found.desk.ledger.set_standing(Standing(since=later, by_operator=True))
+    await served.found.control.ledger.set_standing(Standing(since=later, by_operator=True))
     await served.control._tick(tick)
     assert [bool(one) for one in ticks] == [True, False]
 
@@ -192,7 +192,7 @@ async def test_a_ledger_that_is_away_does_not_keep_a_halt_from_working(served, m
     async def away(_):
         raise LedgerError("away")
 
-    monkeypatch.setattr(served.found.desk.ledger, "set_standing", away)
+    monkeypatch.setattr(served.found.control.ledger, "set_standing", away)
     with pytest.raises(LedgerError):
         await served.control.halt("now")
     assert served.control.switch.check()
@@ -330,7 +330,7 @@ async def test_the_stream_tells_everything_in_order_without_a_gap(served):
 
 async def test_a_client_that_does_not_read_is_let_go_of(served):
     url = served.address.replace("http", "ws") + "/ws/arbitrage"
-    bus = next(one for one in served.found.desk.news.observers if isinstance(one, Bus))
+    bus = next(one for one in served.found.control.news.observers if isinstance(one, Bus))
     slow = await websockets.connect(
         url, proxy=None, additional_headers=served.headers(), max_queue=1
     )
@@ -442,7 +442,7 @@ async def test_ten_failed_cycles_in_a_row_pause_it_until_an_operator_resumes(ser
     async with served.client() as client:
         health = (await client.get("/api/v1/bot/health")).json()
         assert (health["status"], health["consecutive_errors"]) == ("paused", 12)
-        assert (await served.control.desk.ledger.standing()).outage
+        assert (await served.control.ledger.standing()).outage
         await client.post("/api/v1/bot/resume", json={})
         await _tick_often(served, _in_trouble, 10)
         assert (await client.get("/api/v1/bot/health")).json()["status"] == "paused"
@@ -488,7 +488,7 @@ async def test_the_status_of_a_running_one_names_what_blocks_it(served):
 
 
 async def test_an_outage_is_over_after_three_cycles_that_succeed_in_a_row(served):
-    ledger = served.control.desk.ledger
+    ledger = served.control.ledger
     await _tick_often(served, _away, 10)
     assert (await ledger.standing()).outage
     await _tick_often(served, _well, 2)
@@ -504,7 +504,7 @@ async def test_an_outage_is_over_after_three_cycles_that_succeed_in_a_row(served
 
 
 async def test_who_resumes_in_the_ledger_is_not_paused_again_for_old_failures(served):
-    ledger = served.control.desk.ledger
+    ledger = served.control.ledger
     await _tick_often(served, _in_trouble, 10)
     await ledger.set_standing(Standing(since=served.control.clock.now(), by_operator=True))
     await _tick_often(served, _in_trouble, 9)
@@ -514,7 +514,7 @@ async def test_who_resumes_in_the_ledger_is_not_paused_again_for_old_failures(se
 
 
 async def test_reset_errors_closes_circuits(served):
-    reader = served.control.desk.venues[POLYMARKET].circuits.__self__
+    reader = served.control.venues[POLYMARKET].circuits.__self__
     host = served.address.removeprefix("http://")
     reader._circuits[host] = Circuit(state=CircuitState.OPEN, failures=9)
     async with served.client() as client:
@@ -528,7 +528,7 @@ async def _tick_often(served, news, times):
 
     async def cycle():
         for one in news():
-            served.found.desk.news.publish(one)
+            served.found.control.news.publish(one)
 
     for _ in range(times):
         await served.control._tick(cycle)

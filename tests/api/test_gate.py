@@ -29,7 +29,7 @@ from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
 from arb.domain.errors import ConfigError
-from arb.views import beside, ledger
+from arb.views import ledger
 from tests.api.conftest import TOKENS, world
 
 
@@ -370,7 +370,9 @@ def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
     document = description(_application())
     shapes = document["components"]["schemas"]
     documents = {
-        name: found for module in (schemas, ledger, beside) for name, found in vars(module).items()
+        name: found
+        for module in (schemas, ledger, sidecars)
+        for name, found in vars(module).items()
     }
     for name, shape in shapes.items():
         if "enum" in shape:

@@ -20,6 +20,7 @@ import polymarket  # noqa: F401  # before the first fork, since it is slow
 from arb.adapters.polymarket import parse
 from arb.domain.news import PlanEnded
 from arb.engine import execute
+from arb.engine.venues import Venues
 from arb.operations import live
 from arb.runtime import running
 from tests.e2e.worlds import live_settings
@@ -72,30 +73,30 @@ def child(order, said):
     if order["naive"]:
         execute.Executor._send = send_then_write
     step = Dying(order["step"], said)
-    whole = live.live_desk
+    whole = live.live_context
 
     @asynccontextmanager
-    async def dying_desk(*args, **kwargs):
-        async with whole(*args, **kwargs) as desk:
-            desk.news.subscribe(hear)
+    async def dying_context(*args, **kwargs):
+        async with whole(*args, **kwargs) as context:
+            context.news.subscribe(hear)
             yield replace(
-                desk,
-                ledger=Around(desk.ledger, WRITES, step, "ledger"),
-                venues={
-                    id_: replace(
+                context,
+                ledger=Around(context.ledger, WRITES, step, "ledger"),
+                venues=Venues(
+                    replace(
                         venue,
                         trading=Around(venue.trading, SENDS, step, "venue"),
                         operations=Around(venue.operations, SENDS, step, "chain"),
                     )
-                    for id_, venue in desk.venues.items()
-                },
+                    for venue in context.venues.values()
+                ),
             )
 
     def hear(news):
         if isinstance(news, PlanEnded):
             os.write(said, f"heard the end of {news.plan.id}\n".encode())
 
-    live.live_desk = dying_desk
+    live.live_context = dying_context
     loaded = live_settings(order["address"], Path(order["folder"]), order["wallet"])
     report, _, still_open = asyncio.run(running.run_once(loaded, live=True))
     os.write(said, f"end {still_open} {len(report.plans)}\n".encode())

@@ -137,7 +137,7 @@ class TestTradingAtPolymarket(TradingContract):
                 yield
                 await at.control(clear=True)
 
-            yield await bench(at.desk.venues[POLYMARKET], "race-1", losing=losing)
+            yield await bench(at.context.venues[POLYMARKET], "race-1", losing=losing)
 
 
 class TestTradingAtAStrangers(TradingContract):

@@ -311,7 +311,7 @@ def test_taking_back_goes_on_until_nothing_is_left_and_alarms_when_time_is_up(
     with watched.switch as switch:
         time.sleep(0.3)
         assert asked == []
-        switch.cancel_all = take_back  # a desk that comes later
+        switch.cancel_all = take_back  # trading that starts later
         _until(lambda: len(asked) == 5)
         time.sleep(0.5)
         assert len(asked) == 5

@@ -19,7 +19,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.notify.courier import Courier
 from arb.adapters.notify.rules import AlertOptions
 from arb.adapters.telemetry.wording import say
-from arb.bootstrap import cycle_options, paper_desk
+from arb.bootstrap import cycle_options, paper_context
 from arb.cli.common import ExitCode
 from arb.cli.output import render_report
 from arb.cli.run import _code as exit_code
@@ -258,7 +258,7 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
         loaded = settings_for(address, tmp_path)
         switch = kill_switch(loaded.settings.database.url, loaded.settings.account, heard.append)
         begun = []
-        async with paper_desk(loaded.settings, Publisher([heard.append])) as plain:
+        async with paper_context(loaded.settings, Publisher([heard.append])) as plain:
 
             def pause_after_the_first(news):
                 if isinstance(news, PlanStarted) and not begun:
@@ -272,8 +272,8 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
                     thread.join()
 
             plain.news.subscribe(pause_after_the_first)
-            desk = replace(plain, interlocks=switch.interlocks)
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+            context = replace(plain, interlocks=switch.interlocks)
+            orchestrator = ArbitrageOrchestrator(context, cycle_options(loaded.settings))
             with switch:
                 report = await orchestrator.run_once()
                 assert no_sending(switch.interlocks) is None

@@ -15,9 +15,10 @@ from arb.config.sources import load
 from arb.domain.market import VenueId
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.plan import PlanState
+from arb.engine.context import TradingContext
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.venues import Venues
 from arb.exchange.market.builder import ladder
-from arb.ports import Desk
 from arb.publisher import Publisher
 from arb.testing.fakes import MemoryLedger
 from tests.conftest import ROOT, environment_for, exchange_at, settings_for
@@ -115,14 +116,14 @@ def _race_cost():
     return 40 * Decimal("0.90") + 3 * _fee("0.30")
 
 
-async def _desk(loaded, venues, news):
+async def _context(loaded, venues, news):
     from arb.adapters.clock import SystemClock
     from arb.bootstrap import build_strategies
 
-    return Desk(
+    return TradingContext(
         mode="live",
         clock=SystemClock(),
-        venues={venue.id: venue for venue in venues},
+        venues=Venues(venues),
         strategies=build_strategies(loaded.settings),
         ledger=MemoryLedger(account="toy:me"),
         news=Publisher([news.append]),
@@ -143,16 +144,16 @@ async def test_it_is_traded_reconciled_and_redeemed(loaded, file, silent):
     file.write_text(json.dumps(world(silent=silent)))
     news = []
     async with open_venues(loaded.settings, ["toy"], live=True) as venues:
-        desk = await _desk(loaded, venues, news)
+        context = await _context(loaded, venues, news)
         options = cycle_options(loaded.settings)
-        orchestrator = ArbitrageOrchestrator(desk, options)
+        orchestrator = ArbitrageOrchestrator(context, options)
         report = await orchestrator.run_once()
         assert {plan.state for plan in report.plans} == {PlanState.DONE}
         there = json.loads(file.read_text())
         assert len(there["orders"]) == 5  # two legs and three, each once
         await orchestrator.reconciler.run()
         assert orchestrator.reconciler.differences == ()
-        portfolio = await desk.ledger.portfolio(desk.clock.now())
+        portfolio = await context.ledger.portfolio(context.clock.now())
         assert portfolio.pockets[TOY].cash == Decimal(there["cash"])
         assert Decimal(there["cash"]) == 500 + _pair_gain() - _race_cost()
         kinds = {f.opportunity.kind: f.opportunity for f in report.findings if hasattr(f, "plan")}
@@ -164,10 +165,10 @@ async def test_it_is_traded_reconciled_and_redeemed(loaded, file, silent):
                 if event["id"] == "race":
                     market["resolved"] = "yes" if market["id"] == "green" else "no"
         file.write_text(json.dumps(there))
-        orchestrator = ArbitrageOrchestrator(desk, options)  # as after a restart
+        orchestrator = ArbitrageOrchestrator(context, options)  # as after a restart
         await orchestrator.setup()
         await orchestrator.collect_resolutions()
-        portfolio = await desk.ledger.portfolio(desk.clock.now())
+        portfolio = await context.ledger.portfolio(context.clock.now())
         cash = Decimal(json.loads(file.read_text())["cash"])
         assert cash == 500 + _pair_gain() - _race_cost() + 40
         assert portfolio.pockets[TOY].cash == cash
@@ -274,8 +275,8 @@ async def test_smaller_cash_makes_unequal_legs_smaller_in_proportion(loaded, fil
     monkeypatch.setenv("ARB_SIZING__CONSERVATIVE_FACTOR", "1")
     loaded = load()
     async with open_venues(loaded.settings, ["toy"], live=True) as venues:
-        desk = await _desk(loaded, venues, [])
-        orchestrator = ArbitrageOrchestrator(desk, cycle_options(loaded.settings))
+        context = await _context(loaded, venues, [])
+        orchestrator = ArbitrageOrchestrator(context, cycle_options(loaded.settings))
         report = await orchestrator.run_once()
         (plan,) = report.plans
         assert plan.state is PlanState.DONE

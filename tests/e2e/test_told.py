@@ -19,7 +19,7 @@ from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.telemetry.news_log import LASTS_SECONDS, REPEAT_SECONDS, NewsLog
 from arb.adapters.telemetry.wording import spoken
 from arb.api.render import document
-from arb.bootstrap import cycle_options, paper_desk
+from arb.bootstrap import cycle_options, paper_context
 from arb.cli.output import render_report
 from arb.domain.decision import Approved
 from arb.domain.halt import RiskStatus, TradingState
@@ -107,8 +107,8 @@ async def test_a_position_that_pays_out_is_told_everywhere(tmp_path):
     heard = []
     async with exchange_at("demo", 1) as (_, address):
         settings = settings_for(address, tmp_path, **flags).settings
-        async with paper_desk(settings, Publisher([heard.append])) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+        async with paper_context(settings, Publisher([heard.append])) as context:
+            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
             report = await orchestrator.run_once()
             held = [plan for plan in report.plans if plan.locked]
             assert held
@@ -145,8 +145,8 @@ async def test_a_loss_is_no_success(tmp_path):
     heard = []
     async with exchange_at("demo", 7) as (_, address):
         settings = settings_for(address, tmp_path).settings
-        async with paper_desk(settings, Publisher([heard.append])) as desk:
-            await ArbitrageOrchestrator(desk, cycle_options(settings)).run_once()
+        async with paper_context(settings, Publisher([heard.append])) as context:
+            await ArbitrageOrchestrator(context, cycle_options(settings)).run_once()
     ended = next(n for n in heard if hasattr(n, "reason") and hasattr(n, "report"))
 
     def said(**changes):
@@ -206,10 +206,10 @@ async def test_bots_that_start_crash_restart_and_stop_are_told(supervise, tmp_pa
         loaded = settings_for(address, tmp_path, **flags, **{"bots.supervise": supervise})
         own = settings_for(address, tmp_path, **flags)
         async with (
-            paper_desk(loaded.settings, Publisher([heard.append])) as desk,
-            with_bots(loaded, desk),
+            paper_context(loaded.settings, Publisher([heard.append])) as context,
+            with_bots(loaded, context),
         ):
-            quiet, elsewhere = contextlib.nullcontext(), replace(desk, news=Publisher())
+            quiet, elsewhere = contextlib.nullcontext(), replace(context, news=Publisher())
             async with quiet if supervise else with_bots(own, elsewhere):
                 await until(lambda: states()[:1] == ["running"])
                 (tmp_path / "crash").touch()
@@ -285,8 +285,8 @@ async def test_what_our_own_paper_fills_hide_has_a_reason_until_it_is_new(tmp_pa
     async with exchange_at("demo", 7) as (_, address):
         loaded = settings_for(address, tmp_path)
         settings = loaded.settings
-        async with paper_desk(settings) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+        async with paper_context(settings) as context:
+            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
             first = await orchestrator.run_once()
             second = await orchestrator.scan_cycle()
         seen = await scan(loaded)
@@ -310,12 +310,12 @@ async def test_an_edge_that_reopens_at_once_is_no_failed_trade(tmp_path):
     heard = []
     async with exchange_at("demo", 7) as (_, address):
         settings = settings_for(address, tmp_path).settings
-        async with paper_desk(settings, Publisher([heard.append])) as desk:
-            orchestrator = ArbitrageOrchestrator(desk, cycle_options(settings))
+        async with paper_context(settings, Publisher([heard.append])) as context:
+            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
             first = await orchestrator.run_once()
-            desk.venues[POLYMARKET].books._taken.clear()
+            context.venues[POLYMARKET].books._taken.clear()
             again = await orchestrator.scan_cycle()
-            statistics = await desk.ledger.statistics()
+            statistics = await context.ledger.statistics()
     ends = Counter(reason for _, reason in again.outcomes)
     assert ends == {Reason.SENT_BEFORE: len(again.outcomes)}
     assert len(again.outcomes) > 0

@@ -14,7 +14,7 @@ from arb.interlocks import BlockCode, Stops, closed
 from arb.operations.halt_file import sentinel_of
 from arb.runtime import running
 from arb.runtime.killswitch import DEAD, kill_switch
-from arb.runtime.server import commanded
+from arb.runtime.server import controlled
 from tests.faults.world import SOON, eventually
 
 LEGS = 3
@@ -40,7 +40,7 @@ SAID = {
 
 
 class Interlocked:
-    """The live desk with every interlock that `arb run --live` gives it; each can be closed."""
+    """What trades live, with every interlock that `arb run --live` gives it; each can be closed."""
 
     def __init__(self, at, switch):
         self.at, self.switch = at, switch
@@ -48,8 +48,8 @@ class Interlocked:
         self.sentinel = sentinel_of(url)
         self.lead = Lead(url=url, account=account, holder="a test", clock=SystemClock())
         self.lead.token, self.lead._sure_until = 1, float("inf")
-        desk = dataclasses.replace(at.desk, interlocks=running._interlocks(switch, self.lead))
-        self.found = commanded(SimpleNamespace(settings=at.settings), desk)
+        context = dataclasses.replace(at.context, interlocks=running._interlocks(switch, self.lead))
+        self.found = controlled(SimpleNamespace(settings=at.settings), context)
         options = dataclasses.replace(at.options, answer_wait=SOON)
         orchestrator = self.found.orchestrator
         orchestrator.executor.options = options
@@ -97,7 +97,7 @@ class Interlocked:
 
     async def cycle(self):
         """A cycle that does not reconcile first."""
-        number = await self.at.ledger.begin_cycle(self.at.desk.clock.now())
+        number = await self.at.ledger.begin_cycle(self.at.context.clock.now())
         return await self.orchestrator._cycle.run(number, stopping=lambda: False)
 
     async def completed(self):

@@ -165,7 +165,7 @@ async def test_e12_a_read_that_is_no_more_stops_trading(at, endpoint):
     assert not report.risk.can_trade
     assert at.asked["POST /orders"] == 0
     with pytest.raises(VenueError):
-        await at.desk.statements[POLYMARKET].statement([], at.desk.clock.now())
+        await at.context.venues.statements[POLYMARKET].statement([], at.context.clock.now())
     await at.control(clear=True)
     await at.check()
 

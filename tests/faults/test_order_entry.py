@@ -381,7 +381,7 @@ async def test_a13_an_order_that_does_not_show_for_long_keeps_its_money_reserved
     trading = asyncio.create_task(at.trade())
     await eventually(lambda: at.asked["GET /data/order"] > 4)
     (plan,) = await at.plans()
-    portfolio = await at.ledger.portfolio(at.desk.clock.now())
+    portfolio = await at.ledger.portfolio(at.context.clock.now())
     assert portfolio.promised >= plan.outlay
     assert plan.markets <= portfolio.busy
     await at.conduct(hidden=0)

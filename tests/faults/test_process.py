@@ -21,7 +21,7 @@ from arb.interlocks import no_opening
 from arb.runtime.loop_monitor import Pulse, beating
 from arb.runtime.running import run_scheduled
 from arb.runtime.scheduled import Schedule
-from arb.runtime.server import commanded
+from arb.runtime.server import controlled
 from tests.conftest import exchange_at, settings_for
 from tests.faults.world import SOON, orders_live
 
@@ -113,7 +113,7 @@ async def test_h06_a_loss_counts_whichever_way_it_came(make):
     report = await at.cycle()
     assert not report.plans
     assert "daily loss" in " ".join(report.risk.reasons)
-    assert (await at.ledger.portfolio(at.desk.clock.now())).loss_today > Decimal("0.01")
+    assert (await at.ledger.portfolio(at.context.clock.now())).loss_today > Decimal("0.01")
 
 
 async def _beats(act, pause=None):
@@ -147,7 +147,7 @@ async def test_h09_a_clock_that_jumps_pauses_live_trading():
 
 
 async def test_h09_a_pause_for_the_clock_holds_until_an_operator_resumes(at):
-    control = commanded(SimpleNamespace(settings=at.settings), at.desk).control
+    control = controlled(SimpleNamespace(settings=at.settings), at.context).control
     await control.pause("the clock jumped")
     assert not (await at.cycle()).plans
     await control.resume("set right")
@@ -221,8 +221,7 @@ async def test_h09_a_schedule_goes_on_when_the_clock_is_set(wall, step):
 async def test_h09_the_clock_does_not_say_how_old_a_reconciliation_is(make):
     at = await make()
     reconciler = at.orchestrator.reconciler
-    at.desk = replace(at.desk, clock=(clock := Wall()))
-    reconciler.desk = at.desk
+    reconciler.clock = clock = Wall()
     await reconciler.run()
     for hours in (-5, 5):
         clock.off = timedelta(hours=hours)
@@ -230,7 +229,7 @@ async def test_h09_the_clock_does_not_say_how_old_a_reconciliation_is(make):
     # What came since is asked for by the clock as it stands, also if it was years ahead before.
     reconciler.done_at += timedelta(days=900)
     asked = []
-    (statements,) = reconciler.desk.statements.values()
+    (statements,) = reconciler.venues.statements.values()
     statement = statements.statement
 
     async def noting(outcomes, since):
@@ -256,8 +255,8 @@ async def test_h09_an_order_is_not_written_off_because_the_clock_was_set(make, m
     def set_forward(_request):
         clock.off = timedelta(hours=1)
 
-    at.desk = replace(at.desk, clock=clock)
-    at.orchestrator = ArbitrageOrchestrator(at.desk, at.options)
+    at.context = replace(at.context, clock=clock)
+    at.orchestrator = ArbitrageOrchestrator(at.context, at.options)
     await at.orchestrator.setup()
     orders_live(monkeypatch, 60)
     monkeypatch.setattr(trading, "query", late)

@@ -17,7 +17,7 @@ import httpx
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import parse
 from arb.adapters.polymarket.client import LivePermit
-from arb.bootstrap import cycle_options, live_desk, live_venue
+from arb.bootstrap import cycle_options, live_context, live_venue
 from arb.domain.fact import Submitted
 from arb.domain.money import to_micro
 from arb.domain.plan import PlanState
@@ -85,7 +85,7 @@ def orders_live(monkeypatch, seconds):
 
 
 class World:
-    """The exchange, our desk at it, and what went between them."""
+    """The exchange, what we trade with at it, and what went between them."""
 
     def __init__(self, exchange, address, http, settings, wallet):
         self.exchange, self.address, self.http = exchange, address, http
@@ -163,17 +163,17 @@ class World:
         self.venue, self.live = await self.stack.enter_async_context(
             live_venue(self.settings, permit)
         )
-        self.desk = await self.stack.enter_async_context(
-            live_desk(self.settings, self.live, self.venue, Publisher([self.news.append]))
+        self.context = await self.stack.enter_async_context(
+            live_context(self.settings, self.live, self.venue, Publisher([self.news.append]))
         )
-        self.ledger = self.desk.ledger
+        self.ledger = self.context.ledger
         self.options = dataclasses.replace(
             cycle_options(self.settings),
             ask_pause_seconds=0.02,
             **{"answer_wait": timedelta(seconds=6), **(options or {})},
         )
         self._watch()
-        self.orchestrator = ArbitrageOrchestrator(self.desk, self.options)
+        self.orchestrator = ArbitrageOrchestrator(self.context, self.options)
         guard = self.orchestrator.executor.guard
         guard.options = dataclasses.replace(guard.options, duplicate_window=SOON)
         return await self.orchestrator.setup()
@@ -257,7 +257,7 @@ class World:
         await eventually(self._settled)
         await self.orchestrator.reconciler.run()
         assert self.orchestrator.reconciler.differences == ()
-        portfolio = await self.ledger.portfolio(self.desk.clock.now())
+        portfolio = await self.ledger.portfolio(self.context.clock.now())
         truth, held = await self.truth(), await self.held()
         ours = {
             outcome.token: to_micro(position.shares)
@@ -299,7 +299,7 @@ async def world(
     before=None,
     **flags,
 ):
-    """A funded wallet at an exchange with one known opportunity, and our live desk.
+    """A funded wallet at an exchange with one known opportunity, and what trades at it live.
 
     Args:
         folder: Where the ledger is.

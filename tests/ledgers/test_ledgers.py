@@ -19,7 +19,7 @@ from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_pla
 from arb.adapters.storage.columns import EPOCH
 from arb.adapters.storage.maintenance import check, revision
 from arb.adapters.storage.tables import contradictions, facts, fills, findings, plans, standings
-from arb.bootstrap import cycle_options, paper_desk
+from arb.bootstrap import cycle_options, paper_context
 from arb.cli.app import app
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import Side
@@ -242,7 +242,7 @@ ENDS = {
 async def test_an_open_plan_is_taken_up_and_ends(kept, url, tmp_path, monkeypatch):
     async with opened(url) as database:
         ledger = SqlLedger(database, kept.account)
-        # The schema is as it was: the desk brings it up to date as it starts.
+        # The schema is as it was: paper trading brings it up to date as it starts.
         assert (await revision(database))[0] == kept.about["schema"]
         known = {row.id for row in await ledgers_plans(url)}
         (open_plan,) = [row for row in await ledgers_plans(url) if row.state == "open"]
@@ -273,8 +273,8 @@ async def on_paper(kept, url, folder, _monkeypatch):
     async with exchange_at("quiet") as (exchange, address):
         kept.show(exchange)
         settings = settings_for(address, folder, **{"database.url": url}).settings
-        async with paper_desk(settings) as desk:
-            await ArbitrageOrchestrator(desk, cycle_options(settings)).setup()
+        async with paper_context(settings) as context:
+            await ArbitrageOrchestrator(context, cycle_options(settings)).setup()
 
 
 async def live(kept, url, folder, monkeypatch):
@@ -302,7 +302,7 @@ async def live(kept, url, folder, monkeypatch):
         told = [news for news in at.news if isinstance(news, Contradicted)]
         assert len(told) == (kept.about["schema"] < "0005")
         await at.check()
-        await at.ledger.set_standing(Standing(since=at.desk.clock.now(), by_operator=True))
+        await at.ledger.set_standing(Standing(since=at.context.clock.now(), by_operator=True))
         (report,) = (await at.cycle()).plans
         assert (report.state, report.locked) == (PlanState.DONE, 0)
         await at.check()

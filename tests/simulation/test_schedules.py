@@ -111,7 +111,7 @@ async def test_sending_again_what_has_no_answer_is_caught(monkeypatch, impatient
 
     async def resend(self, plan, step, books):
         if isinstance(step, saga.QueryOrder):
-            venue = self.desk.trading(step.order.outcome.venue)
+            venue = self.venues.trading(step.order.outcome.venue)
             answers = await venue.submit([step.order])
             return await self._write_answers(plan, (step.order,), answers)
         return await ask(self, plan, step, books)

@@ -28,12 +28,14 @@ from arb.domain.money import MICRO, Price, Shares, Usd, from_micro
 from arb.domain.news import PlanEnded
 from arb.domain.plan import ExecutionReport
 from arb.domain.snapshot import Snapshot
+from arb.engine.context import TradingContext
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard, GuardOptions
 from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.recover import Reconciler
+from arb.engine.venues import Venues
 from arb.exchange.in_process import EPOCH, Odds, SimVenue, VirtualClock
 from arb.exchange.market.builder import Builder
 from arb.exchange.market.exchange import Exchange
@@ -43,7 +45,7 @@ from arb.exchange.trading.bank import Bank
 from arb.exchange.trading.behaviour import Behaviour, Mode
 from arb.exchange.trading.matching_service import MatchingService
 from arb.interlocks import no_opening
-from arb.ports import Desk, Venue
+from arb.ports import Venue
 from arb.publisher import Publisher
 from arb.risk.checks import Context
 from arb.risk.gate import review
@@ -160,22 +162,24 @@ class World:
     def alarms(self):
         return [report.alarm for report in self.heard if report.alarm]
 
-    def desk(self, watch):
+    def context(self, watch):
         venue, chain, crash = self.venue, self.venue.chain(), self.crashes
-        return Desk(
+        return TradingContext(
             mode="live",
             clock=self.clock,
-            venues={
-                POLYMARKET: Venue(
-                    id=POLYMARKET,
-                    listing=None,
-                    books=WatchedBooks(venue, watch, self.clock),
-                    terms=TERMS,
-                    trading=CrashingVenue(venue, crash, watch.before_orders),
-                    operations=CrashingVenue(chain, crash, watch.before_operation),
-                    statements=venue,
-                )
-            },
+            venues=Venues(
+                [
+                    Venue(
+                        id=POLYMARKET,
+                        listing=None,
+                        books=WatchedBooks(venue, watch, self.clock),
+                        terms=TERMS,
+                        trading=CrashingVenue(venue, crash, watch.before_orders),
+                        operations=CrashingVenue(chain, crash, watch.before_operation),
+                        statements=venue,
+                    )
+                ]
+            ),
             strategies=(),
             ledger=CrashingLedger(self.ledger, crash, watch),
             news=Publisher([self.hear]),
@@ -282,18 +286,28 @@ async def run(world: World) -> World:
     watch.books_at |= dict.fromkeys(books, world.clock.seconds)
     began = False
     for _ in range(LIFETIMES_MAX):
-        desk = world.desk(watch)
-        reconciler = Reconciler(desk=desk, options=options)
+        context = world.context(watch)
+        reconciler = Reconciler(
+            venues=context.venues, ledger=context.ledger, clock=context.clock, options=options
+        )
         guard = _guard(world, options, reconciler)
-        market_data = MarketData(desk.venues.values())
-        executor = Executor(desk=desk, options=options, guard=guard, market_data=market_data)
+        market_data = MarketData(context.venues.values())
+        executor = Executor(
+            venues=context.venues,
+            ledger=context.ledger,
+            clock=context.clock,
+            news=context.news,
+            options=options,
+            guard=guard,
+            market_data=market_data,
+        )
         try:
             if not began:
                 began = True
                 # Before its first plan every process has reconciled.
                 reconciler.done_at = world.clock.now()
                 reconciler.done_ticks = world.clock.monotonic()
-                await desk.ledger.open_plan(1, plan)
+                await context.ledger.open_plan(1, plan)
                 _rivals(world)
                 await _execute(world, watch, executor, plan, books)
             await _go_on(world, watch, executor, reconciler)
@@ -321,7 +335,6 @@ async def _execute(world, watch, executor, plan, books):
 
 async def _go_on(world, watch, executor, reconciler):
     """Recovery, and cycle after cycle until nothing is open."""
-    desk = executor.desk
     while world.clock.seconds < HOURS_MAX * 3600:
         await reconciler.try_run()
         watch.reconciled = watch.reconciled or reconciler.done_at is not None
@@ -329,7 +342,7 @@ async def _go_on(world, watch, executor, reconciler):
         unfinished = await world.ledger.open_plans()
         for plan in unfinished:
             await _execute(world, watch, executor, plan, None)
-        await tell_ends(desk.ledger, desk.news)
+        await tell_ends(executor.ledger, executor.news)
         if not unfinished and world.venue.quiet and not no_opening(reconciler.interlocks):
             return
         await world.clock.sleep(30)

@@ -12,9 +12,11 @@ from arb.domain.confirmation import Confirmation
 from arb.domain.decision import Approved
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness
+from arb.engine.context import TradingContext
 from arb.engine.options import CycleOptions
 from arb.engine.orchestrator import ArbitrageOrchestrator
-from arb.ports import Desk, Venue
+from arb.engine.venues import Venues
+from arb.ports import Venue
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.negrisk import NegRiskNo
@@ -75,15 +77,15 @@ async def test_a_slow_sweep_still_finds_but_only_fresh_books_are_traded(seconds,
     listed = Venue(id=POLYMARKET, listing=venue, books=venue, terms=TERMS)
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path}/arb.db", "paper:test")
     await ledger.open_account({POLYMARKET: Decimal(1000)}, clock.now())
-    desk = Desk(
+    context = TradingContext(
         mode="dry-run",
         clock=clock,
-        venues={POLYMARKET: on_paper(listed, clock)},
+        venues=Venues([on_paper(listed, clock)]),
         strategies=[NegRiskNo()],
         ledger=ledger,
     )
     options = CycleOptions(limits=RiskLimits(), sizing=SizingOptions(), opening_cash=Decimal(1000))
-    report = await ArbitrageOrchestrator(desk, options).scan_cycle()
+    report = await ArbitrageOrchestrator(context, options).scan_cycle()
     await ledger.close()
     assert [type(finding) for finding in report.findings] == [Approved]
     ((_, reason),) = report.outcomes

@@ -26,8 +26,8 @@ from arb.api.stream import QUEUE_MAX, Stream
 from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.engine.bus import Bus
 from arb.engine.control import Control, Refusal, UnknownTarget
-from arb.views.beside import Alerts, Bots, Setting
 from arb.views.ledger import Reads
+from arb.views.sidecars import Alerts, Bots, Setting
 
 PAGE: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),

@@ -33,7 +33,7 @@ from arb.domain.report import CycleReport
 from arb.engine.bus import Bus
 from arb.engine.control import Control
 from arb.engine.watch import Health
-from arb.views.beside import Bots
+from arb.views.sidecars import Bots
 
 CYCLE_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -144,9 +144,9 @@ class Metrics:
         for health in Health:
             self.health.labels(health.value).set(health is report.status)
         self.consecutive.set(report.consecutive_errors)
-        for host, state in control.desk.circuits().items():
+        for host, state in control.venues.circuits().items():
             self.circuits.labels(host).set(state != "closed")
-        for name, count in control.desk.traffic().items():
+        for name, count in control.venues.traffic().items():
             what, _, endpoint = name.partition(":")
             if what == "waited_ms":
                 self.waited.labels(endpoint).set(count / 1000)
@@ -158,8 +158,8 @@ class Metrics:
         for bot in await bots.list() if bots is not None else ():
             self.bots.labels(bot.bot_id).set(bot.is_running)
         with suppress(LedgerError):  # the health shows it; the last figures stay
-            held = await control.desk.ledger.portfolio(control.clock.now())
-            sums = await control.desk.ledger.statistics()
+            held = await control.ledger.portfolio(control.clock.now())
+            sums = await control.ledger.statistics()
             self.cash.set(_number(held.cash))
             self.locked.set(_number(held.locked))
             self.profit.set(_number(sums.realised))

@@ -16,7 +16,7 @@ from arb.domain.money import text
 from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport
 from arb.engine.control import ControlStatus, Refusal, UnknownTarget
-from arb.views import beside
+from arb.views import sidecars
 from arb.views.detail import contradiction
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
@@ -85,12 +85,12 @@ async def get_health(here: Here) -> schemas.Health:
     """healthy, degraded (5 failed cycles in a row), unhealthy (5 minutes without one that
     succeeded, or halted by itself), paused, stopped.
     """
-    report, desk, options = (
+    report, venues, options = (
         await here.control.health(here.standing),
-        here.control.desk,
+        here.control.venues,
         here.control.watch.options,
     )
-    circuits = dict(desk.circuits())
+    circuits = dict(venues.circuits())
     return schemas.Health(
         status=report.status.value,
         reasons=list(report.reasons),
@@ -108,7 +108,7 @@ async def get_health(here: Here) -> schemas.Health:
         circuits=circuits,
         error_counts=report.errors,
         error_window_seconds=options.window.total_seconds(),
-        requests=dict(desk.traffic()),
+        requests=dict(venues.traffic()),
     )
 
 
@@ -292,7 +292,7 @@ async def stop_monitoring(here: Here, who: Who, why: Why) -> schemas.Outcome:
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> beside.Bot:
+async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> sidecars.Bot:
     """Start an external bot."""
     return await _bot(here, who, "start", bot_id, why.reason)
 
@@ -302,12 +302,12 @@ async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> beside.Bot
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
-async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> beside.Bot:
+async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> sidecars.Bot:
     """Stop an external bot."""
     return await _bot(here, who, "stop", bot_id, why.reason)
 
 
-async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> beside.Bot:
+async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> sidecars.Bot:
     bots = here.bots
     if bots is None:
         raise UnknownTarget("no bots are configured")

@@ -9,7 +9,7 @@ from arb.api.auth import Role
 from arb.api.guarded import GuardedRoute, needs
 from arb.api.routes import Here, Id, Who, get_health, get_status
 from arb.engine.control import UnknownTarget
-from arb.views import beside, ledger
+from arb.views import ledger, sidecars
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 
@@ -52,7 +52,7 @@ async def strategies(here: Here) -> list[schemas.Strategy]:
 
 
 @router.get("/arbitrage/bots", tags=["arbitrage"], **READ)
-async def bots(here: Here) -> list[beside.Bot]:
+async def bots(here: Here) -> list[sidecars.Bot]:
     """External bots under supervision."""
     return list(await here.bots.list()) if here.bots is not None else []
 
@@ -110,13 +110,13 @@ async def cycles(here: Here, limit: Limit = 50) -> list[ledger.Cycle]:
 
 
 @router.get("/config", tags=["operation"], **READ)
-async def config(here: Here) -> list[beside.Setting]:
+async def config(here: Here) -> list[sidecars.Setting]:
     """Every setting, where it came from; secrets are masked."""
     return here.settings()
 
 
 @router.get("/alerts", tags=["operation"], **READ)
-async def alerts(here: Here, limit: Limit = 50) -> list[beside.Alert]:
+async def alerts(here: Here, limit: Limit = 50) -> list[sidecars.Alert]:
     """All alerts since the start, the latest first: where each was sent, or why not."""
     return here.alerts.latest(limit) if here.alerts is not None else []
 

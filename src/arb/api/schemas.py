@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arb.domain.opportunity import OWN_KIND
-from arb.views import beside, ledger
+from arb.views import ledger, sidecars
 from arb.views.shape import AT, PLAN_ID, example_of
 
 Printable = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
@@ -231,14 +231,14 @@ class Overview(Model):
     positions: list[ledger.Position]
     profit: list[ledger.Profit]
     cycles: list[ledger.Cycle]
-    alerts: list[beside.Alert]
-    bots: list[beside.Bot]
+    alerts: list[sidecars.Alert]
+    bots: list[sidecars.Bot]
     model_config = example(
         you=YOU, interval_seconds=30.0, cycle_age_seconds=12.5, status=STATUS, health=HEALTH,
         portfolio=example_of(ledger.Portfolio), plans=[example_of(ledger.Plan)],
         positions=[example_of(ledger.Position)], profit=[example_of(ledger.Profit)],
-        cycles=[example_of(ledger.Cycle)], alerts=[example_of(beside.Alert)],
-        bots=[example_of(beside.Bot)],
+        cycles=[example_of(ledger.Cycle)], alerts=[example_of(sidecars.Alert)],
+        bots=[example_of(sidecars.Bot)],
     )  # fmt: skip
 
 

@@ -19,9 +19,9 @@ from arb.domain.report import Problem, ProblemKind
 from arb.engine.bus import Bus
 from arb.engine.control import Control, ControlStatus
 from arb.ports import Clock
-from arb.views.beside import Alerts, Bots, Setting
 from arb.views.detail import portfolio
 from arb.views.ledger import Portfolio, Reads
+from arb.views.sidecars import Alerts, Bots, Setting
 
 T = TypeVar("T")
 
@@ -76,11 +76,11 @@ class Served:
 
     async def standing(self) -> Standing:
         """The state of trading, at most a moment old."""
-        return await self.shared(self.control.desk.ledger.standing)
+        return await self.shared(self.control.ledger.standing)
 
     async def portfolio(self) -> Portfolio:
         """The account now."""
-        ledger = self.control.desk.ledger
+        ledger = self.control.ledger
         held = await ledger.portfolio(self.control.clock.now())
         return portfolio(ledger.account, held, await ledger.statistics())
 
@@ -117,7 +117,7 @@ class Served:
             await self.audit.write(who, action, step, **details)
         except AuditError as error:
             # It has happened already: refusing now would only hide it.
-            self.control.desk.news.publish(
+            self.control.news.publish(
                 Trouble(Problem(kind=ProblemKind.AUDIT, where="audit", what=str(error)))
             )
 

@@ -18,7 +18,7 @@ from arb.domain.plan import Plan
 from arb.domain.statement import Difference
 from arb.engine.account import read
 from arb.engine.reconcile import Recent
-from arb.ports import Desk, Ledger
+from arb.ports import Ledger
 from arb.publisher import Publisher
 
 BALANCE = "balance/"
@@ -39,15 +39,15 @@ async def tell_contradictions(ledger: Ledger, publisher: Publisher) -> None:
             await ledger.mark_contradiction_told(found.key)
 
 
-async def examine(desk: Desk, plan: Plan) -> None:
+async def examine(ledger: Ledger, publisher: Publisher, plan: Plan) -> None:
     """Stop the plan's kind if its facts contradict what was proved, and report it.
 
     Raises:
         LedgerError: The ledger cannot be used.
     """
-    for found in of_plan(plan, await desk.ledger.facts(plan.id)):
-        await desk.ledger.contradict(found)
-    await tell_contradictions(desk.ledger, desk.news)
+    for found in of_plan(plan, await ledger.facts(plan.id)):
+        await ledger.contradict(found)
+    await tell_contradictions(ledger, publisher)
 
 
 async def end_of_kind(

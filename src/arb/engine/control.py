@@ -13,9 +13,11 @@ from arb.domain.news import KindResumed, StateChanged, Trouble
 from arb.domain.report import CycleReport, Problem, ProblemKind
 from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.venues import Venues
 from arb.engine.watch import Health, HealthReport, Watch
 from arb.interlocks import closed
-from arb.ports import Clock, Desk, Strategy
+from arb.ports import Clock, Ledger, Strategy
+from arb.publisher import Publisher
 
 CANCEL_SECONDS_MAX = 2.0
 
@@ -62,14 +64,20 @@ class ControlStatus:
 class Control:
     """Commands over one orchestrator and its ledger. One that changes nothing is no error."""
 
+    mode: str
     orchestrator: ArbitrageOrchestrator
-    desk: Desk
+    venues: Venues
+    ledger: Ledger
+    clock: Clock
+    news: Publisher
     watch: Watch
     switch: Switch
-    roster: list[Strategy]
-    """The strategies that look; the desk's own list."""
+    active: list[Strategy]
+    """The strategies that look; the scanner's own list."""
     installed: Mapping[str, Callable[[], Strategy]]
     """Every strategy that could look, by name."""
+    forgive: Callable[[], None] = lambda: None
+    """Gives bots that have failed too often plans again."""
     reset_asked: Callable[[], bool] = lambda: False
     """Whether `reset_errors` was requested without the API since the last call."""
     running: bool = field(default=False, init=False)
@@ -80,21 +88,16 @@ class Control:
     _held: bool = field(default=False, init=False)
     """Whether failed cycles have led to a pause that may still stand."""
 
-    @property
-    def clock(self) -> Clock:
-        """The desk's."""
-        return self.desk.clock
-
     async def status(self, read: Callable[[], Awaitable[Standing]] | None = None) -> ControlStatus:
         """The status; `read` provides the state of trading, the ledger itself without it."""
         report = self.watch.last_report
         return ControlStatus(
-            mode=self.desk.mode,
-            account=self.desk.ledger.account,
+            mode=self.mode,
+            account=self.ledger.account,
             running=self.running,
-            standing=await (read or self.desk.ledger.standing)(),
-            contradictions=tuple(await self.desk.ledger.contradictions()),
-            strategies=tuple(strategy.name for strategy in self.roster),
+            standing=await (read or self.ledger.standing)(),
+            contradictions=tuple(await self.ledger.contradictions()),
+            strategies=tuple(strategy.name for strategy in self.active),
             started_at=self.started_at,
             busy=self.watch.busy,
             cycle=report.cycle if report else None,
@@ -103,7 +106,7 @@ class Control:
     async def health(self, read: Callable[[], Awaitable[Standing]] | None = None) -> HealthReport:
         """How healthy it is, `read` as for `status`; an unusable ledger is the worst of news."""
         try:
-            standing = await (read or self.desk.ledger.standing)()
+            standing = await (read or self.ledger.standing)()
         except LedgerError as error:
             standing = Standing(state=TradingState.HALTED, reason=str(error))
         blocked_by = closed(self.orchestrator.interlocks)
@@ -119,7 +122,7 @@ class Control:
         self._must_not_have_ended()
         if self.running:
             return False
-        self.orchestrator.go_on()
+        self.orchestrator.clear_stop()
         self.running, self.started_at = True, self.clock.now()
         self.watch.begin()
         return True
@@ -134,7 +137,7 @@ class Control:
 
     async def pause(self, reason: str, *, by_operator: bool = True) -> Standing:
         """Start no new plan until `resume`; plans at work are completed, scanning goes on."""
-        standing = await self.desk.ledger.standing()
+        standing = await self.ledger.standing()
         if standing.state is TradingState.HALTED and not standing.paused:
             return standing  # a halt is the stronger of the two
         return await self._set(
@@ -159,8 +162,8 @@ class Control:
         """Trade again; failures so far are not held against it, nor against hosts and bots."""
         standing = await self._set(TradingState.NORMAL, reason, told="an operator has resumed it")
         self.watch.reset()
-        self.desk.close_circuits()
-        self.desk.forgive()
+        self.venues.close_circuits()
+        self.forgive()
         self.switch.reason = None
         return standing
 
@@ -171,17 +174,17 @@ class Control:
 
         A halt or a pause of all trading is not touched. Returns where it was stopped.
         """
-        ended = await end_of_kind(self.desk.ledger, kind, reason, self.clock.now(), venue)
+        ended = await end_of_kind(self.ledger, kind, reason, self.clock.now(), venue)
         for where in ended:
-            self.desk.news.publish(KindResumed(kind, where, reason))
+            self.news.publish(KindResumed(kind, where, reason))
         return ended
 
     def reset_errors(self) -> dict[str, int]:
         """Forget the errors, ask every host and bot again; returns what the errors were."""
         before = self.watch.errors()
         self.watch.reset()
-        self.desk.close_circuits()
-        self.desk.forgive()
+        self.venues.close_circuits()
+        self.forgive()
         return before
 
     def add_strategy(self, name: str) -> bool:
@@ -190,17 +193,17 @@ class Control:
         if make is None:
             known = ", ".join(sorted(self.installed)) or "none"
             raise UnknownTarget(f"no strategy {name} is installed ({known})")
-        if any(strategy.name == name for strategy in self.roster):
+        if any(strategy.name == name for strategy in self.active):
             return False
-        self.roster.append(make())
+        self.active.append(make())
         return True
 
     def remove_strategy(self, name: str) -> None:
         """Deactivate a strategy; its open plans are completed."""
-        found = next((strategy for strategy in self.roster if strategy.name == name), None)
+        found = next((strategy for strategy in self.active if strategy.name == name), None)
         if found is None:
             raise UnknownTarget(f"no strategy {name} is active")
-        self.roster.remove(found)
+        self.active.remove(found)
 
     async def execute(self, event: str) -> CycleReport:
         """Scan one event now, and trade what every gate approves: a cycle of its own.
@@ -210,7 +213,7 @@ class Control:
             VenueError: The event could not be read.
         """
         self._must_not_have_ended()
-        standing = await self.desk.ledger.standing()
+        standing = await self.ledger.standing()
         if standing.state is TradingState.HALTED or self.switch.reason:
             word = "halted" if self.switch.reason else standing.word
             raise Refusal(f"trading is {word}: {standing.reason}; resume it first")
@@ -263,7 +266,7 @@ class Control:
         held = report is not None and report.risk.state is TradingState.HALTED
         if not watch.must_pause and not (held and watch.recovered):
             return
-        standing = await self.desk.ledger.standing()
+        standing = await self.ledger.standing()
         if standing.outage and watch.recovered:
             told = f"the venue is back: {watch.options.resume_after} cycles in a row succeeded"
             await self._set(TradingState.NORMAL, "", by_operator=False, told=told)
@@ -286,7 +289,7 @@ class Control:
         """Follow a resumption that another process has written to the ledger."""
         if not self.switch.reason and not self._held:
             return
-        standing = await self.desk.ledger.standing()
+        standing = await self.ledger.standing()
         if standing.state is TradingState.HALTED:
             return
         if self._held:
@@ -309,14 +312,14 @@ class Control:
         standing = Standing(
             state=state, reason=reason, since=now, by_operator=by_operator, pause=pause
         )
-        await self.desk.ledger.set_standing(standing)
+        await self.ledger.set_standing(standing)
         self.orchestrator.knows(standing)
-        self.desk.news.publish(StateChanged(state, reason or told, by_operator, pause))
+        self.news.publish(StateChanged(state, reason or told, by_operator, pause))
         return standing
 
     async def _cancel_all(self) -> Sequence[str]:
         left: list[str] = []
-        for venue in self.desk.venues.values():
+        for venue in self.venues.values():
             if venue.trading is None:
                 continue
             try:
@@ -326,7 +329,7 @@ class Control:
                 left.append(f"{venue.id}: {str(error) or 'no answer'}")
         if left:
             what = f"not cancelled: {', '.join(left)}"
-            self.desk.news.publish(
+            self.news.publish(
                 Trouble(Problem(kind=ProblemKind.COMMAND, where="command", what=what))
             )
         return left
@@ -336,9 +339,9 @@ class Control:
             raise Refusal("the orchestrator is shutting down")
 
 
-async def end_outage(desk: Desk) -> None:
+async def end_outage(ledger: Ledger, clock: Clock, news: Publisher) -> None:
     """End a pause that an outage has left behind, where single cycles are run by something else."""
-    if (await desk.ledger.standing()).outage:
-        back = Standing(state=TradingState.NORMAL, since=desk.clock.now())
-        await desk.ledger.set_standing(back)
-        desk.news.publish(StateChanged(back.state, "the venue is back"))
+    if (await ledger.standing()).outage:
+        back = Standing(state=TradingState.NORMAL, since=clock.now())
+        await ledger.set_standing(back)
+        news.publish(StateChanged(back.state, "the venue is back"))

@@ -19,7 +19,8 @@ from arb.engine.scanner import Scanner
 from arb.engine.tally import Tally
 from arb.engine.trader import Trader
 from arb.interlocks import Interlock, no_opening
-from arb.ports import Desk
+from arb.ports import Clock, Ledger, Offload, inline
+from arb.publisher import Publisher
 from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.halt import judge, status
@@ -43,20 +44,38 @@ class _Stand:
 
 
 class Cycle:
-    """Runs cycles, one at a time, at one desk."""
+    """Runs cycles, one at a time."""
 
-    def __init__(
+    def __init__(  # what a cycle needs, each part by its name
         self,
-        desk: Desk,
-        options: CycleOptions,
+        *,
         scanner: Scanner,
         trader: Trader,
+        ledger: Ledger,
+        clock: Clock,
+        news: Publisher,
+        options: CycleOptions,
         interlocks: Sequence[Interlock],
+        mode: str,
+        offload: Offload = inline,
     ) -> None:
-        """Work at a desk; a closed interlock keeps new plans from it."""
-        self._desk, self._options = desk, options
+        """Scan through a scanner, trade through a trader.
+
+        Args:
+            scanner: What looks.
+            trader: What acts.
+            ledger: The account.
+            clock: Time.
+            news: Gets what happens.
+            options: Limits and sizes.
+            interlocks: A closed one keeps new plans from being made.
+            mode: `dry-run` or `live`, for the report.
+            offload: How long computations are kept off the loop.
+        """
         self._scanner, self._trader = scanner, trader
-        self._interlocks = interlocks
+        self._ledger, self._clock, self._news = ledger, clock, news
+        self._options, self._interlocks = options, interlocks
+        self._mode, self._offload = mode, offload
         self.known: Standing | None = None
         """The state of trading that was published last."""
 
@@ -73,27 +92,26 @@ class Cycle:
             stopping: Whether nothing new may be started any more.
             event: The slug of the one event to scan; the whole market without it.
         """
-        desk = self._desk
-        tally = Tally.begin(desk.mode, desk.ledger.account, desk.clock)
+        tally = Tally.begin(self._mode, self._ledger.account, self._clock)
         stand = await self._stand(tally.started_at)
         risk = stand.status(self._options.limits)
         scan = await self._scan(event, tally)
         if scan is not None:
             self._tell_of(number, scan)
-            approved = await desk.apart(partial(self._review, scan, stand, tally))
+            approved = await self._offload(partial(self._review, scan, stand, tally))
             for place, finding in enumerate(tally.findings, 1):
-                self._desk.news.publish(Decided(number, finding))
+                self._news.publish(Decided(number, finding))
                 if place % TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)
-            await desk.ledger.record_findings(number, tally.findings, scan.snapshot)
+            await self._ledger.record_findings(number, tally.findings, scan.snapshot)
             await self._trader.take(number, approved, scan.listed, tally, stopping)
         tally.errors += self._scanner.problems()
         for problem in tally.errors:
-            self._desk.news.publish(Trouble(problem))
-        stand = await self._stand(desk.clock.now())
+            self._news.publish(Trouble(problem))
+        stand = await self._stand(self._clock.now())
         risk = stand.status(self._options.limits) if risk.can_trade else risk
         report = tally.report(number, scan, risk, self._options)
-        await desk.ledger.record_cycle(report)
+        await self._ledger.record_cycle(report)
         return report
 
     async def _scan(self, event: str | None, tally: Tally) -> Scan | None:
@@ -109,7 +127,7 @@ class Cycle:
 
     def _tell_of(self, number: int, scan: Scan) -> None:
         listed, received = scan.listed, scan.completeness.books_received
-        news = self._desk.news
+        news = self._news
         news.publish(BooksFetched(number, len(listed.events), len(listed.markets), received))
         for alarm in scan.found.data_quality[: self._options.data_quality_listed_max]:
             news.publish(QualityAlarm(number, alarm))
@@ -128,7 +146,7 @@ class Cycle:
                 confirmations=scan.confirmations,
                 counted=scan.counted,
                 books_from=scan.snapshot.taken_at,
-                now=self._desk.clock.now(),
+                now=self._clock.now(),
                 plans_left=plans - len(approved),
             )
             decision = review(opportunity, context, self._options.sizing, scan.snapshot)
@@ -141,7 +159,7 @@ class Cycle:
 
     async def _stand(self, now: datetime) -> _Stand:
         """The account and the state of trading that its record calls for, kept if it changed."""
-        ledger = self._desk.ledger
+        ledger = self._ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         stops = await ledger.contradictions()
         known, self.known = self.known, standing
@@ -150,7 +168,7 @@ class Cycle:
             changed = StateChanged(
                 standing.state, standing.reason, standing.by_operator, standing.pause
             )
-            self._desk.news.publish(changed)
+            self._news.publish(changed)
         judged = judge(standing, portfolio, self._options.limits, now)
         if blocked := no_opening(self._interlocks):
             # Not the ledger's state: it ends by itself as soon as the reason does.
@@ -160,5 +178,5 @@ class Cycle:
             await ledger.set_standing(judged)
             self.known = judged
             if judged.state is not standing.state:
-                self._desk.news.publish(StateChanged(judged.state, judged.reason))
+                self._news.publish(StateChanged(judged.state, judged.reason))
         return _Stand(portfolio, judged, stops)

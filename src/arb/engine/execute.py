@@ -46,8 +46,10 @@ from arb.engine.saga import (
     next_step,
     unwind_step,
 )
+from arb.engine.venues import Venues
 from arb.interlocks import BlockCode, Blocked
-from arb.ports import Desk, OperationsAtOnce, TokenOperations
+from arb.ports import Clock, Ledger, OperationsAtOnce, TokenOperations
+from arb.publisher import Publisher
 
 STEPS_MAX = 1000
 """More steps than any plan can need."""
@@ -60,7 +62,10 @@ OPEN_MINUTES_MAX = 10
 class Executor:
     """Runs plans to their end, or takes them up where a crash left them."""
 
-    desk: Desk
+    venues: Venues
+    ledger: Ledger
+    clock: Clock
+    news: Publisher
     options: CycleOptions
     guard: Guard
     market_data: MarketData
@@ -71,7 +76,7 @@ class Executor:
 
     def repeats(self, plan: Plan) -> str:
         """Why the plan's first orders would be taken for a mistake; empty: they would not."""
-        step = next_step(plan, (), self.desk.clock.now())
+        step = next_step(plan, (), self.clock.now())
         return self.guard.repeats(step.orders) if isinstance(step, Submit) else ""
 
     async def execute(self, plan: Plan, books: Books | None = None) -> ExecutionReport:
@@ -85,14 +90,14 @@ class Executor:
             books: Fresh ones, which the first orders are held against; read anew when absent.
         """
         self.held_back = None
-        if away := [venue for venue in sorted(plan.venues) if not self._trades_at(venue)]:
+        if away := [venue for venue in sorted(plan.venues) if not self.venues.trades_at(venue)]:
             # Nothing is concluded about orders at a venue that cannot be asked.
             why = f"there is no trading at {away[0]}: enable it"
-            return _still_open(plan, why, self.desk.clock.now())
+            return _still_open(plan, why, self.clock.now())
         return await self._run(plan, books)
 
     async def _run(self, plan: Plan, books: Books | None) -> ExecutionReport:
-        ledger, clock = self.desk.ledger, self.desk.clock
+        ledger, clock = self.ledger, self.clock
         started = clock.monotonic()
         for _ in range(STEPS_MAX):
             step = next_step(plan, await ledger.facts(plan.id), clock.now())
@@ -101,7 +106,7 @@ class Executor:
                 if books:
                     step = unwind_step(plan, await ledger.facts(plan.id), books, clock.now())
             if isinstance(step, Finished):
-                await examine(self.desk, plan)  # a crash may have prevented the check
+                await examine(self.ledger, self.news, plan)  # a crash may have prevented the check
                 report = replace(step.report, code=_code(self.held_back))
                 await ledger.close_plan(report, clock.now())
                 return report
@@ -125,10 +130,10 @@ class Executor:
             case Submit(orders):
                 return await self._send(plan, orders, books)
             case QueryOrder(order):
-                answer = await self.desk.trading(order.outcome.venue).query(order)
+                answer = await self.venues.trading(order.outcome.venue).query(order)
                 return await self._write_answers(plan, (order,), (answer,))
             case AwaitConfirmation(order, trades):
-                trading = self.desk.trading(order.outcome.venue)
+                trading = self.venues.trading(order.outcome.venue)
                 states = await trading.trade_states(order, trades)
                 return await self._write_states(plan, order, states)
             case RequestOperation() | QueryOperation():
@@ -148,7 +153,7 @@ class Executor:
         Raises:
             VenueError: It could not be prepared, and nothing has left.
         """
-        ledger, clock = self.desk.ledger, self.desk.clock
+        ledger, clock = self.ledger, self.clock
         operations = self._operations(plan, step.operation)
         if isinstance(step, QueryOperation):
             answer = await operations.query(step.id, step.operation, step.ref)
@@ -161,7 +166,7 @@ class Executor:
             answer = await operations.submit(step.id, step.operation, ref)
         if not isinstance(answer, Unknown):
             await ledger.append(plan.id, [ended(step.id, answer, clock.now())])
-            await examine(self.desk, plan)
+            await examine(self.ledger, self.news, plan)
         return answer
 
     async def _send(self, plan: Plan, orders: tuple[Order, ...], books: Books | None) -> bool:
@@ -179,9 +184,9 @@ class Executor:
         except VenueError as error:
             self.held_back = Blocked(BlockCode.NOT_PREPARED, str(error))
             return False
-        clock = self.desk.clock
+        clock = self.clock
         intents = [Submitted(order=order, at=clock.now()) for order in prepared]
-        await self.desk.ledger.append(plan.id, intents)
+        await self.ledger.append(plan.id, intents)
         self.held_back = self.guard.forbids(prepared, books)
         if self.held_back:
             # Recorded and certainly not sent: a refusal fact closes it.
@@ -201,14 +206,11 @@ class Executor:
             return False
         return written
 
-    def _trades_at(self, venue: VenueId) -> bool:
-        return venue in self.desk.venues and self.desk.venues[venue].trading is not None
-
     async def _prepare(self, orders: Sequence[Order]) -> list[Order]:
         """The orders with the ids that their venues will know them by, in the same order."""
         prepared: dict[OrderId, Order] = {}
         for venue, theirs in _by_venue(orders).items():
-            for order in await self.desk.trading(venue).prepare(theirs):
+            for order in await self.venues.trading(venue).prepare(theirs):
                 prepared[order.id] = order
         return [prepared[order.id] for order in orders]
 
@@ -216,11 +218,11 @@ class Executor:
         """Send each venue its orders, all venues at the same time; one answer each, in order."""
         by_venue = _by_venue(orders)
         if len(by_venue) == 1:
-            return list(await self.desk.trading(orders[0].outcome.venue).submit(orders))
+            return list(await self.venues.trading(orders[0].outcome.venue).submit(orders))
         answers: dict[OrderId, Answer] = {}
 
         async def send(venue: VenueId, theirs: Sequence[Order]) -> None:
-            got = await self.desk.trading(venue).submit(theirs)
+            got = await self.venues.trading(venue).submit(theirs)
             answers.update(zip((order.id for order in theirs), got, strict=True))
 
         await asyncio.gather(*(send(*each) for each in by_venue.items()))
@@ -232,7 +234,7 @@ class Executor:
         by_itself = plan.terms_at(venue).pair_exit is PairExit.AUTOMATIC
         if by_itself and isinstance(operation, Merge):
             return NETTING
-        return self.desk.operations(venue)
+        return self.venues.operations(venue)
 
     async def _look(self, plan: Plan) -> Books:
         """Fresh books of both outcomes of every leg; empty when they cannot be fetched."""
@@ -245,19 +247,19 @@ class Executor:
 
     async def _stopped(self, plan: Plan) -> Blocked | None:
         """Why a plan that has sent nothing yet may not begin; one that has is completed."""
-        found = stopped(plan.kind, plan.venues, await self.desk.ledger.contradictions())
+        found = stopped(plan.kind, plan.venues, await self.ledger.contradictions())
         if found is None or await self._begun(plan):
             return None
         return Blocked(BlockCode.CONTRADICTED, found.sentence)
 
     async def _begun(self, plan: Plan) -> bool:
-        return bool(read(await self.desk.ledger.facts(plan.id)).orders)
+        return bool(read(await self.ledger.facts(plan.id)).orders)
 
     async def _write_answers(
         self, plan: Plan, orders: Sequence[Order], answers: Sequence[Answer]
     ) -> bool:
         """Write down what is final. "Not found" is final only long after the order's time."""
-        now = self.desk.clock.now()
+        now = self.clock.now()
         facts: list[Fact] = []
         for order, answer in zip(orders, answers, strict=True):
             if isinstance(answer, NotFound) and self._is_over(plan, order, now):
@@ -266,7 +268,7 @@ class Executor:
                 facts.append(Answered(order=order.id, answer=answer, at=now))
                 self._until.pop(order.id, None)
         if facts:
-            await self.desk.ledger.append(plan.id, facts)
+            await self.ledger.append(plan.id, facts)
         return bool(facts)
 
     def _is_over(self, plan: Plan, order: Order, now: datetime) -> bool:
@@ -275,13 +277,13 @@ class Executor:
         until = self._until.get(order.id)
         if until is None:
             return now > order.expires_at + grace
-        return self.desk.clock.monotonic() > until + grace.total_seconds()
+        return self.clock.monotonic() > until + grace.total_seconds()
 
     async def _write_states(
         self, plan: Plan, order: Order, states: Mapping[str, TradeState]
     ) -> bool:
-        now, facts = self.desk.clock.now(), list[Fact]()
-        known = await self.desk.ledger.facts(plan.id)
+        now, facts = self.clock.now(), list[Fact]()
+        known = await self.ledger.facts(plan.id)
         for trade, state in states.items():
             if state is TradeState.CONFIRMED:
                 facts.append(Confirmed(order=order.id, trade=trade, at=now))
@@ -289,7 +291,7 @@ class Executor:
                 lost = tuple(fill for fill in fills_of(known, order.id) if fill.trade == trade)
                 facts.append(Voided(order=order.id, fills=lost, at=now))
         if facts:
-            await self.desk.ledger.append(plan.id, facts)
+            await self.ledger.append(plan.id, facts)
         return bool(facts)
 
 

@@ -22,6 +22,7 @@ from arb.domain.order import Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, ProblemKind, Statistics
+from arb.engine.context import TradingContext
 from arb.engine.contradict import tell_contradictions
 from arb.engine.cycle import Cycle
 from arb.engine.ends import tell_ends
@@ -33,23 +34,69 @@ from arb.engine.recover import Reconciler, describe
 from arb.engine.saga import cash_of, redemption
 from arb.engine.scanner import Scanner
 from arb.engine.trader import Trader
-from arb.ports import Desk, Ticker
+from arb.ports import Ticker
 from arb.risk.checks import Context
 from arb.risk.gate import position_budget
 from arb.risk.halt import status
 
 
 class ArbitrageOrchestrator:
-    """Runs scan cycles at one desk: risk, scan, proof, sizing, execution, statistics."""
+    """Runs scan cycles: risk, scan, proof, sizing, execution, statistics."""
 
-    def __init__(self, desk: Desk, options: CycleOptions) -> None:
-        self._desk = desk
+    def __init__(self, context: TradingContext, options: CycleOptions) -> None:
+        """Give each part what it needs of the context."""
+        self._mode, self._venues = context.mode, context.venues
+        self._ledger, self._clock, self._news = context.ledger, context.clock, context.news
         self._options = options
-        self.reconciler = Reconciler(desk=desk, options=options)
-        self.interlocks = (*desk.interlocks, *self.reconciler.interlocks)
+        self._market_data = MarketData(context.venues.values())
+        self.reconciler = Reconciler(
+            venues=context.venues, ledger=context.ledger, clock=context.clock, options=options
+        )
+        self.interlocks = (*context.interlocks, *self.reconciler.interlocks)
         """Every reason why nothing may be sent, in the order in which they are checked."""
-        limits = options.limits
-        guard = Guard(
+        self.executor = Executor(
+            venues=context.venues,
+            ledger=context.ledger,
+            clock=context.clock,
+            news=context.news,
+            options=options,
+            guard=self._guard(),
+            market_data=self._market_data,
+        )
+        scanner = Scanner(
+            market_data=self._market_data,
+            strategies=context.strategies,
+            clock=context.clock,
+            options=options,
+            scouts=context.scouts,
+            offload=context.offload,
+        )
+        trader = Trader(
+            executor=self.executor,
+            scanner=scanner,
+            ledger=context.ledger,
+            clock=context.clock,
+            news=context.news,
+            options=options,
+        )
+        self._cycle = Cycle(
+            scanner=scanner,
+            trader=trader,
+            ledger=context.ledger,
+            clock=context.clock,
+            news=context.news,
+            options=options,
+            interlocks=self.interlocks,
+            mode=context.mode,
+            offload=context.offload,
+        )
+        self._stopping = False
+        self._resolutions_asked_at: float | None = None
+
+    def _guard(self) -> Guard:
+        """The last check before a venue, which holds each order against the options."""
+        options, limits = self._options, self._options.limits
+        return Guard(
             GuardOptions(
                 orders_per_second_max=options.orders_per_second_max,
                 orders_per_minute_max=options.orders_per_minute_max,
@@ -57,19 +104,10 @@ class ArbitrageOrchestrator:
                 price_collar=options.price_collar,
                 max_book_age=limits.max_book_age,
             ),
-            desk.clock,
+            self._clock,
             self.interlocks,
-            {id_: venue.terms.orders_per_second_max for id_, venue in desk.venues.items()},
+            {id_: venue.terms.orders_per_second_max for id_, venue in self._venues.items()},
         )
-        self._market_data = MarketData(desk.venues.values())
-        self.executor = Executor(
-            desk=desk, options=options, guard=guard, market_data=self._market_data
-        )
-        scanner = Scanner.at(desk, options, self._market_data)
-        trader = Trader(desk, options, self.executor, scanner)
-        self._cycle = Cycle(desk, options, scanner, trader, self.interlocks)
-        self._stopping = False
-        self._resolutions_asked_at: float | None = None
 
     async def setup(self) -> Sequence[ExecutionReport]:
         """Open the account, ask the venue what it knows, and take up every plan left open.
@@ -77,20 +115,19 @@ class ArbitrageOrchestrator:
         Raises:
             LedgerError: The ledger cannot be used; nothing may be traded.
         """
-        desk, now = self._desk, self._desk.clock.now()
-        await desk.ledger.open_account(await self._openings(), now)
-        self._desk.news.publish(
-            Started(desk.mode, desk.ledger.account, self._options.scan_every_seconds)
+        await self._ledger.open_account(await self._openings(), self._clock.now())
+        self._news.publish(
+            Started(self._mode, self._ledger.account, self._options.scan_every_seconds)
         )
         return await self._recover()
 
     async def _openings(self) -> dict[VenueId, Usd]:
         """What the account begins with at each venue that is new to it."""
-        desk, now = self._desk, self._desk.clock.now()
-        known = (await desk.ledger.portfolio(now)).pockets
+        now = self._clock.now()
+        known = (await self._ledger.portfolio(now)).pockets
         openings: dict[VenueId, Usd] = {}
-        for venue in sorted(desk.venues.keys() - known.keys()):
-            statements = desk.statements.get(venue)
+        for venue in sorted(self._venues.keys() - known.keys()):
+            statements = self._venues.statements.get(venue)
             if statements is None:
                 openings[venue] = self._options.opening_cash
             else:
@@ -108,27 +145,27 @@ class ArbitrageOrchestrator:
         try:
             await self._recover()
             await self.collect_resolutions()
-            number = await self._desk.ledger.begin_cycle(self._desk.clock.now())
-            self._desk.news.publish(CycleStarted(number, self._desk.clock.now()))
+            number = await self._ledger.begin_cycle(self._clock.now())
+            self._news.publish(CycleStarted(number, self._clock.now()))
             report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
         except LedgerError:
             raise
         except Exception as error:
-            self._desk.news.publish(CycleFailed(number, error))
+            self._news.publish(CycleFailed(number, error))
             raise
-        self._desk.news.publish(CycleEnded(report))
+        self._news.publish(CycleEnded(report))
         return report
 
     async def check_risk_limits(self) -> RiskStatus:
         """Whether the account's limits and the state of trading allow a trade now."""
-        ledger = self._desk.ledger
-        portfolio = await ledger.portfolio(self._desk.clock.now())
+        ledger = self._ledger
+        portfolio = await ledger.portfolio(self._clock.now())
         stops = await ledger.contradictions()
         return status(await ledger.standing(), portfolio, self._options.limits, stops)
 
     async def calculate_position_size(self, opportunity: Opportunity) -> Usd:
         """The most that may be spent on the opportunity now: Kelly's share, then every cap."""
-        ledger, now = self._desk.ledger, self._desk.clock.now()
+        ledger, now = self._ledger, self._clock.now()
         context = Context(
             portfolio=await ledger.portfolio(now),
             limits=self._options.limits,
@@ -163,15 +200,15 @@ class ArbitrageOrchestrator:
         """Ask the cycle at work to finish its step and start nothing new."""
         self._stopping = True
 
-    def go_on(self) -> None:
+    def clear_stop(self) -> None:
         """Take the last `stop` back."""
         self._stopping = False
 
     async def shutdown(self) -> Statistics:
         """Let go of everything, with the sum of all cycles as the last word."""
         self._stopping = True
-        statistics = await self._desk.ledger.statistics()
-        self._desk.news.publish(Stopped(statistics))
+        statistics = await self._ledger.statistics()
+        self._news.publish(Stopped(statistics))
         return statistics
 
     async def _recover(self) -> list[ExecutionReport]:
@@ -186,32 +223,32 @@ class ArbitrageOrchestrator:
     async def _take_up(self) -> list[ExecutionReport]:
         """Resume every open plan, and report what has ended, now or before a crash."""
         reports: list[ExecutionReport] = []
-        for plan in await self._desk.ledger.open_plans():
+        for plan in await self._ledger.open_plans():
             report = await self.executor.execute(plan)
             reports.append(report)
             if report.state is PlanState.OPEN and report.alarm:
-                self._desk.news.publish(
+                self._news.publish(
                     Trouble(
                         Problem(kind=ProblemKind.PLAN, where=f"plan {plan.id}", what=report.alarm)
                     )
                 )
-        await tell_ends(self._desk.ledger, self._desk.news)
-        await tell_contradictions(self._desk.ledger, self._desk.news)
+        await tell_ends(self._ledger, self._news)
+        await tell_contradictions(self._ledger, self._news)
         return reports
 
     async def _reconcile(self) -> None:
         """Hold the ledger against the venue, if there is one to be asked."""
-        if not self._desk.statements:
+        if not self._venues.statements:
             return
         kind = ProblemKind.RECONCILIATION
         if error := await self.reconciler.try_run():
             away = isinstance(error, Unavailable)
             problem = Problem(kind=kind, where=kind.value, what=str(error), away=away)
-            self._desk.news.publish(Trouble(problem))
+            self._news.publish(Trouble(problem))
         for difference in self.reconciler.differences:
             problem = Problem(kind=kind, where=kind.value, what=describe(difference))
-            self._desk.news.publish(Trouble(problem))
-        await tell_contradictions(self._desk.ledger, self._desk.news)
+            self._news.publish(Trouble(problem))
+        await tell_contradictions(self._ledger, self._news)
 
     async def _tick(self) -> None:
         if not self._stopping:
@@ -220,13 +257,13 @@ class ArbitrageOrchestrator:
     async def collect_resolutions(self) -> None:
         """Redeem what has resolved of the plans that wait for it; asked about now and then."""
         every = self._options.resolution_checks_every.total_seconds()
-        ticks = self._desk.clock.monotonic()
+        ticks = self._clock.monotonic()
         if self._resolutions_asked_at is not None and ticks - self._resolutions_asked_at < every:
             return
         self._resolutions_asked_at = ticks
         told = set[str]()
-        for plan in await self._desk.ledger.locked_plans():
-            left = await self._desk.ledger.holdings(plan.id)
+        for plan in await self._ledger.locked_plans():
+            left = await self._ledger.holdings(plan.id)
             try:
                 pays = await self._market_data.payouts(left)
             except VenueError as error:
@@ -234,7 +271,7 @@ class ArbitrageOrchestrator:
                     problem = Problem(
                         kind=ProblemKind.RESOLUTIONS, where="resolutions", what=str(error)
                     )
-                    self._desk.news.publish(Trouble(problem))
+                    self._news.publish(Trouble(problem))
                 told.add(str(error))
                 continue
             for held in left:
@@ -243,31 +280,31 @@ class ArbitrageOrchestrator:
                         await self._redeem(plan, held, pays[held.outcome])
                     except VenueError as error:
                         away = isinstance(error, Unavailable)
-                        self._desk.news.publish(Trouble(_not_redeemed(held, str(error), away=away)))
+                        self._news.publish(Trouble(_not_redeemed(held, str(error), away=away)))
             await self._release(plan)
 
     async def _redeem(self, plan: Plan, held: Position, each: Usd) -> None:
         """Turn resolved shares into cash; what was requested before is queried."""
-        step = redemption(plan, await self._desk.ledger.facts(plan.id), held, each)
+        step = redemption(plan, await self._ledger.facts(plan.id), held, each)
         answer = Unknown() if step is None else await self.executor.carry_out(plan, step)
         if isinstance(answer, Unknown):
             return
         if isinstance(answer, Carried):
-            self._desk.news.publish(_paid_out(plan, held, answer.effect))
+            self._news.publish(_paid_out(plan, held, answer.effect))
         else:
             what = f"{plan.event_slug}: what is resolved was not paid out: {answer.reason}"
-            self._desk.news.publish(Trouble(_not_redeemed(held, what)))
+            self._news.publish(Trouble(_not_redeemed(held, what)))
 
     async def _release(self, plan: Plan) -> None:
         """Call the profit realised once nothing of the plan is held any more."""
-        ledger = self._desk.ledger
+        ledger = self._ledger
         if await ledger.holdings(plan.id):
             return
         realised = cash_of(await ledger.facts(plan.id))
         state = PlanState.DONE if realised >= 0 else PlanState.UNWOUND
         report = ExecutionReport(plan=plan.id, state=state, realised=realised, locked=NO_USD)
-        await ledger.close_plan(report, self._desk.clock.now())
-        self._desk.news.publish(PlanResolved(plan, report))
+        await ledger.close_plan(report, self._clock.now())
+        self._news.publish(PlanResolved(plan, report))
 
 
 def _not_redeemed(held: Position, what: str, *, away: bool = False) -> Problem:

@@ -18,8 +18,9 @@ from arb.domain.statement import Difference, Statement
 from arb.engine.contradict import BALANCE, of_balance, of_balances, of_plan
 from arb.engine.options import CycleOptions
 from arb.engine.reconcile import Recent, Review, expected, reconcile
+from arb.engine.venues import Venues
 from arb.interlocks import BlockCode, Interlock, Stops, no_opening
-from arb.ports import Desk
+from arb.ports import Clock, Ledger
 
 OVERLAP = timedelta(hours=1)
 """How much further back than its last success a reconciliation looks."""
@@ -32,7 +33,9 @@ ROUNDS_MAX = 5
 class Reconciler:
     """Holds the ledger against the venue; knows whether the two agree."""
 
-    desk: Desk
+    venues: Venues
+    ledger: Ledger
+    clock: Clock
     options: CycleOptions
     differences: tuple[Difference, ...] = ()
     """Of the last reconciliation."""
@@ -54,13 +57,13 @@ class Reconciler:
 
     def not_reconciled(self) -> str | None:
         """Why nothing at all may be sent: this process has not reconciled yet."""
-        if not self.desk.statements or self.done_at is not None:
+        if not self.venues.statements or self.done_at is not None:
             return None
         return NOT_RECONCILED
 
     def differs(self) -> str | None:
         """What ledger and venue differ in; `None`: they agree, as far as is known."""
-        if not self.desk.statements or not self.differences:
+        if not self.venues.statements or not self.differences:
             return None
         first = self.differences[0]
         return (
@@ -70,9 +73,9 @@ class Reconciler:
 
     def outdated(self) -> str | None:
         """Why the last reconciliation is not relied on any more; `None`: it is."""
-        if not self.desk.statements or self.done_at is None:
+        if not self.venues.statements or self.done_at is None:
             return None
-        age = self.desk.clock.monotonic() - self.done_ticks
+        age = self.clock.monotonic() - self.done_ticks
         if age <= 4 * self.options.reconcile_every.total_seconds():
             return None
         return f"the last reconciliation is {age:.0f} s old"
@@ -80,11 +83,11 @@ class Reconciler:
     @property
     def due(self) -> bool:
         """Whether it is time again; sooner while something does not agree."""
-        if not self.desk.statements:
+        if not self.venues.statements:
             return False
         if self._tried is None or no_opening(self.interlocks):
             return True
-        waited = self.desk.clock.monotonic() - self._tried
+        waited = self.clock.monotonic() - self._tried
         return waited >= self.options.reconcile_every.total_seconds()
 
     async def run(self) -> Sequence[Difference]:
@@ -93,7 +96,7 @@ class Reconciler:
         Raises:
             VenueError: The venue could not be asked; the ledger stays as it was.
         """
-        clock, ledger = self.desk.clock, self.desk.ledger
+        clock, ledger = self.clock, self.ledger
         self._tried = clock.monotonic()
         for _ in range(ROUNDS_MAX):
             review, recent, _, _ = await self._compare()
@@ -139,22 +142,22 @@ class Reconciler:
         if not changes and review.differences:
             # Trades that moved nothing in the end: the word of an operator explains them, too.
             changes.append(_adjusted(review.differences[0], None, None, ZERO, reason))
-        await self.desk.ledger.adjust(changes, self.desk.clock.now())
+        await self.ledger.adjust(changes, self.clock.now())
         await self._explained(reason)
         return changes
 
     async def _explained(self, reason: str) -> None:
         """An operator who accounts for the numbers ends the stops that they caused."""
-        found = await self.desk.ledger.contradictions()
+        found = await self.ledger.contradictions()
         keys = [each.key for each in found if each.key.startswith(BALANCE)]
-        await self.desk.ledger.end_contradictions(keys, reason, self.desk.clock.now())
+        await self.ledger.end_contradictions(keys, reason, self.clock.now())
 
     async def _stop_kinds(self, review: Review, recent: Recent) -> None:
         """What contradicts a proof stops its kind: numbers that nothing explains, and facts.
 
         The facts are checked as they are written; a crash may have come in between.
         """
-        now, ledger = self.desk.clock.now(), self.desk.ledger
+        now, ledger = self.clock.now(), self.ledger
         for plan, facts in recent:
             for found in of_plan(plan, facts):
                 await ledger.contradict(found)
@@ -169,7 +172,7 @@ class Reconciler:
         self,
     ) -> tuple[Review, Recent, Portfolio, Mapping[VenueId, Statement]]:
         """Every venue's statement beside the ledger as it was meanwhile."""
-        clock, ledger = self.desk.clock, self.desk.ledger
+        clock, ledger = self.clock, self.ledger
         now = clock.now()
         opened = await ledger.opened_at() or now
         done_at = self.done_at or opened
@@ -183,7 +186,7 @@ class Reconciler:
         outcomes = sorted({*portfolio.positions, *touched})
         statements = {
             venue: await asked.statement([o for o in outcomes if o.venue == venue], since)
-            for venue, asked in self.desk.statements.items()
+            for venue, asked in self.venues.statements.items()
         }
         # What happened while the venues were asked would look like a difference.
         if await ledger.portfolio(now) != portfolio:

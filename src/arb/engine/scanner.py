@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Self
 
 from arb.domain.book import Books
 from arb.domain.decision import Approved, Refused
@@ -33,7 +32,7 @@ from arb.engine.market_data import MarketData
 from arb.engine.options import CycleOptions
 from arb.engine.scan import Scan
 from arb.engine.tally import Tally
-from arb.ports import Apart, Clock, Desk, Scouts, Strategy, at_once
+from arb.ports import Clock, Offload, Scouts, Strategy, inline
 from arb.risk.checks import Context
 from arb.risk.gate import review
 
@@ -49,7 +48,7 @@ class Scanner:
         clock: Clock,
         options: CycleOptions,
         scouts: Scouts | None = None,
-        apart: Apart = at_once,
+        offload: Offload = inline,
     ) -> None:
         """Look at the venues.
 
@@ -59,23 +58,11 @@ class Scanner:
             clock: Time.
             options: How old books may be, and what a fresh account would be allowed.
             scouts: Workers that read parts of the listing; `None`: everything is read here.
-            apart: How long computations are kept off the loop.
+            offload: How long computations are kept off the loop.
         """
         self._market_data, self._clock = market_data, clock
         self._strategies, self._options = strategies, options
-        self._scouts, self._apart = scouts, apart
-
-    @classmethod
-    def at(cls, desk: Desk, options: CycleOptions, market_data: MarketData) -> Self:
-        """What a desk looks through."""
-        return cls(
-            market_data=market_data,
-            strategies=desk.strategies,
-            clock=desk.clock,
-            options=options,
-            scouts=desk.scouts,
-            apart=desk.apart,
-        )
+        self._scouts, self._offload = scouts, offload
 
     async def scan(self, event: str | None = None) -> Scan:
         """Read what is listed and its books, find, prove, and confirm what was proved.
@@ -100,7 +87,7 @@ class Scanner:
             found = with_hidden(strategies, snapshot, find(strategies, snapshot))
             return found, funnel(found, replace(snapshot, universe=listed))
 
-        found, counts = await self._apart(search)
+        found, counts = await self._offload(search)
         proved = {p.market.id: p.market for o in found.opportunities for p in o.legs}
         confirmations = await self._market_data.confirm(list(proved.values()))
         counted = await self.count([w for o in found.opportunities for w in o.whole])

@@ -19,18 +19,27 @@ from arb.engine.execute import Executor
 from arb.engine.options import CycleOptions
 from arb.engine.scanner import Scanner
 from arb.engine.tally import Tally
-from arb.ports import Desk
+from arb.ports import Clock, Ledger
+from arb.publisher import Publisher
 
 
 class Trader:
-    """Takes approved opportunities at one desk."""
+    """Takes approved opportunities."""
 
-    def __init__(
-        self, desk: Desk, options: CycleOptions, executor: Executor, scanner: Scanner
+    def __init__(  # what taking needs, each part by its name
+        self,
+        *,
+        executor: Executor,
+        scanner: Scanner,
+        ledger: Ledger,
+        clock: Clock,
+        news: Publisher,
+        options: CycleOptions,
     ) -> None:
         """Take through an executor what a scanner reads again first."""
-        self._desk, self._options = desk, options
         self._executor, self._scanner = executor, scanner
+        self._ledger, self._clock, self._news = ledger, clock, news
+        self._options = options
 
     async def take(
         self,
@@ -57,8 +66,8 @@ class Trader:
                 await self._end(decision, Reason.STOPPED, "the orchestrator was stopped", tally)
                 continue
             if place:
-                await self._desk.clock.sleep(self._options.execution_pause_seconds)
-            standing = await self._desk.ledger.standing()
+                await self._clock.sleep(self._options.execution_pause_seconds)
+            standing = await self._ledger.standing()
             if standing.state is TradingState.HALTED:
                 said = f"{standing.word}: {standing.reason}".removesuffix(": ")
                 await self._end(decision, Reason.HALTED, said, tally)
@@ -78,7 +87,7 @@ class Trader:
         self, number: int, decision: Approved, universe: Universe, tally: Tally
     ) -> None:
         plan = decision.plan
-        if found := stopped(plan.kind, plan.venues, await self._desk.ledger.contradictions()):
+        if found := stopped(plan.kind, plan.venues, await self._ledger.contradictions()):
             # A plan of this very cycle may have contradicted its proof.
             await self._end(decision, Reason.CONTRADICTED, found.sentence, tally)
             return
@@ -92,8 +101,8 @@ class Trader:
         if repeated := self._executor.repeats(plan):
             await self._end(decision, Reason.SENT_BEFORE, repeated, tally)
             return
-        await self._desk.ledger.open_plan(number, plan)
-        self._desk.news.publish(PlanStarted(plan))
+        await self._ledger.open_plan(number, plan)
+        self._news.publish(PlanStarted(plan))
         report = await self._executor.execute(plan, again)
         tally.plans.append(report)
         if report.alarm:
@@ -101,7 +110,7 @@ class Trader:
                 Problem(kind=ProblemKind.PLAN, where=f"plan {report.plan}", what=report.alarm)
             )
         tally.ended.append((decision.opportunity.id, outcome_of(report)))
-        await tell_ends(self._desk.ledger, self._desk.news)
+        await tell_ends(self._ledger, self._news)
 
     async def _count_again(
         self, number: int, opportunity: Opportunity, tally: Tally
@@ -110,7 +119,7 @@ class Trader:
         counted = await self._scanner.count(opportunity.whole, anew=True)
         for alarm in miscounts([opportunity], counted):
             tally.data_quality.append(alarm)
-            self._desk.news.publish(QualityAlarm(number, alarm))
+            self._news.publish(QualityAlarm(number, alarm))
             return Reason.CHAIN_COUNT_DIFFERS, alarm.detail
         if any(whole.group not in counted for whole in opportunity.whole):
             return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not confirm it again"
@@ -144,4 +153,4 @@ class Trader:
 
     async def _end(self, decision: Approved, reason: Reason, detail: str, tally: Tally) -> None:
         tally.ended.append((decision.opportunity.id, reason))
-        await self._desk.ledger.record_outcome(decision.opportunity.id, reason, detail)
+        await self._ledger.record_outcome(decision.opportunity.id, reason, detail)

@@ -1,4 +1,4 @@
-"""Going live: two keys, a ladder of checks, and the desk that trades with real money."""
+"""Going live: two keys, a ladder of checks, and what trades with real money."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,27 +8,27 @@ from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import in_time, permit, send, wallet_facts
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
-from arb.bootstrap import cycle_options, live_desk, live_venue
+from arb.bootstrap import cycle_options, live_context, live_venue
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, ConfigError, NotReady
 from arb.domain.money import Usd, text
 from arb.domain.news import News, Trouble
+from arb.engine.context import TradingContext
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.recover import Reconciler, describe, describe_adjustment
 from arb.operations.doctor import Check, asked, venue_checks
 from arb.operations.leader import one_leader, token_of
-from arb.ports import Desk
 from arb.publisher import Publisher
 
 WEI_PER_POL = 10**18
 
 
 @contextlib.asynccontextmanager
-async def ready_desk(
+async def ready_to_trade(
     loaded: Loaded, news: Publisher | None, token: int | None = None
-) -> AsyncIterator[tuple[Desk, PolymarketLive]]:
-    """The live desk, once every check has passed; a leader's with its token.
+) -> AsyncIterator[tuple[TradingContext, PolymarketLive]]:
+    """What to trade with real money with, once every check has passed; a leader's with its token.
 
     Raises:
         NotReady: A check has failed; all that failed are named with their fixes.
@@ -45,8 +45,8 @@ async def ready_desk(
         if failed:
             said = "; ".join(f"{c.name}: {c.detail} ({c.fix})" for c in failed)
             raise NotReady(f"live trading is refused: {said}")
-        async with live_desk(settings, live, venue, news, token) as desk:
-            yield desk, live
+        async with live_context(settings, live, venue, news, token) as context:
+            yield context, live
 
 
 @contextlib.asynccontextmanager
@@ -149,11 +149,16 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
     async with (
         one_leader(settings.database, settings.account) as lead,
         signed_in(loaded) as (venue, live),
-        live_desk(settings, live, venue, token=token_of(lead)) as desk,
+        live_context(settings, live, venue, token=token_of(lead)) as context,
     ):
-        reconciler = Reconciler(desk=desk, options=cycle_options(settings))
-        now = desk.clock.now()
-        await desk.ledger.open_account({venue.bundle.id: await live.holdings.cash()}, now)
+        reconciler = Reconciler(
+            venues=context.venues,
+            ledger=context.ledger,
+            clock=context.clock,
+            options=cycle_options(settings),
+        )
+        now = context.clock.now()
+        await context.ledger.open_account({venue.bundle.id: await live.holdings.cash()}, now)
         await reconciler.run()
         booked: list[str] = []
         if accept is not None and reconciler.differences:
@@ -178,10 +183,10 @@ async def redeem(loaded: Loaded) -> tuple[list[str], int]:
     async with (
         one_leader(settings.database, settings.account) as lead,
         signed_in(loaded) as (venue, live),
-        live_desk(settings, live, venue, Publisher([hear]), token_of(lead)) as desk,
+        live_context(settings, live, venue, Publisher([hear]), token_of(lead)) as context,
     ):
-        await ArbitrageOrchestrator(desk, cycle_options(settings)).collect_resolutions()
-        return troubles, len(await desk.ledger.locked_plans())
+        await ArbitrageOrchestrator(context, cycle_options(settings)).collect_resolutions()
+        return troubles, len(await context.ledger.locked_plans())
 
 
 async def grant_approvals(loaded: Loaded, amount: Decimal | None) -> list[dict[str, object]]:

@@ -31,8 +31,9 @@ from arb.domain.halt import TradingState
 from arb.domain.money import Usd
 from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
 from arb.domain.report import Statistics
-from arb.ports import Clock, Desk, Ledger
-from arb.views import beside
+from arb.ports import Clock, Ledger
+from arb.publisher import Publisher
+from arb.views import sidecars
 
 LOOK_SECONDS = 30.0
 
@@ -40,7 +41,7 @@ LOOK_SECONDS = 30.0
 class Watch:
     """Listens to news, reads the ledger, and hands what matters to the courier.
 
-    Also `arb.views.beside.Alerts`: what it decided is what is shown.
+    Also `arb.views.sidecars.Alerts`: what it decided is what is shown.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class Watch:
         if (waited := self.gate.waiting(now)) is not None:
             self._decided(waited, Verdict.SENT, now)
 
-    def latest(self, limit: int) -> list[beside.Alert]:
-        """See `arb.views.beside.Alerts`."""
+    def latest(self, limit: int) -> list[sidecars.Alert]:
+        """See `arb.views.sidecars.Alerts`."""
         return [_document(told) for told in self.record.latest(limit)]
 
     def _decided(self, alert: Alert, verdict: Verdict, now: datetime) -> None:
@@ -130,12 +131,16 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def with_alerts(loaded: Loaded, desk: Desk) -> AsyncIterator[Watch | None]:
+async def with_alerts(
+    loaded: Loaded, ledger: Ledger, clock: Clock, news: Publisher
+) -> AsyncIterator[Watch | None]:
     """Alerts that listen while the block runs, where there is a channel, or an API to show them.
 
     Args:
         loaded: The settings.
-        desk: Its account is checked.
+        ledger: Its account is checked.
+        clock: Time.
+        news: What is listened to.
 
     Raises:
         ConfigError: An address is not understood, or the library for it is missing.
@@ -145,8 +150,8 @@ async def with_alerts(loaded: Loaded, desk: Desk) -> AsyncIterator[Watch | None]
         yield None
         return
     courier = Courier(channels)
-    watch = Watch(alert_options(loaded.settings), courier, desk.ledger, desk.clock)
-    desk.news.subscribe(watch.observe)
+    watch = Watch(alert_options(loaded.settings), courier, ledger, clock)
+    news.subscribe(watch.observe)
     task = asyncio.create_task(watch.run())
     try:
         yield watch
@@ -223,12 +228,12 @@ async def try_channels(loaded: Loaded, seconds: float = 20.0) -> list[dict[str, 
     ]
 
 
-def _document(told: Told) -> beside.Alert:
+def _document(told: Told) -> sidecars.Alert:
     """An alert as the API shows it."""
     sent = told.verdict is Verdict.SENT
     level: Any = told.alert.level.name.lower()
     verdict: Any = told.verdict.value if told.channels or not sent else "no_channel"
-    return beside.Alert(
+    return sidecars.Alert(
         at=told.at.isoformat(),
         last_at=told.last_at.isoformat(),
         ended_at=told.ended_at.isoformat() if told.ended_at else None,
@@ -241,13 +246,13 @@ def _document(told: Told) -> beside.Alert:
     )
 
 
-def _channel(name: str, state: str) -> beside.AlertChannel:
+def _channel(name: str, state: str) -> sidecars.AlertChannel:
     """The outcome on one channel: `state` as `Told` keeps it."""
     if state == WAITING:
-        return beside.AlertChannel(channel=name, state="waiting", detail="")
+        return sidecars.AlertChannel(channel=name, state="waiting", detail="")
     if state == SENT:
-        return beside.AlertChannel(channel=name, state="sent", detail="")
-    return beside.AlertChannel(channel=name, state="failed", detail=state)
+        return sidecars.AlertChannel(channel=name, state="sent", detail="")
+    return sidecars.AlertChannel(channel=name, state="failed", detail=state)
 
 
 def _time(text: str) -> time | None:

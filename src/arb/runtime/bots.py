@@ -21,8 +21,9 @@ from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
 from arb.domain.news import BotChanged, Trouble
 from arb.domain.report import Problem, ProblemKind
+from arb.engine.context import TradingContext
+from arb.engine.venues import Venues
 from arb.operations.bot_files import bots_of, comm_folder, some_bots
-from arb.ports import Desk
 from arb.runtime.bots_at_work import BotsAtWork
 from arb.runtime.signals import on_stop
 
@@ -30,12 +31,14 @@ DELIVER_SECONDS = 0.5
 
 
 @contextlib.asynccontextmanager
-async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[tuple[Desk, "BotsAtWork | None"]]:
-    """The desk with bots before its trading, where there are any; they run as long as the block.
+async def with_bots(
+    loaded: Loaded, context: TradingContext
+) -> AsyncIterator[tuple[TradingContext, "BotsAtWork | None"]]:
+    """The context with bots before its trading, where there are any; they run with the block.
 
     Args:
         loaded: The settings.
-        desk: The desk without them.
+        context: The context without them.
 
     Raises:
         ConfigError: The definitions are wrong, or a bot with its own account is to trade live.
@@ -43,14 +46,14 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[tuple[Desk, "Bo
     """
     bots = bots_of(loaded.settings)
     if not bots.definitions:
-        yield desk, None
+        yield context, None
         return
     own = [name for name, found in bots.definitions.items() if found.does == "executes"]
-    if own and desk.mode == "live":
+    if own and context.mode == "live":
         raise ConfigError(f"bot.{own[0]}.does = 'executes': such bots work on paper only")
 
     def tell(who: str, what: str) -> None:
-        desk.news.publish(Trouble(Problem(kind=ProblemKind.BOT, where=f"bot {who}", what=what)))
+        context.news.publish(Trouble(Problem(kind=ProblemKind.BOT, where=f"bot {who}", what=what)))
 
     trading: dict[VenueId, BotTrading] = {}
     states: dict[str, BotState] = {}
@@ -61,7 +64,7 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[tuple[Desk, "Bo
         if state is BotState.RUNNING and not by_itself:  # a person has started it
             for one in trading.values():
                 one.forgive(bot)
-        desk.news.publish(BotChanged(bot, state.value, how))
+        context.news.publish(BotChanged(bot, state.value, how))
 
     async with _opened(loaded, tell) as mailbox, contextlib.AsyncExitStack() as stack:
         ready, supervisor = _ready_by_files(mailbox, bots), None
@@ -78,29 +81,29 @@ async def with_bots(loaded: Loaded, desk: Desk) -> AsyncIterator[tuple[Desk, "Bo
                 inner=inner,
                 bots=bots,
                 mailbox=mailbox,
-                clock=desk.clock,
+                clock=context.clock,
                 ready=ready,
                 base=Path.cwd(),
                 inherited=inherited(),
                 tell=tell,
             )
-            for venue, at in desk.venues.items()
+            for venue, at in context.venues.items()
             if (inner := at.trading) is not None
         }
         deliverer = asyncio.create_task(_deliver(list(trading.values())))
         stack.callback(deliverer.cancel)
         for found in trading.values():
-            desk.news.subscribe(found.observe)
-        at_work = BotsAtWork(loaded, bots, desk.clock, list(trading.values()), supervisor)
+            context.news.subscribe(found.observe)
+        at_work = BotsAtWork(loaded, bots, context.clock, list(trading.values()), supervisor)
 
         def forgive() -> None:
             for found in trading.values():
                 found.forgive()
 
-        venues = {
-            id_: replace(venue, trading=trading.get(id_)) for id_, venue in desk.venues.items()
-        }
-        yield replace(desk, venues=venues, forgive=forgive), at_work
+        venues = Venues(
+            replace(venue, trading=trading.get(id_)) for id_, venue in context.venues.items()
+        )
+        yield replace(context, venues=venues, forgive=forgive), at_work
 
 
 async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:

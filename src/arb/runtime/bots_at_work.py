@@ -13,14 +13,14 @@ from arb.config.sources import Loaded
 from arb.engine.control import Refusal, UnknownTarget
 from arb.operations.bot_files import ask_supervisor, list_bots, row
 from arb.ports import Clock
-from arb.views.beside import Bot, BotWork
+from arb.views.sidecars import Bot, BotWork
 
 STARTED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class BotsAtWork:
-    """See `arb.views.beside.Bots`: this process's bots, or those that another one runs."""
+    """See `arb.views.sidecars.Bots`: this process's bots, or those that another one runs."""
 
     loaded: Loaded
     bots: Bots

@@ -11,7 +11,8 @@ from arb.adapters.telemetry.cloudwatch import CloudWatch, CloudWatchOptions, Exp
 from arb.adapters.telemetry.figures import Figure, Figures, of_account
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
-from arb.ports import Clock, Desk, Ledger
+from arb.ports import Clock, Ledger
+from arb.publisher import Publisher
 
 CLOSE_SECONDS = 5.0
 
@@ -46,12 +47,16 @@ class Sampler:
 
 
 @contextlib.asynccontextmanager
-async def with_cloudwatch(loaded: Loaded, desk: Desk) -> AsyncIterator[None]:
-    """Export this desk's figures while the block runs, where it is switched on.
+async def with_cloudwatch(
+    loaded: Loaded, ledger: Ledger, clock: Clock, news: Publisher
+) -> AsyncIterator[None]:
+    """Export this run's figures while the block runs, where it is switched on.
 
     Args:
         loaded: The settings.
-        desk: Whose account it is.
+        ledger: Its account's figures go along.
+        clock: Time.
+        news: What is counted.
 
     Raises:
         ConfigError: The library is missing, or no region is known.
@@ -63,14 +68,14 @@ async def with_cloudwatch(loaded: Loaded, desk: Desk) -> AsyncIterator[None]:
     options = CloudWatchOptions(
         namespace=settings.namespace, region=settings.region, endpoint_url=settings.endpoint_url
     )
-    exporter = Exporter(CloudWatch(options, desk.ledger.account).put, _tell)
+    exporter = Exporter(CloudWatch(options, ledger.account).put, _tell)
     sampler = Sampler(
         exporter=exporter,
-        ledger=desk.ledger,
-        clock=desk.clock,
+        ledger=ledger,
+        clock=clock,
         interval_seconds=settings.interval,
     )
-    desk.news.subscribe(sampler.figures)
+    news.subscribe(sampler.figures)
     task = asyncio.create_task(sampler.run())
     try:
         yield

@@ -11,20 +11,20 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
 from arb.adapters.telemetry.logs import log_line, log_news
 from arb.adapters.telemetry.news_log import NewsLog
-from arb.bootstrap import cycle_options, paper_desk, scanner
+from arb.bootstrap import cycle_options, paper_context, scanner
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, BadVenueData, NotAskedFor, UnknownName
 from arb.domain.news import CycleEnded, News
 from arb.domain.report import CycleReport, Statistics
+from arb.engine.context import TradingContext
 from arb.engine.control import Control, end_outage
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.scan import Scan
 from arb.engine.tally import Tally
 from arb.interlocks import BlockCode, Interlock
 from arb.operations.leader import one_leader, patient, token_of
-from arb.operations.live import ready_desk
-from arb.ports import Desk
+from arb.operations.live import ready_to_trade
 from arb.publisher import Publisher
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
@@ -32,7 +32,7 @@ from arb.runtime.cloudwatch import with_cloudwatch
 from arb.runtime.killswitch import KillSwitch, kill_switch
 from arb.runtime.loop_monitor import Pulse, beating
 from arb.runtime.scheduled import Schedule
-from arb.runtime.server import Beside, commanded, serving
+from arb.runtime.server import Sidecars, controlled, serving
 from arb.runtime.signals import stoppable
 
 
@@ -57,20 +57,20 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
     settings = loaded.settings
     async with (
         one_leader(settings.database, _account(settings, live=live)) as lead,
-        _desk(loaded, Publisher([_news_log(live=live)]), live=live, lead=lead) as (desk, _),
+        _context(loaded, Publisher([_news_log(live=live)]), live=live, lead=lead) as (context, _),
     ):
         options = replace(cycle_options(settings), scan_every_seconds=None)
-        orchestrator = ArbitrageOrchestrator(desk, options)
+        orchestrator = ArbitrageOrchestrator(context, options)
 
         async def work() -> CycleReport:
             report = await orchestrator.run_once()
             if report.reachable:
-                await end_outage(desk)
+                await end_outage(context.ledger, context.clock, context.news)
             return report
 
         report = await stoppable(work(), _told_to(orchestrator.stop))
         statistics = await orchestrator.shutdown()
-        still_open = len(await desk.ledger.open_plans())
+        still_open = len(await context.ledger.open_plans())
         if report is None:
             raise CutShort(statistics, still_open)
         return report, statistics, still_open
@@ -99,12 +99,12 @@ async def run_scheduled(
     account = _account(settings, live=live)
     async with (
         one_leader(settings.database, account, log_news) as lead,
-        _desk(loaded, news, live=live, lead=lead) as (desk, beside),
-        _commanded(loaded, desk, beside, ready) as (orchestrator, control),
+        _context(loaded, news, live=live, lead=lead) as (context, sidecars),
+        _controlled(loaded, context, sidecars, ready) as (orchestrator, control),
         beating(_pulse(control, live=live)),
     ):
         schedule = Schedule(
-            settings.arbitrage.scan_interval, desk.clock, log_news, ticks_max=cycles
+            settings.arbitrage.scan_interval, context.clock, log_news, ticks_max=cycles
         )
 
         def stop() -> None:
@@ -114,8 +114,8 @@ async def run_scheduled(
         ticker = schedule if lead is None else patient(schedule, log_news)
         statistics = await stoppable(orchestrator.run(control.ticker(ticker)), _told_to(stop))
         if statistics is None:
-            statistics = await desk.ledger.statistics()
-        return statistics, len(await desk.ledger.open_plans())
+            statistics = await context.ledger.statistics()
+        return statistics, len(await context.ledger.open_plans())
 
 
 def _news_log(*, live: bool) -> NewsLog:
@@ -134,17 +134,17 @@ def _told_to(stop: Callable[[], None]) -> Callable[[], None]:
 
 def _pulse(control: Control, *, live: bool) -> Pulse:
     pause = partial(control.pause, by_operator=False) if live else None
-    return Pulse(clock=control.clock, tell=control.desk.news.publish, pause=pause)
+    return Pulse(clock=control.clock, tell=control.news.publish, pause=pause)
 
 
 @asynccontextmanager
-async def _commanded(
+async def _controlled(
     loaded: Loaded,
-    desk: Desk,
-    beside: Beside,
+    context: TradingContext,
+    sidecars: Sidecars,
     ready: Callable[[str, str | None], None],
 ) -> AsyncIterator[tuple[ArbitrageOrchestrator, Control]]:
-    found = commanded(loaded, desk, beside)
+    found = controlled(loaded, context, sidecars)
     if not loaded.settings.api.enabled:
         yield found.orchestrator, found.control
         return
@@ -153,33 +153,33 @@ async def _commanded(
 
 
 @asynccontextmanager
-async def _desk(
+async def _context(
     loaded: Loaded, news: Publisher, *, live: bool, lead: Lead | None
-) -> AsyncIterator[tuple[Desk, Beside]]:
-    """The desk, with the operator's switch watched from a thread of its own; alerts and bots."""
+) -> AsyncIterator[tuple[TradingContext, Sidecars]]:
+    """What to trade with, the operator's switch watched from a thread of its own; sidecars."""
     settings = loaded.settings
     token = token_of(lead)
     if not live:
         switch = kill_switch(settings.database.url, settings.trading.account, log_news)
         async with (
-            paper_desk(settings, news, token) as desk,
-            with_alerts(loaded, desk) as alerts,
-            with_cloudwatch(loaded, desk),
-            with_bots(loaded, desk) as (whole, bots),
+            paper_context(settings, news, token) as context,
+            with_alerts(loaded, context.ledger, context.clock, news) as alerts,
+            with_cloudwatch(loaded, context.ledger, context.clock, news),
+            with_bots(loaded, context) as (whole, bots),
         ):
             with _hearing(switch, lead):
-                yield replace(whole, interlocks=_interlocks(switch, lead)), Beside(alerts, bots)
+                yield replace(whole, interlocks=_interlocks(switch, lead)), Sidecars(alerts, bots)
         return
     async with (
-        ready_desk(loaded, news, token) as (desk, trading),
-        with_alerts(loaded, desk) as alerts,
-        with_cloudwatch(loaded, desk),
-        with_bots(loaded, desk) as (whole, bots),
+        ready_to_trade(loaded, news, token) as (context, trading),
+        with_alerts(loaded, context.ledger, context.clock, news) as alerts,
+        with_cloudwatch(loaded, context.ledger, context.clock, news),
+        with_bots(loaded, context) as (whole, bots),
     ):
-        switch = kill_switch(settings.database.url, desk.ledger.account, log_news)
-        switch.cancel_all = trading.emergency(settings.polymarket, desk.clock)
+        switch = kill_switch(settings.database.url, context.ledger.account, log_news)
+        switch.cancel_all = trading.emergency(settings.polymarket, context.clock)
         with _hearing(switch, lead):
-            yield replace(whole, interlocks=_interlocks(switch, lead)), Beside(alerts, bots)
+            yield replace(whole, interlocks=_interlocks(switch, lead)), Sidecars(alerts, bots)
 
 
 def _account(settings: Settings, *, live: bool) -> str:

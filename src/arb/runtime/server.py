@@ -20,6 +20,7 @@ from arb.domain.errors import ConfigError, Unavailable, how_to_install
 from arb.domain.news import Trouble
 from arb.domain.report import Problem, ProblemKind
 from arb.engine.bus import Bus
+from arb.engine.context import TradingContext
 from arb.engine.control import Control, Switch
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.watch import Watch
@@ -28,9 +29,8 @@ from arb.net.serve import listening
 from arb.operations.redaction import safe
 from arb.operations.reset_file import reset_file
 from arb.plugins import installed
-from arb.ports import Desk
 from arb.runtime.gc_schedule import quiet
-from arb.views.beside import Alerts, Bots, Setting
+from arb.views.sidecars import Alerts, Bots, Setting
 
 T = TypeVar("T")
 
@@ -43,60 +43,66 @@ EXECUTED = "api-executed.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class Sidecars:
     """What works beside the engine, and is seen and commanded through the API."""
 
     alerts: Alerts | None = None
     bots: Bots | None = None
 
 
-NOTHING_BESIDE = Beside()
+NO_SIDECARS = Sidecars()
 
 
 @dataclass(frozen=True, slots=True)
-class Commanded:
+class Controlled:
     """An orchestrator with its commands."""
 
     orchestrator: ArbitrageOrchestrator
     control: Control
-    desk: Desk
-    beside: Beside
+    sidecars: Sidecars
 
 
-def commanded(loaded: Loaded, desk: Desk, beside: Beside = NOTHING_BESIDE) -> Commanded:
-    """The orchestrator of this desk, with the commands that may be given to it.
+def controlled(
+    loaded: Loaded, context: TradingContext, sidecars: Sidecars = NO_SIDECARS
+) -> Controlled:
+    """An orchestrator, with the commands that may be given to it.
 
     Args:
         loaded: The settings.
-        desk: Where it works.
-        beside: What the API shows besides.
+        context: What it trades with; its strategies are those of the settings.
+        sidecars: What the API shows besides.
     """
     settings = loaded.settings
-    switch, watch, roster = Switch(), Watch(desk.clock), build_strategies(settings)
+    switch, watch, active = Switch(), Watch(context.clock), build_strategies(settings)
     halted = Interlock(BlockCode.HALTED_BY_COMMAND, switch.check)
-    own = replace(desk, strategies=roster, interlocks=(halted, *desk.interlocks))
+    own = replace(context, strategies=active, interlocks=(halted, *context.interlocks))
     if settings.api.enabled:
-        own = replace(own, apart=_apart)
+        own = replace(own, offload=_in_thread)
     own.news.subscribe(watch)
     orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
     asking = reset_file(settings.database.url)
     control = Control(
+        mode=own.mode,
         orchestrator=orchestrator,
-        desk=own,
+        venues=own.venues,
+        ledger=own.ledger,
+        clock=own.clock,
+        news=own.news,
         watch=watch,
         switch=switch,
-        roster=roster,
+        active=active,
         installed={
             name: partial(build_strategy, settings, name, make)
             for name, make in installed().items()
         },
+        forgive=own.forgive,
         reset_asked=asking.asked if asking else lambda: False,
     )
-    return Commanded(orchestrator, control, own, beside)
+    return Controlled(orchestrator, control, sidecars)
 
 
-async def _apart(work: Callable[[], T]) -> T:
-    """See `arb.ports.Apart`: in a thread."""
+async def _in_thread(work: Callable[[], T]) -> T:
+    """See `arb.ports.Offload`."""
     return await asyncio.to_thread(work)
 
 
@@ -115,8 +121,8 @@ def need_api() -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    loaded: Loaded, found: Commanded, ready: Callable[[str, str | None], None]
-) -> AsyncIterator[Commanded]:
+    loaded: Loaded, found: Controlled, ready: Callable[[str, str | None], None]
+) -> AsyncIterator[Controlled]:
     """Serve the API while the block runs.
 
     Args:
@@ -137,23 +143,23 @@ async def serving(
     from arb.api.render import wanted  # noqa: PLC0415
     from arb.api.shared import SharedReads  # noqa: PLC0415
 
-    options, desk = loaded.settings.api, found.desk
+    options, control = loaded.settings.api, found.control
     tokens, first = _tokens(
         options,
-        lambda what: desk.news.publish(
+        lambda what: control.news.publish(
             Trouble(Problem(kind=ProblemKind.TOKENS, where="tokens", what=what))
         ),
     )
     metrics, bus = Metrics(), Bus(wanted)
     # Through connections of its own, which wait for no writer.
-    reads = LedgerReads(Database(loaded.settings.database.url), desk.ledger.account)
-    shared = SharedReads(desk.clock.monotonic)
+    reads = LedgerReads(Database(loaded.settings.database.url), control.ledger.account)
+    shared = SharedReads(control.clock.monotonic)
     for observer in (shared.observe, metrics, bus):
-        desk.news.subscribe(observer)
+        control.news.subscribe(observer)
     path = Path(options.audit_file) if options.audit_file else None
-    audit = Audit(path, desk.clock)
+    audit = Audit(path, control.clock)
     app = create_app(
-        found.control,
+        control,
         reads,
         ApiOptions(
             interval_seconds=loaded.settings.arbitrage.scan_interval,
@@ -169,16 +175,16 @@ async def serving(
         bus=bus,
         metrics=metrics,
         audit=audit,
-        executed=ExecutedKeys(path.with_name(EXECUTED) if path else None, desk.clock),
-        bots=found.beside.bots,
-        alerts=found.beside.alerts,
+        executed=ExecutedKeys(path.with_name(EXECUTED) if path else None, control.clock),
+        bots=found.sidecars.bots,
+        alerts=found.sidecars.alerts,
     )
     switched = sys.getswitchinterval()
     # Answers go to and fro between threads; beside a long computation each way costs this much.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with quiet() as housekeeping:
-            desk.news.subscribe(housekeeping)
+            control.news.subscribe(housekeeping)
             async with _listening(app, options) as address:
                 ready(address, first)
                 yield found
