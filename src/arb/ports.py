@@ -20,7 +20,7 @@ from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import Completeness, CycleReport, Problem, Statistics
+from arb.domain.report import Completeness, CycleReport, Problem, RunCause, Statistics
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
@@ -211,12 +211,12 @@ class Ledger(Protocol):
         """When the account was opened; `None` before that."""
         ...
 
-    async def begin_cycle(self, at: datetime) -> int:
-        """A new cycle's number, durable, one more than the last."""
+    async def begin_run(self, at: datetime, cause: RunCause) -> int:
+        """A new run's number, durable, one more than the last."""
         ...
 
     async def record_findings(
-        self, cycle: int, findings: Sequence[Finding], snapshot: Snapshot
+        self, run: int, findings: Sequence[Finding], snapshot: Snapshot
     ) -> None:
         """Keep the findings, with the books they were judged by."""
         ...
@@ -225,11 +225,11 @@ class Ledger(Protocol):
         """How an approved opportunity ended."""
         ...
 
-    async def record_cycle(self, report: CycleReport) -> None:
-        """Close the cycle with its counts."""
+    async def record_run(self, report: CycleReport) -> None:
+        """Close the run with its counts."""
         ...
 
-    async def open_plan(self, cycle: int, plan: Plan) -> None:
+    async def open_plan(self, run: int, plan: Plan) -> None:
         """Make the intent durable. Nothing may be sent before this returns."""
         ...
 
@@ -314,7 +314,7 @@ class Ledger(Protocol):
         ...
 
     async def statistics(self) -> Statistics:
-        """The sum of all cycles of the account."""
+        """The sum of all runs of the account."""
         ...
 
     async def close(self) -> None:

@@ -54,7 +54,7 @@ WALLET = "0x" + "ab12" + "0" * 32 + "cd34"
 
 def _report(**more):
     return CycleReport(
-        cycle=1,
+        run=1,
         mode="dry-run",
         account="paper:default",
         started_at=NOON,

@@ -33,6 +33,7 @@ from arb.domain.order import Fill, Final, Order, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.position import Adjustment
 from arb.domain.reason import Reason
+from arb.domain.report import RunCause
 from arb.domain.venue import TimeInForce
 from arb.engine.ends import tell_ends
 from arb.publisher import Publisher
@@ -255,7 +256,11 @@ async def test_accounts_share_tables_and_never_sums(ledger, tmp_path):
     await ledger.append(plan.id, _facts(plan))
     assert (await other.portfolio(NOON)).cash == 7
     assert not await other.fills(NOON - timedelta(days=1))
-    assert await ledger.begin_cycle(NOON) == await other.begin_cycle(NOON) == 1
+    assert (
+        await ledger.begin_run(NOON, RunCause.CYCLE)
+        == await other.begin_run(NOON, RunCause.CYCLE)
+        == 1
+    )
 
 
 async def test_failures_in_a_row_count_until_a_success_or_an_operator(ledger):
@@ -349,7 +354,7 @@ async def test_candidates_without_a_profit_are_listed_in_one_order(ledger, url):
     for id_ in "dbca":
         await _by_hand(
             url,
-            "insert into findings (id, account, cycle, at, decision, kind, event, title, detail, "
+            "insert into findings (id, account, run, at, decision, kind, event, title, detail, "
             f"certificate) values ('{id_}', 'paper:test', 1, 0, 'skipped', 'group', 'e', 'E', '', "
             "'{}')",
         )
@@ -427,7 +432,9 @@ async def test_a_newer_schema_is_refused(ledger, url):
 
 async def test_many_writers_of_one_account_take_turns(ledger, url):
     others = [await open_ledger(url, "paper:test") for _ in range(4)]
-    numbers = await asyncio.gather(*(o.begin_cycle(NOON) for o in others for _ in range(5)))
+    numbers = await asyncio.gather(
+        *(o.begin_run(NOON, RunCause.CYCLE) for o in others for _ in range(5))
+    )
     assert sorted(numbers) == list(range(1, 21))
     for other in others:
         await other.close()
@@ -439,10 +446,10 @@ async def test_a_writer_that_was_stopped_holds_nobody_up_for_long(ledger, url):
     with pytest.raises(LedgerError):
         async with stopped.write("paper:test") as db:
             # Nothing is said any more, as by a stopped process; the other one's turn comes anyway.
-            assert await ledger.begin_cycle(NOON) == 1
-            await db.exec_driver_sql("delete from cycles")
+            assert await ledger.begin_run(NOON, RunCause.CYCLE) == 1
+            await db.exec_driver_sql("delete from runs")
     await stopped.close()
-    assert await ledger.begin_cycle(NOON) == 2
+    assert await ledger.begin_run(NOON, RunCause.CYCLE) == 2
 
 
 async def test_a_leaders_writes_are_refused_once_another_leads(ledger, url):
@@ -454,7 +461,7 @@ async def test_a_leaders_writes_are_refused_once_another_leads(ledger, url):
     with pytest.raises(LedgerLocked, match="another orchestrator leads"):
         await first.append(plan.id, _facts(plan))
     with pytest.raises(LedgerLocked):
-        await first.begin_cycle(NOON)
+        await first.begin_run(NOON, RunCause.CYCLE)
     assert not await ledger.facts(plan.id)
     await first.close()
 

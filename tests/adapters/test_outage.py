@@ -24,7 +24,7 @@ from arb.domain.market import Universe
 from arb.domain.money import Usd
 from arb.domain.news import Trouble
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport
+from arb.domain.report import CycleReport, RunCause
 from arb.domain.snapshot import Snapshot
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.tally import Tally
@@ -35,7 +35,7 @@ from tests.conftest import exchange_at, settings_for
 
 CLASS_A_WRITES = {
     "open_account": ({POLYMARKET: Usd(Decimal(1))}, NOON),
-    "begin_cycle": (NOON,),
+    "begin_run": (NOON, RunCause.CYCLE),
     "open_plan": (1, _plan()),
     "append": ("p", _facts(_plan())),
     "set_standing": (Standing(state=TradingState.HALTED),),
@@ -59,7 +59,7 @@ NOTHING = Snapshot(universe=Universe(markets={}), books=BookMap(), taken_at=NOON
 
 def _report(cycle):
     return CycleReport(
-        cycle=cycle,
+        run=cycle,
         mode="dry-run",
         account="paper:default",
         started_at=NOON,
@@ -128,16 +128,16 @@ def _rows(folder, query):
 
 
 async def test_records_wait_for_a_file_that_another_holds(ledger, tmp_path):
-    first = await ledger.begin_cycle(NOON)
+    first = await ledger.begin_run(NOON, RunCause.CYCLE)
     with _held(tmp_path):
         await ledger.record_findings(first, [], NOTHING)
         await ledger.record_outcome("x", Reason.FILLED, "")
-        await ledger.record_cycle(_report(first))
+        await ledger.record_run(_report(first))
         assert ledger.waiting == 3
         with pytest.raises(LedgerError, match="locked"):
-            await ledger.begin_cycle(NOON)
+            await ledger.begin_run(NOON, RunCause.CYCLE)
         assert _rows(tmp_path, "SELECT ended_at FROM cycles") == [(None,)]
-    assert await ledger.begin_cycle(NOON) == first + 1
+    assert await ledger.begin_run(NOON, RunCause.CYCLE) == first + 1
     assert ledger.waiting == ledger.dropped == 0
     assert (await ledger.statistics()).cycles == 1
     (trouble,) = ledger.told
@@ -146,13 +146,13 @@ async def test_records_wait_for_a_file_that_another_holds(ledger, tmp_path):
 
 
 async def test_each_episode_is_told_once(ledger, tmp_path):
-    cycle = await ledger.begin_cycle(NOON)
+    cycle = await ledger.begin_run(NOON, RunCause.CYCLE)
     for episode in (1, 2):
         with _held(tmp_path):
             for _ in range(5):
-                await ledger.record_cycle(_report(cycle))
+                await ledger.record_run(_report(cycle))
         assert len(ledger.told) == episode
-        await ledger.record_cycle(_report(cycle))
+        await ledger.record_run(_report(cycle))
         assert ledger.waiting == 0
 
 
@@ -161,7 +161,7 @@ async def test_nothing_that_trading_depends_on_ever_waits(ledger, tmp_path, name
     with _held(tmp_path):
         with pytest.raises(LedgerError):
             await getattr(ledger, name)(*CLASS_A_WRITES[name])
-        await ledger.record_cycle(_report(1))
+        await ledger.record_run(_report(1))
         with pytest.raises(LedgerError):
             await getattr(ledger, name)(*CLASS_A_WRITES[name])
         assert ledger.waiting == 1
@@ -181,7 +181,7 @@ async def test_reads_fail_at_once_and_pass_through(ledger, tmp_path, name):
 
 
 async def test_records_wait_for_room_on_a_full_disk(ledger, tmp_path):
-    cycle = await ledger.begin_cycle(NOON)
+    cycle = await ledger.begin_run(NOON, RunCause.CYCLE)
     findings, seen = await _looked(tmp_path / "looked")
     with _full(ledger):
         for _ in range(2):
@@ -206,7 +206,7 @@ async def test_findings_that_waited_are_the_same_as_those_that_did_not(tmp_path,
         inner = await open_ledger(f"sqlite+aiosqlite:///{folder}/arb.db", "paper:default")
         ledger = ResilientLedger(inner, lambda news: None)
         await ledger.open_account({POLYMARKET: Usd(Decimal(1))}, NOON)
-        number = await ledger.begin_cycle(NOON)
+        number = await ledger.begin_run(NOON, RunCause.CYCLE)
         with _held(folder) if waits else nullcontext():
             await ledger.record_findings(number, findings, seen)
             assert ledger.waiting == waits
@@ -220,9 +220,9 @@ async def test_findings_that_waited_are_the_same_as_those_that_did_not(tmp_path,
 
 
 async def test_what_cannot_be_written_by_the_end_is_counted_and_told(ledger, tmp_path):
-    cycle = await ledger.begin_cycle(NOON)
+    cycle = await ledger.begin_run(NOON, RunCause.CYCLE)
     with _held(tmp_path):
-        await ledger.record_cycle(_report(cycle))
+        await ledger.record_run(_report(cycle))
         await ledger.close()
     assert (ledger.waiting, ledger.dropped) == (0, 1)
     assert "1 records" in ledger.told[-1].problem.what
@@ -250,11 +250,11 @@ class _Memory:
         await asyncio.sleep(0)
         self._take(("outcome", opportunity))
 
-    async def record_cycle(self, report):
+    async def record_run(self, report):
         await asyncio.sleep(0)
-        self._take(("cycle", report.cycle))
+        self._take(("cycle", report.run))
 
-    async def begin_cycle(self, at):
+    async def begin_run(self, at, cause):
         await asyncio.sleep(0)
         self._take(("begin", self.cycles))
         self.cycles += 1
@@ -279,9 +279,9 @@ async def _call(ledger, what, number):
         case "outcome":
             await ledger.record_outcome(number, Reason.FILLED, "")
         case "cycle":
-            await ledger.record_cycle(replace(_report(1), cycle=number))
+            await ledger.record_run(replace(_report(1), run=number))
         case "begin":
-            await ledger.begin_cycle(NOON)
+            await ledger.begin_run(NOON, RunCause.CYCLE)
         case "standing":
             await ledger.standing()
 
@@ -377,7 +377,7 @@ async def test_a_bug_is_no_outage():
     async def broken(report):
         raise TypeError("a bug")
 
-    memory.record_cycle = broken
+    memory.record_run = broken
     with pytest.raises(TypeError):
         await _call(ledger, "cycle", 1)
     assert (ledger.waiting, told) == (0, [])

@@ -35,7 +35,7 @@ NORMAL = RiskStatus(can_trade=True, state=TradingState.NORMAL)
 def _report(*, reachable=True, cycle=1, risk=NORMAL):
     now = SystemClock().now()
     return CycleReport(
-        cycle=cycle, mode="dry-run", account="a", started_at=now, duration_ms=1, risk=risk,
+        run=cycle, mode="dry-run", account="a", started_at=now, duration_ms=1, risk=risk,
         reachable=reachable,
     )  # fmt: skip
 
@@ -251,6 +251,10 @@ async def test_execute_looks_anew_through_every_gate_and_only_once_per_key(serve
         assert again == first
         plan = first["plans"][0]["id"]
         shown = (await client.get(f"/api/v1/plans/{plan}")).json()
+        assert shown["run"] == first["run"] == shown["cycle"]
+        latest, before = (await client.get("/api/v1/cycles")).json()[:2]
+        assert (latest["run"], latest["cause"]) == (first["run"], "command")
+        assert (before["run"], before["cause"]) == (wanted["run"], "cycle")
         assert shown["event"] == wanted["event"]
         assert shown["legs"]
         assert shown["facts"]

@@ -29,7 +29,7 @@ from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
 from arb.domain.errors import ConfigError
-from arb.views import ledger
+from arb.views import ledger, sidecars
 from tests.api.conftest import TOKENS, world
 
 

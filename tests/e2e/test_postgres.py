@@ -98,7 +98,7 @@ def test_one_of_two_trades_and_when_it_was_stopped_it_is_fenced_when_it_wakes(
     stopped_at = time.monotonic()
     _until(lambda: second.reports, what=second.err.read_text())
     assert lease / 2 < time.monotonic() - stopped_at < lease + 120
-    cycles = postgres.sql(url, "select max(cycle) from cycles")
+    cycles = postgres.sql(url, "select max(run) from runs")
     first.send(signal.SIGCONT)
     assert first.process.wait(WAIT_SECONDS) == HALTED, first.err.read_text()
     assert "another orchestrator" in first.err.read_text()

@@ -95,7 +95,7 @@ def _sql(folder, query):
 async def test_every_figure_is_the_ledgers_to_the_micro_unit(traded):
     loaded, folder = traded
     said = (await read_report(loaded)).document()
-    ((cycles, found),) = _sql(folder, "select count(*), sum(opportunities) from cycles")
+    ((cycles, found),) = _sql(folder, "select count(*), sum(opportunities) from runs")
     assert (said["cycles"], said["opportunities"]) == (cycles, found)
     for kind in [None, *(row[0] for row in _sql(folder, "select distinct kind from plans"))]:
         which = "" if kind is None else f" and kind = '{kind}'"
@@ -122,7 +122,7 @@ async def test_every_figure_is_the_ledgers_to_the_micro_unit(traded):
     refused = "select reason, count(*) from findings where decision = 'refused' group by reason"
     assert said["refusals"] == dict(_sql(folder, refused))
     ended = {}
-    for (summary,) in _sql(folder, "select summary from cycles"):
+    for (summary,) in _sql(folder, "select summary from runs"):
         for reason, count in json.loads(summary)["reasons"]:
             ended[reason] = ended.get(reason, 0) + count
     assert said["candidates"] == ended
@@ -156,7 +156,7 @@ async def test_the_report_and_the_status_agree(traded):
     assert said["locked_profit"] == text(sums.locked_profit)
     assert said["capital"]["cash"] == text(held.cash)
     assert said["capital"]["in_use"] == text(held.promised + held.locked)
-    durations = sorted(row[0] for row in _sql(folder, "select duration_ms from cycles"))
+    durations = sorted(row[0] for row in _sql(folder, "select duration_ms from runs"))
     assert said["latency_ms"]["cycles"] == {
         "count": 4,
         "median": durations[1],
@@ -204,7 +204,7 @@ async def test_the_page_is_one_file_that_loads_nothing(traded):
 
 async def test_a_period_holds_what_began_in_it(traded):
     loaded, folder = traded
-    ((second,),) = _sql(folder, "select started_at from cycles where cycle = 2")
+    ((second,),) = _sql(folder, "select started_at from runs where run = 2")
     since = datetime.fromtimestamp(second // 1_000_000, UTC).replace(microsecond=second % 1_000_000)
     said = (await read_report(loaded, since.isoformat())).document()
     assert said["cycles"] == 3

@@ -242,7 +242,7 @@ def _ended(number):
     risk = RiskStatus(can_trade=True, state=TradingState.NORMAL)
     return CycleEnded(
         CycleReport(
-            cycle=number,
+            run=number,
             mode="dry-run",
             account="paper:default",
             started_at=datetime(2026, 1, 1, tzinfo=UTC),

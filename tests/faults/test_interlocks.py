@@ -9,6 +9,7 @@ import pytest
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
 from arb.domain.plan import PlanState
+from arb.domain.report import RunCause
 from arb.domain.statement import Difference
 from arb.interlocks import BlockCode, Stops, closed
 from arb.operations.halt_file import sentinel_of
@@ -97,7 +98,7 @@ class Interlocked:
 
     async def cycle(self):
         """A cycle that does not reconcile first."""
-        number = await self.at.ledger.begin_cycle(self.at.context.clock.now())
+        number = await self.at.ledger.begin_run(self.at.context.clock.now(), RunCause.CYCLE)
         return await self.orchestrator._cycle.run(number, stopping=lambda: False)
 
     async def completed(self):

@@ -43,20 +43,20 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
     match news:
         case Started(mode=mode, account=account, every_seconds=every):
             return "started", {"mode": mode, "account": account, "every_seconds": every}
-        case CycleStarted(cycle=cycle, at=at):
-            return "cycle_started", {"cycle": cycle, "at": at.isoformat()}
-        case BooksFetched(cycle=cycle, events=events, markets=markets, books=books):
+        case CycleStarted(run=run, at=at):
+            return "cycle_started", {**_numbered(run), "at": at.isoformat()}
+        case BooksFetched(run=run, events=events, markets=markets, books=books):
             return "books_fetched", {
-                "cycle": cycle,
+                **_numbered(run),
                 "events": events,
                 "markets": markets,
                 "books": books,
             }
         case Decided():
             return "opportunity", _decided(news)
-        case QualityAlarm(cycle=cycle, problem=alarm):
+        case QualityAlarm(run=run, problem=alarm):
             return "data_quality", {
-                "cycle": cycle,
+                **_numbered(run),
                 "market": alarm.market,
                 "problem": alarm.problem,
                 "detail": alarm.detail,
@@ -111,19 +111,24 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "kind_resumed", {"kind": str(kind), "venue": venue, "reason": reason}
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)
-        case CycleFailed(cycle=number, error=error):
-            return "cycle_failed", {"cycle": number, "what": cause(error)}
+        case CycleFailed(run=run, error=error):
+            return "cycle_failed", {**_numbered(run), "what": cause(error)}
         case CycleSkipped(reason=reason):
             return "cycle_skipped", {"reason": reason}
         case Stopped(statistics=statistics):
             return "stopped", {"cycles": statistics.cycles}
 
 
+def _numbered(run: int | None) -> dict[str, Any]:
+    """A run's number, and the same by its name before runs."""
+    return {"run": run, "cycle": run}
+
+
 def summary(report: CycleReport) -> dict[str, Any]:
     """A cycle in counts."""
     funnel = report.funnel
     return {
-        "cycle": report.cycle,
+        **_numbered(report.run),
         "started_at": report.started_at.isoformat(),
         "duration_ms": report.duration_ms,
         "reachable": report.reachable,
@@ -146,7 +151,7 @@ def _decided(news: Decided) -> dict[str, Any]:
     refused = finding.reason.value if isinstance(finding, Refused) else None
     return {
         "id": found.id,
-        "cycle": news.cycle,
+        **_numbered(news.run),
         "kind": str(found.kind),
         "event": found.event.slug,
         "title": found.event.title,

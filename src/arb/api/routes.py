@@ -250,7 +250,8 @@ async def execute(
 def executed(report: CycleReport) -> schemas.Executed:
     """The result of scanning an event."""
     return schemas.Executed(
-        cycle=report.cycle,
+        run=report.run,
+        cycle=report.run,
         opportunities=report.funnel.proved,
         approved=report.funnel.approved,
         filled=report.funnel.filled,

@@ -245,14 +245,15 @@ class Overview(Model):
 class Executed(Model):
     """The result of scanning the event."""
 
-    cycle: int
+    run: int
+    cycle: int = Field(description="The same as `run`; its name before runs.")
     opportunities: int
     approved: int
     filled: int
     plans: list[dict[str, Any]]
     reasons: dict[str, int]
     model_config = example(
-        cycle=4712, opportunities=1, approved=1, filled=1,
+        run=4712, cycle=4712, opportunities=1, approved=1, filled=1,
         plans=[{"id": PLAN_ID, "state": "done", "realised": "2.13", "code": None}],
         reasons={"filled": 1},
     )  # fmt: skip

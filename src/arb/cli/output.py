@@ -50,7 +50,8 @@ def render_report(report: CycleReport) -> dict[str, Any]:
     skipped = [_skipped(f) for f in report.findings if isinstance(f, Skipped | Unproven)]
     return {
         "schema": SCHEMA,
-        "cycle": report.cycle,
+        "run": report.run,
+        "cycle": report.run,  # its name before runs
         "mode": report.mode,
         "account": report.account,
         "started_at": report.started_at.isoformat().replace("+00:00", "Z"),

@@ -29,7 +29,7 @@ class Started:
 class CycleStarted:
     """A scan begins."""
 
-    cycle: int
+    run: int
     at: datetime
 
 
@@ -37,7 +37,7 @@ class CycleStarted:
 class BooksFetched:
     """The market-wide read is done."""
 
-    cycle: int
+    run: int
     events: int
     markets: int
     books: int
@@ -47,7 +47,7 @@ class BooksFetched:
 class Decided:
     """A candidate has its one reason."""
 
-    cycle: int
+    run: int
     finding: Finding
 
 
@@ -55,7 +55,7 @@ class Decided:
 class QualityAlarm:
     """The venue's data contradicts itself."""
 
-    cycle: int
+    run: int
     problem: DataQuality
 
 
@@ -157,7 +157,7 @@ class CycleEnded:
 class CycleFailed:
     """An unexpected error has ended a cycle; the next one runs all the same."""
 
-    cycle: int | None
+    run: int | None
     """`None`: it ended before it had a number."""
     error: Exception
 

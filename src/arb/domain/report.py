@@ -1,4 +1,4 @@
-"""The result of a cycle, and the totals of all cycles."""
+"""The result of a run, and the totals of all runs."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,11 +134,21 @@ class Coverage:
     """Messages in place of answers that could not be understood, or could not be true."""
 
 
+class RunCause(StrEnum):
+    """Why a run began. Findings and plans belong to a run, whatever began it."""
+
+    CYCLE = "cycle"
+    """The schedule's turn, or the only one of `--once`."""
+    COMMAND = "command"
+    """An operator named one event."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleReport:
-    """One scan cycle."""
+    """One run: a scan, and what was traded."""
 
-    cycle: int
+    run: int
+    """Its number in the ledger; 0 where nothing is kept."""
     mode: str
     """`dry-run` or `live`."""
     account: str
@@ -168,7 +178,7 @@ class CycleReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """The sum of an account's cycles."""
+    """The sum of an account's runs."""
 
     cycles: int = 0
     opportunities: int = 0

@@ -100,7 +100,7 @@ class Control:
             strategies=tuple(strategy.name for strategy in self.active),
             started_at=self.started_at,
             busy=self.watch.busy,
-            cycle=report.cycle if report else None,
+            cycle=report.run if report else None,
         )
 
     async def health(self, read: Callable[[], Awaitable[Standing]] | None = None) -> HealthReport:

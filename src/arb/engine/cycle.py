@@ -88,7 +88,7 @@ class Cycle:
         happens to one opportunity ends it. Errors of the ledger do.
 
         Args:
-            number: The cycle's number in the ledger.
+            number: The number of its run in the ledger.
             stopping: Whether nothing new may be started any more.
             event: The slug of the one event to scan; the whole market without it.
         """
@@ -111,7 +111,7 @@ class Cycle:
         stand = await self._stand(self._clock.now())
         risk = stand.status(self._options.limits) if risk.can_trade else risk
         report = tally.report(number, scan, risk, self._options)
-        await self._ledger.record_cycle(report)
+        await self._ledger.record_run(report)
         return report
 
     async def _scan(self, event: str | None, tally: Tally) -> Scan | None:

@@ -21,7 +21,7 @@ from arb.domain.opportunity import Opportunity
 from arb.domain.order import Unknown
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Position
-from arb.domain.report import CycleReport, Problem, ProblemKind, Statistics
+from arb.domain.report import CycleReport, Problem, ProblemKind, RunCause, Statistics
 from arb.engine.context import TradingContext
 from arb.engine.contradict import tell_contradictions
 from arb.engine.cycle import Cycle
@@ -142,10 +142,11 @@ class ArbitrageOrchestrator:
             Exception: An unexpected error; it has been reported.
         """
         number: int | None = None
+        cause = RunCause.CYCLE if event is None else RunCause.COMMAND
         try:
             await self._recover()
             await self.collect_resolutions()
-            number = await self._ledger.begin_cycle(self._clock.now())
+            number = await self._ledger.begin_run(self._clock.now(), cause)
             self._news.publish(CycleStarted(number, self._clock.now()))
             report = await self._cycle.run(number, stopping=lambda: self._stopping, event=event)
         except LedgerError:

@@ -43,19 +43,19 @@ class Tally:
         )
 
     def report(
-        self, number: int, scan: Scan | None, risk: RiskStatus, options: CycleOptions
+        self, run: int, scan: Scan | None, risk: RiskStatus, options: CycleOptions
     ) -> CycleReport:
-        """The report of the cycle or scan that ends now.
+        """The report of the run or scan that ends now.
 
         Args:
-            number: The cycle's number in the ledger; 0 where there is none.
+            run: Its number in the ledger; 0 where there is none.
             scan: What was seen; `None` where the venue could not be read.
             risk: Whether trading was allowed at the end.
             options: How much a report lists.
         """
         alarms = (*(scan.found.data_quality if scan else ()), *self.data_quality)
         return CycleReport(
-            cycle=number,
+            run=run,
             mode=self.mode,
             account=self.account,
             started_at=self.started_at,

@@ -43,16 +43,16 @@ class Trader:
 
     async def take(
         self,
-        number: int,
+        run: int,
         approved: Sequence[Approved],
         universe: Universe,
         tally: Tally,
         stopping: Callable[[], bool],
     ) -> None:
-        """Carry out one approval after another; one plan's failure never ends the cycle.
+        """Carry out one approval after another; one plan's failure never ends the run.
 
         Args:
-            number: The cycle's number in the ledger.
+            run: The run that found them, in the ledger.
             approved: What to take, the best first.
             universe: What is listed.
             tally: Gathers plans, ends and errors.
@@ -73,25 +73,23 @@ class Trader:
                 await self._end(decision, Reason.HALTED, said, tally)
                 continue
             try:
-                await self._take(number, decision, universe, tally)
+                await self._take(run, decision, universe, tally)
             except LedgerError:
                 raise
-            except Exception as error:  # noqa: BLE001  # one plan's failure never ends the cycle
+            except Exception as error:  # noqa: BLE001  # one plan's failure never ends the run
                 what = f"{type(error).__name__}: {error}"
                 tally.errors.append(
                     Problem(kind=ProblemKind.PLAN, where=f"plan {decision.plan.id}", what=what)
                 )
                 await self._end(decision, Reason.EXECUTION_FAILED, what, tally)
 
-    async def _take(
-        self, number: int, decision: Approved, universe: Universe, tally: Tally
-    ) -> None:
+    async def _take(self, run: int, decision: Approved, universe: Universe, tally: Tally) -> None:
         plan = decision.plan
         if found := stopped(plan.kind, plan.venues, await self._ledger.contradictions()):
-            # A plan of this very cycle may have contradicted its proof.
+            # A plan of this very run may have contradicted its proof.
             await self._end(decision, Reason.CONTRADICTED, found.sentence, tally)
             return
-        if refused := await self._count_again(number, decision.opportunity, tally):
+        if refused := await self._count_again(run, decision.opportunity, tally):
             await self._end(decision, *refused, tally)
             return
         again = await self._prove_again(decision.opportunity, universe)
@@ -101,7 +99,7 @@ class Trader:
         if repeated := self._executor.repeats(plan):
             await self._end(decision, Reason.SENT_BEFORE, repeated, tally)
             return
-        await self._ledger.open_plan(number, plan)
+        await self._ledger.open_plan(run, plan)
         self._news.publish(PlanStarted(plan))
         report = await self._executor.execute(plan, again)
         tally.plans.append(report)
@@ -113,13 +111,13 @@ class Trader:
         await tell_ends(self._ledger, self._news)
 
     async def _count_again(
-        self, number: int, opportunity: Opportunity, tally: Tally
+        self, run: int, opportunity: Opportunity, tally: Tally
     ) -> tuple[Reason, str] | None:
         """Why not all outcomes of a set are known to be listed any more; `None`: they are."""
         counted = await self._scanner.count(opportunity.whole, anew=True)
         for alarm in miscounts([opportunity], counted):
             tally.data_quality.append(alarm)
-            self._news.publish(QualityAlarm(number, alarm))
+            self._news.publish(QualityAlarm(run, alarm))
             return Reason.CHAIN_COUNT_DIFFERS, alarm.detail
         if any(whole.group not in counted for whole in opportunity.whole):
             return Reason.CHAIN_COUNT_UNKNOWN, "the chain did not confirm it again"

@@ -212,7 +212,7 @@ def _csv_row(number: int, point: CyclePoint) -> tuple[object, ...]:
         text(sums.realised),
         text(sums.locked),
         text(sums.locked_profit),
-        point.cycle,
+        point.run,
         point.duration_ms,
     )
 

@@ -73,9 +73,9 @@ class Durations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CyclePoint:
-    """All sums as they stood when a cycle ended."""
+    """All sums as they stood when a run ended."""
 
-    cycle: int
+    run: int
     at: datetime
     duration_ms: int
     sums: Sums
@@ -205,20 +205,16 @@ def _running(changes: Iterable[tuple[datetime, Decimal]]) -> Line:
 
 def _points(figures: Figures) -> list[CyclePoint]:
     """The sums after each cycle: with the plans that were approved in it or before."""
-    waiting = sorted(figures.plans, key=lambda plan: plan.cycle, reverse=True)
+    waiting = sorted(figures.plans, key=lambda plan: plan.run, reverse=True)
     points, so_far = list[CyclePoint](), Sums()
     for cycle in figures.cycles:
         mine = []
-        while (
-            waiting and waiting[-1].cycle <= cycle.cycle
-        ):  # also those of cycles that were cut off
+        while waiting and waiting[-1].run <= cycle.run:  # also those of cycles that were cut off
             mine.append(waiting.pop())
         new = _sums(mine, cycle.opportunities)
         so_far = _added(so_far, new)
         points.append(
-            CyclePoint(
-                cycle=cycle.cycle, at=cycle.ended_at, duration_ms=cycle.duration_ms, sums=so_far
-            )
+            CyclePoint(run=cycle.run, at=cycle.ended_at, duration_ms=cycle.duration_ms, sums=so_far)
         )
     return points
 

@@ -18,7 +18,7 @@ from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Pocket, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Statistics
+from arb.domain.report import CycleReport, RunCause, Statistics
 from arb.domain.snapshot import Snapshot
 from arb.engine.account import PlanAccount, read
 
@@ -42,7 +42,7 @@ class MemoryLedger:
     _standing: Standing = field(default_factory=Standing)
     _adjusted: list[Adjustment] = field(default_factory=list)
     _adjusted_at: datetime | None = None
-    _cycle: int = 0
+    _run: int = 0
     _contradictions: dict[str, Contradiction] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
 
@@ -59,23 +59,23 @@ class MemoryLedger:
         """See `arb.ports.Ledger`."""
         return self._adjusted_at
 
-    async def begin_cycle(self, _at: datetime) -> int:
+    async def begin_run(self, _at: datetime, _cause: RunCause) -> int:
         """See `arb.ports.Ledger`."""
-        self._cycle += 1
-        return self._cycle
+        self._run += 1
+        return self._run
 
     async def record_findings(
-        self, cycle: int, findings: Sequence[Finding], snapshot: Snapshot
+        self, run: int, findings: Sequence[Finding], snapshot: Snapshot
     ) -> None:
         """Not kept."""
 
     async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
         """Not kept."""
 
-    async def record_cycle(self, report: CycleReport) -> None:
+    async def record_run(self, report: CycleReport) -> None:
         """Not kept."""
 
-    async def open_plan(self, _cycle: int, plan: Plan) -> None:
+    async def open_plan(self, _run: int, plan: Plan) -> None:
         """See `arb.ports.Ledger`."""
         known = self._plans.setdefault(plan.id, _Kept(plan))
         if known.plan != plan:
@@ -220,7 +220,7 @@ class MemoryLedger:
         reports = [kept.report for kept in self._plans.values() if kept.report is not None]
         done = [report for report in reports if report.state is PlanState.DONE]
         return Statistics(
-            cycles=self._cycle,
+            cycles=self._run,
             trades=len(reports),
             successes=len(done),
             failures=len(reports) - len(done),

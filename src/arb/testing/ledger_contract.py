@@ -24,6 +24,7 @@ from arb.domain.operation import Merge, OperationId, effect
 from arb.domain.order import Fill, Final, Order, PlanId, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.position import Adjustment, Portfolio
+from arb.domain.report import RunCause
 from arb.domain.venue import TimeInForce
 from arb.ports import Ledger
 from arb.testing import builders as make
@@ -52,12 +53,12 @@ class LedgerContract:
         assert await ledger.opened_at() == NOON
         assert _cash(await (await opens("mine")).portfolio(LATER)) == OPENING
 
-    async def test_cycles_are_numbered_without_a_gap(self, opens: Opens) -> None:
+    async def test_runs_are_numbered_without_a_gap(self, opens: Opens) -> None:
         """By account, and on from the last after a restart."""
         ledger = await _opened(opens)
-        assert [await ledger.begin_cycle(NOON) for _ in range(3)] == [1, 2, 3]
-        assert await (await opens("mine")).begin_cycle(NOON) == 4
-        assert await (await _opened(opens, "other")).begin_cycle(NOON) == 1
+        assert [await ledger.begin_run(NOON, RunCause.CYCLE) for _ in range(3)] == [1, 2, 3]
+        assert await (await opens("mine")).begin_run(NOON, RunCause.CYCLE) == 4
+        assert await (await _opened(opens, "other")).begin_run(NOON, RunCause.CYCLE) == 1
 
     async def test_a_plan_is_kept_as_it_is(self, opens: Opens) -> None:
         """Every field: after a restart it is ended by these alone. Once: ids are derived."""

@@ -9,15 +9,15 @@ from arb.views.shape import AT, PLAN_ID, Amount, Moment, shape
 MARKET = "0xe82ded34b19254d7c953bc8109302be456127208b904310f92ab930ea8eaa000"
 TOKEN = "30767602463077774093601223712399384862862570052209140379650662814599"
 FOUND = {
-    "id": "7de0fc2455416bb3", "cycle": 4711, "at": AT, "decision": "refused",
+    "id": "7de0fc2455416bb3", "run": 4711, "cycle": 4711, "at": AT, "decision": "refused",
     "kind": "negrisk_no", "event": "six-4-thin-leg", "title": "Six 4 thin leg", "exit": "now",
     "size": "43", "available": "43", "cost": "298.82", "fees": "1.49086", "payoff_worst": "301",
     "profit": "0.68914", "reason": "below_min_profit",
     "detail": "0.23 % of what is paid, at least 2.00 %",
 }  # fmt: skip
 DONE = {
-    "id": PLAN_ID, "cycle": 4711, "kind": "negrisk_yes", "event": "cheap-yes-1", "state": "done",
-    "approved_at": AT, "ended_at": AT, "outlay": "17.871", "payoff_worst": "20",
+    "id": PLAN_ID, "run": 4711, "cycle": 4711, "kind": "negrisk_yes", "event": "cheap-yes-1",
+    "state": "done", "approved_at": AT, "ended_at": AT, "outlay": "17.871", "payoff_worst": "20",
     "realised": "0", "locked": "17.871", "reason": "", "alarm": "",
 }  # fmt: skip
 LEG = {
@@ -39,7 +39,10 @@ class Opportunity:
     """One candidate and its outcome."""
 
     id: str
+    run: int
+    """Belongs to this run of the account."""
     cycle: int
+    """The same; its name before runs."""
     at: Moment
     decision: str
     kind: str
@@ -90,7 +93,10 @@ class Plan:
     """One plan."""
 
     id: str
+    run: int
+    """Belongs to this run of the account."""
     cycle: int
+    """The same; its name before runs."""
     kind: str
     event: str
     state: Literal["open", "done", "unwound"]
@@ -165,9 +171,13 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """One cycle with its counts."""
+    """One run with its counts."""
 
+    run: int
+    cause: str
+    """`cycle`: the schedule's turn. `command`: an operator named one event."""
     cycle: int
+    """The same as `run`; its name before runs."""
     started_at: Moment
     ended_at: Moment | None
     duration_ms: int | None
@@ -176,8 +186,8 @@ class Cycle:
     opportunities: int | None
     summary: dict[str, Any]
     __pydantic_config__ = shape(
-        cycle=4711, started_at=AT, ended_at=AT, duration_ms=1004, markets=128, books=251,
-        opportunities=9,
+        run=4711, cause="cycle", cycle=4711, started_at=AT, ended_at=AT, duration_ms=1004,
+        markets=128, books=251, opportunities=9,
         summary={"funnel": {"events": 65, "proved": 9}, "reasons": [["filled", 5]]},
     )  # fmt: skip
 

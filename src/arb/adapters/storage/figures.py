@@ -12,16 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import is_cash, read_portfolio
 from arb.adapters.storage.database import Database
-from arb.adapters.storage.tables import cycles, entries, facts, findings, plans
+from arb.adapters.storage.tables import entries, facts, findings, plans, runs
 from arb.domain.money import ZERO
 from arb.domain.position import Portfolio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleFigure:
-    """One completed cycle."""
+    """One completed run."""
 
-    cycle: int
+    run: int
     started_at: datetime
     ended_at: datetime
     duration_ms: int
@@ -35,7 +35,7 @@ class PlanFigure:
     """One plan with the result of its orders."""
 
     id: str
-    cycle: int
+    run: int
     kind: str
     event: str
     state: str
@@ -85,17 +85,17 @@ async def read_figures(database: Database, account: str, since: datetime, now: d
 
 async def _cycles(db: AsyncConnection, account: str, since: datetime) -> list[CycleFigure]:
     wanted = (
-        select(cycles)
+        select(runs)
         .where(
-            cycles.c.account == account,
-            cycles.c.started_at >= since,
-            cycles.c.ended_at.is_not(None),
+            runs.c.account == account,
+            runs.c.started_at >= since,
+            runs.c.ended_at.is_not(None),
         )
-        .order_by(cycles.c.cycle)
+        .order_by(runs.c.run)
     )
     return [
         CycleFigure(
-            cycle=row.cycle,
+            run=row.run,
             started_at=row.started_at,
             ended_at=row.ended_at,
             duration_ms=row.duration_ms,
@@ -131,7 +131,7 @@ async def _plans(db: AsyncConnection, account: str, since: datetime) -> list[Pla
 def _plan(row: Any, cash: dict[str, Decimal], answers: dict[str, datetime]) -> PlanFigure:
     return PlanFigure(
         id=row.id,
-        cycle=row.cycle,
+        run=row.run,
         kind=row.kind,
         event=row.event,
         state=row.state,

@@ -26,7 +26,6 @@ from arb.adapters.storage.tables import (
     accounts,
     adjustments,
     contradictions,
-    cycles,
     entries,
     facts,
     fills,
@@ -34,6 +33,7 @@ from arb.adapters.storage.tables import (
     leaders,
     plans,
     pockets,
+    runs,
     standings,
 )
 from arb.domain.contradiction import Contradiction
@@ -48,11 +48,11 @@ from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Statistics
+from arb.domain.report import CycleReport, RunCause, Statistics
 from arb.domain.snapshot import Snapshot
 
 SKIPPED_KEPT_MAX = 500
-"""Candidates without a proof that are kept one by one per cycle; the cycle counts them all."""
+"""Candidates without a proof that are kept one by one per run; the run counts them all."""
 
 RENDERED_AT_ONCE = 10
 """Findings written out before others in the loop get their turn: some two milliseconds."""
@@ -98,27 +98,25 @@ class SqlLedger:
             opened: datetime | None = await db.scalar(wanted)
             return opened
 
-    async def begin_cycle(self, at: datetime) -> int:
+    async def begin_run(self, at: datetime, cause: RunCause) -> int:
         """See `arb.ports.Ledger`."""
         async with self._write() as db:
             last = await db.scalar(
-                select(func.max(cycles.c.cycle)).where(cycles.c.account == self.account)
+                select(func.max(runs.c.run)).where(runs.c.account == self.account)
             )
-            cycle = int(last or 0) + 1
-            row = {"account": self.account, "cycle": cycle, "started_at": at}
-            await db.execute(insert(cycles).values(row))
-            return cycle
+            run = int(last or 0) + 1
+            row = {"account": self.account, "run": run, "cause": cause.value, "started_at": at}
+            await db.execute(insert(runs).values(row))
+            return run
 
-    async def record_findings(
-        self, cycle: int, found: Sequence[Finding], snapshot: Snapshot
-    ) -> None:
+    async def record_findings(self, run: int, found: Sequence[Finding], snapshot: Snapshot) -> None:
         """See `arb.ports.Ledger`."""
         proven = [f for f in found if not isinstance(f, Skipped)]
         others = [f for f in found if isinstance(f, Skipped)][:SKIPPED_KEPT_MAX]
         rows: dict[str, dict[str, Any]] = {}
         for place, finding in enumerate((*proven, *others)):
             row = finding_row(finding, snapshot)
-            rows[row["id"]] = {**row, "account": self.account, "cycle": cycle}
+            rows[row["id"]] = {**row, "account": self.account, "run": run}
             if place % RENDERED_AT_ONCE == RENDERED_AT_ONCE - 1:
                 await asyncio.sleep(0)
         async with self._write() as db:
@@ -137,7 +135,7 @@ class SqlLedger:
                 .values(decision=decision, reason=reason.value, detail=detail)
             )
 
-    async def record_cycle(self, report: CycleReport) -> None:
+    async def record_run(self, report: CycleReport) -> None:
         """See `arb.ports.Ledger`."""
         proven = sum(isinstance(f, Approved | Refused) for f in report.findings)
         summary = {
@@ -159,12 +157,12 @@ class SqlLedger:
         }
         async with self._write() as db:
             await db.execute(
-                update(cycles)
-                .where(cycles.c.account == self.account, cycles.c.cycle == report.cycle)
+                update(runs)
+                .where(runs.c.account == self.account, runs.c.run == report.run)
                 .values(values)
             )
 
-    async def open_plan(self, cycle: int, plan: Plan) -> None:
+    async def open_plan(self, run: int, plan: Plan) -> None:
         """See `arb.ports.Ledger`."""
         stored = dump_plan(plan)
         async with self._write() as db:
@@ -176,7 +174,7 @@ class SqlLedger:
             row = {
                 "id": plan.id,
                 "account": self.account,
-                "cycle": cycle,
+                "run": run,
                 "kind": str(plan.kind),
                 "event": plan.event_slug,
                 "state": PlanState.OPEN.value,

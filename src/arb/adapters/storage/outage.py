@@ -27,7 +27,7 @@ from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Problem, ProblemKind, Statistics
+from arb.domain.report import CycleReport, Problem, ProblemKind, RunCause, Statistics
 from arb.domain.snapshot import Snapshot
 from arb.ports import Ledger
 from arb.publisher import Observer
@@ -72,17 +72,17 @@ class ResilientLedger:
     # What can wait.
 
     async def record_findings(
-        self, cycle: int, findings: Sequence[Finding], snapshot: Snapshot
+        self, run: int, findings: Sequence[Finding], snapshot: Snapshot
     ) -> None:
         """See `arb.ports.Ledger`."""
         kept = _kept(findings)
 
         def light() -> Write:
             narrow = _narrowed(kept, snapshot)
-            return lambda: self._inner.record_findings(cycle, kept, narrow)
+            return lambda: self._inner.record_findings(run, kept, narrow)
 
         await self._record(
-            lambda: self._inner.record_findings(cycle, kept, snapshot), critical=False, light=light
+            lambda: self._inner.record_findings(run, kept, snapshot), critical=False, light=light
         )
 
     async def record_outcome(self, opportunity: str, reason: Reason, detail: str) -> None:
@@ -91,9 +91,9 @@ class ResilientLedger:
             lambda: self._inner.record_outcome(opportunity, reason, detail), critical=True
         )
 
-    async def record_cycle(self, report: CycleReport) -> None:
+    async def record_run(self, report: CycleReport) -> None:
         """See `arb.ports.Ledger`."""
-        await self._record(lambda: self._inner.record_cycle(report), critical=True)
+        await self._record(lambda: self._inner.record_run(report), critical=True)
 
     # What trading depends on: writes, once what waits is written; reads, as they are.
 
@@ -101,13 +101,13 @@ class ResilientLedger:
         """See `arb.ports.Ledger`."""
         await self._write(lambda: self._inner.open_account(opening, at))
 
-    async def begin_cycle(self, at: datetime) -> int:
+    async def begin_run(self, at: datetime, cause: RunCause) -> int:
         """See `arb.ports.Ledger`."""
-        return await self._write(lambda: self._inner.begin_cycle(at))
+        return await self._write(lambda: self._inner.begin_run(at, cause))
 
-    async def open_plan(self, cycle: int, plan: Plan) -> None:
+    async def open_plan(self, run: int, plan: Plan) -> None:
         """See `arb.ports.Ledger`."""
-        await self._write(lambda: self._inner.open_plan(cycle, plan))
+        await self._write(lambda: self._inner.open_plan(run, plan))
 
     async def append(self, plan: PlanId, facts: Sequence[Fact]) -> None:
         """See `arb.ports.Ledger`."""

@@ -14,13 +14,13 @@ from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import (
     accounts,
-    cycles,
     facts,
     fills,
     findings,
     leaders,
     plans,
     pockets,
+    runs,
 )
 from arb.domain.errors import UnknownName
 from arb.domain.fact import Fact
@@ -34,10 +34,15 @@ LIKE_MAX = 5
 """Candidates shown where an id may mean several."""
 
 
-FOUND_FIELDS = list(ledger.Opportunity.__dataclass_fields__)
-PLAN_FIELDS = list(ledger.Plan.__dataclass_fields__)
-FILL_FIELDS = [name for name in ledger.Fill.__dataclass_fields__ if name not in ("slug", "outcome")]
-CYCLE_FIELDS = list(ledger.Cycle.__dataclass_fields__)
+def _columns(document: type[Any], *elsewhere: str) -> list[str]:
+    """The fields of a document that are columns of the same name."""
+    return [name for name in document.__dataclass_fields__ if name not in elsewhere]
+
+
+FOUND_FIELDS = _columns(ledger.Opportunity, "cycle")
+PLAN_FIELDS = _columns(ledger.Plan, "cycle")
+FILL_FIELDS = _columns(ledger.Fill, "slug", "outcome")
+RUN_FIELDS = _columns(ledger.Cycle, "cycle", "summary")
 
 
 class LedgerReads:
@@ -57,7 +62,7 @@ class LedgerReads:
         """The latest proven opportunities, or every candidate kept, newest first."""
         wanted = select(*(findings.c[name] for name in FOUND_FIELDS))
         rows = await self._rows(self._latest(wanted, limit, everything=everything))
-        return [ledger.Opportunity(**row._mapping) for row in rows]
+        return [ledger.Opportunity(**_values(row, FOUND_FIELDS), cycle=row.run) for row in rows]
 
     async def certified(
         self, *, limit: int = 50, everything: bool = False
@@ -126,11 +131,11 @@ class LedgerReads:
         ]
 
     async def cycles(self, *, limit: int) -> list[ledger.Cycle]:
-        """The latest completed cycles, newest first."""
+        """The latest completed runs, newest first."""
         wanted = (
-            select(cycles)
-            .where(cycles.c.account == self._account, cycles.c.ended_at.is_not(None))
-            .order_by(cycles.c.cycle.desc())
+            select(runs)
+            .where(runs.c.account == self._account, runs.c.ended_at.is_not(None))
+            .order_by(runs.c.run.desc())
             .limit(limit)
         )
         return [_cycle(row) for row in await self._rows(wanted)]
@@ -213,13 +218,13 @@ class LedgerReads:
         ]
 
     async def last_cycle(self) -> ledger.Cycle | None:
-        """The latest completed cycle."""
-        newest = select(func.max(cycles.c.cycle)).where(
-            cycles.c.account == self._account, cycles.c.ended_at.is_not(None)
+        """The latest completed run."""
+        newest = select(func.max(runs.c.run)).where(
+            runs.c.account == self._account, runs.c.ended_at.is_not(None)
         )
         rows = await self._rows(
-            select(cycles).where(
-                cycles.c.account == self._account, cycles.c.cycle == newest.scalar_subquery()
+            select(runs).where(
+                runs.c.account == self._account, runs.c.run == newest.scalar_subquery()
             )
         )
         if not rows:
@@ -235,7 +240,7 @@ class LedgerReads:
         if not everything:
             wanted = wanted.where(findings.c.decision.in_(["approved", "refused"]))
         return wanted.order_by(
-            findings.c.cycle.desc(), findings.c.profit.desc().nulls_last(), findings.c.id
+            findings.c.run.desc(), findings.c.profit.desc().nulls_last(), findings.c.id
         ).limit(limit)
 
     async def _beginning(self, id_: str) -> list[ledger.Certified]:
@@ -248,11 +253,11 @@ class LedgerReads:
         return [_certified(row) for row in await self._rows(wanted)]
 
     async def _latest_of_event(self, slug: str) -> ledger.Certified | None:
-        """The latest candidate of an event; a proved one, where the same cycle has others, too."""
+        """The latest candidate of an event; a proved one, where the same run has others, too."""
         wanted = (
             select(findings)
             .where(findings.c.account == self._account, findings.c.event == slug)
-            .order_by(findings.c.cycle.desc(), findings.c.profit.is_(None), findings.c.id)
+            .order_by(findings.c.run.desc(), findings.c.profit.is_(None), findings.c.id)
             .limit(1)
         )
         return next((_certified(row) for row in await self._rows(wanted)), None)
@@ -318,15 +323,17 @@ def _values(row: Any, names: Iterable[str]) -> dict[str, Any]:
 
 def _certified(row: Any) -> ledger.Certified:
     return ledger.Certified(
-        **_values(row, FOUND_FIELDS), certificate=msgspec.json.decode(row.certificate)
+        **_values(row, FOUND_FIELDS),
+        cycle=row.run,
+        certificate=msgspec.json.decode(row.certificate),
     )
 
 
 def _plan(row: Any) -> ledger.Plan:
-    return ledger.Plan(**_values(row, PLAN_FIELDS))
+    return ledger.Plan(**_values(row, PLAN_FIELDS), cycle=row.run)
 
 
 def _cycle(row: Any) -> ledger.Cycle:
     return ledger.Cycle(
-        **{**_values(row, CYCLE_FIELDS), "summary": msgspec.json.decode(row.summary)}
+        **_values(row, RUN_FIELDS), cycle=row.run, summary=msgspec.json.decode(row.summary)
     )

@@ -3,19 +3,19 @@
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from arb.adapters.storage.tables import cycles, plans
+from arb.adapters.storage.tables import plans, runs
 from arb.domain.money import ZERO, Usd
 from arb.domain.plan import PlanState
 from arb.domain.report import Statistics
 
 
 async def read_statistics(db: AsyncConnection, account: str) -> Statistics:
-    """All cycles that ended, and all plans that did."""
+    """All runs that ended, and all plans that did."""
     ended = and_(plans.c.account == account, plans.c.state != PlanState.OPEN.value)
     count, found = (
         await db.execute(
-            select(func.count(), func.coalesce(func.sum(cycles.c.opportunities), 0)).where(
-                cycles.c.account == account, cycles.c.ended_at.is_not(None)
+            select(func.count(), func.coalesce(func.sum(runs.c.opportunities), 0)).where(
+                runs.c.account == account, runs.c.ended_at.is_not(None)
             )
         )
     ).one()

@@ -44,11 +44,11 @@ pockets = Table(
     Column("opening_cash", MicroUnits, nullable=False),
 )
 
-cycles = Table(
-    "cycles",
+runs = Table(
+    "runs",
     metadata,
     Column("account", String, ForeignKey("accounts.account"), primary_key=True),
-    Column("cycle", Integer, primary_key=True),
+    Column("run", Integer, primary_key=True),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),  # empty: cut off in the middle
     Column("duration_ms", Integer),
@@ -57,6 +57,7 @@ cycles = Table(
     Column("opportunities", Integer),
     Column("reachable", Integer),
     Column("summary", Text),  # funnel, reasons, completeness, errors as JSON
+    Column("cause", String, nullable=False, server_default="cycle"),  # `RunCause`
 )
 
 findings = Table(
@@ -64,7 +65,7 @@ findings = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("account", String, ForeignKey("accounts.account"), nullable=False),
-    Column("cycle", Integer, nullable=False),
+    Column("run", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("decision", DecisionName, nullable=False),  # approved, refused, unproven, skipped
     Column("kind", String, nullable=False),
@@ -80,7 +81,7 @@ findings = Table(
     Column("reason", String),
     Column("detail", Text, nullable=False),
     Column("certificate", Text, nullable=False),  # legs, books, verdicts as JSON
-    Index("ix_findings_recent", "account", "cycle"),
+    Index("ix_findings_recent", "account", "run"),
 )
 
 plans = Table(
@@ -88,7 +89,7 @@ plans = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("account", String, ForeignKey("accounts.account"), nullable=False),
-    Column("cycle", Integer, nullable=False),
+    Column("run", Integer, nullable=False),
     Column("kind", String, nullable=False),
     Column("event", String, nullable=False),
     Column("state", String, nullable=False),

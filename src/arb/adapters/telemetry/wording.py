@@ -56,8 +56,8 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return "INFO", (
                 f"Orchestrator initialized (dry_run={mode != LIVE}): account {account}, {rhythm}"
             )
-        case CycleStarted(cycle=cycle):
-            return "INFO", f"Starting scan cycle #{cycle}"
+        case CycleStarted(run=run):
+            return "INFO", f"Starting scan cycle #{run}"
         case BooksFetched(events=events, markets=markets, books=books):
             return "INFO", f"Read {events} events, {markets} markets, {books} books"
         case Decided():
@@ -90,7 +90,7 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return "WARNING", f"{kind} is traded again at {venue}: {why}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
-        case CycleFailed(cycle=number, error=error):
+        case CycleFailed(run=number, error=error):
             return "ERROR", f"{_of(number)} failed and ends here: {cause(error)}"
         case CycleSkipped(reason=reason):
             return "WARNING", f"A cycle was skipped: {reason}"
@@ -186,16 +186,16 @@ def _gain(what: str, realised: Usd) -> tuple[str, str]:
     return "SUCCESS", f"{what}: profit ${text(realised)}"
 
 
-def _of(cycle: int | None) -> str:
-    return "A cycle" if cycle is None else f"Cycle #{cycle}"
+def _of(run: int | None) -> str:
+    return "A cycle" if run is None else f"Cycle #{run}"
 
 
 def _cycle(report: CycleReport) -> str:
     funnel = report.funnel
     if not report.reachable:
-        return f"Cycle #{report.cycle} ended after {report.duration_ms} ms: the venue is away"
+        return f"Cycle #{report.run} ended after {report.duration_ms} ms: the venue is away"
     return (
-        f"Cycle #{report.cycle} ended after {report.duration_ms} ms: {funnel.events} events, "
+        f"Cycle #{report.run} ended after {report.duration_ms} ms: {funnel.events} events, "
         f"{funnel.candidates} candidates, {funnel.proved} proved, {funnel.approved} approved, "
         f"{funnel.filled} filled"
     )
