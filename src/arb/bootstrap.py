@@ -9,7 +9,6 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,12 @@ from arb.config.schema import Settings
 from arb.config.sources import inherited
 from arb.domain.errors import ConfigError, how_to_install
 from arb.domain.market import VenueId
-from arb.domain.money import Price, Usd
+from arb.domain.money import Usd
 from arb.domain.news import Trouble
 from arb.domain.report import Problem
 from arb.engine.context import TradingContext
 from arb.engine.market_data import MarketData
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions, GuardOptions
 from arb.engine.scanner import Scanner
 from arb.engine.venues import Venues
 from arb.net import way
@@ -54,46 +53,13 @@ PAPER_MEMORY = timedelta(days=30)
 """How long paper fills keep the liquidity that they took."""
 
 
-def cycle_options(settings: Settings) -> CycleOptions:
-    """The engine's options, from the settings."""
-    trading, risk, sizing = settings.trading, settings.risk, settings.sizing
-    return CycleOptions(
-        limits=RiskLimits(
-            max_position_size=Usd(trading.max_position_size),
-            min_profit_threshold=trading.min_profit_threshold,
-            min_profit_usd=Usd(trading.min_profit_usd),
-            max_daily_loss=Usd(risk.max_daily_loss),
-            max_open_positions=risk.max_open_positions,
-            max_daily_volume=Usd(risk.max_daily_volume),
-            max_consecutive_failures=risk.max_consecutive_failures,
-            max_voided=risk.max_voided,
-            max_book_age=timedelta(seconds=risk.max_book_age),
-            throttle_at=risk.throttle_at,
-            plans_per_cycle=settings.arbitrage.plans_per_cycle,
-            trade_crossed=settings.strategies.trade_crossed,
-            max_event_exposure=Usd(risk.max_event_exposure),
-            max_partial_loss=Usd(risk.max_partial_loss),
-            adverse_move=Price(risk.adverse_move),
-        ),
-        sizing=SizingOptions(
-            method=sizing.method,
-            max_fraction=sizing.max_fraction,
-            conservative_factor=sizing.conservative_factor,
-            fill_probability=sizing.fill_probability,
-            partial_loss=sizing.partial_loss,
-            failure_probability=sizing.failure_probability,
-            failure_loss=sizing.failure_loss,
-        ),
-        opening_cash=Usd(Decimal(trading.bankroll_usd)),
-        execution_pause_seconds=settings.arbitrage.execution_pause,
-        answer_wait=timedelta(seconds=trading.answer_wait),
-        reconcile_every=timedelta(seconds=trading.reconcile_interval),
-        reconcile_tolerance=Usd(trading.reconcile_tolerance),
-        orders_per_second_max=risk.max_orders_per_second,
-        orders_per_minute_max=risk.max_orders_per_minute,
-        price_collar=Price(risk.price_collar),
-        scan_every_seconds=settings.arbitrage.scan_interval,
-        resolution_checks_every=timedelta(seconds=settings.arbitrage.resolution_check_interval),
+def engine_options(settings: Settings) -> EngineOptions:
+    """The engine's options, from the settings of the same names."""
+    return settings.options(
+        EngineOptions,
+        limits=settings.options(RiskLimits),
+        sizing=settings.options(SizingOptions),
+        guard=settings.options(GuardOptions),
     )
 
 
@@ -122,7 +88,7 @@ def build_strategy(settings: Settings, name: str, make: Any) -> Strategy:
     """
     own = getattr(make, "options", None)
     if own is None:
-        built: Strategy = make(StrategyOptions(max_legs=settings.strategies.max_legs))
+        built: Strategy = make(settings.options(StrategyOptions))
     else:
         values = settings.strategies.own(name)
         built = make(own_options(own, f"strategies.{name}", values))
@@ -421,5 +387,5 @@ async def scanner(settings: Settings, news: Publisher | None = None) -> AsyncIte
             market_data=MarketData(venues),
             strategies=enabled,
             clock=SystemClock(),
-            options=cycle_options(settings),
+            options=engine_options(settings),
         )

@@ -16,7 +16,7 @@ from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.adapters.storage import database as storage
 from arb.adapters.storage.outage import WAITING_MAX
-from arb.bootstrap import cycle_options, paper_context, scanner
+from arb.bootstrap import engine_options, paper_context, scanner
 from arb.domain.book import BookMap
 from arb.domain.errors import LedgerError
 from arb.domain.halt import RiskStatus, Standing, TradingState
@@ -399,7 +399,7 @@ async def test_a_cycle_survives_a_moment_without_the_ledger(tmp_path, monkeypatc
     async with exchange_at("quiet", 3) as (_, address):
         loaded = settings_for(address, tmp_path)
         async with paper_context(loaded.settings, Publisher([told.append])) as context:
-            orchestrator = ArbitrageOrchestrator(context, cycle_options(loaded.settings))
+            orchestrator = ArbitrageOrchestrator(context, engine_options(loaded.settings))
             await orchestrator.setup()
             real = context.ledger.record_findings
 

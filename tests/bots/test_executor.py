@@ -21,7 +21,7 @@ from arb.adapters.bots.routing import MEASURES, Rule, measures, route
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage.codec import load_plan
-from arb.bootstrap import cycle_options, paper_context
+from arb.bootstrap import engine_options, paper_context
 from arb.domain.errors import ConfigError, VenueError
 from arb.domain.market import Side
 from arb.domain.news import PlanEnded, PlanStarted
@@ -199,7 +199,7 @@ def plan(tmp_path_factory):
         async with exchange_at("demo", 7) as (_, address):
             settings = settings_for(address, folder).settings
             async with paper_context(settings) as context:
-                await ArbitrageOrchestrator(context, cycle_options(settings)).run_once()
+                await ArbitrageOrchestrator(context, engine_options(settings)).run_once()
 
     # In a thread: the loop of the tests is none of its business.
     with ThreadPoolExecutor() as threads:

@@ -27,7 +27,8 @@ from arb.domain.money import Price, Shares, Usd
 from arb.domain.news import StateChanged, Trouble
 from arb.domain.order import Order, OrderId
 from arb.domain.venue import TimeInForce
-from arb.engine.guard import Guard, GuardOptions
+from arb.engine.guard import Guard
+from arb.engine.options import GuardOptions
 from arb.exchange.market.scenario import build
 from arb.interlocks import no_sending
 from arb.operations.halt_file import Sentinel, sentinel_of
@@ -225,7 +226,7 @@ def test_nothing_passes_the_guard_while_halted(tmp_path):
     )
     watched = Watched(tmp_path)
     limits = GuardOptions(
-        order_value_max=Usd(Decimal(1000)),
+        max_position_size=Usd(Decimal(1000)),
         price_collar=Price(Decimal("0.5")),
         max_book_age=timedelta(seconds=60),
     )

@@ -19,7 +19,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.notify.courier import Courier
 from arb.adapters.notify.rules import AlertOptions
 from arb.adapters.telemetry.wording import say
-from arb.bootstrap import cycle_options, paper_context
+from arb.bootstrap import engine_options, paper_context
 from arb.cli.common import ExitCode
 from arb.cli.output import render_report
 from arb.cli.run import _code as exit_code
@@ -273,7 +273,7 @@ async def test_a_pause_lets_plans_at_work_end_and_starts_none_in_the_cycle_at_wo
 
             plain.news.subscribe(pause_after_the_first)
             context = replace(plain, interlocks=switch.interlocks)
-            orchestrator = ArbitrageOrchestrator(context, cycle_options(loaded.settings))
+            orchestrator = ArbitrageOrchestrator(context, engine_options(loaded.settings))
             with switch:
                 report = await orchestrator.run_once()
                 assert no_sending(switch.interlocks) is None

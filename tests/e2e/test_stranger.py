@@ -10,7 +10,7 @@ import pytest
 from arb import plugins
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import open_ledger
-from arb.bootstrap import cycle_options, open_venues
+from arb.bootstrap import engine_options, open_venues
 from arb.config.sources import load
 from arb.domain.market import VenueId
 from arb.domain.opportunity import Exit, Kind
@@ -145,7 +145,7 @@ async def test_it_is_traded_reconciled_and_redeemed(loaded, file, silent):
     news = []
     async with open_venues(loaded.settings, ["toy"], live=True) as venues:
         context = await _context(loaded, venues, news)
-        options = cycle_options(loaded.settings)
+        options = engine_options(loaded.settings)
         orchestrator = ArbitrageOrchestrator(context, options)
         report = await orchestrator.run_once()
         assert {plan.state for plan in report.plans} == {PlanState.DONE}
@@ -276,7 +276,7 @@ async def test_smaller_cash_makes_unequal_legs_smaller_in_proportion(loaded, fil
     loaded = load()
     async with open_venues(loaded.settings, ["toy"], live=True) as venues:
         context = await _context(loaded, venues, [])
-        orchestrator = ArbitrageOrchestrator(context, cycle_options(loaded.settings))
+        orchestrator = ArbitrageOrchestrator(context, engine_options(loaded.settings))
         report = await orchestrator.run_once()
         (plan,) = report.plans
         assert plan.state is PlanState.DONE

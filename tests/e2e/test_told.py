@@ -19,7 +19,7 @@ from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.telemetry.news_log import LASTS_SECONDS, REPEAT_SECONDS, NewsLog
 from arb.adapters.telemetry.wording import spoken
 from arb.api.render import document
-from arb.bootstrap import cycle_options, paper_context
+from arb.bootstrap import engine_options, paper_context
 from arb.cli.output import render_report
 from arb.domain.decision import Approved
 from arb.domain.halt import RiskStatus, TradingState
@@ -108,7 +108,7 @@ async def test_a_position_that_pays_out_is_told_everywhere(tmp_path):
     async with exchange_at("demo", 1) as (_, address):
         settings = settings_for(address, tmp_path, **flags).settings
         async with paper_context(settings, Publisher([heard.append])) as context:
-            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
+            orchestrator = ArbitrageOrchestrator(context, engine_options(settings))
             report = await orchestrator.run_once()
             held = [plan for plan in report.plans if plan.locked]
             assert held
@@ -146,7 +146,7 @@ async def test_a_loss_is_no_success(tmp_path):
     async with exchange_at("demo", 7) as (_, address):
         settings = settings_for(address, tmp_path).settings
         async with paper_context(settings, Publisher([heard.append])) as context:
-            await ArbitrageOrchestrator(context, cycle_options(settings)).run_once()
+            await ArbitrageOrchestrator(context, engine_options(settings)).run_once()
     ended = next(n for n in heard if hasattr(n, "reason") and hasattr(n, "report"))
 
     def said(**changes):
@@ -286,7 +286,7 @@ async def test_what_our_own_paper_fills_hide_has_a_reason_until_it_is_new(tmp_pa
         loaded = settings_for(address, tmp_path)
         settings = loaded.settings
         async with paper_context(settings) as context:
-            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
+            orchestrator = ArbitrageOrchestrator(context, engine_options(settings))
             first = await orchestrator.run_once()
             second = await orchestrator.scan_cycle()
         seen = await scan(loaded)
@@ -311,7 +311,7 @@ async def test_an_edge_that_reopens_at_once_is_no_failed_trade(tmp_path):
     async with exchange_at("demo", 7) as (_, address):
         settings = settings_for(address, tmp_path).settings
         async with paper_context(settings, Publisher([heard.append])) as context:
-            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
+            orchestrator = ArbitrageOrchestrator(context, engine_options(settings))
             first = await orchestrator.run_once()
             context.venues[POLYMARKET].books._taken.clear()
             again = await orchestrator.scan_cycle()

@@ -6,7 +6,7 @@ import pytest
 
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.errors import VenueError
-from arb.engine.guard import GuardOptions
+from arb.engine.options import GuardOptions
 from arb.operations.doctor import venue_checks
 from arb.operations.live import money_checks
 from tests.faults.world import DONE, UNWOUND, eventually
@@ -120,9 +120,9 @@ async def test_e07_a_ban_of_all_reads_leaves_the_plan_open_and_begins_nothing(at
 
 
 async def test_e08_our_own_limits_are_below_the_venues():
-    options = GuardOptions(order_value_max=1, price_collar=1, max_book_age=1)
-    assert options.orders_per_second_max < 40
-    assert options.orders_per_minute_max <= 60 * 40
+    options = GuardOptions(max_position_size=1, price_collar=1, max_book_age=1)
+    assert options.max_orders_per_second < 40
+    assert options.max_orders_per_minute <= 60 * 40
 
 
 async def test_e08_a_limit_that_is_tighter_than_we_know_is_a_refusal(at):

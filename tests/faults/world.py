@@ -17,7 +17,7 @@ import httpx
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import parse
 from arb.adapters.polymarket.client import LivePermit
-from arb.bootstrap import cycle_options, live_context, live_venue
+from arb.bootstrap import engine_options, live_context, live_venue
 from arb.domain.fact import Submitted
 from arb.domain.money import to_micro
 from arb.domain.plan import PlanState
@@ -168,7 +168,7 @@ class World:
         )
         self.ledger = self.context.ledger
         self.options = dataclasses.replace(
-            cycle_options(self.settings),
+            engine_options(self.settings),
             ask_pause_seconds=0.02,
             **{"answer_wait": timedelta(seconds=6), **(options or {})},
         )

@@ -19,7 +19,7 @@ from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_pla
 from arb.adapters.storage.columns import EPOCH
 from arb.adapters.storage.maintenance import check, revision
 from arb.adapters.storage.tables import contradictions, facts, fills, findings, plans, standings
-from arb.bootstrap import cycle_options, paper_context
+from arb.bootstrap import engine_options, paper_context
 from arb.cli.app import app
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import Side
@@ -274,7 +274,7 @@ async def on_paper(kept, url, folder, _monkeypatch):
         kept.show(exchange)
         settings = settings_for(address, folder, **{"database.url": url}).settings
         async with paper_context(settings) as context:
-            await ArbitrageOrchestrator(context, cycle_options(settings)).setup()
+            await ArbitrageOrchestrator(context, engine_options(settings)).setup()
 
 
 async def live(kept, url, folder, monkeypatch):

@@ -88,8 +88,8 @@ class Watch:
             self._at_most(outcome, size, account, bank)
         self.sent_at += [now] * len(orders)
         for window, most in (
-            (1, self.options.orders_per_second_max),
-            (60, self.options.orders_per_minute_max),
+            (1, self.options.guard.max_orders_per_second),
+            (60, self.options.guard.max_orders_per_minute),
         ):
             if sum(now - at < window for at in self.sent_at) > most:
                 self.say(f"I9: more than {most} orders in {window} s")
@@ -208,7 +208,7 @@ class Watch:
         )
         if account.round <= 1 and spent > self.plan.outlay * 2:
             self.say(f"I5: {spent} spent on a plan of {self.plan.outlay}")
-        if len(world.venue.posted) > self.options.orders_per_minute_max:
+        if len(world.venue.posted) > self.options.guard.max_orders_per_minute:
             self.say("I9: too many orders")
         # I12: replays are no-ops.
         await ledger.append(self.plan.id, facts)

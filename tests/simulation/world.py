@@ -31,9 +31,9 @@ from arb.domain.snapshot import Snapshot
 from arb.engine.context import TradingContext
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
-from arb.engine.guard import Guard, GuardOptions
+from arb.engine.guard import Guard
 from arb.engine.market_data import MarketData
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions, GuardOptions
 from arb.engine.recover import Reconciler
 from arb.engine.venues import Venues
 from arb.exchange.in_process import EPOCH, Odds, SimVenue, VirtualClock
@@ -269,11 +269,16 @@ def build_world(
 
 async def run(world: World) -> World:
     """Live through the schedule, restarting after every crash, until all is quiet; then judge."""
-    options = CycleOptions(
+    options = EngineOptions(
         limits=world.limits,
         sizing=SizingOptions(),
-        opening_cash=Usd(Decimal(100_000)),
-        execution_pause_seconds=0,
+        guard=GuardOptions(
+            max_position_size=Usd(Decimal(1000)),
+            max_book_age=world.limits.max_book_age,
+            price_collar=Price(Decimal("0.5")),
+        ),
+        bankroll_usd=Usd(Decimal(100_000)),
+        execution_pause=0,
     )
     world.venue.witness = _witness(world)
     await world.ledger.open_account({POLYMARKET: Usd(from_micro(CASH))}, world.clock.now())
@@ -367,15 +372,7 @@ def _witness(world):
 
 
 def _guard(world, options, reconciler):
-    return Guard(
-        GuardOptions(
-            order_value_max=Usd(Decimal(1000)),
-            price_collar=Price(Decimal("0.5")),
-            max_book_age=options.limits.max_book_age,
-        ),
-        world.clock,
-        reconciler.interlocks,
-    )
+    return Guard(options.guard, world.clock, reconciler.interlocks)
 
 
 def _odds(chance) -> Odds:

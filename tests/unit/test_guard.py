@@ -12,7 +12,8 @@ from arb.domain.market import MarketId, OutcomeId, Side, VenueId
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.order import Order, OrderId
 from arb.domain.venue import TimeInForce
-from arb.engine.guard import Guard, GuardOptions
+from arb.engine.guard import Guard
+from arb.engine.options import GuardOptions
 from arb.exchange.in_process import VirtualClock
 from arb.interlocks import BlockCode, Blocked, Interlock, Stops, closed, no_opening
 from arb.testing import builders as make
@@ -54,9 +55,9 @@ def books(clock):
 def guard(clock):
     return Guard(
         GuardOptions(
-            orders_per_second_max=3,
-            orders_per_minute_max=5,
-            order_value_max=Usd(Decimal(100)),
+            max_orders_per_second=3,
+            max_orders_per_minute=5,
+            max_position_size=Usd(Decimal(100)),
             price_collar=Price(Decimal("0.05")),
             max_book_age=timedelta(seconds=15),
         ),

@@ -1,13 +1,21 @@
 """Settings: where they come from, and what is said of wrong ones."""
 
+import ast
 import tomllib
+from dataclasses import MISSING
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from arb.bootstrap import engine_options
 from arb.config.schema import SECRETS, Settings
 from arb.config.sources import _values, load
 from arb.domain.errors import ConfigError
+from arb.engine.options import EngineOptions, GuardOptions
+from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
+from arb.strategies.options import StrategyOptions
 from tests.conftest import ROOT
 
 
@@ -115,3 +123,66 @@ def test_the_default_file_says_every_default_and_nothing_else():
     for name, value in flat.items():
         expected = built_in[name]
         assert value == (list(expected) if isinstance(expected, tuple) else expected), name
+
+
+OPTIONS = (RiskLimits, SizingOptions, GuardOptions, EngineOptions, StrategyOptions)
+SECTIONS = ("arbitrage", "trading", "sizing", "risk", "strategies")
+
+
+def _settings_with_options():
+    """Section and name of every setting that an option class declares."""
+    for section in SECTIONS:
+        for name in type(getattr(Settings(), section)).model_fields:
+            if any(name in each.__dataclass_fields__ for each in OPTIONS):
+                yield section, name
+
+
+def test_a_default_is_written_once():
+    """Where an option class declares a setting, its section only refers to that."""
+    source = ast.parse((ROOT / "src/arb/config/schema.py").read_text())
+    written = {
+        field.target.id: field.value
+        for section in source.body
+        if isinstance(section, ast.ClassDef)
+        and section.name in {type(getattr(Settings(), name)).__name__ for name in SECTIONS}
+        for field in section.body
+        if isinstance(field, ast.AnnAssign)
+    }
+    found = list(_settings_with_options())
+    assert len(found) > 30
+    for _, name in found:
+        referred = isinstance(written[name], ast.Call) and written[name].func.id == "default_of"
+        assert referred, f"the default of {name} is written in its section, too"
+        declared = [
+            each.__name__
+            for each in OPTIONS
+            if name in each.__dataclass_fields__
+            and each.__dataclass_fields__[name].default is not MISSING
+        ]
+        assert len(declared) == 1, (name, declared)
+
+
+def test_no_name_means_two_settings_of_the_engine():
+    names = [
+        name for section in SECTIONS for name in type(getattr(Settings(), section)).model_fields
+    ]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("section", "name"), list(_settings_with_options()))
+def test_a_setting_reaches_every_option_of_its_name(section, name):
+    before = getattr(getattr(Settings(), section), name)
+    if isinstance(before, bool):
+        other = not before
+    elif isinstance(before, str):
+        other = "classical"
+    else:
+        other = before / 2 if isinstance(before, Decimal) and before else before + 1
+    settings = Settings.model_validate({section: {name: other}})
+    built = engine_options(settings)
+    options = (built.limits, built.sizing, built.guard, built, settings.options(StrategyOptions))
+    reached = [getattr(each, name) for each in options if name in type(each).__dataclass_fields__]
+    assert reached
+    for value in reached:
+        plain = value.total_seconds() if isinstance(value, timedelta) else value
+        assert plain == other != before

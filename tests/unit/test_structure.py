@@ -28,7 +28,7 @@ from arb.domain.reason import Reason
 from arb.domain.worlds import holding, worst
 from arb.engine.decide import find
 from arb.engine.market_data import MarketData
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions, GuardOptions
 from arb.engine.scanner import Scanner
 from arb.ports import Venue
 from arb.risk.checks import Context
@@ -415,11 +415,16 @@ async def test_a_scout_nominates_the_event_of_the_legs_own_markets(named):
             market_data=MarketData([listed]),
             strategies=[_Stranger(proposal)],
             clock=_Noon(),
-            options=CycleOptions(limits=limits, sizing=SizingOptions(), opening_cash=Usd(0)),
+            options=_options(limits),
         )
         seen = await scanner.glimpse(part)
         assert seen.nominated == expected
         assert seen.fresh == len(part.events) - len(expected)
+
+
+def _options(limits):
+    guard = GuardOptions(max_position_size=Usd(0), max_book_age=limits.max_book_age)
+    return EngineOptions(limits=limits, sizing=SizingOptions(), guard=guard, bankroll_usd=Usd(0))
 
 
 def _essence(decided):

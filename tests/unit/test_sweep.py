@@ -13,7 +13,7 @@ from arb.domain.decision import Approved
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness
 from arb.engine.context import TradingContext
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions, GuardOptions
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.venues import Venues
 from arb.ports import Venue
@@ -84,7 +84,15 @@ async def test_a_slow_sweep_still_finds_but_only_fresh_books_are_traded(seconds,
         strategies=[NegRiskNo()],
         ledger=ledger,
     )
-    options = CycleOptions(limits=RiskLimits(), sizing=SizingOptions(), opening_cash=Decimal(1000))
+    limits = RiskLimits()
+    options = EngineOptions(
+        limits=limits,
+        sizing=SizingOptions(),
+        guard=GuardOptions(
+            max_position_size=limits.max_position_size, max_book_age=limits.max_book_age
+        ),
+        bankroll_usd=Decimal(1000),
+    )
     report = await ArbitrageOrchestrator(context, options).scan_cycle()
     await ledger.close()
     assert [type(finding) for finding in report.findings] == [Approved]

@@ -1,17 +1,24 @@
-"""Every setting, by section. Names, types and bounds; defaults are those of config/default.toml."""
+"""Every setting, by section: public names, types and bounds. Defaults are those of the options."""
 
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
+from arb.config.options import default_of, options_of
+from arb.engine.options import EngineOptions, GuardOptions
+from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
+from arb.strategies.options import StrategyOptions
+
+T = TypeVar("T")
 
 DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
 NATS = ("nats://", "tls://")
@@ -57,55 +64,55 @@ class Section(BaseModel):
 class ArbitrageSettings(Section):
     """How often cycles run and how much one does."""
 
-    scan_interval: SomeSeconds = 30
-    execution_pause: Seconds = 1.0
-    plans_per_cycle: Count = 10
-    resolution_check_interval: Seconds = 300
+    scan_interval: SomeSeconds = default_of(EngineOptions, "scan_interval")
+    execution_pause: Seconds = default_of(EngineOptions, "execution_pause")
+    plans_per_cycle: Count = default_of(RiskLimits, "plans_per_cycle")
+    resolution_check_interval: Seconds = default_of(EngineOptions, "resolution_check_interval")
 
 
 class TradingSettings(Section):
     """What is worth trading, with what money."""
 
-    max_position_size: Dollars = Decimal("1000.0")
-    min_profit_threshold: Fraction = Decimal("0.02")
-    min_profit_usd: Dollars = Decimal("0.0")
-    bankroll_usd: Dollars = Decimal(10000)
+    max_position_size: Dollars = default_of(RiskLimits, "max_position_size")
+    min_profit_threshold: Fraction = default_of(RiskLimits, "min_profit_threshold")
+    min_profit_usd: Dollars = default_of(RiskLimits, "min_profit_usd")
+    bankroll_usd: Dollars = default_of(EngineOptions, "bankroll_usd")
     live: bool = False
     account: Annotated[str, Field(min_length=1, pattern=r"^\S([^\r\n]*\S)?$")] = "paper:default"
     min_balance_usd: Dollars = Decimal(10)
-    answer_wait: Seconds = 90
-    reconcile_interval: SomeSeconds = 120
-    reconcile_tolerance: Dollars = Decimal("0.01")
+    answer_wait: Seconds = default_of(EngineOptions, "answer_wait")
+    reconcile_interval: SomeSeconds = default_of(EngineOptions, "reconcile_interval")
+    reconcile_tolerance: Dollars = default_of(EngineOptions, "reconcile_tolerance")
 
 
 class SizingSettings(Section):
     """How position sizes follow from edges."""
 
-    method: Literal["arbitrage", "classical"] = "arbitrage"
-    max_fraction: Fraction = Decimal("0.25")
-    conservative_factor: Fraction = Decimal("0.5")
-    fill_probability: Fraction = Decimal("0.9")
-    partial_loss: Fraction = Decimal("0.03")
-    failure_probability: Fraction = Decimal("0.001")
-    failure_loss: Fraction = Decimal("1.0")
+    method: Literal["arbitrage", "classical"] = default_of(SizingOptions, "method")
+    max_fraction: Fraction = default_of(SizingOptions, "max_fraction")
+    conservative_factor: Fraction = default_of(SizingOptions, "conservative_factor")
+    fill_probability: Fraction = default_of(SizingOptions, "fill_probability")
+    partial_loss: Fraction = default_of(SizingOptions, "partial_loss")
+    failure_probability: Fraction = default_of(SizingOptions, "failure_probability")
+    failure_loss: Fraction = default_of(SizingOptions, "failure_loss")
 
 
 class RiskSettings(Section):
     """What is never exceeded."""
 
-    max_daily_loss: Dollars = Decimal(500)
-    max_open_positions: Count = 20
-    max_daily_volume: Dollars = Decimal(50000)
-    max_consecutive_failures: SomeCount = 10
-    max_voided: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.05")
-    max_book_age: SomeSeconds = 15
-    throttle_at: Fraction = Decimal("0.8")
-    max_event_exposure: Dollars = Decimal(5000)
-    max_partial_loss: Dollars = Decimal(100)
-    adverse_move: Fraction = Decimal("0.01")
-    price_collar: Fraction = Decimal("0.25")
-    max_orders_per_second: SomeCount = 30
-    max_orders_per_minute: SomeCount = 300
+    max_daily_loss: Dollars = default_of(RiskLimits, "max_daily_loss")
+    max_open_positions: Count = default_of(RiskLimits, "max_open_positions")
+    max_daily_volume: Dollars = default_of(RiskLimits, "max_daily_volume")
+    max_consecutive_failures: SomeCount = default_of(RiskLimits, "max_consecutive_failures")
+    max_voided: Annotated[Decimal, Field(ge=0, le=1)] = default_of(RiskLimits, "max_voided")
+    max_book_age: SomeSeconds = default_of(RiskLimits, "max_book_age")
+    throttle_at: Fraction = default_of(RiskLimits, "throttle_at")
+    max_event_exposure: Dollars = default_of(RiskLimits, "max_event_exposure")
+    max_partial_loss: Dollars = default_of(RiskLimits, "max_partial_loss")
+    adverse_move: Fraction = default_of(RiskLimits, "adverse_move")
+    price_collar: Fraction = default_of(GuardOptions, "price_collar")
+    max_orders_per_second: SomeCount = default_of(GuardOptions, "max_orders_per_second")
+    max_orders_per_minute: SomeCount = default_of(GuardOptions, "max_orders_per_minute")
 
 
 class WithParts(Section):
@@ -123,8 +130,8 @@ class StrategySettings(WithParts):
     """Which strategies look, within which bounds."""
 
     enabled: tuple[str, ...] = ("binary_complement", "negrisk_no", "negrisk_yes")
-    max_legs: Annotated[int, Field(ge=2, le=60)] = 15
-    trade_crossed: bool = False
+    max_legs: Annotated[int, Field(ge=2, le=60)] = default_of(StrategyOptions, "max_legs")
+    trade_crossed: bool = default_of(RiskLimits, "trade_crossed")
 
 
 class VenueSettings(WithParts):
@@ -241,6 +248,16 @@ class Settings(BaseSettings):
     bots: BotsSettings = BotsSettings()
     alerts: AlertsSettings = AlertsSettings()
     cloudwatch: CloudWatchSettings = CloudWatchSettings()
+
+    def options(self, kind: type[T], **given: Any) -> T:
+        """Options of the engine or of a strategy, from the settings of the same names.
+
+        Args:
+            kind: A dataclass. An option that is no setting keeps its default.
+            given: Options that are no settings, by name.
+        """
+        tables = (self.arbitrage, self.trading, self.sizing, self.risk, self.strategies)
+        return options_of(kind, {name: value for table in tables for name, value in table}, **given)
 
     @property
     def account(self) -> str:

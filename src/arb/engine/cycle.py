@@ -13,7 +13,7 @@ from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.news import BooksFetched, Decided, QualityAlarm, StateChanged, Trouble
 from arb.domain.position import Portfolio
 from arb.domain.report import CycleReport, Problem, ProblemKind
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.scan import Scan
 from arb.engine.scanner import Scanner
 from arb.engine.tally import Tally
@@ -54,7 +54,7 @@ class Cycle:
         ledger: Ledger,
         clock: Clock,
         news: Publisher,
-        options: CycleOptions,
+        options: EngineOptions,
         interlocks: Sequence[Interlock],
         mode: str,
         offload: Offload = inline,

@@ -33,7 +33,7 @@ from arb.engine.account import fills_of, read
 from arb.engine.contradict import examine
 from arb.engine.guard import Guard
 from arb.engine.market_data import MarketData
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.saga import (
     AwaitConfirmation,
     ChooseUnwind,
@@ -66,7 +66,7 @@ class Executor:
     ledger: Ledger
     clock: Clock
     news: Publisher
-    options: CycleOptions
+    options: EngineOptions
     guard: Guard
     market_data: MarketData
     held_back: Blocked | None = field(default=None, init=False)

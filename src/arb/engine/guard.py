@@ -11,30 +11,15 @@ from datetime import datetime, timedelta
 
 from arb.domain.book import OrderBook
 from arb.domain.market import OutcomeId, Side, VenueId
-from arb.domain.money import Price, Usd, text
+from arb.domain.money import text
 from arb.domain.order import Order
+from arb.engine.options import GuardOptions
 from arb.interlocks import BlockCode, Blocked, Interlock, no_sending
 from arb.ports import Clock
 
 DUPLICATES_REMEMBERED = 10_000
 CLOCK_SET = timedelta(seconds=2)
 """A book that is newer than now by more shows that the clock was set; its age is not known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardOptions:
-    """The limits of the last hop."""
-
-    orders_per_second_max: int = 30
-    """In all; each venue's own limit is in its terms."""
-    orders_per_minute_max: int = 300
-    order_value_max: Usd
-    """What one order may spend."""
-    price_collar: Price
-    """How far an order's limit may be from the best price that it takes."""
-    max_book_age: timedelta
-    duplicate_window: timedelta = timedelta(seconds=5)
-    """The same order again within this is taken for a mistake."""
 
 
 @dataclass(slots=True)
@@ -83,22 +68,22 @@ class Guard:
         more = Counter(order.outcome.venue for order in orders)
         lately = Counter(venue for at, venue in self._sent_at if ticks - at < 1) + more
         limits = self.options
-        if lately.total() > limits.orders_per_second_max:
-            what = f"more than {limits.orders_per_second_max} orders in a second"
+        if lately.total() > limits.max_orders_per_second:
+            what = f"more than {limits.max_orders_per_second} orders in a second"
             return Blocked(BlockCode.ORDERS_PER_SECOND, what)
         for venue, most in self.rates.items():
             if more[venue] and lately[venue] > most:
                 what = f"more than {most} orders in a second at {venue}"
                 return Blocked(BlockCode.ORDERS_PER_SECOND, what)
-        if len(self._sent_at) + len(orders) > limits.orders_per_minute_max:
-            what = f"more than {limits.orders_per_minute_max} orders in a minute"
+        if len(self._sent_at) + len(orders) > limits.max_orders_per_minute:
+            what = f"more than {limits.max_orders_per_minute} orders in a minute"
             return Blocked(BlockCode.ORDERS_PER_MINUTE, what)
         return None
 
     def _wrong(self, order: Order, book: OrderBook | None) -> Blocked | None:
         name, limits = _said(order), self.options
-        if order.side is Side.BUY and order.dollars > limits.order_value_max:
-            spent, most = text(order.dollars), text(limits.order_value_max)
+        if order.side is Side.BUY and order.dollars > limits.max_position_size:
+            spent, most = text(order.dollars), text(limits.max_position_size)
             what = f"{name}: ${spent} in one order, at most ${most}"
             return Blocked(BlockCode.ORDER_VALUE, what)
         if order.ref and order.ref in self._refs:

@@ -27,9 +27,9 @@ from arb.engine.contradict import tell_contradictions
 from arb.engine.cycle import Cycle
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
-from arb.engine.guard import Guard, GuardOptions
+from arb.engine.guard import Guard
 from arb.engine.market_data import MarketData
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.recover import Reconciler, describe
 from arb.engine.saga import cash_of, redemption
 from arb.engine.scanner import Scanner
@@ -43,7 +43,7 @@ from arb.risk.halt import status
 class ArbitrageOrchestrator:
     """Runs scan cycles: risk, scan, proof, sizing, execution, statistics."""
 
-    def __init__(self, context: TradingContext, options: CycleOptions) -> None:
+    def __init__(self, context: TradingContext, options: EngineOptions) -> None:
         """Give each part what it needs of the context."""
         self._mode, self._venues = context.mode, context.venues
         self._ledger, self._clock, self._news = context.ledger, context.clock, context.news
@@ -60,7 +60,12 @@ class ArbitrageOrchestrator:
             clock=context.clock,
             news=context.news,
             options=options,
-            guard=self._guard(),
+            guard=Guard(
+                options.guard,
+                context.clock,
+                self.interlocks,
+                {id_: each.terms.orders_per_second_max for id_, each in context.venues.items()},
+            ),
             market_data=self._market_data,
         )
         scanner = Scanner(
@@ -93,22 +98,6 @@ class ArbitrageOrchestrator:
         self._stopping = False
         self._resolutions_asked_at: float | None = None
 
-    def _guard(self) -> Guard:
-        """The last check before a venue, which holds each order against the options."""
-        options, limits = self._options, self._options.limits
-        return Guard(
-            GuardOptions(
-                orders_per_second_max=options.orders_per_second_max,
-                orders_per_minute_max=options.orders_per_minute_max,
-                order_value_max=limits.max_position_size,
-                price_collar=options.price_collar,
-                max_book_age=limits.max_book_age,
-            ),
-            self._clock,
-            self.interlocks,
-            {id_: venue.terms.orders_per_second_max for id_, venue in self._venues.items()},
-        )
-
     async def setup(self) -> Sequence[ExecutionReport]:
         """Open the account, ask the venue what it knows, and take up every plan left open.
 
@@ -116,9 +105,7 @@ class ArbitrageOrchestrator:
             LedgerError: The ledger cannot be used; nothing may be traded.
         """
         await self._ledger.open_account(await self._openings(), self._clock.now())
-        self._news.publish(
-            Started(self._mode, self._ledger.account, self._options.scan_every_seconds)
-        )
+        self._news.publish(Started(self._mode, self._ledger.account, self._options.scan_interval))
         return await self._recover()
 
     async def _openings(self) -> dict[VenueId, Usd]:
@@ -129,7 +116,7 @@ class ArbitrageOrchestrator:
         for venue in sorted(self._venues.keys() - known.keys()):
             statements = self._venues.statements.get(venue)
             if statements is None:
-                openings[venue] = self._options.opening_cash
+                openings[venue] = self._options.bankroll_usd
             else:
                 openings[venue] = (await statements.statement([], now)).cash
         return openings
@@ -257,7 +244,7 @@ class ArbitrageOrchestrator:
 
     async def collect_resolutions(self) -> None:
         """Redeem what has resolved of the plans that wait for it; asked about now and then."""
-        every = self._options.resolution_checks_every.total_seconds()
+        every = self._options.resolution_check_interval.total_seconds()
         ticks = self._clock.monotonic()
         if self._resolutions_asked_at is not None and ticks - self._resolutions_asked_at < every:
             return

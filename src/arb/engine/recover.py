@@ -16,7 +16,7 @@ from arb.domain.money import ZERO, text
 from arb.domain.position import Adjustment, Portfolio
 from arb.domain.statement import Difference, Statement
 from arb.engine.contradict import BALANCE, of_balance, of_balances, of_plan
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.reconcile import Recent, Review, expected, reconcile
 from arb.engine.venues import Venues
 from arb.interlocks import BlockCode, Interlock, Stops, no_opening
@@ -36,7 +36,7 @@ class Reconciler:
     venues: Venues
     ledger: Ledger
     clock: Clock
-    options: CycleOptions
+    options: EngineOptions
     differences: tuple[Difference, ...] = ()
     """Of the last reconciliation."""
     done_at: datetime | None = field(default=None, init=False)
@@ -76,7 +76,7 @@ class Reconciler:
         if not self.venues.statements or self.done_at is None:
             return None
         age = self.clock.monotonic() - self.done_ticks
-        if age <= 4 * self.options.reconcile_every.total_seconds():
+        if age <= 4 * self.options.reconcile_interval.total_seconds():
             return None
         return f"the last reconciliation is {age:.0f} s old"
 
@@ -88,7 +88,7 @@ class Reconciler:
         if self._tried is None or no_opening(self.interlocks):
             return True
         waited = self.clock.monotonic() - self._tried
-        return waited >= self.options.reconcile_every.total_seconds()
+        return waited >= self.options.reconcile_interval.total_seconds()
 
     async def run(self) -> Sequence[Difference]:
         """Ask, correct, compare; returns what is left.

@@ -29,7 +29,7 @@ from arb.engine.decide import (
 )
 from arb.engine.hidden import with_hidden
 from arb.engine.market_data import MarketData
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.scan import Scan
 from arb.engine.tally import Tally
 from arb.ports import Clock, Offload, Scouts, Strategy, inline
@@ -46,7 +46,7 @@ class Scanner:
         market_data: MarketData,
         strategies: Sequence[Strategy],
         clock: Clock,
-        options: CycleOptions,
+        options: EngineOptions,
         scouts: Scouts | None = None,
         offload: Offload = inline,
     ) -> None:
@@ -145,7 +145,7 @@ class Scanner:
 
     def judge(self, scan: Scan, tally: Tally) -> CycleReport:
         """What a fresh account would decide on a scan; nothing is traded or recorded."""
-        opening = Pocket(self._options.opening_cash)
+        opening = Pocket(self._options.bankroll_usd)
         fresh = Portfolio(pockets=dict.fromkeys(self._market_data.venues, opening))
         for opportunity in scan.found.opportunities:
             context = Context(

@@ -10,7 +10,7 @@ from arb.domain.plan import ExecutionReport
 from arb.domain.reason import Reason
 from arb.domain.report import Completeness, CycleReport, DataQuality, Funnel, Problem
 from arb.engine.decide import count_reasons
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.scan import Scan
 from arb.ports import Clock
 
@@ -43,7 +43,7 @@ class Tally:
         )
 
     def report(
-        self, run: int, scan: Scan | None, risk: RiskStatus, options: CycleOptions
+        self, run: int, scan: Scan | None, risk: RiskStatus, options: EngineOptions
     ) -> CycleReport:
         """The report of the run or scan that ends now.
 
@@ -77,7 +77,7 @@ class Tally:
             reachable=scan is not None,
         )
 
-    def _funnel(self, scan: Scan, options: CycleOptions) -> Funnel:
+    def _funnel(self, scan: Scan, options: EngineOptions) -> Funnel:
         least = options.limits.min_profit_threshold
         return replace(
             scan.counts,

@@ -16,7 +16,7 @@ from arb.domain.tradable import obstacle
 from arb.engine.decide import miscounts
 from arb.engine.ends import outcome_of, tell_ends
 from arb.engine.execute import Executor
-from arb.engine.options import CycleOptions
+from arb.engine.options import EngineOptions
 from arb.engine.scanner import Scanner
 from arb.engine.tally import Tally
 from arb.ports import Clock, Ledger
@@ -34,7 +34,7 @@ class Trader:
         ledger: Ledger,
         clock: Clock,
         news: Publisher,
-        options: CycleOptions,
+        options: EngineOptions,
     ) -> None:
         """Take through an executor what a scanner reads again first."""
         self._executor, self._scanner = executor, scanner
@@ -66,7 +66,7 @@ class Trader:
                 await self._end(decision, Reason.STOPPED, "the orchestrator was stopped", tally)
                 continue
             if place:
-                await self._clock.sleep(self._options.execution_pause_seconds)
+                await self._clock.sleep(self._options.execution_pause)
             standing = await self._ledger.standing()
             if standing.state is TradingState.HALTED:
                 said = f"{standing.word}: {standing.reason}".removesuffix(": ")

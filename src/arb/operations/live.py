@@ -8,7 +8,7 @@ from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import in_time, permit, send, wallet_facts
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
-from arb.bootstrap import cycle_options, live_context, live_venue
+from arb.bootstrap import engine_options, live_context, live_venue
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, ConfigError, NotReady
@@ -155,7 +155,7 @@ async def reconcile(loaded: Loaded, accept: str | None) -> tuple[list[str], list
             venues=context.venues,
             ledger=context.ledger,
             clock=context.clock,
-            options=cycle_options(settings),
+            options=engine_options(settings),
         )
         now = context.clock.now()
         await context.ledger.open_account({venue.bundle.id: await live.holdings.cash()}, now)
@@ -185,7 +185,7 @@ async def redeem(loaded: Loaded) -> tuple[list[str], int]:
         signed_in(loaded) as (venue, live),
         live_context(settings, live, venue, Publisher([hear]), token_of(lead)) as context,
     ):
-        await ArbitrageOrchestrator(context, cycle_options(settings)).collect_resolutions()
+        await ArbitrageOrchestrator(context, engine_options(settings)).collect_resolutions()
         return troubles, len(await context.ledger.locked_plans())
 
 

@@ -11,7 +11,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
 from arb.adapters.telemetry.logs import log_line, log_news
 from arb.adapters.telemetry.news_log import NewsLog
-from arb.bootstrap import cycle_options, paper_context, scanner
+from arb.bootstrap import engine_options, paper_context, scanner
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, BadVenueData, NotAskedFor, UnknownName
@@ -59,7 +59,7 @@ async def run_once(loaded: Loaded, *, live: bool = False) -> tuple[CycleReport, 
         one_leader(settings.database, _account(settings, live=live)) as lead,
         _context(loaded, Publisher([_news_log(live=live)]), live=live, lead=lead) as (context, _),
     ):
-        options = replace(cycle_options(settings), scan_every_seconds=None)
+        options = replace(engine_options(settings), scan_interval=None)
         orchestrator = ArbitrageOrchestrator(context, options)
 
         async def work() -> CycleReport:

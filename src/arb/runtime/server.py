@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from arb.adapters.storage import Database
 from arb.adapters.storage.queries import LedgerReads
-from arb.bootstrap import build_strategies, build_strategy, cycle_options
+from arb.bootstrap import build_strategies, build_strategy, engine_options
 from arb.config.schema import ApiSettings
 from arb.config.sources import Loaded
 from arb.domain.errors import ConfigError, Unavailable, how_to_install
@@ -79,7 +79,7 @@ def controlled(
     if settings.api.enabled:
         own = replace(own, offload=_in_thread)
     own.news.subscribe(watch)
-    orchestrator = ArbitrageOrchestrator(own, cycle_options(settings))
+    orchestrator = ArbitrageOrchestrator(own, engine_options(settings))
     asking = reset_file(settings.database.url)
     control = Control(
         mode=own.mode,

@@ -8,7 +8,7 @@ import pytest
 
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.telemetry.wording import details, say, spoken
-from arb.bootstrap import cycle_options, paper_context
+from arb.bootstrap import engine_options, paper_context
 from arb.domain import news as told
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
@@ -31,7 +31,7 @@ async def heard(tmp_path):
     async with exchange_at("demo", 3) as (_, address):
         settings = settings_for(address, tmp_path).settings
         async with paper_context(settings, Publisher([every.append])) as context:
-            orchestrator = ArbitrageOrchestrator(context, cycle_options(settings))
+            orchestrator = ArbitrageOrchestrator(context, engine_options(settings))
             await orchestrator.run_once()
             await orchestrator.shutdown()
     plan, report = next((n.plan, n.report) for n in every if isinstance(n, told.PlanEnded))
