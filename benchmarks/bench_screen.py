@@ -1,11 +1,13 @@
-"""10,000 binaries and 2,000 events of 12 outcomes, 20 levels: a Python walk and the screen."""
+"""10,000 binaries and 2,000 events of 12 outcomes, 20 levels: a Python walk and the screens."""
 
 import random
 
 import numpy as np
 from common import Report, Row, run, turns
 
-from arb.strategies.screen import Nominees, screen
+from arb.strategies.binary_complement import BinaryComplement
+from arb.strategies.negrisk import NegRiskNo, NegRiskYes
+from arb.strategies.screen import Columns
 
 BINARIES, EVENTS, OUTCOMES, LEVELS = 10_000, 2_000, 12, 20
 MICRO = 1_000_000
@@ -62,20 +64,27 @@ def measure(rounds: int) -> Report:
     best_no = np.array([leg[0][0] for leg in no], dtype=np.int64)
     rates = np.full(count, rate, dtype=np.int64)
     starts = np.arange(0, EVENTS * OUTCOMES, OUTCOMES, dtype=np.int64)
+    columns = Columns(
+        markets=(),
+        yes=best_yes,
+        no=best_no,
+        rates=rates,
+        groups=(),
+        starts=starts,
+        grouped=EVENTS * OUTCOMES,
+    )
+    strategies = (BinaryComplement(), NegRiskNo(), NegRiskYes())
 
-    def ours() -> Nominees:
-        return screen(best_yes, best_no, rates, starts, EVENTS * OUTCOMES)
+    def ours() -> int:
+        return sum(len(strategy.screen(columns)) for strategy in strategies)
 
     times = turns({"walk": lambda: python_walk(yes, no, rate), "screen": ours}, rounds)
-    found, nominees = python_walk(yes, no, rate), ours()
-    nominated = sum(map(len, (nominees.binary, nominees.buy_no, nominees.buy_yes)))
-    kept = int(nominees.no_survives_fees.sum() + nominees.yes_survives_fees.sum())
     return Report(
         f"{BINARIES:,} binaries and {EVENTS:,} events of {OUTCOMES} outcomes, {LEVELS} levels",
-        [Row("integer screen", "pure-Python walk", times["walk"], times["screen"])],
+        [Row("integer screens", "pure-Python walk", times["walk"], times["screen"])],
         [
-            f"the walk finds {found} with a profit after fees; the screen nominates {nominated} "
-            f"before fees and keeps {kept} events after"
+            f"the walk finds {python_walk(yes, no, rate)} with a profit after fees; the screens "
+            f"nominate {ours()} before fees"
         ],
     )
 

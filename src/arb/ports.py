@@ -46,7 +46,12 @@ class Clock(Protocol):
 
 
 class Strategy(Protocol):
-    """Finds sets of legs that might pay more than they cost."""
+    """Finds sets of legs that might pay more than they cost.
+
+    One that looks at the whole market may have a method `screen` as well: it is shown the best
+    quotes of all markets in columns first, and `find` then walks only what it nominates. See
+    `arb.strategies.screen.Screened`.
+    """
 
     name: str
 

@@ -10,7 +10,7 @@ import pytest
 from arb import plugins
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import open_ledger
-from arb.bootstrap import engine_options, open_venues
+from arb.bootstrap import engine_options, open_venues, scanner
 from arb.config.sources import load
 from arb.domain.market import VenueId
 from arb.domain.opportunity import Exit, Kind
@@ -215,6 +215,72 @@ async def test_a_strategy_of_its_own_with_unequal_legs_over_two_events(file, tmp
     assert (plan["state"], story["reason"]) == ("done", None) or story["reason"] == "filled"
     assert {(row["slug"], row["shares"]) for row in portfolio} == {("monday", "40"), ("week", "30")}
     assert checked.returncode == 0, checked.stdout
+
+
+def cheap_nos():
+    """Two of three NOs for less than a dollar together, and a calm event."""
+    race = [_market("red", "0.58", "0.45"), _market("green", "0.55", "0.48")]
+    calm = [_market("snow", "0.50", "0.55"), _market("sun", "0.50", "0.55")]
+    events = [
+        {"id": "race", "complete": False, "markets": [*race, _market("blue", "0.25", "0.80")]},
+        {"id": "calm", "complete": False, "markets": calm},
+        {"id": "rain", "complete": False, "markets": [_market("rain", "0.60", "0.45")]},
+    ]
+    return world(events=events)
+
+
+async def test_a_strategy_of_its_own_with_a_screen_of_the_whole_market(file, tmp_path):
+    file.write_text(json.dumps(cheap_nos()))
+    async with exchange_at("quiet") as (_, address):
+        env = _environment(address, tmp_path, file) | {"ARB_STRATEGIES__ENABLED": '["two_nos"]'}
+        run = partial(asyncio.to_thread, arb, env=env, cwd=tmp_path)
+        report = json.loads((await run("run", "--once", "--json")).stdout)
+        checked = await run("db", "check")
+    (found,) = report["opportunities"]
+    # The proof knows the structure, and calls it by its own name.
+    assert (found["kind"], found["event"]) == ("negrisk_no", "race")
+    assert {leg["market"] for leg in found["legs"]} == {"red", "green"}
+    assert found["payoff_worst"] == "40"
+    assert [plan["state"] for plan in report["plans"]] == ["done"]
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_its_screen_sees_every_market_and_it_walks_what_it_nominates(
+    file, tmp_path, monkeypatch
+):
+    file.write_text(json.dumps(cheap_nos()))
+    monkeypatch.setenv("ARB_VENUES__ENABLED", '["polymarket", "toy"]')
+    monkeypatch.setenv("ARB_VENUES__TOY__FILE", str(file))
+    monkeypatch.setenv("ARB_STRATEGIES__ENABLED", '["two_nos", "negrisk_no"]')
+    from arb_toy.two_nos import TwoNos
+
+    shown, walked, theirs = [], [], (TwoNos.screen, TwoNos.find)
+    monkeypatch.setattr(
+        TwoNos, "screen", lambda self, seen: shown.append(seen) or theirs[0](self, seen)
+    )
+    monkeypatch.setattr(
+        TwoNos, "find", lambda self, seen: walked.append(seen) or theirs[1](self, seen)
+    )
+    async with exchange_at("demo", 7) as (_, address):
+        settings = settings_for(address, tmp_path).settings
+        async with scanner(settings) as found:
+            scan = await found.scan()
+    (columns,), (part,) = shown, walked
+    markets = scan.listed.markets
+    assert len(columns.markets) == len(markets) > 20
+    assert {market.id for market in columns.markets} == markets.keys()
+    for name, side in (("yes", columns.yes), ("no", columns.no)):
+        books = [scan.snapshot.books.get(getattr(market, name)) for market in columns.markets]
+        asks = [book.best_ask.price if book and book.best_ask else 0 for book in books]
+        assert [Decimal(int(ask)) / 10**6 for ask in side] == asks
+    # Its own event and some of the demo's; not the calm one, nor the market that is in no group.
+    slugs = {event.slug for event in part.universe.events.values()}
+    assert "race" in slugs
+    assert not slugs & {"calm", "rain"}
+    assert len(slugs) < len(scan.listed.events)
+    race = [one for one in scan.found.opportunities if one.event.slug == "race"]
+    legs = [{proven.market.slug for proven in one.legs} for one in race]
+    assert sorted(legs, key=len) == [{"red", "green"}, {"red", "green", "blue"}]
 
 
 async def test_a_set_over_two_venues_takes_from_two_pockets(file, tmp_path):

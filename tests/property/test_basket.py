@@ -11,8 +11,10 @@ from arb.domain.dollars import spend, whole_cents
 from arb.domain.money import CENT, ONE, Shares, Usd
 from arb.domain.opportunity import Candidate, Kind, Opportunity, Unproven, prove
 from arb.domain.reason import Reason
+from arb.engine.decide import proposals
+from arb.strategies.binary_complement import BinaryComplement
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes
-from arb.strategies.screen import columns, nominate
+from arb.strategies.screen import Layout, nominated
 from arb.testing import builders as make
 
 STEP = Decimal("0.01")
@@ -122,17 +124,21 @@ def events(draw):
 @settings(max_examples=200)
 @given(events())
 def test_the_screen_never_misses_what_the_proof_accepts(snapshot):
-    nominees = nominate(snapshot)
-    for strategy, nominated, survives in (
-        (NegRiskNo(), nominees.buy_no, nominees.no_survives_fees),
-        (NegRiskYes(), nominees.buy_yes, nominees.yes_survives_fees),
-    ):
-        group = columns(snapshot.universe).groups[0]
+    columns = Layout(snapshot.universe).columns(snapshot.books)
+    for strategy in (NegRiskNo(), NegRiskYes()):
+        (group,) = columns.groups
         looked = strategy._look(group, snapshot, survives_fees=True)
         proved = isinstance(looked, Candidate) and isinstance(prove(looked, snapshot), Opportunity)
         if proved:
-            assert nominated == [0]
-            assert survives[0]
+            assert nominated(strategy, columns) == [group.markets[0]]
+            assert strategy.find(snapshot) == [looked]
+
+
+@settings(max_examples=200)
+@given(events())
+def test_with_its_screen_a_strategy_finds_what_it_finds_without(snapshot):
+    for strategy in (NegRiskNo(), NegRiskYes(), BinaryComplement()):
+        assert list(proposals([strategy], snapshot)) == strategy.find(snapshot)
 
 
 def _before_cents(found, snapshot):

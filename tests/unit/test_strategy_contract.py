@@ -52,6 +52,19 @@ class TestNegRiskYes(StrategyContract):
         return _race(["0.25", "0.25", "0.25"], ["0.30", "0.30", "0.30"])
 
 
+class TestTwoNosOfAStranger(StrategyContract):
+    @pytest.fixture
+    def strategy(self, monkeypatch):
+        monkeypatch.syspath_prepend(ROOT / "tests" / "stranger")
+        from arb_toy.two_nos import TwoNos
+
+        return TwoNos()
+
+    @pytest.fixture
+    def paying(self):
+        return _race(["0.58", "0.55", "0.20"], ["0.60", "0.57", "0.25"])
+
+
 class TestImpliedOfAStranger(StrategyContract):
     @pytest.fixture
     def strategy(self, monkeypatch):

@@ -197,7 +197,7 @@ World = Mapping[MarketId, Resolution]
 """One way that some markets can resolve together."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Universe:
     """All markets on offer, the events they come from, and the relations that a proof may trust."""
 

@@ -7,7 +7,7 @@ from arb.domain.book import Books
 from arb.domain.market import Universe
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Snapshot:
     """The universe, its books, and the instant of the view."""
 

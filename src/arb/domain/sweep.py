@@ -1,9 +1,9 @@
 """A listing in parts, for workers to read the books of, and their reports. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from arb.domain.market import Event, EventId, OutcomeId, Universe, markets_of
+from arb.domain.market import Event, EventId, MarketId, OutcomeId, Universe, markets_of
 from arb.domain.report import Coverage
 
 
@@ -81,6 +81,19 @@ def _bound_together(universe: Universe) -> list[list[Event]]:
     for event in universe.events.values():
         found.setdefault(root_of(event.id), []).append(event)
     return list(found.values())
+
+
+def around(universe: Universe, markets: Iterable[MarketId]) -> Universe:
+    """The events of these markets, and every event that relations bind those to."""
+    found: dict[EventId, Event] = {}
+    reached = [universe.markets[market].event for market in markets]
+    while new := [event for event in dict.fromkeys(reached) if event not in found]:
+        found.update((event, universe.events[event]) for event in new)
+        members = [m for event in new for m in markets_of(universe, universe.events[event])]
+        relations = universe.relations_among(market.id for market in members)
+        bound = (universe.markets.get(id_) for relation in relations for id_ in relation.markets)
+        reached = [market.event for market in (*members, *bound) if market is not None]
+    return part_of(universe, list(found.values()))
 
 
 def part_of(universe: Universe, events: Sequence[Event]) -> Universe:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
@@ -13,7 +13,9 @@ from arb.domain.opportunity import Candidate, Opportunity, Skipped, Unproven, pr
 from arb.domain.reason import Reason
 from arb.domain.report import DataQuality, Funnel
 from arb.domain.snapshot import Snapshot
+from arb.domain.sweep import around
 from arb.ports import Strategy
+from arb.strategies.screen import Columns, LayOut, Layout, Screened, nominated
 
 BAD_DATA = frozenset({Reason.MIRROR_MISMATCH, Reason.CROSSED_BOOK})
 
@@ -28,17 +30,16 @@ class Detection:
     data_quality: tuple[DataQuality, ...]
 
 
-def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Detection:
-    """Let every strategy propose, and prove what it proposes."""
+def find(strategies: Iterable[Strategy], snapshot: Snapshot, lay_out: LayOut = Layout) -> Detection:
+    """Let every strategy propose, and prove what it proposes; `lay_out` as for `proposals`."""
     opportunities: list[Opportunity] = []
     others: list[Skipped | Unproven] = []
-    for strategy in strategies:
-        for proposal in _proposals(strategy, snapshot):
-            result = proposal if isinstance(proposal, Skipped) else prove(proposal, snapshot)
-            if isinstance(result, Opportunity):
-                opportunities.append(result)
-            else:
-                others.append(result)
+    for proposal in proposals(strategies, snapshot, lay_out):
+        result = proposal if isinstance(proposal, Skipped) else prove(proposal, snapshot)
+        if isinstance(result, Opportunity):
+            opportunities.append(result)
+        else:
+            others.append(result)
     opportunities.sort(key=lambda opportunity: (-opportunity.profit, opportunity.id))
     return Detection(
         opportunities=tuple(opportunities),
@@ -47,17 +48,39 @@ def find(strategies: Iterable[Strategy], snapshot: Snapshot) -> Detection:
     )
 
 
-def _proposals(strategy: Strategy, snapshot: Snapshot) -> Iterator[Candidate | Skipped]:
-    """What a strategy proposes.
+def proposals(
+    strategies: Iterable[Strategy], snapshot: Snapshot, lay_out: LayOut = Layout
+) -> Iterator[Candidate | Skipped]:
+    """What the strategies propose; those with a screen walk only what it nominates.
+
+    Args:
+        strategies: Who proposes.
+        snapshot: What they are shown.
+        lay_out: Gives a universe's layout, which is the same for all its snapshots.
 
     Raises:
-        StrategyFailed: It raised; whatever it was, it is named.
+        StrategyFailed: One raised; whatever it was, it is named.
     """
-    try:
-        yield from strategy.find(snapshot)
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise StrategyFailed(f"strategy {strategy.name} raised {what}") from error
+    columns: Columns | None = None
+    for strategy in strategies:
+        if isinstance(strategy, Screened) and columns is None:
+            columns = lay_out(snapshot.universe).columns(snapshot.books)
+        try:
+            yield from _proposed(strategy, snapshot, columns)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise StrategyFailed(f"strategy {strategy.name} raised {what}") from error
+
+
+def _proposed(
+    strategy: Strategy, snapshot: Snapshot, columns: Columns | None
+) -> Sequence[Candidate | Skipped]:
+    if columns is None or not isinstance(strategy, Screened):
+        return strategy.find(snapshot)
+    chosen = nominated(strategy, columns)
+    if not chosen:
+        return ()
+    return strategy.find(replace(snapshot, universe=around(snapshot.universe, chosen)))
 
 
 def funnel(found: Detection, snapshot: Snapshot) -> Funnel:

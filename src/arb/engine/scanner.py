@@ -26,6 +26,7 @@ from arb.engine.decide import (
     funnel,
     listed_differently,
     miscounts,
+    proposals,
 )
 from arb.engine.hidden import with_hidden
 from arb.engine.market_data import MarketData
@@ -35,6 +36,7 @@ from arb.engine.tally import Tally
 from arb.ports import Clock, Offload, Scouts, Strategy, inline
 from arb.risk.checks import Context
 from arb.risk.gate import review
+from arb.strategies.screen import Layout
 
 
 class Scanner:
@@ -63,6 +65,7 @@ class Scanner:
         self._market_data, self._clock = market_data, clock
         self._strategies, self._options = strategies, options
         self._scouts, self._offload = scouts, offload
+        self._layout: Layout | None = None
 
     async def scan(self, event: str | None = None) -> Scan:
         """Read what is listed and its books, find, prove, and confirm what was proved.
@@ -84,7 +87,8 @@ class Scanner:
         strategies = tuple(self._strategies)
 
         def search() -> tuple[Detection, Funnel]:
-            found = with_hidden(strategies, snapshot, find(strategies, snapshot))
+            found = find(strategies, snapshot, self._lay_out)
+            found = with_hidden(strategies, snapshot, found)
             return found, funnel(found, replace(snapshot, universe=listed))
 
         found, counts = await self._offload(search)
@@ -123,8 +127,7 @@ class Scanner:
         snapshot = await self._read(part)
         nominated = frozenset(
             event
-            for strategy in self._strategies
-            for proposal in strategy.find(snapshot)
+            for proposal in proposals(self._strategies, snapshot)
             for event in _events(proposal, part)
         )
         rest = _only(part, part.events.keys() - nominated)
@@ -202,6 +205,13 @@ class Scanner:
         """What could not be read since this was last asked."""
         scouts = self._scouts.problems() if self._scouts is not None else ()
         return [*self._market_data.problems(), *scouts]
+
+    def _lay_out(self, universe: Universe) -> Layout:
+        """The universe in columns; the listing stays the same for many scans."""
+        layout = self._layout
+        if layout is None or layout.universe is not universe:
+            layout = self._layout = Layout(universe)
+        return layout
 
     async def _read(self, universe: Universe) -> Snapshot:
         began = self._clock.monotonic()

@@ -7,14 +7,17 @@ mirrors at all.
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from arb.domain.basket import Basket
 from arb.domain.market import Market, Side
+from arb.domain.money import MICRO
 from arb.domain.opportunity import Candidate, Kind, Leg, Skipped
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import asks_of, obstacle, of_one_instant
 from arb.strategies.options import StrategyOptions
-from arb.strategies.screen import columns, nominate
+from arb.strategies.screen import Columns, Ints
 
 
 class BinaryComplement:
@@ -25,11 +28,22 @@ class BinaryComplement:
     def __init__(self, options: StrategyOptions | None = None) -> None:
         self._options = options or StrategyOptions()
 
+    def screen(self, columns: Columns) -> Ints:
+        """See `arb.strategies.screen.Screened`."""
+        yes, no = columns.yes, columns.no
+        return np.flatnonzero((yes > 0) & (no > 0) & (yes + no < MICRO))
+
     def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """See `arb.ports.Strategy`."""
-        laid_out = columns(snapshot.universe)
-        nominees = nominate(snapshot).binary
-        return [found for i in nominees for found in self._look(laid_out.markets[i], snapshot)]
+        markets = list(snapshot.universe.markets.values())
+        yes_asks = snapshot.books.best_asks([market.yes for market in markets])
+        no_asks = snapshot.books.best_asks([market.no for market in markets])
+        return [
+            found
+            for market, yes, no in zip(markets, yes_asks, no_asks, strict=True)
+            if yes and no and yes + no < MICRO
+            for found in self._look(market, snapshot)
+        ]
 
     def _look(self, market: Market, snapshot: Snapshot) -> Iterator[Candidate | Skipped]:
         event = snapshot.universe.events[market.event]

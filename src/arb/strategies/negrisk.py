@@ -4,19 +4,21 @@ Buying NO of any k outcomes pays at least k - 1 and needs exclusivity only. Buyi
 1 and needs the list of outcomes to be exhaustive (docs/venue-polymarket.md §8.2).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import numpy as np
+
 from arb.domain.basket import Basket, Best, Ladder
 from arb.domain.market import Event, Exclusive, Market, OutcomeId, Side
-from arb.domain.money import ONE, ZERO, text
+from arb.domain.money import MICRO, ONE, ZERO, text
 from arb.domain.opportunity import Candidate, Kind, Leg, Skipped
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import Obstacle, asks_of, obstacle
 from arb.strategies.options import StrategyOptions
-from arb.strategies.screen import Columns, columns, nominate
+from arb.strategies.screen import PICO, Columns, Ints, exclusive_groups, fee_least, fee_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +38,21 @@ class NegRiskNo:
     def __init__(self, options: StrategyOptions | None = None) -> None:
         self._options = options or StrategyOptions()
 
+    def screen(self, columns: Columns) -> Ints:
+        """See `arb.strategies.screen.Screened`."""
+        gains = columns.sums(np.where(columns.no > 0, MICRO - columns.no, 0))
+        return columns.starts[gains > MICRO]
+
     def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """See `arb.ports.Strategy`."""
-        laid_out = columns(snapshot.universe)
-        nominees = nominate(snapshot)
-        return [
-            self._look(
-                laid_out.groups[group],
-                snapshot,
-                survives_fees=bool(nominees.no_survives_fees[group]),
-            )
-            for group in nominees.buy_no
-        ]
+        found = []
+        for group in exclusive_groups(snapshot.universe):
+            members = [snapshot.universe.markets[market] for market in group.markets]
+            asks = snapshot.books.best_asks([market.no for market in members])
+            if sum(MICRO - ask for ask in asks if ask) > MICRO:
+                survives_fees = _no_gain(members, asks) > PICO
+                found.append(self._look(group, snapshot, survives_fees=survives_fees))
+        return found
 
     def _look(
         self, group: Exclusive, snapshot: Snapshot, *, survives_fees: bool
@@ -87,19 +92,20 @@ class NegRiskYes:
     def __init__(self, options: StrategyOptions | None = None) -> None:
         self._options = options or StrategyOptions()
 
+    def screen(self, columns: Columns) -> Ints:
+        """See `arb.strategies.screen.Screened`."""
+        return columns.starts[columns.sums(columns.yes) < MICRO]
+
     def find(self, snapshot: Snapshot) -> Sequence[Candidate | Skipped]:
         """See `arb.ports.Strategy`."""
-        laid_out = columns(snapshot.universe)
-        return list(self._looks(laid_out, snapshot))
-
-    def _looks(self, laid_out: Columns, snapshot: Snapshot) -> Iterator[Candidate | Skipped]:
-        nominees = nominate(snapshot)
-        for group in nominees.buy_yes:
-            yield self._look(
-                laid_out.groups[group],
-                snapshot,
-                survives_fees=bool(nominees.yes_survives_fees[group]),
-            )
+        found = []
+        for group in exclusive_groups(snapshot.universe):
+            members = [snapshot.universe.markets[market] for market in group.markets]
+            asks = snapshot.books.best_asks([market.yes for market in members])
+            if sum(asks) < MICRO:
+                survives_fees = _yes_cost(members, asks) < PICO
+                found.append(self._look(group, snapshot, survives_fees=survives_fees))
+        return found
 
     def _look(
         self, group: Exclusive, snapshot: Snapshot, *, survives_fees: bool
@@ -180,6 +186,23 @@ def _not_exhaustive(
     if not group.complete:
         return Reason.MISSING_OUTCOME, "the venue does not say that the list is complete"
     return None
+
+
+def _no_gain(members: Sequence[Market], asks: Sequence[int]) -> int:
+    """What the best asks for NO leave of a dollar each after the least fees, in 10^-12 USD."""
+    return sum(
+        max(PICO - ask * MICRO - fee_least(ask, fee_rate(market)), 0)
+        for market, ask in zip(members, asks, strict=True)
+        if ask
+    )
+
+
+def _yes_cost(members: Sequence[Market], asks: Sequence[int]) -> int:
+    """What one share of each costs at the best asks with the least fees, in 10^-12 USD."""
+    return sum(
+        ask * MICRO + fee_least(ask, fee_rate(market))
+        for market, ask in zip(members, asks, strict=True)
+    )
 
 
 def _no_edge(members: Sequence[Market], snapshot: Snapshot) -> Decimal:

@@ -1,128 +1,143 @@
-"""A scan of the whole market at once, on integer columns.
+"""The whole market at once, on integer columns, for strategies that look at all of it.
 
-The screen only nominates, and generously: whatever could have a proved profit is nominated, since
-the first share of every leg is the cheapest one and fees are rounded down here. Every nominee is
-then walked and proved exactly. Prices are in millionths, sums in 10^-12 USD.
+A strategy may have a screen (`Screened`): it is shown the best asks of every market side by side,
+laid out once for all strategies, and names the markets that are worth a look. A screen only
+nominates, and generously: whatever could have a proved profit is nominated, since the first share
+of every leg is the cheapest one and fees are rounded down here. Every nominee is then walked and
+proved exactly. Prices are in millionths, sums in 10^-12 USD.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
-from weakref import WeakKeyDictionary
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from arb.domain.book import Books
 from arb.domain.fees import CurveFees
-from arb.domain.market import Exclusive, Market, OutcomeId, Universe
+from arb.domain.market import Exclusive, Market, MarketId, Universe
 from arb.domain.money import MICRO
-from arb.domain.snapshot import Snapshot
 
 Ints: TypeAlias = npt.NDArray[np.int64]
-Flags: TypeAlias = npt.NDArray[np.bool_]
 PICO = MICRO * MICRO
+Amount = TypeVar("Amount", int, Ints)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The parts of a universe that do not change between looks, laid out for arithmetic.
+    """The best asks of all markets of a snapshot. The arrays are shared and cannot be written to.
 
     The members of each exclusive group stand side by side from `starts[g]` on; the markets of all
     groups come first, the others after them.
     """
 
-    markets: tuple[Market, ...]
-    yes: tuple[OutcomeId, ...]
-    no: tuple[OutcomeId, ...]
+    markets: Sequence[Market]
+    yes: Ints
+    """The lowest ask for YES of each market in millionths; 0 where there is none."""
+    no: Ints
     rates: Ints
     """Fee rate of each market in millionths; 0 where it is unknown or not of the common form."""
-    groups: tuple[Exclusive, ...]
+    groups: Sequence[Exclusive]
     starts: Ints
+    """At which market each group begins."""
     grouped: int
     """How many of the markets are in groups."""
 
-
-@dataclass(frozen=True, slots=True)
-class Nominees:
-    """Where prices before fees leave an edge: indices into `markets` and `groups`."""
-
-    binary: Sequence[int]
-    buy_no: Sequence[int]
-    buy_yes: Sequence[int]
-    no_survives_fees: Flags
-    """For each group, whether the best quotes for NO leave something after fees."""
-    yes_survives_fees: Flags
+    def sums(self, amounts: Ints) -> Ints:
+        """For each group, the sum over its members of an amount that every market has."""
+        if not self.grouped:
+            return np.zeros(0, dtype=np.int64)
+        return np.add.reduceat(amounts[: self.grouped], self.starts)
 
 
-_columns: WeakKeyDictionary[Universe, Columns] = WeakKeyDictionary()
-_nominees: WeakKeyDictionary[Snapshot, Nominees] = WeakKeyDictionary()
+@runtime_checkable
+class Screened(Protocol):
+    """A strategy that looks at the whole market in columns first."""
+
+    def screen(self, columns: Columns) -> Sequence[int] | Ints:
+        """The indices into `columns.markets` of the markets that are worth a look.
+
+        `find` is then given a snapshot of the events of these markets alone, with all events that
+        relations bind them to; where nothing is nominated it is not called.
+        """
+        ...
 
 
-def columns(universe: Universe) -> Columns:
-    """The universe's columns, laid out once per universe."""
-    laid_out = _columns.get(universe)
-    if laid_out is None:
-        laid_out = _columns[universe] = _lay_out(universe)
-    return laid_out
+class Layout:
+    """Where the markets of a universe stand in columns: the part that books do not change."""
+
+    def __init__(self, universe: Universe) -> None:
+        """Lay a universe out; takes a while for a whole market."""
+        self.universe = universe
+        groups = list(exclusive_groups(universe))
+        ordered = [universe.markets[member] for group in groups for member in group.markets]
+        inside = {market.id for market in ordered}
+        self._grouped = len(ordered)
+        ordered += (m for m in universe.markets.values() if m.id not in inside)
+        lengths = np.array([0, *(len(group.markets) for group in groups)], dtype=np.int64)
+        self._markets, self._groups = tuple(ordered), tuple(groups)
+        self._yes = tuple(market.yes for market in ordered)
+        self._no = tuple(market.no for market in ordered)
+        self._rates = _fixed([fee_rate(market) for market in ordered])
+        self._starts = _fixed(np.cumsum(lengths)[:-1])
+
+    def columns(self, books: Books) -> Columns:
+        """The columns with the best asks of these books."""
+        return Columns(
+            markets=self._markets,
+            yes=_fixed(books.best_asks(self._yes)),
+            no=_fixed(books.best_asks(self._no)),
+            rates=self._rates,
+            groups=self._groups,
+            starts=self._starts,
+            grouped=self._grouped,
+        )
 
 
-def nominate(snapshot: Snapshot) -> Nominees:
-    """Every market and group whose best quotes show an edge before fees; worked out once."""
-    found = _nominees.get(snapshot)
-    if found is None:
-        laid_out = columns(snapshot.universe)
-        yes = np.asarray(snapshot.books.best_asks(laid_out.yes), dtype=np.int64)
-        no = np.asarray(snapshot.books.best_asks(laid_out.no), dtype=np.int64)
-        found = screen(yes, no, laid_out.rates, laid_out.starts, laid_out.grouped)
-        _nominees[snapshot] = found
-    return found
+LayOut: TypeAlias = Callable[[Universe], Layout]
 
 
-def screen(yes: Ints, no: Ints, rates: Ints, starts: Ints, grouped: int) -> Nominees:
-    """The screen proper, on columns: best asks of YES and NO (0: none) and fee rates."""
-    binary = np.flatnonzero((yes > 0) & (no > 0) & (yes + no < MICRO))
-    nothing = np.zeros(0, dtype=np.bool_)
-    if not grouped:
-        return Nominees(binary.tolist(), [], [], nothing, nothing)
+def nominated(strategy: Screened, columns: Columns) -> list[MarketId]:
+    """The markets that a strategy nominates.
 
-    yes, no, rates = yes[:grouped], no[:grouped], rates[:grouped]
-    no_gain = np.where(no > 0, MICRO - no, 0)
-    no_edge = np.add.reduceat(no_gain, starts) > MICRO
-    yes_edge = np.add.reduceat(yes, starts) < MICRO
-    # Fees: rate · p · (1 - p), in 10^-12 USD and rounded down.
-    no_net = np.where(no > 0, PICO - no * MICRO - rates * no // MICRO * (MICRO - no), 0)
-    yes_cost = yes * MICRO + rates * yes // MICRO * (MICRO - yes)
-    return Nominees(
-        binary.tolist(),
-        np.flatnonzero(no_edge).tolist(),
-        np.flatnonzero(yes_edge).tolist(),
-        np.add.reduceat(np.maximum(no_net, 0), starts) > PICO,
-        np.add.reduceat(yes_cost, starts) < PICO,
-    )
+    Raises:
+        TypeError: The answer holds something else than indices, for instance flags.
+        IndexError: One is not of a market.
+    """
+    chosen = np.asarray(strategy.screen(columns))
+    if not chosen.size:
+        return []
+    if chosen.dtype.kind not in "iu":
+        raise TypeError(f"a screen names indices of markets, not {chosen.dtype}")
+    if chosen.min() < 0 or chosen.max() >= len(columns.markets):
+        raise IndexError(f"a screen named a market that is none of {len(columns.markets)}")
+    return [columns.markets[index].id for index in chosen.tolist()]
 
 
-def _lay_out(universe: Universe) -> Columns:
-    groups = [
-        relation
-        for relation in universe.relations
-        if isinstance(relation, Exclusive) and len(relation.markets) > 1
-    ]
-    ordered = [universe.markets[member] for group in groups for member in group.markets]
-    inside = {market.id for market in ordered}
-    ordered_all = [*ordered, *(m for m in universe.markets.values() if m.id not in inside)]
-    lengths = np.array([0, *(len(group.markets) for group in groups)], dtype=np.int64)
-    return Columns(
-        markets=tuple(ordered_all),
-        yes=tuple(market.yes for market in ordered_all),
-        no=tuple(market.no for market in ordered_all),
-        rates=np.array([_rate(market) for market in ordered_all], dtype=np.int64),
-        groups=tuple(groups),
-        starts=np.cumsum(lengths)[:-1] if groups else np.zeros(0, dtype=np.int64),
-        grouped=len(ordered),
-    )
+def exclusive_groups(universe: Universe) -> Iterator[Exclusive]:
+    """The groups of more than one market of which at most one comes true."""
+    for relation in universe.relations:
+        if isinstance(relation, Exclusive) and len(relation.markets) > 1:
+            yield relation
 
 
-def _rate(market: Market) -> int:
+def fee_rate(market: Market) -> int:
+    """The rate in millionths of the common form of fees; 0 for every other form.
+
+    Nothing is left out for a fee that the columns cannot hold.
+    """
     if not isinstance(market.fees, CurveFees) or market.fees.exponent != 1:
-        return 0  # nothing is left out for a fee that the columns cannot hold
+        return 0
     return int(market.fees.rate * MICRO)
+
+
+def fee_least(price: Amount, rate: Amount) -> Amount:
+    """The fee of a share, rate · p · (1 - p), in 10^-12 USD and rounded down."""
+    return rate * price // MICRO * (MICRO - price)
+
+
+def _fixed(numbers: Sequence[int] | Ints) -> Ints:
+    column = np.array(numbers, dtype=np.int64)
+    column.flags.writeable = False
+    return column

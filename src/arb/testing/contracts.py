@@ -12,7 +12,7 @@ failures, say `pytest.register_assert_rewrite("arb.testing")` in your `conftest.
                 yield opened
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arb.domain.book import BookMap, Level, OrderBook
@@ -21,6 +21,7 @@ from arb.domain.money import ONE, ZERO, Price
 from arb.domain.opportunity import OWN_KIND, Candidate, Opportunity, Skipped, prove
 from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
+from arb.engine.decide import proposals
 from arb.ports import Strategy
 from arb.testing.ledger_contract import LedgerContract
 from arb.testing.trading_contract import TradingBench, TradingContract
@@ -70,6 +71,13 @@ class StrategyContract:
             strategy.find(seen)
         assert list(strategy.find(paying)) == first
 
+    def test_its_screen_leaves_out_nothing_that_can_be_proved(
+        self, strategy: Strategy, paying: Snapshot
+    ) -> None:
+        """A screen nominates generously; the engine walks nothing else (`Screened`)."""
+        for seen in (paying, *_spoilt(paying)):
+            assert _proved(proposals([strategy], seen), seen) == _proved(strategy.find(seen), seen)
+
     def test_it_changes_nothing_of_what_it_reads(
         self, strategy: Strategy, paying: Snapshot
     ) -> None:
@@ -82,6 +90,11 @@ class StrategyContract:
 
 def _candidates(strategy: Strategy, seen: Snapshot) -> list[Candidate]:
     return [found for found in strategy.find(seen) if isinstance(found, Candidate)]
+
+
+def _proved(found: Iterable[Candidate | Skipped], seen: Snapshot) -> set[str]:
+    results = (prove(each, seen) for each in found if isinstance(each, Candidate))
+    return {result.id for result in results if isinstance(result, Opportunity)}
 
 
 def _check_finding(found: Candidate | Skipped, seen: Snapshot) -> None:
