@@ -21,7 +21,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage.lead import Lead
 from arb.bootstrap import cycle_options, paper_desk
 from arb.domain.errors import Unavailable
-from arb.domain.halt import Pause, Standing, TradingState
+from arb.domain.halt import Standing, TradingState
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from tests.conftest import settings_for
 from tests.faults.world import Builder, eventually, ladder, quick, serve, world
@@ -270,7 +270,7 @@ async def live(folder, flags, *, wallet, death):
         life.show("open")
         await DEATHS[death](at, life)
         await eventually(at._settled)
-        await stand(at, TradingState.HALTED, "over the weekend", Pause.UNTIL_RESUMED)
+        await stand(at, TradingState.HALTED, "paused: over the weekend")
         kept = left(await at.truth(), at.exchange, life)
     patch.undo()
     return kept
@@ -326,9 +326,9 @@ async def by_the_operator(at):
     await stand(at, TradingState.NORMAL, "")
 
 
-async def stand(at, state, reason, pause=None):
+async def stand(at, state, reason):
     now = at.desk.clock.now()
-    standing = Standing(state=state, reason=reason, since=now, by_operator=True, pause=pause)
+    standing = Standing(state=state, reason=reason, since=now, by_operator=True)
     await at.ledger.set_standing(standing)
 
 
