@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from arb.checks import Check
 from arb.domain.book import Books
 from arb.domain.confirmation import Confirmation
 from arb.domain.contradiction import Contradiction
@@ -388,6 +389,10 @@ class OperationsAtOnce:
         return Carried(effect(operation))
 
 
+async def _nothing_to_check() -> Sequence[Check]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """A place to trade: what it lists and quotes, its terms, and how it is traded with."""
@@ -408,6 +413,10 @@ class Venue:
     """Closes every circuit at once, for an operator who knows that the host is back."""
     traffic: Callable[[], Mapping[str, int]] = dict
     """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""
+    checks: Callable[[], Awaitable[Sequence[Check]]] = _nothing_to_check
+    """Small public reads, for `arb doctor` and before live trading: whether it can be read, and
+    traded at, from here. They never raise for what they find.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

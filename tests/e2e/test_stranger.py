@@ -103,6 +103,26 @@ async def test_it_is_scanned_and_traded_on_paper_beside_another(file, tmp_path):
     assert file.read_text() == json.dumps(world()), "paper touches nothing"
 
 
+async def test_the_doctor_asks_it_too(file, tmp_path):
+    """Each venue's checks by its name; one that fails is a failed check, with its fix."""
+
+    async def checks():
+        done = await asyncio.to_thread(arb, "doctor", "--json", env=env, cwd=tmp_path)
+        found = json.loads(done.stdout)
+        return done.returncode, {one["check"]: one for one in found}
+
+    async with exchange_at("quiet") as (_, address):
+        env = _environment(address, tmp_path, file)
+        code, sound = await checks()
+        assert (code, sound["toy: listing"]["passed"]) == (0, True)
+        assert sound["polymarket: exchange"]["passed"]
+        file.write_text("{")
+        code, spoilt = await checks()
+    assert (code, spoilt["toy: listing"]["passed"]) == (3, False)
+    assert "ARB_VENUES__TOY__FILE" in spoilt["toy: listing"]["fix"]
+    assert spoilt["polymarket: exchange"]["passed"]
+
+
 def _fee(price, size=40):
     exact = Decimal("0.02") * size * Decimal(price) * (1 - Decimal(price))
     return exact.quantize(Decimal("0.01"), rounding="ROUND_CEILING")

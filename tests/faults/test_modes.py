@@ -7,7 +7,6 @@ import pytest
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.errors import VenueError
 from arb.engine.options import GuardOptions
-from arb.operations.doctor import venue_checks
 from arb.operations.live import money_checks
 from tests.faults.world import DONE, UNWOUND, eventually
 
@@ -140,7 +139,7 @@ async def test_e08_orders_beyond_our_own_limit_never_leave(make):
 
 async def test_e09_a_blocked_place_is_found_before_anything_is_traded(at):
     await at.conduct(geo="blocked")
-    failed = {c.name for c in await venue_checks(at.venue, at.settings) if not c.passed}
+    failed = {c.name for c in await at.venue.health.checks() if not c.passed}
     assert failed == {"geoblock"}
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from arb.exchange.api.user_channel import UserChannel
 from arb.interlocks import no_opening
-from arb.operations.doctor import venue_checks
 from tests.faults.world import DONE, OPEN, SOON, UNWOUND
 
 
@@ -123,7 +122,7 @@ async def test_d07_a_key_that_is_refused_for_good_is_derived_once_and_trading_st
 @pytest.mark.parametrize("offset", [-30, 30])
 async def test_d08_a_clock_that_is_wrong_is_refused_before_and_loses_nothing_after(at, offset):
     await at.conduct(clock_offset=offset)
-    failed = {c.name for c in await venue_checks(at.venue, at.settings) if not c.passed}
+    failed = {c.name for c in await at.venue.health.checks() if not c.passed}
     assert failed == {"clock"}
     at.before_post = lambda _: at.calm_down()
     await at.cycle()

@@ -15,7 +15,7 @@ BLANK = r"(?:\s|#|//|\*|>)+"
 """A blank between two words; a sentence may go on in the next line of a comment."""
 
 ALIASES = {
-    "src/arb/operations/doctor.py": ['"mend": self.fix,'],
+    "src/arb/checks.py": ['"mend": self.fix,'],
     "INTERFACE_SPEC.md": ["`mend` is the old name of `fix`"],
     "CHANGELOG.md": [
         "`mend` is the old name of `fix`",

@@ -12,8 +12,8 @@ from arb.cli.table import Column, print_table
 from arb.domain.reason import sentence_of
 
 if TYPE_CHECKING:
+    from arb.checks import Check
     from arb.domain.fees import FeeSchedule
-    from arb.operations.doctor import Check
 
 exchange = typer.Typer(help="The embedded exchange.", no_args_is_help=True)
 
@@ -140,8 +140,9 @@ def doctor(
     profile: Profile = None,
 ) -> None:
     """Check everything a run needs; each failure says how to fix it."""
+    from arb.checks import Check
     from arb.domain.errors import ConfigError
-    from arb.operations.doctor import Check, examine, unsettled
+    from arb.operations.doctor import examine, unsettled
 
     async def all_of_it() -> "list[Check]":
         loaded = load(profile)

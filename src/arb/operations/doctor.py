@@ -2,70 +2,38 @@
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import check, revision
 from arb.bootstrap import (
     build_strategies,
     need_shards,
-    polymarket,
+    open_venues,
     process_name,
     shared_budgets,
 )
+from arb.checks import Check, tried
 from arb.config.keys import source
 from arb.config.schema import Settings
 from arb.config.sources import Loaded, inherited
-from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError
+from arb.domain.errors import ArbError, ConfigError
 from arb.net import way
 from arb.operations.logs import check_log_room, check_logs
+from arb.ports import Venue
 
-CLOCK_OFFSET_MAX_SECONDS = 2
 DISK_FREE_MIN = 500 * 1024 * 1024
-ORDER_VERSION = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that works or does not, and how to fix it."""
-
-    name: str
-    passed: bool
-    detail: str
-    fix: str = ""
-    remote: bool = False
-    """Whether it failed because the venue did not answer."""
-    asked: bool = True
-    """False: it could not be asked, so nothing is known; such a check has not passed."""
-
-    @property
-    def word(self) -> str:
-        """The result in one word."""
-        if not self.asked:
-            return "SKIP"
-        return "PASS" if self.passed else "FAIL"
-
-    def document(self) -> dict[str, object]:
-        """For scripts."""
-        return {
-            "check": self.name,
-            "passed": self.passed,
-            "asked": self.asked,
-            "detail": self.detail,
-            "fix": self.fix,
-            "mend": self.fix,  # the old name of `fix`, kept for one version
-        }
 
 
 async def examine(loaded: Loaded) -> list[Check]:
-    """Run every check, the venue's first. A dry run needs no credentials, so none are asked for."""
-    async with polymarket(loaded.settings) as venue:
-        checks = [_way_out(loaded.settings), *await venue_checks(venue, loaded.settings)]
+    """Run every check, the venues' first. A dry run needs no credentials, so none are asked for."""
+    settings = loaded.settings
+    async with open_venues(settings, settings.venues.enabled, live=False) as venues:
+        checks = [_way_out(settings), *await checks_of(venues)]
     fix = "see `arb db check`, or set ARB_DATABASE__URL to a place that can be written to"
     checks.append(await tried("ledger", lambda: _ledger(loaded), fix))
     checks.append(await tried("settings", lambda: _settings(loaded), "see `arb config check`"))
@@ -74,6 +42,20 @@ async def examine(loaded: Loaded) -> list[Check]:
     )
     checks.append(_disk(loaded))
     return [*checks, *await _helpers(loaded.settings)]
+
+
+async def checks_of(venues: Sequence[Venue]) -> list[Check]:
+    """What each venue checks of itself, named by its venue where there are several."""
+    found: list[Check] = []
+    for venue in venues:
+        try:
+            own = await venue.checks()
+        except Exception as error:  # noqa: BLE001  # one venue's bug hides no other check
+            what = f"its checks failed: {type(error).__name__}: {error}"
+            own = [Check(name=str(venue.id), passed=False, detail=what, fix="see the plugin")]
+        several = len(venues) > 1
+        found += [replace(one, name=f"{venue.id}: {one.name}") if several else one for one in own]
+    return found
 
 
 def _way_out(settings: Settings) -> Check:
@@ -113,83 +95,9 @@ async def _helpers(settings: Settings) -> list[Check]:
     ]
 
 
-async def venue_checks(venue: PolymarketVenue, settings: Settings) -> list[Check]:
-    """Check the venue with small public reads."""
-    health, options = venue.health, settings.polymarket
-
-    async def clock() -> str:
-        offset = await health.clock_offset_seconds()
-        if abs(offset) > CLOCK_OFFSET_MAX_SECONDS:
-            raise ArbError(f"the exchange is {offset} s ahead")
-        return f"{offset} s"
-
-    async def version() -> str:
-        spoken = await health.version()
-        if spoken != ORDER_VERSION:
-            raise ArbError(f"it speaks order version {spoken}")
-        return f"order version {spoken}"
-
-    async def geoblock() -> str:
-        place = await health.geoblock()
-        if place.blocked:
-            raise ArbError(f"{place.country} {place.region} is blocked".strip())
-        return f"not blocked {place.country}".strip()
-
-    async def gamma() -> str:
-        await health.listing()
-        return options.gamma_url
-
-    async def clob() -> str:
-        await health.exchange()
-        return options.clob_url
-
-    async def data() -> str:
-        await health.data()
-        return options.data_url
-
-    hosts = (
-        ("listing", gamma, "check the network and ARB_POLYMARKET__GAMMA_URL"),
-        ("exchange", clob, "check the network and ARB_POLYMARKET__CLOB_URL"),
-        ("data", data, "check the network and ARB_POLYMARKET__DATA_URL"),
-    )
-    found = [await tried(name, work, fix) for name, work, fix in hosts]
-    away = next((c for c in found if c.name == "exchange" and c.remote), None)
-    questions = (
-        ("clock", clock, "set this machine's clock, for instance with chrony"),
-        ("order version", version, "install a version of arb that speaks it"),
-    )
-    for name, work, fix in questions:
-        found.append(_unasked(name) if away else await asked(name, work, fix))
-    found.append(await asked("geoblock", geoblock, "reading is allowed from here, trading is not"))
-    return found
-
-
 def unsettled(error: ConfigError) -> list[Check]:
     """The only check that can be made without usable settings."""
     return [Check(name="settings", passed=False, detail=str(error), fix="see `arb config check`")]
-
-
-async def tried(name: str, work: Callable[[], Awaitable[str]], fix: str) -> Check:
-    """Run one check: its detail is what the work returns, or why it failed."""
-    try:
-        return Check(name=name, passed=True, detail=await work())
-    except ArbError as error:
-        away = isinstance(error, VenueError)
-        return Check(name=name, passed=False, detail=str(error), fix=fix, remote=away)
-
-
-async def asked(name: str, work: Callable[[], Awaitable[str]], fix: str) -> Check:
-    """Run one check that asks a server: no answer is `SKIP`, not a failure."""
-    try:
-        return Check(name=name, passed=True, detail=await work())
-    except Unavailable as error:
-        return _unasked(name, str(error))
-    except ArbError as error:
-        return Check(name=name, passed=False, detail=str(error), fix=fix)
-
-
-def _unasked(name: str, why: str = "the exchange does not answer") -> Check:
-    return Check(name=name, passed=False, detail=f"not asked: {why}", remote=True, asked=False)
 
 
 async def _settings(loaded: Loaded) -> str:

@@ -1,7 +1,7 @@
 """Going live: two keys, a ladder of checks, and what trades with real money."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 
 from arb.adapters.polymarket.approvals import Approvals
@@ -9,6 +9,7 @@ from arb.adapters.polymarket.client import in_time, permit, send, wallet_facts
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.bootstrap import engine_options, live_context, live_venue
+from arb.checks import Check, asked
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, ConfigError, NotReady
@@ -17,7 +18,7 @@ from arb.domain.news import News, Trouble
 from arb.engine.context import TradingContext
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.recover import Reconciler, describe, describe_adjustment
-from arb.operations.doctor import Check, asked, venue_checks
+from arb.operations.doctor import checks_of
 from arb.operations.leader import one_leader, token_of
 from arb.publisher import Publisher
 
@@ -37,16 +38,18 @@ async def ready_to_trade(
     """
     settings = loaded.settings
     async with signed_in(loaded, news) as (venue, live):
-        failed = [
-            check
-            for check in (*await venue_checks(venue, settings), *await money_checks(live, settings))
-            if not check.passed
-        ]
-        if failed:
-            said = "; ".join(f"{c.name}: {c.detail} ({c.fix})" for c in failed)
-            raise NotReady(f"live trading is refused: {said}")
+        _must_pass([*await checks_of([venue.bundle]), *await money_checks(live, settings)])
         async with live_context(settings, live, venue, news, token) as context:
+            if len(context.venues) > 1:
+                _must_pass(await checks_of(list(context.venues.values())))
             yield context, live
+
+
+def _must_pass(checks: Sequence[Check]) -> None:
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        said = "; ".join(f"{c.name}: {c.detail} ({c.fix})" for c in failed)
+        raise NotReady(f"live trading is refused: {said}")
 
 
 @contextlib.asynccontextmanager

@@ -7,13 +7,14 @@ from decimal import Decimal
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.live import PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
+from arb.checks import Check, tried
 from arb.config.sources import Loaded
 from arb.domain.errors import ArbError, NotReady
 from arb.domain.market import Market, Side
 from arb.domain.money import Price, text
 from arb.domain.order import Order, OrderId, PlanId, order_id
 from arb.domain.venue import TimeInForce
-from arb.operations.doctor import Check, tried, venue_checks
+from arb.operations.doctor import checks_of
 from arb.operations.live import money_checks, signed_in
 
 FAR = Decimal("0.05")
@@ -24,7 +25,7 @@ async def money(loaded: Loaded) -> list[Check]:
     """`arb doctor --money`: checks of wallet and venue; reads only."""
     async with signed_in(loaded) as (venue, live):
         return [
-            *await venue_checks(venue, loaded.settings),
+            *await checks_of([venue.bundle]),
             *await money_checks(live, loaded.settings),
         ]
 
@@ -62,7 +63,7 @@ async def livetest(loaded: Loaded) -> list[Check]:
     """
     async with signed_in(loaded) as (venue, live):
         before = [
-            *await venue_checks(venue, loaded.settings),
+            *await checks_of([venue.bundle]),
             *await money_checks(live, loaded.settings),
         ]
         if failed := [check for check in before if not check.passed]:

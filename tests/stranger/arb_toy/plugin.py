@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from arb.checks import tried
 from arb.domain.book import BookMap, Level, OrderBook
 from arb.domain.confirmation import Confirmation
 from arb.domain.errors import BadVenueData, ConfigError, Unavailable
@@ -66,7 +67,13 @@ class ToyPlugin:
             raise ConfigError("venues.toy.file is empty: set ARB_VENUES__TOY__FILE")
         exchange = ToyExchange(options.file)
         market_data = ToyMarketData(exchange, context.clock)
-        venue = Venue(id=TOY, listing=market_data, books=market_data, terms=TERMS)
+        venue = Venue(
+            id=TOY,
+            listing=market_data,
+            books=market_data,
+            terms=TERMS,
+            checks=market_data.checks,
+        )
         if context.live:
             trading = ToyTrading(exchange, context.clock)
             venue = dataclasses.replace(
@@ -90,6 +97,14 @@ class ToyMarketData:
             return self._exchange.read()
         except (OSError, ValueError) as error:
             raise Unavailable(f"toy: {error}") from error
+
+    async def checks(self):
+        """Whether the exchange's file can be read."""
+
+        async def listing():
+            return f"{len(self._read()['events'])} events"
+
+        return [await tried("listing", listing, "set ARB_VENUES__TOY__FILE to the toy's file")]
 
     async def universe(self):
         return self._universe(self._read()["events"])

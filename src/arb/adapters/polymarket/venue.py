@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import msgspec
 
 from arb.adapters.polymarket.books import PolymarketBooks
 from arb.adapters.polymarket.catalog import PolymarketCatalog
 from arb.adapters.polymarket.contracts import Contracts
+from arb.adapters.polymarket.health import PolymarketHealth
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.adapters.polymarket.payloads import Geoblock, decode
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.adapters.polymarket.rpc import Rpc, RpcOptions
@@ -19,8 +18,6 @@ from arb.net import way
 from arb.net.http import HttpOptions, HttpReader
 from arb.ports import Budgets, Clock, Venue
 
-NO_CONDITION = "0x" + "0" * 64
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolymarketVenue:
@@ -28,7 +25,7 @@ class PolymarketVenue:
 
     catalog: PolymarketCatalog
     books: PolymarketBooks
-    health: "PolymarketHealth"
+    health: PolymarketHealth
     reader: HttpReader
     as_orders: HttpReader
     """What is asked by the way that orders leave by: `reader`, unless that differs."""
@@ -48,6 +45,7 @@ class PolymarketVenue:
             circuits=self.reader.circuits,
             close_circuits=self.reader.close_circuits,
             traffic=lambda: self.reader.counts,
+            checks=self.health.checks,
         )
 
     async def close(self) -> None:
@@ -58,50 +56,6 @@ class PolymarketVenue:
                 await self.as_orders.close()
         finally:
             await self.rpc.close()
-
-
-class PolymarketHealth:
-    """Small reads that show whether trading could work from here."""
-
-    def __init__(
-        self, options: PolymarketOptions, reader: HttpReader, as_orders: HttpReader, clock: Clock
-    ) -> None:
-        self._options, self._reader, self._clock = options, reader, clock
-        self._as_orders = as_orders
-
-    async def listing(self) -> None:
-        """Gamma answers. Raises `VenueError` otherwise."""
-        url = self._options.gamma_url.rstrip("/") + "/events/keyset"
-        await self._reader.get("events", url, {"limit": 1, "closed": "false"})
-
-    async def exchange(self) -> None:
-        """The CLOB answers. Raises `VenueError` otherwise."""
-        await self._reader.get("default", self._options.clob_url.rstrip("/") + "/ok")
-
-    async def data(self) -> None:
-        """The Data API answers. Raises `VenueError` otherwise."""
-        url = self._options.data_url.rstrip("/") + "/v2/resolutions"
-        await self._reader.get("default", url, {"condition_ids": NO_CONDITION})
-
-    async def clock_offset_seconds(self) -> int:
-        """How far the exchange's clock is ahead of ours, in whole seconds."""
-        body = await self._reader.get("default", self._options.clob_url.rstrip("/") + "/time")
-        theirs = decode(body, int, "time")
-        return theirs - int(self._clock.now().timestamp())
-
-    async def version(self) -> int:
-        """The order version that the exchange speaks."""
-        body = await self._reader.get("default", self._options.clob_url.rstrip("/") + "/version")
-        return decode(body, _Version, "version").version
-
-    async def geoblock(self) -> Geoblock:
-        """Whether the exchange trades with the place that orders come from."""
-        body = await self._as_orders.get("default", self._options.geoblock_url)
-        return decode(body, Geoblock, "geoblock")
-
-
-class _Version(msgspec.Struct):
-    version: int
 
 
 def open_venue(
