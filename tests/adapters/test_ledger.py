@@ -24,7 +24,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Answered, OperationEnded, OperationRequested, Submitted
 from arb.domain.halt import Standing, TradingState
-from arb.domain.market import OutcomeId, Side
+from arb.domain.market import Implies, OutcomeId, Same, Side
 from arb.domain.money import NO_USD
 from arb.domain.news import PlanEnded
 from arb.domain.operation import Convert, Merge, MergeSet, Redeem, effect
@@ -35,9 +35,12 @@ from arb.domain.position import Adjustment
 from arb.domain.reason import Reason
 from arb.domain.report import RunCause
 from arb.domain.venue import TimeInForce
+from arb.domain.worlds import Payoff
 from arb.engine.ends import tell_ends
 from arb.publisher import Publisher
+from arb.testing import builders as make
 from arb.testing.builders import NOON
+from tests.property.test_payoff import universes
 
 YES, NO = (OutcomeId(POLYMARKET, token) for token in ("1", "2"))
 
@@ -557,6 +560,39 @@ def test_plans_and_facts_come_back_as_they_were():
     assert [load_fact(dump_fact(fact)) for fact in facts] == facts
     for plan in (_plan(), _plan(exit_=Exit.RESOLUTION)):
         assert load_plan(dump_plan(plan)) == plan
+
+
+@settings(max_examples=200)
+@given(universes(), st.data())
+def test_what_a_plan_pays_comes_back_whole(universe, data):
+    """Relations and markets that may end 50/50, of any universe: no part of it pays differently."""
+    payoff = Payoff.of(universe, universe.markets)
+    plan = replace(_plan(), payoff=payoff)
+    again = load_plan(dump_plan(plan))
+    assert again == plan
+    sizes = st.integers(0, 9).map(Decimal)
+    shares = [(outcome, data.draw(sizes)) for outcome in universe.outcomes()]
+    assert again.payoff.guaranteed(shares) == payoff.guaranteed(shares)
+
+
+def test_a_payoff_is_stored_by_these_names():
+    """Ledgers are read by them for good; those of before have none, and their plans no payoff."""
+    one, two = (make.market(name, can_split=name == "a") for name in ("a", "b"))
+    relations = [make.exclusive([one, two]), Implies("a", "b"), Same("a", "b")]
+    universe = make.universe([one, two], relations)
+    plan = replace(_plan(), payoff=Payoff.of(universe, universe.markets))
+    stored = json.loads(dump_plan(plan))
+    a, b = ({"venue": POLYMARKET, "token": f"a-{side}"} for side in ("yes", "no"))
+    assert stored["payoff"]["markets"][0] == {"id": "a", "yes": a, "no": b, "can_split": True}
+    assert stored["payoff"]["relations"] == [
+        {"kind": "Exclusive", "markets": ["a", "b"], "complete": True},
+        {"kind": "Implies", "premise": "a", "conclusion": "b"},
+        {"kind": "Same", "left": "a", "right": "b"},
+    ]
+    del stored["payoff"]
+    before = load_plan(json.dumps(stored))
+    assert before == replace(plan, payoff=None)
+    assert before.guaranteed([Decimal(7), Decimal(9)]) == 7
 
 
 @settings(max_examples=200)

@@ -22,7 +22,7 @@ from arb.domain.opportunity import (
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.reason import Reason
-from arb.domain.worlds import holding, pays, possible, worst
+from arb.domain.worlds import Payoff, holding, pays, possible, worst
 from arb.testing import builders as make
 
 THREE_THOUSAND = settings(max_examples=3000)
@@ -64,6 +64,14 @@ def _allowed(relation, world):
     return set(ends) != {Resolution.YES, Resolution.NO}
 
 
+def _whole(universe):
+    return Payoff.of(universe, universe.markets)
+
+
+def _holding(universe, outcomes, shares):
+    return holding(_whole(universe), zip(outcomes, shares, strict=True))
+
+
 shares = st.integers(0, 50).map(lambda n: Shares(Decimal(n)))
 
 
@@ -77,10 +85,11 @@ def test_no_possible_world_pays_less_than_proved(universe, data):
         for i in chosen
         for outcome in (universe.markets[i].yes, universe.markets[i].no)
     ]
-    held = holding(universe, bought)
+    payoff = Payoff.of(universe, chosen)
+    held = holding(payoff, bought)
     payoffs = list(_brute_force(universe, held))
     assume(payoffs)
-    proved = worst(universe, held)
+    proved = worst(payoff, held)
     assert proved.pays <= min(payoffs)
     assert pays(held, proved.world) == proved.pays
     if set(chosen) == set(ids):
@@ -89,17 +98,19 @@ def test_no_possible_world_pays_less_than_proved(universe, data):
 
 @settings(max_examples=1000)
 @given(related_universes(), st.data())
-def test_no_part_of_a_plan_is_worth_more_than_the_poorest_world_pays(universe, data):
-    """Whatever the label that `structure` gives: what is held is paid at least so in any world."""
+def test_a_kind_alone_promises_no_more_than_the_poorest_world_pays(universe, data):
+    """Plans of ledgers before payoffs have no more than the kind that `structure` gave them."""
     outcomes = list(universe.outcomes())
     side = data.draw(st.sampled_from(["yes", "no", "any"]))
     pool = outcomes if side == "any" else [getattr(m, side) for m in universe.markets.values()]
     chosen = data.draw(st.lists(st.sampled_from(pool), min_size=1, unique=True))
     sizes = [Shares(Decimal(data.draw(st.integers(1, 50)))) for _ in chosen]
     held = [Shares(Decimal(data.draw(st.integers(0, 60)))) for _ in chosen]
-    payoffs = list(_brute_force(universe, holding(universe, zip(chosen, held, strict=True))))
+    payoffs = list(_brute_force(universe, _holding(universe, chosen, held)))
     assume(payoffs)
-    assert _plan_of(universe, chosen, sizes).guaranteed(held) <= min(payoffs)
+    plan = _plan_of(universe, chosen, sizes)
+    assert plan.payoff is None
+    assert plan.guaranteed(held) <= min(payoffs)
 
 
 def _plan_of(universe, chosen, sizes):
@@ -139,7 +150,7 @@ def _plan_of(universe, chosen, sizes):
         ),
         exit_operation=None,
         outlay=NO_USD,
-        payoff_worst=worst(universe, holding(universe, zip(chosen, sizes, strict=True))).pays,
+        payoff_worst=worst(_whole(universe), _holding(universe, chosen, sizes)).pays,
         approved_at=make.NOON,
     )
 
@@ -148,7 +159,7 @@ def _plan_of(universe, chosen, sizes):
 @given(related_universes())
 def test_the_listed_worlds_are_those_that_the_relations_allow(universe):
     ids = list(universe.markets)
-    listed = {tuple(world[i] for i in ids) for world in possible(universe, ids)}
+    listed = {tuple(world[i] for i in ids) for world in possible(_whole(universe))}
     allowed = {
         ends
         for ends in product(*(universe.markets[i].resolutions() for i in ids))
@@ -169,7 +180,7 @@ def test_baskets_of_many_exclusive_markets(count, complete, data):
     all_no = sum(no for _, no in sizes)
     one_yes = [all_no - no + yes for yes, no in sizes]
     expected = min(one_yes if complete else [*one_yes, all_no])
-    assert worst(universe, held).pays == expected
+    assert worst(_whole(universe), held).pays == expected
 
 
 def _candidate(universe, legs):
@@ -201,7 +212,7 @@ def test_a_proved_profit_is_kept_in_every_world_after_cost_and_fees(data):
         return
     cost = sum(leg.limit * size for leg in legs)
     fees = sum(m.fees.taker(leg.limit, leg.size) for m, leg in zip(markets, legs, strict=True))
-    held = holding(universe, [(leg.outcome, leg.size) for leg in legs])
+    held = holding(_whole(universe), [(leg.outcome, leg.size) for leg in legs])
     assert result.outlay == cost + fees
     assert result.profit == min(_brute_force(universe, held)) - cost - fees > 0
     assert result.exit is Exit.NOW

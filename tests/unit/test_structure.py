@@ -16,6 +16,7 @@ from arb.domain.halt import Standing
 from arb.domain.market import (
     Event,
     EventId,
+    Exclusive,
     Implies,
     OutcomeId,
     Side,
@@ -25,7 +26,6 @@ from arb.domain.market import (
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.opportunity import Candidate, Exit, Kind, Leg, Skipped, Unproven, prove
 from arb.domain.reason import Reason
-from arb.domain.worlds import holding, worst
 from arb.engine.decide import find
 from arb.engine.market_data import MarketData
 from arb.engine.options import EngineOptions, GuardOptions
@@ -214,7 +214,7 @@ def test_a_strategy_cannot_lend_its_set_another_events_exit():
     assert not proved.event.convertible
 
 
-def test_of_any_other_set_only_whole_sets_count():
+def test_an_implication_pays_as_far_as_both_sides_are_held():
     universe, snapshot, legs = _implication()
     decided = _decide(_candidate(universe, legs, Kind.EXCLUSIVE_NO), snapshot)
     assert isinstance(decided, Approved)
@@ -224,11 +224,13 @@ def test_of_any_other_set_only_whole_sets_count():
     assert decided.plan.guaranteed([size, Shares(Decimal(0))]) == 0
 
 
-def test_what_a_part_of_a_group_is_worth_is_never_rounded_up():
+def test_without_a_payoff_the_worth_of_a_part_of_a_group_is_never_rounded_up():
+    """As in plans of ledgers before payoffs: only whole sets of it count."""
     universe, snapshot, legs = _implication()
     plan = _decide(_candidate(universe, legs, Kind.GROUP), snapshot).plan
     uneven = replace(
         plan,
+        payoff=None,
         legs=tuple(replace(leg, size=Shares(Decimal(47))) for leg in plan.legs),
         payoff_worst=Usd(Decimal(47)),
     )
@@ -254,10 +256,16 @@ def test_a_set_of_no_is_one_by_a_relation_and_not_by_its_legs():
     assert isinstance(decided, Approved)
     assert decided.plan.kind is Kind.GROUP
     size = decided.plan.size
-    # Whole it pays two of three; of its parts nothing is proved.
+    # It is called a group, and its parts pay as those of any exclusive markets.
+    none = Shares(Decimal(0))
     assert decided.plan.guaranteed([size] * 3) == decided.plan.payoff_worst == 2 * size
-    assert decided.plan.guaranteed([size, size, size / 4]) == size / 2
-    assert decided.plan.guaranteed([size, size, Shares(Decimal(0))]) == 0
+    assert decided.plan.guaranteed([size, size, size / 4]) == size + size / 4
+    assert decided.plan.guaranteed([size, size, none]) == size
+    assert decided.plan.guaranteed([size, none, none]) == 0
+    # By its kind alone, as in ledgers of before, only whole sets count.
+    before = replace(decided.plan, payoff=None)
+    assert before.guaranteed([size, size, size / 4]) == size / 2
+    assert before.guaranteed([size, size, none]) == 0
 
 
 @pytest.mark.parametrize("bought", ["yes", "no"])
@@ -276,15 +284,32 @@ def test_exclusive_markets_that_may_resolve_50_50_are_a_group(bought, splits):
     assert plan.kind is Kind.GROUP
     held = [leg.size for leg in plan.legs]
     assert plan.guaranteed(held) == plan.payoff_worst
+    # Of the first three, one NO pays nothing, and half of each other that may end 50/50 is lost;
+    # of YES the missing one may be the one that pays.
     without = [*held[1:], Shares(Decimal(0))]
-    shares = zip([outcome for outcome, *_ in legs], without, strict=True)
-    assert plan.guaranteed(without) <= worst(universe, holding(universe, shares)).pays
+    part = {("no", 1): Decimal("1.5"), ("no", 3): 1}.get((bought, splits), 0)
+    assert plan.guaranteed(without) == part * plan.size
 
 
 def test_a_lone_pair_stays_a_pair_though_its_market_may_split():
     universe, snapshot, legs = _crossed_pair()
     proved = prove(_candidate(universe, legs, Kind.GROUP), snapshot)
     assert (proved.kind, proved.payoff_worst) == (Kind.BINARY_COMPLEMENT, 20)
+
+
+def test_a_plan_keeps_the_markets_of_its_legs_and_what_binds_them():
+    """What binds them only together with others binds them no more than that allows."""
+    universe, snapshot, legs = _no_set()
+    (group,) = universe.relations
+    relations = (replace(group, complete=True), Implies("m0", "m1"), Implies("m0", "m3"))
+    asked = replace(snapshot, universe=replace(universe, relations=relations))
+    decided = _decide(_candidate(asked.universe, legs[:3], Kind.GROUP), asked)
+    payoff = decided.plan.payoff
+    assert [(m.id, m.yes, m.no, m.can_split) for m in payoff.markets] == [
+        (m.id, m.yes, m.no, m.can_split) for m in [*universe.markets.values()][:3]
+    ]
+    assert payoff.relations == (Exclusive(("m0", "m1", "m2"), False), Implies("m0", "m1"))
+    assert payoff == decided.opportunity.payoff
 
 
 def _with(universe, snapshot, **changes):

@@ -3,17 +3,20 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import combinations
 
 import pytest
 
+from arb.domain.book import OrderBook
 from arb.domain.fact import Answered, Confirmed, OperationEnded, OperationRequested, Submitted
-from arb.domain.market import EventId, Side
+from arb.domain.market import EventId, Exclusive, Implies, Side
 from arb.domain.money import Price, Shares, Usd
 from arb.domain.operation import Convert, Effect, Merge, MergeSet, OperationId, effect
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import Fill, Final, Order, PlanId, order_id
 from arb.domain.plan import Plan, PlannedLeg, PlanState, Terms
 from arb.domain.venue import TimeInForce
+from arb.domain.worlds import Payoff
 from arb.engine.account import read
 from arb.engine.saga import (
     AwaitConfirmation,
@@ -461,3 +464,98 @@ def test_of_unequal_legs_that_cannot_be_completed_whole_sets_stay():
     assert way.level == 20
     assert way.result == made.guaranteed([Shares(Decimal(90)), Shares(Decimal(20))]) == 20
     assert way.left  # thirty of the first leg belong to no set
+
+
+def proved(*relations, number=3, sides=None, size="100", exit_operation=None):
+    """A set of some kind of its own, with its payoff: its markets are m0, m1, and so on."""
+    made = plan(number, size=size, kind=Kind.GROUP)
+    markets = [make.market(f"m{i}", can_split=False) for i in range(number)]
+    legs = []
+    for leg, market, side in zip(made.legs, markets, sides or ["no"] * number, strict=True):
+        both = {"yes": (market.yes, market.no), "no": (market.no, market.yes)}
+        outcome, opposite = both[side]
+        legs.append(replace(leg, outcome=outcome, terms=replace(leg.terms, opposite=opposite)))
+    universe = make.universe(markets, relations)
+    payoff = Payoff.of(universe, universe.markets)
+    pays = payoff.guaranteed((leg.outcome, leg.size) for leg in legs)
+    return replace(
+        made, legs=tuple(legs), payoff=payoff, payoff_worst=pays, exit_operation=exit_operation
+    )
+
+
+def quotes(of, bids, asks):
+    """Books in which each leg's own outcome is bought and sold at these prices."""
+    found = {}
+    for leg, bid, ask in zip(of.legs, bids, asks, strict=True):
+        for outcome, best in ((leg.outcome, (bid, ask)), (leg.terms.opposite, (None, None))):
+            sold, bought = (make.levels([(price, "500")] if price else []) for price in best)
+            found[outcome] = OrderBook(
+                outcome=outcome, bids=sold, asks=bought, received_at=NOW, stamped_at=NOW
+            )
+    return found
+
+
+PAIRWISE = [Exclusive(pair, complete=False) for pair in combinations(("m0", "m1", "m2"), 2)]
+
+
+def test_part_of_any_set_is_kept_that_pays_for_itself():
+    """No one relation says that at most one of three is true; any two NOs pay all the same."""
+    made = proved(*PAIRWISE)
+    assert made.payoff_worst == 200
+    account = read(facts(made, ("100", "100", "0"), price="0.45"))
+    at = quotes(made, ("0.30",) * 3, ("0.99", "0.99", None))
+    way = best_unwind(made, account, at)
+    assert (way.members, way.orders, way.result, way.left) == ((0, 1), (), 100, False)
+    # By its kind alone nothing of it counted, and it was sold back.
+    before = best_unwind(replace(made, payoff=None), account, at)
+    assert (before.name, before.result) == ("sell back", 60)
+
+
+def test_of_two_sets_in_one_plan_the_whole_one_is_kept_and_the_other_sold():
+    """Nobody sells what the second lacks; its other leg pays nothing alone."""
+    relations = Implies("m0", "m1"), Implies("m2", "m3")
+    made = proved(*relations, number=4, sides=["no", "yes"] * 2)
+    account = read(facts(made, ("100", "100", "0", "100")))
+    way = best_unwind(made, account, quotes(made, ("0.30",) * 4, ("0.60", "0.60", None, "0.60")))
+    assert way.members == (0, 1)
+    assert [(order.leg, order.side, order.size) for order in way.orders] == [(3, "SELL", 100)]
+    assert way.result == 100 + 30
+
+
+def test_a_leg_that_is_worth_nothing_without_another_goes_with_it():
+    """What one set lacks is dearer than the dollar it pays, so the leg beside it is sold, too."""
+    relations = Implies("m0", "m1"), Implies("m2", "m3")
+    made = proved(*relations, number=4, sides=["no", "yes"] * 2, size="2")
+    account = read(facts(made, ("2", "2", "1.9", "2")))
+    # A tenth of a share is to be had for a dollar at least.
+    at = quotes(made, ("0.30", "0.30", "0.96", "0.05"), ("0.60", "0.60", "0.97", "0.60"))
+    way = best_unwind(made, account, at)
+    assert way.members == (0, 1)
+    assert [(order.leg, order.side) for order in way.orders] == [(2, "SELL"), (3, "SELL")]
+
+
+def test_a_leg_that_served_two_sets_goes_when_one_of_them_is_given_up():
+    """NO of m0 pays with YES of m1 and with YES of m2: for one of them it is too dear to keep."""
+    relations = Implies("m0", "m1"), Implies("m0", "m2"), Implies("m3", "m4")
+    made = proved(*relations, number=5, sides=["no", "yes", "yes", "no", "yes"], size="2")
+    first = replace(made.legs[0], size=Shares(Decimal(4)))
+    made = replace(made, legs=(first, *made.legs[1:]))
+    assert made.guaranteed([leg.size for leg in made.legs]) == 6
+    account = read(facts(made, ("4", "1.9", "2", "2", "2")))
+    at = quotes(made, ("0.75", "0.60", "0.50", "0.30", "0.30"), ("0.90",) * 5)
+    way = best_unwind(made, account, at)
+    assert way.members == (3, 4)
+    assert way.result == 2 + 4 * Decimal("0.75") + Decimal("1.9") * Decimal("0.6") + 1
+
+
+def test_what_pays_more_than_the_exit_is_held():
+    """That neither of two can be true is known to the relations and not to the contract."""
+    made = plan()
+    group = Exclusive(("m0", "m1", "m2"), complete=False)
+    ruled_out = Implies("m0", "m2"), Implies("m1", "m2")
+    for relations, pays, taken in (((group,), 100, [100]), ((group, *ruled_out), 200, [])):
+        of = proved(*relations, exit_operation=made.exit_operation)
+        account = read(facts(of, ("100", "100", "0")))
+        way = best_unwind(of, account, {}, trade=False)
+        assert (way.members, way.result) == ((0, 1), pays)
+        assert [effect(each).cash for each in cash_operations(of, account, way)] == taken

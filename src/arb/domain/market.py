@@ -53,6 +53,13 @@ class Resolution(Enum):
         return 1 - self.value
 
 
+def resolutions(*, can_split: bool) -> tuple[Resolution, ...]:
+    """Every way that one market can resolve on its own."""
+    if can_split:
+        return (Resolution.NO, Resolution.SPLIT, Resolution.YES)
+    return (Resolution.NO, Resolution.YES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRules:
     """What a venue accepts as a taking order in one market."""
@@ -113,9 +120,7 @@ class Market:
 
     def resolutions(self) -> tuple[Resolution, ...]:
         """Every way this market can resolve on its own."""
-        if self.can_split:
-            return (Resolution.NO, Resolution.SPLIT, Resolution.YES)
-        return (Resolution.NO, Resolution.YES)
+        return resolutions(can_split=self.can_split)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import obstacle, of_one_instant
 from arb.domain.venue import PairExit
-from arb.domain.worlds import TooManyWorlds, holding, worst
+from arb.domain.worlds import Payoff, TooManyWorlds, holding, worst
 
 OpportunityId = NewType("OpportunityId", str)
 
@@ -167,6 +167,8 @@ class Opportunity:
     fees: Usd
     payoff_worst: Usd
     worst_world: World
+    payoff: Payoff
+    """The markets of the legs and their relations: what any part of them pays follows from it."""
     other_events: tuple[Event, ...] = ()
     """Events of its legs beside `event`."""
     whole: tuple[WholeGroup, ...] = ()
@@ -258,9 +260,10 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
     if broken := _contradiction(proven, snapshot):
         return broken.of(candidate)
 
-    bought = [(p.leg.outcome, p.leg.size) for p in proven]
+    payoff = Payoff.of(snapshot.universe, (p.market.id for p in proven))
+    bought = ((p.leg.outcome, p.leg.size) for p in proven)
     try:
-        poorest = worst(snapshot.universe, holding(snapshot.universe, bought))
+        poorest = worst(payoff, holding(payoff, bought))
     except TooManyWorlds as error:
         return Unproven(candidate=candidate, reason=Reason.TOO_MANY_WORLDS, detail=str(error))
     found, event = structure(proven, snapshot.universe)
@@ -277,6 +280,7 @@ def prove(candidate: Candidate, snapshot: Snapshot) -> Opportunity | Unproven:
         fees=total(p.fee for p in proven),
         payoff_worst=Usd(micro_down(poorest.pays)),
         worst_world=poorest.world,
+        payoff=payoff,
         other_events=_other_events(event, proven, snapshot.universe),
         whole=_whole_groups(proven, snapshot.universe),
     )
@@ -362,10 +366,9 @@ def _rules_forbid(market: Market, leg: Leg) -> tuple[Reason, str] | None:
 def structure(legs: Sequence[ProvenLeg], universe: Universe) -> tuple[Kind, Event]:
     """What kind of set the legs are, and the event that they belong to.
 
-    The kind decides what part of the set is worth, see `arb.domain.plan.Plan.guaranteed`. It holds
-    of exclusive markets that end YES or NO alone: one that may resolve 50/50 pays neither side a
-    dollar and leaves its relation. `Kind.GROUP` is any other set: it is proved like all, and its
-    parts alone are worth nothing.
+    The kind is a name: what the set and its parts pay is computed from its `Payoff`. It holds of
+    exclusive markets that end YES or NO alone: one that may resolve 50/50 pays neither side a
+    dollar and leaves its relation. `Kind.GROUP` is any other set, proved like all.
     """
     bought = {proven.leg.outcome for proven in legs}
     markets = {proven.market.id: proven.market for proven in legs}

@@ -24,9 +24,7 @@ from arb.domain.operation import Operation
 from arb.domain.opportunity import Exit, Kind
 from arb.domain.order import PlanId
 from arb.domain.venue import VenueTerms
-
-WHOLE_SETS = frozenset({Kind.BINARY_COMPLEMENT, Kind.EXHAUSTIVE_YES})
-"""Kinds of which a share of every leg pays a dollar."""
+from arb.domain.worlds import Payoff
 
 
 class PlanState(StrEnum):
@@ -123,6 +121,8 @@ class Plan:
     approved_at: datetime
     venue_terms: Mapping[VenueId, VenueTerms] = field(default_factory=dict)
     """The terms of each venue that its legs are traded at, as they were at the approval."""
+    payoff: Payoff | None = None
+    """What its legs pay, as it was proved; `None` in plans of ledgers before payoffs."""
 
     def terms_at(self, venue: VenueId) -> VenueTerms:
         """The terms of a venue; those of ledgers before venue terms where none were stored."""
@@ -187,23 +187,21 @@ class Plan:
         """The most that its legs at one venue cost, fees included."""
         return total(leg.outlay_max for leg in self.legs if leg.outcome.venue == venue)
 
-    @property
-    def parts_pay(self) -> bool:
-        """Whether part of the legs pays too: NO of any k exclusive markets pays k - 1.
-
-        The kind is the proof's own: see `arb.domain.opportunity.structure`.
-        """
-        return self.kind == Kind.EXCLUSIVE_NO
-
     def guaranteed(self, held: Sequence[Shares]) -> Usd:
         """What a number of shares of each leg pays in the worst world."""
-        if self.parts_pay:
+        if self.payoff is None:
+            return self._guaranteed_by_kind(held)
+        outcomes = (leg.outcome for leg in self.legs)
+        return self.payoff.guaranteed(zip(outcomes, held, strict=True))
+
+    def _guaranteed_by_kind(self, held: Sequence[Shares]) -> Usd:
+        """As plans of ledgers before payoffs are judged: they have the name of their set alone."""
+        if self.kind == Kind.EXCLUSIVE_NO:
             return Usd(sum(held, NO_SHARES) - max(held, default=NO_SHARES))
-        if self.kind not in WHOLE_SETS:
-            # Of any other set only whole sets are worth what was proved of all of them.
-            parts = (shares / leg.size for shares, leg in zip(held, self.legs, strict=True))
-            return Usd(micro_down(self.payoff_worst * min(parts, default=NO_SHARES)))
-        return Usd(min(held, default=NO_SHARES))
+        if self.kind in (Kind.BINARY_COMPLEMENT, Kind.EXHAUSTIVE_YES):
+            return Usd(min(held, default=NO_SHARES))
+        parts = (shares / leg.size for shares, leg in zip(held, self.legs, strict=True))
+        return Usd(micro_down(self.payoff_worst * min(parts, default=NO_SHARES)))
 
     @property
     def profit(self) -> Usd:

@@ -5,20 +5,22 @@ level, `h` what is held of a leg, and prices walked through the depth with fees,
 
     result(q, K) = payoff(q, K) + Σ_{i in K} trade(h_i -> q) + Σ_{i not in K} trade(h_i -> 0)
 
-where trade(a -> b) is the cash of buying b - a or disposing of a - b. NO of k exclusive markets pay
-(k - 1) · q, so each leg is kept or not on its own; other sets pay q only when whole. Levels worth
-trying are 0, the plan's own, and what is held of each leg: between them the result is linear up to
-the steps of depth. What is disposed of is sold when it has settled; until then its complement is
-bought, for the pair pays a dollar either way (both see the same resting orders,
-where YES and NO share a book).
+where trade(a -> b) is the cash of buying b - a or disposing of a - b, and payoff is what the legs
+are guaranteed to pay: (k - 1) · q for NO of any k exclusive markets, q for YES of all of a complete
+group, nothing for YES of a part of it. At each level those legs are kept that are worth it there,
+see `_worth_keeping`. Levels worth trying are 0, the plan's own, and what is held of each leg:
+between them the result is linear up to the steps of depth. What is disposed of is sold when it has
+settled; until then its complement is bought, for the pair pays a dollar either way (both see the
+same resting orders, where YES and NO share a book).
 
 A BUY spends whole cents, so each leg comes with a remainder that no set needs. It is kept: see
 `trifle`. What a better book than the approved one brought beyond that is sold: see `surplus`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 
 from arb.domain.book import Level, OrderBook, walk
 from arb.domain.dollars import spend, whole_cents
@@ -35,7 +37,7 @@ from arb.domain.money import (
     to_micro,
     total,
 )
-from arb.domain.operation import Convert, Merge, MergeSet, Operation
+from arb.domain.operation import Convert, Merge, MergeSet, Operation, effect
 from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.domain.venue import PairExit
 from arb.engine.account import PlanAccount
@@ -96,6 +98,10 @@ class Unwind:
         return "sell back" if not self.members else "reduce"
 
 
+Worth = Callable[[tuple[int, ...]], Usd]
+"""What these legs of a plan pay in the worst world, at the sizes that it counts on."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Moved:
     """Taking one leg from what is held to a target."""
@@ -118,9 +124,10 @@ def best_unwind(
         trade: Whether orders may still be sent; otherwise what is held decides alone.
     """
     held = [_net(plan, account, leg) for leg in plan.legs]
+    worth = _worth(plan)
     orphans, left = _orphans(plan, account, books)
     if not trade:
-        way = _as_it_is(plan, held)
+        way = _as_it_is(plan, held, worth)
         return replace(way, left=way.left or left or bool(orphans))
     kept = {
         plan.level(leg, shares)
@@ -131,8 +138,10 @@ def best_unwind(
     if kept and not cashed(plan, account):
         kept.add(plan.size)
     levels = sorted({NO_SHARES, *kept})
-    ways = [way for level in levels for way in _ways(plan, account, books, held, level)]
-    best = min([*ways, _as_it_is(plan, held)], key=lambda way: (-way.result, len(way.orders)))
+    ways = [_at_level(plan, account, books, held, level, worth) for level in levels]
+    best = min(
+        [*ways, _as_it_is(plan, held, worth)], key=lambda way: (-way.result, len(way.orders))
+    )
     return replace(best, orders=(*best.orders, *orphans), left=best.left or left)
 
 
@@ -145,25 +154,35 @@ def cash_operations(plan: Plan, account: PlanAccount, way: Unwind) -> list[Opera
         if pair > 0 and leg.terms is not None and not waits:
             both = (leg.outcome, leg.terms.opposite)
             found.append(Merge(market=leg.market, pair=both, size=pair))
-    exiting = plan.exit_operation
-    if way.level > 0 and way.members:
-        members = [plan.legs[i] for i in way.members]
-        if isinstance(exiting, Merge) and len(members) == len(plan.legs):
-            found.append(Merge(market=exiting.market, pair=exiting.pair, size=way.level))
-        elif isinstance(exiting, MergeSet) and len(members) == len(plan.legs):
-            found.append(replace(exiting, size=way.level))
-        elif isinstance(exiting, Convert) and len(members) > 1:
-            dropped = [leg for i, leg in enumerate(plan.legs) if i not in way.members]
-            others = tuple((leg.terms.opposite, leg.market) for leg in dropped if leg.terms)
-            if len(others) == len(dropped):
-                convert = Convert(
-                    event=exiting.event,
-                    gives=tuple((leg.outcome, leg.market) for leg in members),
-                    receives=exiting.receives + others,
-                    size=way.level,
-                )
-                found.append(convert)
+    exit_ = _exit_of(plan, way)
+    # Where the legs pay more than the exit they are held.
+    pays = plan.guaranteed(_sizes(plan, way.level, way.members))
+    if exit_ is not None and effect(exit_).cash >= pays:
+        found.append(exit_)
     return found
+
+
+def _exit_of(plan: Plan, way: Unwind) -> Operation | None:
+    """The plan's exit, in the legs that are kept."""
+    exiting = plan.exit_operation
+    if way.level <= 0 or not way.members:
+        return None
+    members = [plan.legs[i] for i in way.members]
+    if isinstance(exiting, Merge) and len(members) == len(plan.legs):
+        return Merge(market=exiting.market, pair=exiting.pair, size=way.level)
+    if isinstance(exiting, MergeSet) and len(members) == len(plan.legs):
+        return replace(exiting, size=way.level)
+    if isinstance(exiting, Convert) and len(members) > 1:
+        dropped = [leg for i, leg in enumerate(plan.legs) if i not in way.members]
+        others = tuple((leg.terms.opposite, leg.market) for leg in dropped if leg.terms)
+        if len(others) == len(dropped):
+            return Convert(
+                event=exiting.event,
+                gives=tuple((leg.outcome, leg.market) for leg in members),
+                receives=exiting.receives + others,
+                size=way.level,
+            )
+    return None
 
 
 def trifle(plan: Plan, leg: PlannedLeg) -> Shares:
@@ -254,63 +273,91 @@ def to_micro_down(amount: Decimal) -> int:
     return int(amount * 1_000_000 // 1)
 
 
-def _ways(
+def _at_level(
     plan: Plan,
     account: PlanAccount,
     books: Mapping[OutcomeId, OrderBook],
     held: Sequence[Shares],
     level: Shares,
-) -> list[Unwind]:
-    keep = [
-        _move(plan, account, books, i, held[i], plan.target(leg, level))
+    worth: Worth,
+) -> Unwind:
+    """Bring the legs to a level that are worth it, and dispose of the others."""
+    moves = {
+        i: _move(plan, account, books, i, held[i], NO_SHARES) or _Moved(NO_USD)
+        for i in range(len(held))
+    }
+    kept = {
+        i: moved
         for i, leg in enumerate(plan.legs)
-    ]
-    drop = [_move(plan, account, books, i, held[i], NO_SHARES) for i in range(len(held))]
-    nothing = _way(plan, NO_SHARES, (), [moved for moved in drop if moved])
-    if level <= 0:
-        return [nothing]
-    if not plan.parts_pay:
-        whole = [moved for moved in keep if moved is not None]
-        all_legs = tuple(range(len(held)))
-        return [_way(plan, level, all_legs, whole)] if len(whole) == len(keep) else []
-    members = tuple(
-        i
-        for i, moved in enumerate(keep)
-        if moved is not None and level + moved.cash >= (drop[i] or _Moved(Usd(ZERO))).cash
-    )
-    if len(members) < 2:
-        return []
-    moves = [keep[i] if i in members else drop[i] for i in range(len(held))]
-    return [_way(plan, level, members, [moved for moved in moves if moved is not None])]
-
-
-def _way(plan: Plan, level: Shares, members: tuple[int, ...], moves: Sequence[_Moved]) -> Unwind:
-    kept = [
-        plan.target(leg, level) if i in members else NO_SHARES for i, leg in enumerate(plan.legs)
-    ]
-    cash = sum((moved.cash for moved in moves), ZERO)
+        if level > 0
+        and (moved := _move(plan, account, books, i, held[i], plan.target(leg, level))) is not None
+    }
+    gains = {i: Usd(moves[i].cash - moved.cash) for i, moved in kept.items()}
+    members = _worth_keeping(plan, level, gains, worth)
+    moves |= {i: kept[i] for i in members}
     return Unwind(
         level=level,
         members=members,
-        orders=tuple(order for moved in moves for order in moved.orders),
-        result=Usd(cash + plan.guaranteed(kept)),
-        left=any(moved.left for moved in moves),
-        waits=any(moved.waits for moved in moves),
+        orders=tuple(order for moved in moves.values() for order in moved.orders),
+        result=Usd(
+            total(moved.cash for moved in moves.values())
+            + plan.guaranteed(_sizes(plan, level, members))
+        ),
+        left=any(moved.left for moved in moves.values()),
+        waits=any(moved.waits for moved in moves.values()),
     )
 
 
-def _as_it_is(plan: Plan, held: Sequence[Shares]) -> Unwind:
+def _sizes(plan: Plan, level: Shares, members: Sequence[int]) -> list[Shares]:
+    """Shares of every leg where these are at a level and the others are gone."""
+    return [
+        plan.target(leg, level) if i in members else NO_SHARES for i, leg in enumerate(plan.legs)
+    ]
+
+
+def _worth(plan: Plan) -> Worth:
+    return cache(lambda members: plan.guaranteed(_sizes(plan, plan.size, members)))
+
+
+def _worth_keeping(
+    plan: Plan, level: Shares, gains: Mapping[int, Usd], worth: Worth
+) -> tuple[int, ...]:
+    """The legs that are worth keeping at a level, of those that can be brought to it, if any are.
+
+    One after the other is left out, the one with the largest gain first, as long as that is more
+    than what the others pay less without it. A leg may be worth nothing once another is gone.
+
+    Args:
+        plan: Theirs.
+        level: The level.
+        gains: By leg, what disposing of it brings more than bringing it to the level.
+        worth: What legs pay.
+    """
+    kept = tuple(gains)
+    while True:
+        before = kept
+        for leg in sorted((i for i in kept if gains[i] > 0), key=lambda i: -gains[i]):
+            others = tuple(i for i in kept if i != leg)
+            lost = (worth(kept) - worth(others)) * level / plan.size
+            if lost < gains[leg]:
+                kept = others
+        if kept == before:
+            return kept if worth(kept) > 0 else ()
+
+
+def _as_it_is(plan: Plan, held: Sequence[Shares], worth: Worth) -> Unwind:
     """Keep everything: what can leave at once leaves, the rest waits for its resolution."""
-    if plan.parts_pay:
-        level = sorted(held, reverse=True)[1] if len(held) > 1 else NO_SHARES
-        members = tuple(i for i, shares in enumerate(held) if shares >= level > 0)
-    else:
-        levels = [plan.level(leg, shares) for leg, shares in zip(plan.legs, held, strict=True)]
-        level = min(levels, default=NO_SHARES)
-        members = tuple(range(len(held))) if level > 0 else ()
+    levels = [plan.level(leg, shares) for leg, shares in zip(plan.legs, held, strict=True)]
+    level, members = NO_SHARES, tuple[int, ...]()
+    for most in sorted({each for each in levels if each > 0}, reverse=True):
+        there = tuple(i for i, each in enumerate(levels) if each >= most)
+        if worth(there) > 0:
+            level, members = most, there
+            break
+    kept = _sizes(plan, level, members)
     rest = any(
-        held[i] - (plan.target(leg, level) if i in members else NO_SHARES) > trifle(plan, leg)
-        for i, leg in enumerate(plan.legs)
+        shares - part > trifle(plan, leg)
+        for shares, part, leg in zip(held, kept, plan.legs, strict=True)
     )
     return Unwind(level=level, members=members, orders=(), result=plan.guaranteed(held), left=rest)
 

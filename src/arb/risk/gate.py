@@ -141,6 +141,7 @@ def _plan(opportunity: Opportunity, snapshot: Snapshot, context: Context) -> Pla
         payoff_worst=opportunity.payoff_worst,
         approved_at=context.now,
         venue_terms={p.leg.outcome.venue: p.market.terms for p in opportunity.legs},
+        payoff=opportunity.payoff,
     )
 
 

@@ -27,6 +27,7 @@ from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Pocket, Portfolio
 from arb.domain.snapshot import Snapshot
 from arb.domain.venue import VenueTerms
+from arb.domain.worlds import Payoff
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 Quotes = Sequence[tuple[str, str]]
@@ -100,6 +101,7 @@ def plan(
     payoff_worst: str | Decimal,
     at: datetime = NOON,
     terms: Mapping[VenueId, VenueTerms] | None = None,
+    payoff: Payoff | None = None,
 ) -> Plan:
     """A plan that holds its legs to their resolution; no gate has approved it."""
     return Plan(
@@ -115,6 +117,7 @@ def plan(
         payoff_worst=Usd(Decimal(payoff_worst)),
         approved_at=at,
         venue_terms=terms or {},
+        payoff=payoff,
     )
 
 

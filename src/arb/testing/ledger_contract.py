@@ -18,7 +18,16 @@ from arb.domain.fact import (
     Voided,
 )
 from arb.domain.halt import Pause, Standing, TradingState
-from arb.domain.market import EventId, MarketId, OutcomeId, Side, VenueId
+from arb.domain.market import (
+    EventId,
+    Exclusive,
+    Implies,
+    MarketId,
+    OutcomeId,
+    Same,
+    Side,
+    VenueId,
+)
 from arb.domain.money import NO_USD, Price, Shares, Usd, total
 from arb.domain.operation import Merge, OperationId, effect
 from arb.domain.order import Fill, Final, Order, PlanId, order_id
@@ -26,6 +35,7 @@ from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.position import Adjustment, Portfolio
 from arb.domain.report import RunCause
 from arb.domain.venue import TimeInForce
+from arb.domain.worlds import Payoff, PayoffMarket
 from arb.ports import Ledger
 from arb.testing import builders as make
 from arb.testing.builders import NOON
@@ -67,7 +77,10 @@ class LedgerContract:
         for each in (second, plan, plan):
             await ledger.open_plan(1, each)
         for reader in (ledger, await opens("mine")):
-            assert list(await reader.open_plans()) == [plan, second], "the oldest is first"
+            kept = list(await reader.open_plans())
+            assert kept == [plan, second], "the oldest is first"
+            parts = [Shares(Decimal(8)), Shares(Decimal(3))]
+            assert kept[0].guaranteed(parts) == plan.guaranteed(parts) == 3
         await _refuses(ledger.open_plan(1, replace(plan, outlay=Usd(Decimal(1)))))
 
     async def test_facts_are_kept_in_order_and_once(self, opens: Opens) -> None:
@@ -329,7 +342,7 @@ async def _refuses(writing: Awaitable[object]) -> None:
 
 
 def _plan(ledger: Ledger, name: str, *, at: datetime = NOON) -> Plan:
-    """YES at one venue and NO at another."""
+    """YES at one venue and NO at another, of markets that resolve alike."""
     legs = tuple(
         PlannedLeg(
             outcome=OutcomeId(venue, f"{name}-{side}"),
@@ -345,7 +358,28 @@ def _plan(ledger: Ledger, name: str, *, at: datetime = NOON) -> Plan:
         for venue, side in ((HERE, "yes"), (THERE, "no"))
     )
     id_ = PlanId(f"{ledger.account}/{name}")
-    return make.plan(id_, EventId("here:event"), legs, payoff_worst="10", at=at)
+    event, payoff = EventId("here:event"), _payoff(name)
+    return make.plan(id_, event, legs, payoff_worst="10", at=at, payoff=payoff)
+
+
+def _payoff(name: str) -> Payoff:
+    """A relation of each sort, and a market that may resolve 50/50 besides."""
+    here, there, other = (MarketId(f"{where}:{name}") for where in (HERE, THERE, "other"))
+    markets = [
+        PayoffMarket(
+            id=market,
+            yes=OutcomeId(venue, f"{token}-yes"),
+            no=OutcomeId(venue, f"{token}-no"),
+            can_split=market == other,
+        )
+        for market, venue, token in (
+            (here, HERE, name),
+            (there, THERE, name),
+            (other, HERE, f"other-{name}"),
+        )
+    ]
+    relations = (Same(here, there), Implies(other, here), Exclusive((there, other), complete=False))
+    return Payoff(tuple(markets), relations)
 
 
 def _order(plan: Plan, number: int) -> Order:

@@ -18,8 +18,10 @@ from arb.domain.fact import (
     Voided,
 )
 from arb.domain.fees import CurveFees, FeeSchedule
+from arb.domain.market import Relation
 from arb.domain.operation import Operation, OperationId
 from arb.domain.plan import Plan
+from arb.domain.worlds import Payoff, PayoffMarket
 
 STORED_AS = {OperationRequested: "Requested", OperationEnded: "Settled"}
 """Facts that are stored by another name than their class has today."""
@@ -31,6 +33,7 @@ def _stored_as(kind: type[Any]) -> str:
 
 FACTS: dict[str, type[Any]] = {_stored_as(kind): kind for kind in get_args(Fact)}
 OPERATIONS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Operation)}
+RELATIONS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Relation)}
 
 
 def _default(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
@@ -48,7 +51,7 @@ _PlanFields = msgspec.defstruct(
     [
         (field.name, Plan.__annotations__[field.name], *_default(field))
         for field in dataclasses.fields(Plan)
-        if field.name != "exit_operation"
+        if field.name not in ("exit_operation", "payoff")
     ],
 )
 
@@ -85,6 +88,8 @@ def dump_plan(plan: Plan) -> str:
     del document["exit_operation"]  # it is stored by the name that it had before
     operation = plan.exit_operation
     document["settlement"] = None if operation is None else _dump_operation(operation)
+    if plan.payoff is not None:
+        document["payoff"] = _dump_payoff(plan.payoff)
     return dump(document)
 
 
@@ -92,10 +97,12 @@ def load_plan(stored: str) -> Plan:
     """The plan that `dump_plan` wrote."""
     document = msgspec.json.decode(stored)
     exit_operation = document.pop("settlement")
+    payoff = document.pop("payoff", None)
     fields: Any = msgspec.convert(document, _PlanFields, dec_hook=_load_fees)
     return Plan(
         **{name: getattr(fields, name) for name in fields.__struct_fields__},
         exit_operation=None if exit_operation is None else _load_operation(exit_operation),
+        payoff=None if payoff is None else _load_payoff(payoff),
     )
 
 
@@ -138,3 +145,23 @@ def _dump_operation(operation: Operation) -> dict[str, Any]:
 def _load_operation(document: dict[str, Any]) -> Operation:
     operation: Operation = msgspec.convert(document, OPERATIONS[document.pop("kind")])
     return operation
+
+
+def _dump_payoff(payoff: Payoff) -> dict[str, Any]:
+    return {
+        "markets": msgspec.to_builtins(payoff.markets),
+        "relations": [
+            {"kind": type(relation).__name__, **msgspec.to_builtins(relation)}
+            for relation in payoff.relations
+        ],
+    }
+
+
+def _load_payoff(document: dict[str, Any]) -> Payoff:
+    return Payoff(
+        msgspec.convert(document["markets"], tuple[PayoffMarket, ...]),
+        tuple(
+            msgspec.convert(stored, RELATIONS[stored.pop("kind")])
+            for stored in document["relations"]
+        ),
+    )
