@@ -136,7 +136,7 @@ async def test_records_wait_for_a_file_that_another_holds(ledger, tmp_path):
         assert ledger.waiting == 3
         with pytest.raises(LedgerError, match="locked"):
             await ledger.begin_run(NOON, RunCause.CYCLE)
-        assert _rows(tmp_path, "SELECT ended_at FROM cycles") == [(None,)]
+        assert _rows(tmp_path, "SELECT ended_at FROM runs") == [(None,)]
     assert await ledger.begin_run(NOON, RunCause.CYCLE) == first + 1
     assert ledger.waiting == ledger.dropped == 0
     assert (await ledger.statistics()).cycles == 1
@@ -412,4 +412,4 @@ async def test_a_cycle_survives_a_moment_without_the_ledger(tmp_path, monkeypatc
             assert report.reachable
             assert context.ledger.waiting == 0
     assert [t for t in told if isinstance(t, Trouble) and "locked" in t.problem.what]
-    assert _rows(tmp_path, "SELECT count(*) FROM cycles WHERE ended_at IS NOT NULL") == [(1,)]
+    assert _rows(tmp_path, "SELECT count(*) FROM runs WHERE ended_at IS NOT NULL") == [(1,)]

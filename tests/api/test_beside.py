@@ -77,7 +77,7 @@ async def test_a_bot_is_started_asked_watched_and_stopped_over_http(tmp_path, mo
         worked = await bot()
         assert worked["asked"] == worked["agreed"] == len(report.plans)
         assert worked["work"] == []
-        assert (await client.get("/api/v1/bot/status")).json()["last_cycle"] == report.cycle
+        assert (await client.get("/api/v1/bot/status")).json()["last_cycle"] == report.run
         assert 'arb_bot_running{bot="atom"} 1.0' in (await client.get("/metrics")).text
 
         os.kill(started["pid"], signal.SIGKILL)

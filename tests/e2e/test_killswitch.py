@@ -288,7 +288,7 @@ async def test_a_running_orchestrator_sends_nothing_from_a_second_after_the_halt
     assert "Trading is halted: stopped by the operator" in errors
     with contextlib.closing(sqlite3.connect(tmp_path / "arb.db")) as db:
         (sent,) = db.execute("SELECT max(at) FROM facts WHERE fact LIKE '%submitted%'").fetchone()
-        (scanned,) = db.execute("SELECT max(started_at) FROM cycles").fetchone()
+        (scanned,) = db.execute("SELECT max(started_at) FROM runs").fetchone()
     assert sent / 10**6 < said + 1
     assert scanned / 10**6 > said + 2  # scanning went on
 
