@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 
 import httpx
@@ -213,3 +214,25 @@ async def test_a_node_that_answers_in_drips_for_ever_is_passed_over():
     assert await rpc.gas_price() == 5
     assert rpc.counts["failures:first.test"] == 1
     await rpc.close()
+
+
+async def test_the_last_node_to_ask_may_be_slow_where_another_would_be_asked_instead():
+    async def answer(reader, writer):
+        header = await reader.readuntil(b"\r\n\r\n")
+        length = int(re.search(rb"content-length: (\d+)", header.lower())[1])
+        asked = json.loads(await reader.readexactly(length))
+        result = "0x89" if asked["method"] == "eth_chainId" else "0x5"
+        body = json.dumps({"id": asked["id"], "result": result}).encode()
+        await asyncio.sleep(0.6)
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as slow:
+        node = f"http://127.0.0.1:{slow.sockets[0].getsockname()[1]}"
+        for urls, failures in (((node,), 0), ((node, f"{node}/second"), 1)):
+            options = RpcOptions(urls=urls, read_timeout_seconds=0.2)
+            rpc = Rpc(options, monotonic=time.monotonic)
+            assert await rpc.gas_price() == 5
+            assert sum(n for key, n in rpc.counts.items() if key.startswith("failures")) == failures
+            await rpc.close()

@@ -62,10 +62,11 @@ class RpcOptions:
     chain_id: int = POLYGON
     connect_timeout_seconds: float = 3.0
     read_timeout_seconds: float = 5.0
+    """Between two pieces of an answer, while there is another node to ask instead."""
     pause_seconds: float = 30.0
     """How long a node that failed is asked last."""
     answer_seconds_max: float = 15.0
-    """For a whole answer, however steadily its pieces come."""
+    """For a whole answer, however its pieces come; the last node to ask may be silent as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +133,6 @@ class Rpc:
         self._id = 0
         self._client = httpx.AsyncClient(
             transport=transport,
-            timeout=httpx.Timeout(
-                options.read_timeout_seconds, connect=options.connect_timeout_seconds
-            ),
             follow_redirects=False,
             headers={"user-agent": "arb", "content-type": "application/json"},
             **way.options(),
@@ -246,11 +244,13 @@ class Rpc:
     async def _ask(self, method: str, params: Sequence[Any]) -> Any:
         """The answer of the first node that has one."""
         problems: list[Unavailable] = []
-        for node in self._in_order():
+        nodes = self._in_order()
+        for node in nodes:
+            patience = self._patience(last=node is nodes[-1])
             try:
                 if not node.verified:
-                    await self._verify(node)
-                answer = await self._once(node, method, params)
+                    await self._verify(node, patience)
+                answer = await self._once(node, method, params, patience)
             except Unavailable as error:
                 node.rests_until = self._monotonic() + self._options.pause_seconds
                 self.counts[f"failures:{node.name}"] += 1
@@ -268,17 +268,25 @@ class Rpc:
         now = self._monotonic()
         return sorted(self._nodes, key=lambda node: max(node.rests_until - now, 0.0))
 
-    async def _verify(self, node: _Node) -> None:
-        actual = _number(await self._once(node, "eth_chainId", []))
+    def _patience(self, *, last: bool) -> httpx.Timeout:
+        """How long a node may be silent: nothing is gained by giving up on the last one early."""
+        options = self._options
+        silence = options.answer_seconds_max if last else options.read_timeout_seconds
+        return httpx.Timeout(silence, connect=options.connect_timeout_seconds)
+
+    async def _verify(self, node: _Node, patience: httpx.Timeout) -> None:
+        actual = _number(await self._once(node, "eth_chainId", [], patience))
         if actual != self._options.chain_id:
             raise Unavailable(f"{node.name} is on chain {actual}, not {self._options.chain_id}")
         node.verified = True
 
-    async def _once(self, node: _Node, method: str, params: Sequence[Any]) -> Any:
+    async def _once(
+        self, node: _Node, method: str, params: Sequence[Any], patience: httpx.Timeout
+    ) -> Any:
         self._id += 1
         asked = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": list(params)}
         self.counts[f"requests:{node.name}"] += 1
-        body = await self._post(node, msgspec.json.encode(asked))
+        body = await self._post(node, msgspec.json.encode(asked), patience)
         try:
             check_nesting(body)
             envelope = msgspec.json.decode(body, type=_Envelope)
@@ -291,18 +299,19 @@ class Rpc:
             raise Unavailable(f"{node.name} answers another question")
         return envelope.result
 
-    async def _post(self, node: _Node, content: bytes) -> bytes:
+    async def _post(self, node: _Node, content: bytes, patience: httpx.Timeout) -> bytes:
         """One request and its whole answer, which may not come in drips for ever."""
         most = self._options.answer_seconds_max
         try:
             async with asyncio.timeout(most):
-                return await self._exchange(node, content)
+                return await self._exchange(node, content, patience)
         except TimeoutError:
             raise Unavailable(f"{node.name} does not answer in full within {most:g} s") from None
 
-    async def _exchange(self, node: _Node, content: bytes) -> bytes:
+    async def _exchange(self, node: _Node, content: bytes, patience: httpx.Timeout) -> bytes:
+        asked = self._client.stream("POST", node.url, content=content, timeout=patience)
         try:
-            async with self._client.stream("POST", node.url, content=content) as response:
+            async with asked as response:
                 body = bytearray()
                 async for piece in response.aiter_bytes():
                     body += piece
