@@ -17,6 +17,7 @@ import pytest
 from arb.adapters.bots.definition import Bots, Definition, read
 from arb.adapters.bots.executor import FAILURES_MAX, BotTrading
 from arb.adapters.bots.mailbox import Mailbox
+from arb.adapters.bots.messages import Result, parse, word
 from arb.adapters.bots.routing import MEASURES, Rule, measures, route
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.terms import POLYMARKET
@@ -231,7 +232,10 @@ class Scene:
 
     def __init__(self, folder, plan, does="decides", wait=1.0):
         definition = Definition(name="atom", command=("x",), does=does, answer_seconds=wait)
-        self.mailbox = Mailbox(folder / "comm", SystemClock())
+        self.aside = []
+        self.mailbox = Mailbox(
+            folder / "comm", SystemClock(), lambda why, name: self.aside.append(why)
+        )
         self.venue, self.told = Venue(), []
         self.trading = BotTrading(
             inner=self.venue,
@@ -264,6 +268,9 @@ class Scene:
             ],
             **changes,
         }
+        self.put(answer)
+
+    def put(self, answer):
         path = self.mailbox.path / "results" / "atom_result.json"
         path.with_name(".new.tmp").write_text(json.dumps(answer))
         path.with_name(".new.tmp").rename(path)
@@ -378,7 +385,7 @@ async def test_a_missing_report_is_asked_about_and_never_handed_over_again(tmp_p
     orders, work = await _handed_over(scene)
     command = await scene.command()
     assert await work == [Unknown(), Unknown()]
-    assert await scene.trading.query(orders[0]) == Unknown()
+    assert await scene.trading.query(orders[0]) == Unknown(later=True)
     question = await scene.command()
     assert (question["command"], question["id"]) == ("report", command["id"])
     assert question["orders"] == []
@@ -409,7 +416,7 @@ async def test_a_report_that_cannot_be_leaves_the_plan_open_for_a_person(changes
     _, work = await _handed_over(scene)
     command = await scene.command()
     scene.answer(command, **_fills(command, **changes))
-    assert await work == [Unknown(), Unknown()]
+    assert await work == [Unknown(later=True)] * 2
     assert "is not accepted" in scene.told[0]
 
 
@@ -473,8 +480,137 @@ async def test_a_report_that_is_not_taken_is_told_once_however_often_it_is_asked
     scene.answer(command, **_fills(command, price="0.999"))
     await work
     for _ in range(5):
-        assert await scene.trading.query(orders[0]) == Unknown()
+        assert await scene.trading.query(orders[0]) == Unknown(later=True)
     assert len(scene.told) == 1
+
+
+def _bare(**changes):
+    """The answer in the shape of the user's document."""
+    data = {"profit": 25.5, "tx_hash": "0x123..."}
+    return {"bot_name": "ATOM", "success": True, "timestamp": 1.5, "data": data, **changes}
+
+
+async def test_a_bare_yes_means_every_order_as_it_was_asked(tmp_path, plan):
+    scene = Scene(tmp_path, plan)
+    work = asyncio.create_task(scene.trading.prepare(scene.orders))
+    await scene.command()
+    scene.put(_bare())
+    assert [(o.limit, o.size) for o in await work] == [(o.limit, o.size) for o in scene.orders]
+
+
+async def test_a_bare_no_declines(tmp_path, plan):
+    scene = Scene(tmp_path, plan)
+    work = asyncio.create_task(scene.trading.prepare(scene.orders))
+    await scene.command()
+    scene.put(_bare(success=False))
+    with pytest.raises(VenueError, match="declined"):
+        await work
+
+
+async def test_a_bare_yes_that_comes_before_the_command_is_taken_is_no_answer(tmp_path, plan):
+    scene = Scene(tmp_path, plan, wait=0.5)
+    work = asyncio.create_task(scene.trading.prepare(scene.orders))
+    while not scene.commands.exists():
+        await asyncio.sleep(0.01)
+    scene.put(_bare())
+    with pytest.raises(VenueError, match="has not answered"):
+        await work
+    (why,) = scene.aside
+    assert "`id` is missing: it was written before the bot took its command" in why
+
+
+async def test_a_bare_yes_that_comes_too_late_is_not_taken_for_that_to_the_next_plan(
+    tmp_path, plan
+):
+    scene = Scene(tmp_path, plan, wait=0.2)
+    work = asyncio.create_task(scene.trading.prepare(scene.orders))
+    await scene.command()
+    with pytest.raises(VenueError, match="has not answered"):
+        await work
+    scene.trading.observe(PlanStarted(replace(plan, id=plan.id + "x")))
+    work = asyncio.create_task(scene.trading.prepare(_orders(replace(plan, id=plan.id + "x"))))
+    while not scene.commands.exists():
+        await asyncio.sleep(0.01)
+    # It answers the first, then takes the second: between two looks of ours, in that order.
+    scene.put(_bare())
+    scene.commands.unlink()
+    with pytest.raises(VenueError, match="has not answered"):
+        await work
+    assert "`id` is missing: " in scene.aside[0]
+
+
+async def test_a_bare_yes_without_a_command_is_nobodys(tmp_path, plan):
+    scene = Scene(tmp_path, plan, wait=0.2)
+    scene.put(_bare())
+    work = asyncio.create_task(scene.trading.prepare(scene.orders))
+    await scene.command()
+    with pytest.raises(VenueError, match="has not answered"):
+        await work
+    assert "no command is out" in scene.aside[0]
+
+
+async def test_a_bare_yes_of_a_bot_with_its_own_account_is_filled_on_paper(tmp_path, plan):
+    scene = Scene(tmp_path, plan, "executes")
+    seen = []
+
+    async def look(outcomes):
+        seen.extend(outcomes)
+
+    scene.trading.look = look
+    _, work = await _handed_over(scene)
+    await scene.command()
+    scene.put(_bare())
+    # The venue that it is held against has nothing on offer: its word makes no fill.
+    assert await work == [Final((), "nothing on offer")] * 2
+    assert seen == [order.outcome for order in scene.orders]
+    assert [order.id for order in scene.venue.sent] == [order.id for order in scene.orders]
+
+
+async def test_a_bare_yes_that_nothing_can_be_held_against_books_nothing(tmp_path, plan):
+    scene = Scene(tmp_path, plan, "executes")
+    _, work = await _handed_over(scene)
+    await scene.command()
+    scene.put(_bare())
+    assert await work == [Unknown(later=True)] * 2
+    assert scene.venue.sent == []
+    assert "`fills` is missing" in scene.told[0]
+
+
+async def test_a_bare_yes_after_the_time_of_its_orders_books_nothing(tmp_path, plan):
+    scene = Scene(tmp_path, plan, "executes")
+    scene.trading.look = lambda _: pytest.fail("its time is over")
+    over = SystemClock().now() - timedelta(seconds=1)
+    scene.orders = [replace(order, expires_at=over) for order in scene.orders]
+    _, work = await _handed_over(scene)
+    await scene.command()
+    scene.put(_bare())
+    assert {answer.fills for answer in await work} == {()}
+    assert "its orders is over" in scene.told[0]
+
+
+async def test_the_missing_field_is_named(tmp_path, plan):
+    scene = Scene(tmp_path, plan, wait=0.2)
+    work = asyncio.create_task(scene.trading.prepare(scene.orders))
+    await scene.command()
+    scene.put({"bot_name": "ATOM", "data": {}})
+    with pytest.raises(VenueError, match="has not answered"):
+        await work
+    assert "missing required field `success`" in scene.aside[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "profit", "transaction"),
+    [
+        ({"profit": 25.50, "tx_hash": "0x123..."}, Decimal("25.5"), "0x123..."),
+        ({"profit": "1e99999", "tx_hash": 7}, None, ""),
+        ({"profit": True}, None, ""),
+        (["profit"], None, ""),
+        (None, None, ""),
+    ],
+)
+def test_what_a_bot_says_of_its_profit_is_read_as_its_word(data, profit, transaction):
+    result = parse(json.dumps(_bare(data=data)).encode(), Result)
+    assert word(result) == (profit, transaction)
 
 
 def test_the_first_rule_that_holds_decides():

@@ -100,6 +100,9 @@ class Final:
 class Unknown:
     """The venue gave no clear answer: the order may or may not exist. Ask; never send again."""
 
+    later: bool = False
+    """Nothing more will be known soon: it is asked about again in another cycle."""
+
 
 @dataclass(frozen=True, slots=True)
 class NotFound:

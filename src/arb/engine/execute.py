@@ -71,6 +71,8 @@ class Executor:
     market_data: MarketData
     held_back: Blocked | None = field(default=None, init=False)
     """Why the last orders were not sent."""
+    _put_off: bool = field(default=False, init=False)
+    """The last order that was asked about will not be known soon."""
     _until: dict[OrderId, float] = field(default_factory=dict, init=False)
     """When orders expire that this process sent and has no answer for, in monotonic seconds."""
 
@@ -98,7 +100,7 @@ class Executor:
 
     async def _run(self, plan: Plan, books: Books | None) -> ExecutionReport:
         ledger, clock = self.ledger, self.clock
-        started = clock.monotonic()
+        started, self._put_off = clock.monotonic(), False
         for _ in range(STEPS_MAX):
             step = next_step(plan, await ledger.facts(plan.id), clock.now())
             if isinstance(step, ChooseUnwind):
@@ -117,7 +119,7 @@ class Executor:
                 await ledger.close_plan(report, clock.now())
                 return report
             waited = clock.monotonic() - started
-            if waited > self.options.answer_wait.total_seconds():
+            if self._put_off or waited > self.options.answer_wait.total_seconds():
                 reason = self.held_back.reason if self.held_back else _waits_for(step)
                 report = _still_open(plan, reason, clock.now())
                 return replace(report, code=_code(self.held_back))
@@ -131,6 +133,7 @@ class Executor:
                 return await self._send(plan, orders, books)
             case QueryOrder(order):
                 answer = await self.venues.trading(order.outcome.venue).query(order)
+                self._put_off = isinstance(answer, Unknown) and answer.later
                 return await self._write_answers(plan, (order,), (answer,))
             case AwaitConfirmation(order, trades):
                 trading = self.venues.trading(order.outcome.venue)

@@ -86,6 +86,7 @@ async def with_bots(
                 base=Path.cwd(),
                 inherited=inherited(),
                 tell=tell,
+                look=at.books.fetch if context.mode != "live" else None,
             )
             for venue, at in context.venues.items()
             if (inner := at.trading) is not None

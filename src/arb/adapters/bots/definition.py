@@ -62,8 +62,8 @@ class Definition:
     """A bot that ran for so long has its restarts forgiven."""
     grace_seconds: float = 5.0
     """Between SIGTERM and SIGKILL."""
-    answer_seconds: float = 5.0
-    """How long a plan waits for its answer."""
+    answer_seconds: float = 10.0
+    """How long a plan waits for its answer: the user's bots look for commands every 5 seconds."""
     autostart: bool = True
     limits: Limits = Limits()
 

@@ -4,14 +4,17 @@ The first orders of a plan go to the bot that its route names; a bot that `decid
 order intents, which are checked against the plan and then signed and sent by the venue's own
 adapter: bots hold no keys. A bot that `executes` has an account of its own, on paper; what it
 reports enters the ledger as the answer to the orders, and while it is silent it is queried, and
-never asked to execute again. Unwinding never waits for a bot.
+never asked to execute again. A bare yes of such a bot names no fills: then its orders are filled
+on paper, at the books of that moment, or not at all. Unwinding never waits for a bot.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+
+import msgspec
 
 from arb.adapters.bots.definition import Bots, Definition
 from arb.adapters.bots.mailbox import Mailbox
@@ -26,8 +29,8 @@ from arb.adapters.bots.messages import (
 from arb.adapters.bots.printing import ask_script
 from arb.adapters.bots.routing import OURSELVES, Route, measures, route
 from arb.adapters.bots.verdict import Declined, happened, wanted
-from arb.domain.errors import Unavailable
-from arb.domain.market import VenueId
+from arb.domain.errors import Unavailable, VenueError
+from arb.domain.market import OutcomeId, VenueId
 from arb.domain.news import News, PlanEnded, PlanStarted
 from arb.domain.order import Answer, Final, Order, OrderKey, PlanId, TradeState, Unknown
 from arb.domain.plan import Plan
@@ -56,6 +59,8 @@ class BotTrading:
     inherited: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str, str], None] = lambda _bot, _what: None
     """Called with what a person should know."""
+    look: Callable[[Sequence[OutcomeId]], Awaitable[object]] | None = None
+    """Reads the books that orders are filled at on paper; `None` where no orders are."""
     counts: Counter[str] = field(default_factory=Counter, init=False)
     """How often each bot was asked about a plan and agreed: `asked:atom`, `agreed:atom`."""
     venue: VenueId = field(init=False)
@@ -132,13 +137,16 @@ class BotTrading:
             return await self.inner.query(order)
         self._executed.setdefault(_plan_id(order), set()).add(id_)
         self._hands.setdefault(_plan_id(order), bot)
-        self._collect(bot, id_)
         self._expire(bot)
         result = self.mailbox.kept(id_)
+        if result is None:
+            self.mailbox.expects(bot, id_)
+            self._collect(bot, id_)
+            result = self.mailbox.kept(id_)
         if result is not None:
-            return self._answers([order], result)[0]
+            return (await self._answers([order], result))[0]
         self._ask_about(bot, id_)
-        return Unknown()
+        return Unknown(later=True)
 
     async def trade_states(self, order: Order, trades: Sequence[str]) -> Mapping[str, TradeState]:
         """See `arb.ports.Trading`."""
@@ -253,7 +261,7 @@ class BotTrading:
         if result is None:
             self._failed(bot, f"no answer within {definition.answer_seconds:g} s")
             return [Unknown() for _ in orders]
-        answers = self._answers(orders, result)
+        answers = await self._answers(orders, result)
         if id_ in self._refused:
             self._failed(bot, "its report is not accepted")
         else:
@@ -274,37 +282,57 @@ class BotTrading:
         result = self.mailbox.claim_result(bot)
         if result is None:
             return
-        if result.id == id_:
+        if result.id == id_ or any(result.id in ids for ids in self._executed.values()):
             self.mailbox.keep(result)
         self.mailbox.acknowledge(bot)
 
-    def _answers(self, orders: Sequence[Order], result: Result) -> list[Answer]:
+    async def _answers(self, orders: Sequence[Order], result: Result) -> list[Answer]:
+        if result.success and result.fills is None:
+            return await self._filled_on_paper(orders, result)
         try:
             found = happened(orders, self._only(orders, result), self.clock.now())
         except BadDocument as error:
             # Something happened and we do not know what: the plan stays open for a person.
-            if result.id not in self._refused:
-                self._refused.add(result.id)
-                self.tell(result.bot_name, f"its report {result.id} is not accepted: {error}")
-            return [Unknown() for _ in orders]
+            self._refuse(result, str(error))
+            return [Unknown(later=True) for _ in orders]
         return [found[order.id] for order in orders]
+
+    async def _filled_on_paper(self, orders: Sequence[Order], result: Result) -> list[Answer]:
+        """The orders of a bot that says yes and no more: what they find in the books now.
+
+        Its word books nothing. Once the orders' time is over they have found nothing.
+        """
+        bot, now = result.bot_name.lower(), self.clock.now()
+        if self.look is None:
+            self._refuse(result, "`fills` is missing, and nothing else shows what was filled")
+            return [Unknown(later=True) for _ in orders]
+        if any(now > order.expires_at for order in orders):
+            self._refuse(result, "`fills` is missing, and the time of its orders is over")
+            late = Final((), f"{bot} said yes when the time was over, and named no fills")
+            return [late for _ in orders]
+        try:
+            await self.look([order.outcome for order in orders])
+            return list(await self.inner.submit(await self.inner.prepare(orders)))
+        except VenueError as error:
+            self._refuse(result, f"`fills` is missing, and the books cannot be read: {error}")
+            return [Unknown(later=True) for _ in orders]
+
+    def _refuse(self, result: Result, why: str) -> None:
+        """Report, once, that a bot's report is not accepted."""
+        if result.id not in self._refused:
+            self._refused.add(result.id)
+            self.tell(result.bot_name, f"its report {result.id} is not accepted: {why}")
 
     def _only(self, orders: Sequence[Order], result: Result) -> Result:
         """The report, held against every order of the command, less those not asked about now."""
         if len(orders) > 1:
             return result
         plan = _plan_id(orders[0])
-        if any(fill.order.rsplit("/", 3)[0] != plan for fill in result.fills):
+        fills = result.fills or ()
+        if any(fill.order.rsplit("/", 3)[0] != plan for fill in fills):
             raise BadDocument("not_in_plan")
-        here = tuple(fill for fill in result.fills if fill.order == orders[0].id)
-        return Result(
-            schema=1,
-            id=result.id,
-            bot_name=result.bot_name,
-            success=result.success,
-            reason=result.reason,
-            fills=here,
-        )
+        here = tuple(fill for fill in fills if fill.order == orders[0].id)
+        return msgspec.structs.replace(result, fills=here)
 
     def _ask_about(self, bot: str, id_: str) -> None:
         """Ask the bot what became of a command, now and then."""
@@ -327,6 +355,7 @@ class BotTrading:
         bot = command.bot_name
         self._expire(bot)
         if command.command == "execute_arbitrage":
+            self._collect(bot, command.id)  # what lies there is no answer to what comes now
             # An end that waits to be read is no reason to miss the next plan: it is reported later.
             told = self.mailbox.current(bot)
             old = told is not None and told.command != command.command

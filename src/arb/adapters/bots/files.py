@@ -178,12 +178,19 @@ class Quarantine:
     """Where bad files are put, and how many came for which reason."""
 
     folder: Folder
-    tell: Callable[[str, str], None] = lambda _reason, _name: None
+    tell: Callable[[str, str], None] = lambda _why, _name: None
     counts: Counter[str] = field(default_factory=Counter)
     _taken: int = field(default=0, init=False)
 
-    def take(self, source: Folder, name: str, reason: str) -> None:
-        """Put a file aside; it is never opened again."""
+    def take(self, source: Folder, name: str, reason: str, why: str = "") -> None:
+        """Put a file aside; it is never opened again.
+
+        Args:
+            source: Where it is.
+            name: What it is called there.
+            reason: One of a few words, for counting.
+            why: The same in more words, for people.
+        """
         self.counts[reason] += 1
         full = sum(1 for _ in self.folder.names()) >= _KEPT_MAX
         # The large are not kept: a bot could fill the disk with them.
@@ -193,7 +200,7 @@ class Quarantine:
             kept = f"{os.getpid()}-{self._taken:06}-{reason}-{plain}"
             if not source.move(name, self.folder, kept):
                 source.remove(name)
-        self.tell(reason, name)
+        self.tell(why or reason, name)
 
 
 def _kind(mode: int) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from arb.adapters.bots.files import Content, Folder, Mark, Quarantine
 from arb.adapters.bots.messages import (
     BadDocument,
@@ -41,13 +43,26 @@ class Beat:
 
 
 @dataclass(slots=True)
+class _Out:
+    """The last plan's command that a bot has not answered."""
+
+    id: str
+    sent: bool
+    """By this process: it sees when the bot takes it."""
+    taken: bool = False
+    """It was seen taken before there was an answer."""
+    others: bool = False
+    """The bot owes the answer to an earlier one, too."""
+
+
+@dataclass(slots=True)
 class Mailbox:
     """The files of all bots under one folder."""
 
     path: Path
     clock: Clock
     tell: Callable[[str, str], None] = lambda _reason, _name: None
-    """Called with the reason and the name of each file that is set aside."""
+    """Called with why and the name of each file that is set aside."""
     owners: frozenset[int] | None = None
     """Whose files are taken; our own where it is not given."""
     _commands: Folder = field(init=False)
@@ -55,6 +70,7 @@ class Mailbox:
     _heartbeats: Folder = field(init=False)
     _answers: Folder = field(init=False)
     _quarantine: Quarantine = field(init=False)
+    _out: dict[str, _Out] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._commands = self._folder("commands")
@@ -79,8 +95,17 @@ class Mailbox:
         name = _command(command.bot_name)
         if self._commands.exists(name):
             return False
+        if command.command == "execute_arbitrage":
+            # Before it is written: then it may be taken at once.
+            before = self._out.get(command.bot_name)
+            self._out[command.bot_name] = _Out(command.id, sent=True, others=before is not None)
         self._commands.write(name, dump(command))
         return True
+
+    def expects(self, bot: str, id_: str) -> None:
+        """A command of before this process began has no answer yet."""
+        out = self._out.setdefault(bot, _Out(id_, sent=False))
+        out.others = out.others or out.id != id_
 
     def current(self, bot: str) -> Command | None:
         """The command that the bot has not claimed yet."""
@@ -89,23 +114,31 @@ class Mailbox:
     def withdraw(self, bot: str, id_: str) -> bool:
         """Take a command back; true when the bot certainly never claimed it."""
         found = self.current(bot)
-        if found is None or found.id != id_:
+        if found is None or found.id != id_ or not self._commands.remove(_command(bot)):
             return False
-        return self._commands.remove(_command(bot))
+        self._never_taken(bot, found)
+        return True
 
     def expire(self, bot: str) -> Command | None:
         """Remove a command that has long expired."""
         found = self.current(bot)
         if found is None or self.clock.now() < found.expires_at + WITHDRAW_AFTER:
             return None
-        return found if self._commands.remove(_command(bot)) else None
+        if not self._commands.remove(_command(bot)):
+            return None
+        self._never_taken(bot, found)
+        return found
 
     def claim_result(self, bot: str) -> Result | None:
-        """The bot's answer, once; `acknowledge` it, or it comes again after a restart."""
+        """The bot's answer, once; `acknowledge` it, or it comes again after a restart.
+
+        One without an id gets that of the command which is out to the bot, if it can be no other's.
+        """
         name, claimed = f"{bot}_result.json", f".{bot}_result.claimed.json"
         if not self._results.exists(claimed):
             try:
                 if not self._results.rename(name, claimed):
+                    self._look(bot)
                     return None
             except OSError:
                 self._quarantine.take(self._results, name, "unreadable")
@@ -114,7 +147,12 @@ class Mailbox:
         if result is not None and result.bot_name.lower() != bot:
             self._quarantine.take(self._results, claimed, "wrong_name")
             return None
-        return result
+        if result is None or result.id:
+            return result
+        if why := self._not_of_one(bot):
+            self._quarantine.take(self._results, claimed, "no_id", f"no_id: `id` is missing: {why}")
+            return None
+        return msgspec.structs.replace(result, id=self._out.pop(bot).id)
 
     def acknowledge(self, bot: str) -> None:
         """The claimed answer has been seen to."""
@@ -142,6 +180,9 @@ class Mailbox:
 
     def keep(self, result: Result) -> None:
         """Hold on to a claimed answer, over restarts, until its plan has ended."""
+        out = self._out.get(result.bot_name.lower())
+        if out is not None and out.id == result.id:
+            del self._out[result.bot_name.lower()]
         if _ID.fullmatch(result.id):
             self._answers.write(f"{result.id}.json", dump(result))
 
@@ -165,6 +206,34 @@ class Mailbox:
                 if name not in expected and not (temporary and 0 <= age < TEMPORARY_SECONDS):
                     self._quarantine.take(folder, name, "stranger")
 
+    def _not_of_one(self, bot: str) -> str:
+        """Why an answer without an id cannot be held to be that to one command; empty: it can."""
+        out = self._out.get(bot)
+        if out is None:
+            return "no command is out to the bot"
+        if self._lies(bot, out):
+            return "it was written before the bot took its command (remove the file, then answer)"
+        if out.others and not out.taken:
+            # Once only: what it owed has come now, or never will.
+            out.others = not out.sent
+            return "more than one command is out to the bot"
+        return ""
+
+    def _look(self, bot: str) -> None:
+        """See whether the bot has taken its command, while there is no answer."""
+        out = self._out.get(bot)
+        if out is not None and out.sent and not out.taken:
+            out.taken = not self._lies(bot, out)
+
+    def _lies(self, bot: str, out: _Out) -> bool:
+        found = self.current(bot)
+        return found is not None and (found.id, found.command) == (out.id, "execute_arbitrage")
+
+    def _never_taken(self, bot: str, command: Command) -> None:
+        out = self._out.get(bot)
+        if out is not None and (out.id, "execute_arbitrage") == (command.id, command.command):
+            del self._out[bot]
+
     def _folder(self, name: str) -> Folder:
         path = self.path / name
         return Folder(path) if self.owners is None else Folder(path, self.owners)
@@ -186,7 +255,7 @@ class Mailbox:
         except BadDocument as error:
             unfinished = error.reason == "no_json" and content is not None
             if not (settle and unfinished and self._is_new(content)):
-                self._quarantine.take(folder, name, error.reason)
+                self._quarantine.take(folder, name, error.reason, str(error))
             return None
 
     def _is_new(self, content: Content | None) -> bool:

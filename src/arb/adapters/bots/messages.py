@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from arb.domain.bounds import OutOfBounds, check_nesting
+from arb.domain.bounds import OutOfBounds, check_nesting, number
 from arb.domain.market import Side
 from arb.domain.order import Fill, Order
 from arb.domain.plan import Plan
@@ -24,6 +24,8 @@ DEPTH_MAX = 8
 """Brackets within brackets: our own documents need four."""
 PID_MAX = 2**22
 """The kernel's own limit."""
+TRANSACTION_MAX = 200
+"""Characters of a transaction's name that are kept."""
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -31,6 +33,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$")]
 BotName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,200}$")]
+GivenId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{0,200}$")]
 Words = Annotated[str, msgspec.Meta(max_length=2_000)]
 Stamp = float | str | None
 """The bot's own clock, in the user's way (seconds) or as text; shown, never relied on."""
@@ -114,16 +117,24 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """A bot's answer to a command. Fields that are not named here are ignored."""
+    """A bot's answer to a command. Fields that are not named here are ignored.
 
-    schema: Literal[1]
-    id: Id
+    In the user's own shape it has `bot_name`, `success`, `timestamp` and `data` alone.
+    """
+
+    schema: Literal[1] = 1
+    id: GivenId = ""
+    """The command's; empty: of the one command that is out to the bot."""
     bot_name: BotName
     success: bool
     timestamp: Stamp = None
     reason: Words = ""
-    orders: Annotated[tuple[Intent, ...], msgspec.Meta(max_length=100)] = ()
-    fills: Annotated[tuple[Reported, ...], msgspec.Meta(max_length=1_000)] = ()
+    orders: Annotated[tuple[Intent, ...], msgspec.Meta(max_length=100)] | None = None
+    """`None`: every order as it was asked for."""
+    fills: Annotated[tuple[Reported, ...], msgspec.Meta(max_length=1_000)] | None = None
+    """`None`: it does not say what was filled."""
+    data: Any = None
+    """What the bot says of it in its own words; see `word`."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +173,17 @@ def parse(raw: bytes, kind: type[Document]) -> Document:
 def dump(document: Command | Result | Heartbeat) -> bytes:
     """The document as text, with a line feed at its end."""
     return msgspec.json.encode(document) + b"\n"
+
+
+def word(result: Result) -> tuple[Decimal | None, str]:
+    """What a bot says that it has made, in USD, and in which transaction: its word, no more."""
+    data = result.data if isinstance(result.data, dict) else {}
+    profit, transaction = data.get("profit"), data.get("tx_hash")
+    try:
+        said = None if profit is None or isinstance(profit, bool) else number(str(profit))
+    except OutOfBounds:
+        said = None
+    return said, clean(transaction)[:TRANSACTION_MAX] if isinstance(transaction, str) else ""
 
 
 def clean(text: str) -> str:

@@ -22,7 +22,7 @@ class Declined(Unavailable):
 
 
 def wanted(orders: Sequence[Order], plan: Plan, result: Result) -> list[Order]:
-    """The orders as the bot wants them sent.
+    """The orders as the bot wants them sent: as they are, where it names none.
 
     Raises:
         BadDocument: It wants what the plan does not hold.
@@ -30,6 +30,8 @@ def wanted(orders: Sequence[Order], plan: Plan, result: Result) -> list[Order]:
     """
     if not result.success:
         raise Declined(f"{result.bot_name} declined: {result.reason or 'no reason given'}")
+    if result.orders is None:
+        return list(orders)
     intents = {intent.id: intent for intent in result.orders}
     if len(intents) != len(result.orders):
         raise BadDocument("order_twice")
@@ -62,7 +64,7 @@ def happened(orders: Sequence[Order], result: Result, at: datetime) -> dict[str,
     """
     known = {order.id: order for order in orders}
     fills: dict[str, list[Fill]] = {order.id: [] for order in orders}
-    for reported in result.fills:
+    for reported in result.fills or ():
         order = next((o for id_, o in known.items() if id_ == reported.order), None)
         if order is None:
             raise BadDocument("not_in_plan", reported.order)
