@@ -291,6 +291,33 @@ async def test_a_plan_of_which_nothing_was_sent_is_no_failure(ledger):
     assert (await ledger.portfolio(NOON)).consecutive_failures == 0
 
 
+async def test_the_highest_equity_is_that_of_plans_in_the_order_of_their_ends(ledger):
+    async def end(name, realised, at, locked="0"):
+        plan = _plan(name)
+        await ledger.open_plan(1, plan)
+        state = PlanState.DONE if Decimal(realised) >= 0 else PlanState.UNWOUND
+        await ledger.close_plan(_report(plan, state, realised, locked), at)
+        return plan
+
+    before = NOON - timedelta(days=1)
+    held = await end("held", "0", before - timedelta(days=1), locked="30")
+    await end("won", "100", before)
+    await end("lost", "-40", NOON)
+    await end("won-again", "10", NOON + timedelta(hours=1))
+    # It began before the gains and ends after them: its loss counts when it came.
+    await ledger.close_plan(_report(held, PlanState.UNWOUND, "-30"), NOON + timedelta(hours=2))
+    await ledger.adjust(
+        [Adjustment(venue=POLYMARKET, outcome=None, market=None, delta=Decimal(500), reason="in")],
+        NOON,
+    )
+    found = await ledger.portfolio(NOON + timedelta(hours=3))
+    assert (found.capital, found.realised, found.realised_high) == (1_500, 40, 100)
+    assert found.realised_before_today == 100
+    assert found.loss_today == 70
+    assert found.drawdown_pct == Decimal(60) / Decimal(1_600) * 100
+    assert found.loss_today_pct == Decimal(70) / Decimal(1_600) * 100
+
+
 def _contradiction(key="refused/p", **changes):
     found = Contradiction(
         key=key,

@@ -116,6 +116,25 @@ async def test_h06_a_loss_counts_whichever_way_it_came(make):
     assert (await at.ledger.portfolio(at.context.clock.now())).loss_today > Decimal("0.01")
 
 
+async def test_h06_a_loss_is_measured_by_the_equity_that_was_there(make):
+    at = await make(**{"risk.max_daily_loss_pct": "0.01", "risk.max_drawdown_pct": "0.01"})
+    at.lose_a_leg(deep="0.20")
+    report, _ = await at.trade()
+    assert report.realised < 0
+    await at.restart()
+    at.open_again()
+    await asyncio.sleep(SOON.total_seconds())
+    report = await at.cycle()
+    assert not report.plans
+    assert [reason.partition(" % ")[2] for reason in report.risk.reasons] == [
+        "of the day's opening equity lost, the limit is 0.01 %",
+        "below the highest equity, the limit is 0.01 %",
+    ]
+    held = await at.ledger.portfolio(at.context.clock.now())
+    assert held.realised == -held.loss_today < 0
+    assert held.drawdown_pct == held.loss_today / held.capital * 100
+
+
 async def _beats(act, pause=None):
     clock, told = Wall(), []
     async with beating(Pulse(clock=clock, tell=told.append, pause=pause, beat_seconds=0.05)):

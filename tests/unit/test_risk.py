@@ -86,6 +86,9 @@ def test_what_passes_every_check_is_approved_with_its_plan(case):
     assert all(verdict.passed for verdict in decision.verdicts)
 
 
+MOVED = {"adverse_move": Decimal("0.2")}
+
+
 @pytest.mark.parametrize(
     ("reason", "more"),
     [
@@ -93,6 +96,29 @@ def test_what_passes_every_check_is_approved_with_its_plan(case):
         (Reason.BELOW_MIN_PROFIT_USD, {"limits": {"min_profit_usd": _usd(1000)}}),
         (Reason.HALTED, {"standing": Standing(state=TradingState.HALTED)}),
         (Reason.DAILY_LOSS, {"portfolio": {"loss_today": _usd(500)}}),
+        (
+            Reason.DAILY_LOSS,
+            {
+                "limits": {"max_daily_loss_pct": Decimal(5)},
+                "portfolio": {
+                    "capital": _usd(9_000),
+                    "realised_before_today": _usd(-1_000),
+                    "loss_today": _usd(400),
+                },
+            },
+        ),
+        (
+            Reason.DRAWDOWN,
+            {
+                "limits": {"max_drawdown_pct": Decimal(10)},
+                "portfolio": {
+                    "capital": _usd(9_000),
+                    "realised_high": _usd(1_000),
+                    "realised": _usd(0),
+                },
+            },
+        ),
+        (Reason.RISK_PER_TRADE, {"limits": {**MOVED, "risk_per_trade": Decimal("0.0001")}}),
         (Reason.OPEN_POSITIONS, {"portfolio": {"open_plans": 20}}),
         (Reason.CONSECUTIVE_FAILURES, {"portfolio": {"consecutive_failures": 10}}),
         (Reason.OUTCOME_TAKEN, {"portfolio": {"busy": frozenset({"m1"})}}),
@@ -108,6 +134,40 @@ def test_each_check_refuses_what_it_is_for(case, reason, more):
     decision = _review(case, **more)
     assert isinstance(decision, Refused)
     assert decision.reason is reason
+
+
+PERCENTS = {"max_daily_loss_pct": Decimal(5), "max_drawdown_pct": Decimal(10)}
+NEARLY = {
+    "capital": _usd(9_000),
+    "realised_high": _usd(1_000),
+    "realised": _usd("0.000001"),
+    "realised_before_today": _usd(0),
+    "loss_today": _usd("449.999999"),
+}
+
+
+def test_a_limit_in_percent_lets_pass_what_is_below_it(case):
+    assert isinstance(_review(case, limits=PERCENTS, portfolio=NEARLY), Approved)
+    lost = {**NEARLY, "loss_today": _usd(450)}
+    assert _review(case, limits=PERCENTS, portfolio=lost).reason is Reason.DAILY_LOSS
+    assert isinstance(_review(case, portfolio=lost), Approved)  # none is set by default
+
+
+def test_the_risk_of_a_trade_is_what_the_worst_partial_fill_costs_of_the_equity(case):
+    (verdict,) = (v for v in _review(case, limits=MOVED).verdicts if v.gate == "partial_fills")
+    lost = Decimal(verdict.detail.split(" ")[0].removeprefix("$"))
+    assert lost > 1
+    just = {**MOVED, "risk_per_trade": lost / 10_000}  # of the equity of the account
+    assert isinstance(_review(case, limits=just), Approved)
+    less = {**MOVED, "risk_per_trade": just["risk_per_trade"] * Decimal("0.999")}
+    assert _review(case, limits=less).reason is Reason.RISK_PER_TRADE
+    held = {"locked": _usd(20)}  # counts at cost
+    assert isinstance(_review(case, limits=less, portfolio=held), Approved)
+
+
+def test_of_no_equity_any_loss_is_all():
+    assert make.portfolio(0, loss_today=_usd(1)).loss_today_pct == 100
+    assert make.portfolio(0).loss_today_pct == make.portfolio(0).drawdown_pct == 0
 
 
 @pytest.mark.parametrize(
@@ -192,6 +252,22 @@ def test_near_a_limit_trading_is_throttled_and_recovers_by_itself(near):
     throttled = _judged(**near)
     assert throttled.state is TradingState.THROTTLED
     assert _judged(throttled).state is TradingState.NORMAL
+
+
+def test_limits_in_percent_throttle_and_stop_trading():
+    limits = replace(LIMITS, **PERCENTS, max_daily_loss=_usd(10_000))
+    near = make.portfolio(1, **NEARLY)
+    throttled = judge(Standing(), near, limits, make.NOON)
+    assert throttled.state is TradingState.THROTTLED
+    assert throttled.reason == (
+        "5.00 % of the day's opening equity lost, the limit is 5 %; "
+        "10.00 % below the highest equity, the limit is 10 %"
+    )
+    assert status(throttled, near, limits).can_trade
+    reached = replace(near, loss_today=_usd(450), realised=_usd(0))
+    told = status(throttled, reached, limits)
+    assert not told.can_trade
+    assert len(told.reasons) == 2
 
 
 def test_every_reason_against_trading_is_told():

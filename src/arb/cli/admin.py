@@ -47,7 +47,7 @@ def config_check(profile: Profile = None) -> None:
     from arb.config.keys import source
     from arb.operations.logs import check_logs
 
-    loaded = load(profile)
+    loaded = load(profile, notes=True)
     build_strategies(loaded.settings)
     check_logs(loaded)
     source(loaded.settings)

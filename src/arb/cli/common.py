@@ -41,22 +41,24 @@ class ExitCode(IntEnum):
     PLAN_OPEN = 6
 
 
-def load(profile: str | None = None, flags: dict[str, Any] | None = None) -> "Loaded":
-    """The settings in force."""
+def load(
+    profile: str | None = None, flags: dict[str, Any] | None = None, *, notes: bool = False
+) -> "Loaded":
+    """The settings in force; with `notes` also what of the environment has no setting is named."""
     from arb.config.sources import load as read
     from arb.operations.redaction import learn
 
     loaded = read(profile, flags)
     learn(loaded.secrets())
-    warn(loaded)
+    warn(loaded, notes=notes)
     return loaded
 
 
-def warn(loaded: "Loaded") -> None:
+def warn(loaded: "Loaded", *, notes: bool = False) -> None:
     """Warn of names that look like settings and are not read."""
     from arb.cli.output import print_error
 
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *(loaded.notes if notes else ())):
         print_error(f"warning: {warning}")
 
 

@@ -79,7 +79,7 @@ def run(
         flags["arbitrage.scan_interval"] = interval
     if api is not None:
         flags["api.enabled"] = api
-    loaded = load(profile, flags)
+    loaded = load(profile, flags, notes=True)
     set_up_logs(loaded)
     if once:
         try:

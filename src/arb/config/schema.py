@@ -47,6 +47,9 @@ def _redis(url: str) -> str:
 
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1)]
+# 1 is refused where it might be meant as one percent and would bound nothing.
+PartBelowOne = Annotated[Decimal, Field(gt=0, lt=1)]
+Percent = Annotated[Decimal, Field(gt=0, le=100)]
 # Whole micro-dollars that fit the ledger's 64-bit integers with room to add them up.
 Dollars = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=6)]
 Seconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS, allow_inf_nan=False)]
@@ -100,6 +103,9 @@ class SizingSettings(Section):
 class RiskSettings(Section):
     """What is never exceeded."""
 
+    risk_per_trade: PartBelowOne | None = default_of(RiskLimits, "risk_per_trade")
+    max_drawdown_pct: Percent | None = default_of(RiskLimits, "max_drawdown_pct")
+    max_daily_loss_pct: Percent | None = default_of(RiskLimits, "max_daily_loss_pct")
     max_daily_loss: Dollars = default_of(RiskLimits, "max_daily_loss")
     max_open_positions: Count = default_of(RiskLimits, "max_open_positions")
     max_daily_volume: Dollars = default_of(RiskLimits, "max_daily_volume")

@@ -11,17 +11,20 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
+from arb.config import documents
+from arb.config.documents import variable as _variable
 from arb.config.envfile import FILE, PREFIX, Line, read_lines, readable_lines
 from arb.config.own import is_own
 from arb.config.schema import MAPPINGS, SECRETS, Settings, WithParts, faults
@@ -35,6 +38,13 @@ HALTED_BY = ("database.url", "trading.account", "trading.live", "polymarket.wall
 LISTS = frozenset(
     {"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled", "venues.enabled"}
 )
+NUMBERS_UNSET = (
+    "polymarket.liquidity_min",
+    "risk.risk_per_trade",
+    "risk.max_drawdown_pct",
+    "risk.max_daily_loss_pct",
+)
+"""Numbers without a default."""
 MASK = "********"
 FILE_BYTES_MAX = 1024 * 1024
 VALUE_LENGTH_MAX, NAME_LENGTH_MAX, VALUE_SHOWN_MAX = 4096, 100, 300
@@ -79,6 +89,8 @@ class Loaded:
     sources: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     """What stands where settings do and is none, though it looks as if it was meant to be."""
+    notes: tuple[str, ...] = ()
+    """Variables of the environment that the users' documents name and that have no setting."""
 
     def all(self) -> list[Setting]:
         """Every setting, in the order of config/default.toml."""
@@ -125,20 +137,33 @@ def load(
     here = folder or Path.cwd()
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    warnings: list[str] = []
-    for source, values in _sources(profile or "paper", here, flags or {}, warnings):
+    said = _Said()
+    for source, values in _sources(profile or "paper", here, flags or {}, said):
         for name, value in _flat(values):
             _refuse(name, value, source)
             _bound(name, value, source)
             sources[name] = source
             _put(merged, name, _listed(name, value, source))
+    if said.paper is not None:
+        live = merged["trading"]["live"]
+        documents.check_mode(said.paper, live, sources[documents.LIVE])
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise _told(error, sources) from None
-    for field, value, what in faults(settings.polymarket):
-        raise _wrong(f"polymarket.{field}", value, what, sources)
-    return Loaded(settings, sources, tuple(warnings))
+    for option, value, what in faults(settings.polymarket):
+        raise _wrong(f"polymarket.{option}", value, what, sources)
+    return Loaded(settings, sources, tuple(said.warnings), tuple(said.notes))
+
+
+@dataclass(slots=True)
+class _Said:
+    """What reading the sources brings beside settings."""
+
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    paper: Line | None = None
+    """The line of `.env` that sets the mode under the documents' name."""
 
 
 def load_for_halt(profile: str | None, unusable: ConfigError) -> Loaded:
@@ -186,24 +211,45 @@ def _take(tree: dict[str, Any], name: str) -> None:
 
 
 def _sources(
-    profile: str, here: Path, flags: Mapping[str, Any], warnings: list[str]
+    profile: str, here: Path, flags: Mapping[str, Any], said: _Said
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "config/default.toml", _toml(_packaged("default"))
     yield f"config/{profile}.toml", _toml(_profile(profile, here))
-    env_file = here / FILE
+    env_file, named, own = here / FILE, dict[str, Any](), dict[str, Any]()
+    variables = dict(os.environ)  # noqa: TID251  # this is the one place
+    given = _without_empty(_Environment(Settings)())
     if env_file.is_file():
         lines = read_lines(env_file)
+        own = _dotenv(env_file, lines)
         for line in lines:
-            warnings += _lookalikes({line.name: line.value}, f".env line {line.number}")
-        yield ".env", _dotenv(env_file, lines)
-    variables = dict(os.environ)  # noqa: TID251  # this is the one place
-    warnings += _unknown_in_environment(variables)
-    warnings += _lookalikes(variables, "environment")
-    yield "environment", _without_empty(_Environment(Settings)())
-    nested: dict[str, Any] = {}
-    for name, value in flags.items():
-        _put(nested, name, value)
-    yield "command line", nested
+            said.warnings += _lookalikes({line.name: line.value}, f".env line {line.number}")
+        found = documents.read(_resolved(env_file, lines), dict(_flat(own)), dict(_flat(given)))
+        said.warnings += found.warnings
+        said.paper = found.paper
+        for name, (source, value) in found.settings.items():
+            named[name] = value
+            yield source, _nested({name: value})
+        yield ".env", own
+    said.warnings += _unknown_in_environment(variables)
+    said.warnings += _lookalikes(variables, "environment")
+    known = {**named, **dict(_flat(own)), **dict(_flat(given))}
+    for sentence, has_setting in documents.in_environment(variables, known):
+        (said.warnings if has_setting else said.notes).append(sentence)
+    yield "environment", given
+    yield "command line", _nested(flags)
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        _put(tree, name, value)
+    return tree
+
+
+def _resolved(path: Path, lines: Sequence[Line]) -> list[Line]:
+    """The lines with references such as `${NAME}` filled in."""
+    values = dotenv_values(path, encoding="utf-8")
+    return [replace(line, value=values.get(line.name) or "") for line in lines]
 
 
 def _packaged(name: str) -> Path:
@@ -321,7 +367,7 @@ def _numbers() -> frozenset[str]:
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     ]
     parts = (f"{name}.{part}" for name, parts in MAPPINGS.items() for part in parts)
-    return frozenset({*numbers, *parts, "polymarket.liquidity_min"})
+    return frozenset({*numbers, *parts, *NUMBERS_UNSET})
 
 
 @cache
@@ -363,6 +409,7 @@ def _is_own(variable: str) -> bool:
 
 def _lookalikes(variables: Mapping[str, str], source: str) -> Iterator[str]:
     shared = source == "environment"
+    variables = {k: v for k, v in variables.items() if k.upper() not in documents.NAMES}
     for variable, right in lookalikes(variables, _variables(), shared=shared):
         yield f"{variable} ({source}) is not read; for the setting write {right}"
 
@@ -469,10 +516,6 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
         if value != "":
             _put(cleaned, name, value)
     return cleaned
-
-
-def _variable(name: str) -> str:
-    return PREFIX + name.upper().replace(".", "__")
 
 
 def _masked(text: str) -> str:

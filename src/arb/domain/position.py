@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from arb.domain.market import MarketId, OutcomeId, VenueId
-from arb.domain.money import NO_USD, Shares, Usd, total
+from arb.domain.money import NO_USD, ZERO, Shares, Usd, total
 from arb.domain.plan import Plan
 
 ENDED_TRADES_KEPT = 20
@@ -61,6 +61,13 @@ class Portfolio:
     volume_today: Usd = NO_USD
     loss_today: Usd = NO_USD
     """Realised losses of the UTC day, as a positive number; gains do not offset them."""
+    capital: Usd = NO_USD
+    """What the account was opened with and what an operator has booked since, at all venues."""
+    realised: Usd = NO_USD
+    """By all plans that have ended; what is held or at work counts when it ends."""
+    realised_before_today: Usd = NO_USD
+    realised_high: Usd = NO_USD
+    """The most that `realised` has been, at least nothing."""
     consecutive_failures: int = 0
     trades_ended: int = 0
     """Of the latest `ENDED_TRADES_KEPT` since an operator last resumed: settled or voided."""
@@ -105,6 +112,19 @@ class Portfolio:
         """Cash and the cost of what is held: what position sizes are a fraction of."""
         return Usd(self.cash + self.locked)
 
+    @property
+    def drawdown_pct(self) -> Decimal:
+        """Percent by which the realised equity is below its highest.
+
+        Deposits and withdrawals are no profits and no losses: both equities have today's capital.
+        """
+        return _percent(self.realised_high - self.realised, self.capital + self.realised_high)
+
+    @property
+    def loss_today_pct(self) -> Decimal:
+        """Today's losses in percent of the realised equity at the beginning of the UTC day."""
+        return _percent(self.loss_today, self.capital + self.realised_before_today)
+
     def after(self, plan: Plan) -> "Portfolio":
         """The portfolio once the plan's cash is reserved and its markets are taken."""
         return replace(
@@ -130,3 +150,10 @@ class Portfolio:
             promised = Usd(pocket.promised + plan.outlay_max_at(venue))
             pockets[venue] = Pocket(pocket.cash, promised)
         return pockets
+
+
+def _percent(lost: Decimal, of: Decimal) -> Decimal:
+    """A loss in percent; of nothing any loss is all."""
+    if lost <= 0:
+        return ZERO
+    return lost / of * 100 if of > 0 else Decimal(100)

@@ -47,12 +47,14 @@ class Reason(StrEnum):
     HALTED = "halted"
     CONTRADICTED = "contradicted"
     DAILY_LOSS = "daily_loss"
+    DRAWDOWN = "drawdown"
     OPEN_POSITIONS = "open_positions"
     POSITION_SIZE = "position_size"
     DAILY_VOLUME = "daily_volume"
     CASH = "cash"
     EVENT_EXPOSURE = "event_exposure"
     UNSAFE = "unsafe"
+    RISK_PER_TRADE = "risk_per_trade"
     STALE_DATA = "stale_data"
     CONSECUTIVE_FAILURES = "consecutive_failures"
     PLANS_PER_CYCLE = "plans_per_cycle"
@@ -107,11 +109,13 @@ _SENTENCES = {
     Reason.HALTED: "trading is halted until an operator resumes it",
     Reason.CONTRADICTED: "an earlier trade of this kind ended otherwise than was proved",
     Reason.DAILY_LOSS: "the day's loss has reached its limit",
+    Reason.DRAWDOWN: "the account is too far below the highest equity that it has had",
     Reason.OPEN_POSITIONS: "the number of open positions has reached its limit",
     Reason.POSITION_SIZE: "the position would exceed its limit",
     Reason.DAILY_VOLUME: "the day's volume would exceed its limit",
     Reason.EVENT_EXPOSURE: "too much would be bound in one event",
     Reason.UNSAFE: "filled only in part, the plan could cost more than is allowed",
+    Reason.RISK_PER_TRADE: "filled only in part, the plan could cost too much of the equity",
     Reason.CASH: "there is not enough free cash",
     Reason.STALE_DATA: "the books are older than the limit by the time of the decision",
     Reason.CONSECUTIVE_FAILURES: "too many plans in a row have failed",

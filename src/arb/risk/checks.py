@@ -150,6 +150,18 @@ def daily_loss(_opportunity: Opportunity, context: Context) -> Result:
     return Result(lost < most, f"${text(lost)}, below ${text(most)}", Reason.DAILY_LOSS)
 
 
+def daily_loss_pct(_opportunity: Opportunity, context: Context) -> Result:
+    """Today's realised losses are below their part of the equity that the day began with."""
+    lost, most = context.portfolio.loss_today_pct, context.limits.max_daily_loss_pct
+    return _below_percent(lost, most, "of the day's opening equity", Reason.DAILY_LOSS)
+
+
+def drawdown(_opportunity: Opportunity, context: Context) -> Result:
+    """The realised equity is not too far below its highest."""
+    lost, most = context.portfolio.drawdown_pct, context.limits.max_drawdown_pct
+    return _below_percent(lost, most, "below the highest equity", Reason.DRAWDOWN)
+
+
 def open_positions(_opportunity: Opportunity, context: Context) -> Result:
     """There is room for one more open position."""
     held, most = context.portfolio.open_plans, context.limits.max_open_positions
@@ -213,6 +225,8 @@ BEFORE_SIZING: tuple[Check, ...] = (
     not_contradicted,
     consecutive_failures,
     daily_loss,
+    daily_loss_pct,
+    drawdown,
     open_positions,
     plans_left,
     fresh_data,
@@ -227,6 +241,11 @@ def _words(opportunity: Opportunity, context: Context) -> list[Confirmation]:
 
 def _at_most(amount: Usd, most: Usd, reason: Reason) -> Result:
     return Result(amount <= most, f"${text(amount)}, at most ${text(most)}", reason)
+
+
+def _below_percent(lost: Decimal, most: Decimal | None, of: str, reason: Reason) -> Result:
+    limit = "no limit is set" if most is None else f"below {text(most)} %"
+    return Result(most is None or lost < most, f"{lost:.2f} % {of}, {limit}", reason)
 
 
 def _percent(share: Decimal) -> str:

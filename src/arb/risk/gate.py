@@ -6,7 +6,7 @@ from arb.domain.book import depth
 from arb.domain.decision import Approved, Decision, Refused, Verdict
 from arb.domain.halt import TradingState
 from arb.domain.market import Exclusive, Universe, VenueId
-from arb.domain.money import ZERO, Usd, micro_up, text
+from arb.domain.money import ZERO, Usd, micro_down, micro_up, text
 from arb.domain.operation import Convert, Merge, MergeSet, Operation
 from arb.domain.opportunity import Exit, Opportunity, ProvenLeg
 from arb.domain.order import PlanId
@@ -43,10 +43,9 @@ def review(
             verdicts.append(Verdict("size", passed=False, detail=refusal[1]))
     after, late_refusal = _ask(AFTER_SIZING, sized, context)
     verdicts += after
-    partial = _partial_fills(sized, snapshot, context)
-    verdicts.append(partial)
-    unsafe = None if partial.passed else (Reason.UNSAFE, partial.detail)
-    refusal = refusal or late_refusal or unsafe
+    partial, late = _partial_fills(sized, snapshot, context)
+    verdicts += partial
+    refusal = refusal or late_refusal or late
     if refusal is not None:
         return Refused(
             opportunity=opportunity,
@@ -86,14 +85,28 @@ def _affordable(opportunity: Opportunity, venue: VenueId, context: Context) -> U
     return free if part == opportunity.outlay_max else Usd(free * opportunity.outlay_max / part)
 
 
-def _partial_fills(sized: Opportunity, snapshot: Snapshot, context: Context) -> Verdict:
-    """No pattern of partial fills costs more than is allowed."""
-    limits = context.limits
+def _partial_fills(
+    sized: Opportunity, snapshot: Snapshot, context: Context
+) -> tuple[list[Verdict], tuple[Reason, str] | None]:
+    """No pattern of partial fills costs more than is allowed, in dollars and of the equity."""
+    limits, equity = context.limits, context.portfolio.equity
     worst = worst_partial(sized, snapshot, limits.adverse_move)
     loss, most = Usd(max(-worst, ZERO)), limits.max_partial_loss
-    moved = f"after a move of {text(limits.adverse_move)}"
-    detail = f"${text(micro_up(loss))} at worst {moved}, at most ${text(most)}"
-    return Verdict("partial_fills", loss <= most, detail)
+    lost = f"${text(micro_up(loss))} at worst after a move of {text(limits.adverse_move)}"
+    of_equity = micro_down(equity * (limits.risk_per_trade or ZERO))
+    bounded = (
+        f"at most {text(limits.risk_per_trade)} of the equity, ${text(of_equity)}"
+        if limits.risk_per_trade is not None
+        else f"of an equity of ${text(equity)}, no limit is set"
+    )
+    within = limits.risk_per_trade is None or loss <= of_equity
+    verdicts = [
+        Verdict("partial_fills", loss <= most, f"{lost}, at most ${text(most)}"),
+        Verdict("risk_per_trade", within, f"{lost}, {bounded}"),
+    ]
+    reasons = zip(verdicts, (Reason.UNSAFE, Reason.RISK_PER_TRADE), strict=True)
+    failed = ((reason, verdict.detail) for verdict, reason in reasons if not verdict.passed)
+    return verdicts, next(failed, None)
 
 
 def _ask(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from arb.domain.contradiction import Contradiction
 from arb.domain.halt import RiskStatus, Standing, TradingState
@@ -45,6 +46,9 @@ def status(
         against.append(
             f"daily loss ${text(portfolio.loss_today)} has reached ${text(limits.max_daily_loss)}"
         )
+    for lost, most, of in _percents(portfolio, limits):
+        if most is not None and lost >= most:
+            against.append(_of_limit(lost, most, of))
     if portfolio.open_plans >= limits.max_open_positions:
         against.append(
             f"{portfolio.open_plans} open positions, at most {limits.max_open_positions}"
@@ -64,8 +68,25 @@ def _near_limits(portfolio: Portfolio, limits: RiskLimits) -> list[str]:
     near: list[str] = []
     if portfolio.loss_today >= share * limits.max_daily_loss > 0:
         near.append(f"daily loss ${text(portfolio.loss_today)} is near its limit")
+    for lost, most, of in _percents(portfolio, limits):
+        if most is not None and lost >= share * most > 0:
+            near.append(_of_limit(lost, most, of))
     if portfolio.volume_today >= share * limits.max_daily_volume > 0:
         near.append(f"daily volume ${text(portfolio.volume_today)} is near its limit")
     if portfolio.consecutive_failures >= share * limits.max_consecutive_failures > 0:
         near.append(f"{portfolio.consecutive_failures} plans in a row failed")
     return near
+
+
+def _of_limit(lost: Decimal, most: Decimal, of: str) -> str:
+    return f"{lost:.2f} % {of}, the limit is {text(most)} %"
+
+
+def _percents(
+    portfolio: Portfolio, limits: RiskLimits
+) -> tuple[tuple[Decimal, Decimal | None, str], ...]:
+    """Losses in percent, their limits, and what they are."""
+    return (
+        (portfolio.loss_today_pct, limits.max_daily_loss_pct, "of the day's opening equity lost"),
+        (portfolio.drawdown_pct, limits.max_drawdown_pct, "below the highest equity"),
+    )

@@ -15,6 +15,12 @@ class RiskLimits:
     min_profit_threshold: Decimal = Decimal("0.02")
     """Least profit as a fraction of all that is paid."""
     min_profit_usd: Usd = NO_USD
+    risk_per_trade: Decimal | None = None
+    """Part of the equity that the worst pattern of partial fills of one plan may cost."""
+    max_drawdown_pct: Decimal | None = None
+    """Percent that the realised equity may be below the highest that it has been."""
+    max_daily_loss_pct: Decimal | None = None
+    """Percent of the equity at the day's beginning that the day's losses may come to."""
     max_daily_loss: Usd = Usd(Decimal(500))  # noqa: RUF009
     max_open_positions: int = 20
     max_daily_volume: Usd = Usd(Decimal(50_000))  # noqa: RUF009

@@ -72,7 +72,7 @@ def test_lines_that_can_be_read_are(content, tmp_path):
     [
         ("TRADING__LIVE=true", "ARB_TRADING__LIVE"),
         ("trading__live=true", "ARB_TRADING__LIVE"),
-        ("MAX_POSITION_SIZE=50", LIMIT),
+        ("MAX_EVENT_EXPOSURE=50", "ARB_RISK__MAX_EVENT_EXPOSURE"),
         ("ABR_TRADING__MAX_POSITION_SIZE=50", LIMIT),
         ("TRADING__MAX_POSITON_SIZE=50", LIMIT),
         ("PRIVATE_KEY=x", "ARB_POLYMARKET__PRIVATE_KEY"),

@@ -158,6 +158,7 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
             select(plans.c.plan).where(mine, plans.c.state == PlanState.OPEN.value)
         )
     ]
+    realised, before_today, high = await _realised(db, account, today)
     resumed = await _resumed_at(db, account)
     trades_ended, trades_voided = await _ended_trades(db, account, resumed)
     return Portfolio(
@@ -166,6 +167,10 @@ async def read_portfolio(db: AsyncConnection, account: str, now: datetime) -> Po
         open_plans=len(unfinished) + waiting,
         volume_today=await _volume(db, account, fills.c.at >= today),
         loss_today=Usd(-(loss or ZERO)),
+        capital=await _capital(db, account),
+        realised=realised,
+        realised_before_today=before_today,
+        realised_high=high,
         consecutive_failures=await _failures_in_a_row(db, account, resumed),
         trades_ended=trades_ended,
         trades_voided=trades_voided,
@@ -198,6 +203,37 @@ async def _pockets(
     return {
         venue: Pocket(Usd(amount), promised.get(venue, NO_USD)) for venue, amount in cash.items()
     }
+
+
+async def _capital(db: AsyncConnection, account: str) -> Usd:
+    """Cash that came from outside: what pockets were opened with and what was booked by hand."""
+    opened = select(func.sum(pockets.c.opening_cash)).where(pockets.c.account == account)
+    booked = select(func.sum(adjustments.c.delta)).where(
+        adjustments.c.account == account, is_cash(adjustments.c.asset)
+    )
+    return Usd((await db.scalar(opened) or ZERO) + (await db.scalar(booked) or ZERO))
+
+
+async def _realised(db: AsyncConnection, account: str, today: datetime) -> tuple[Usd, Usd, Usd]:
+    """What ended plans have realised in all, and before today, and the most that it has been."""
+    so_far = func.sum(plans.c.realised).over(order_by=(plans.c.ended_at, plans.c.id))
+    each = (
+        select(plans.c.ended_at, plans.c.realised, so_far.label("so_far"))
+        .where(
+            plans.c.account == account,
+            plans.c.state != PlanState.OPEN.value,
+            plans.c.realised != ZERO,
+        )
+        .subquery()
+    )
+    before = case((each.c.ended_at < today, each.c.realised), else_=ZERO)
+    wanted = select(func.sum(each.c.realised), func.sum(before), func.max(each.c.so_far))
+    realised, before_today, high = (await db.execute(wanted)).one()
+    return (
+        Usd(realised or ZERO),
+        Usd(before_today or ZERO),
+        Usd(max(high or ZERO, ZERO)),
+    )
 
 
 async def _volume(db: AsyncConnection, account: str, which: ColumnElement[bool]) -> Usd:

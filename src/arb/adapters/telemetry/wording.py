@@ -35,6 +35,8 @@ _LIMITS = frozenset(
         Reason.HALTED,
         Reason.CONTRADICTED,
         Reason.DAILY_LOSS,
+        Reason.DRAWDOWN,
+        Reason.RISK_PER_TRADE,
         Reason.OPEN_POSITIONS,
         Reason.POSITION_SIZE,
         Reason.DAILY_VOLUME,
