@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from arb.checks import Check
 from arb.domain.book import Books
+from arb.domain.bot import BotEvent
 from arb.domain.confirmation import Confirmation
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
@@ -233,6 +234,10 @@ class Ledger(Protocol):
 
     async def record_run(self, report: CycleReport) -> None:
         """Close the run with its counts."""
+        ...
+
+    async def record_bot(self, event: BotEvent) -> None:
+        """Keep what happened with a bot; also before the account is opened."""
         ...
 
     async def open_plan(self, run: int, plan: Plan) -> None:

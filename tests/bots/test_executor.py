@@ -644,7 +644,9 @@ def test_the_first_rule_that_holds_decides():
 @pytest.mark.parametrize(
     "table",
     [
-        {"bot": {"Atom": {"command": ["x"]}}},
+        {"bot": {"at.om": {"command": ["x"]}}},
+        {"bot": {"átom": {"command": ["x"]}}},
+        {"bot": {"atom": {"command": ["x"], "title": "A"}}},
         {"bot": {"../atom": {"command": ["x"]}}},
         {"bot": {"a" * 64: {"command": ["x"]}}},
         {"bot": {"atom": {"command": "rm -rf /"}}},

@@ -3,13 +3,20 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sqlite3
 import sys
 from textwrap import indent
 
 import pytest
 
+from arb.adapters.bots.definition import read
+from arb.config.sources import read_toml
+from arb.domain.errors import ConfigError
 from arb.domain.plan import PlanState
+from arb.operations.bot_files import list_bots
+from arb.reporting.report import read_report
 from arb.runtime.bots import run_bots
 from arb.runtime.running import run_once
 from tests.conftest import exchange_at, settings_for
@@ -36,6 +43,16 @@ if os.path.exists("comm/commands/atom_command.json"):
         # Execute the opportunity
         execute_arbitrage(command["opportunity"])
 """  # noqa: W293  # as it stands in the document
+QUESTIONS = """\
+-- Check opportunities
+SELECT * FROM opportunities ORDER BY detected_at DESC LIMIT 10;
+
+-- Check bot performance
+SELECT * FROM bot_performance ORDER BY timestamp DESC LIMIT 10;
+
+-- Check executions
+SELECT * FROM executions ORDER BY execution_time DESC LIMIT 10;
+"""
 RESULT = """\
 # After execution
 result = {
@@ -65,8 +82,8 @@ def _bot(result=RESULT):
     )
 
 
-def _loaded(address, folder, definition, **settings):
-    (folder / "bots.toml").write_text(definition + '\n[[route]]\nbot = "atom"\n')
+def _loaded(address, folder, definition, route="atom", **settings):
+    (folder / "bots.toml").write_text(f'{definition}\n[[route]]\nbot = "{route}"\n')
     return settings_for(
         address,
         folder,
@@ -90,7 +107,7 @@ async def _one_cycle(folder, does, source, more="", **settings):
         loaded = _loaded(address, folder, definition, **{"bots.supervise": False, **settings})
         async with _bots_run(folder, loaded):
             report, _, still_open = await run_once(loaded)
-    return report, still_open
+    return report, still_open, loaded
 
 
 @contextlib.asynccontextmanager
@@ -117,19 +134,31 @@ def _ledger(folder, line):
 
 @pytest.mark.parametrize("does", ["decides", "executes"])
 async def test_the_bot_as_it_stands_in_the_document_is_worked_with(does, tmp_path):
-    report, still_open = await _one_cycle(tmp_path, does, _bot())
+    report, still_open, loaded = await _one_cycle(tmp_path, does, _bot())
     assert still_open == 0
     assert [plan for plan in report.plans if plan.state is PlanState.DONE]
     assert not list((tmp_path / "comm" / "quarantine").iterdir())
+    opportunities, performance, executions = [
+        _ledger(tmp_path, line) for line in QUESTIONS.strip().split("\n\n")
+    ]
+    assert opportunities[0]["detected_at"] > "2026"
+    assert {row["bot_name"] for row in executions} == {"atom"}
     # Its 25.50 is its word: what is booked is what the books gave.
-    realised = {row["realised"] for row in _ledger(tmp_path, "select realised from plans")}
-    assert 25_500_000 not in realised
+    agreed = [row for row in performance if row["deed"] == "agreed"]
+    assert {(row["said_profit"], row["tx_hash"]) for row in agreed} == {(25.5, "0x123...")}
+    made = sum(row["profit"] for row in _ledger(tmp_path, "SELECT profit FROM executions"))
+    assert performance[0]["profit"] == pytest.approx(made)
+    assert performance[0]["agreed"] == performance[0]["asked"] == len(report.plans)
+    (sums,) = (await read_report(loaded)).document()["by_bot"].values()
+    assert (sums["agreed"], float(sums["realised"])) == (len(report.plans), pytest.approx(made))
+    (bot,) = await list_bots(loaded)
+    assert (bot["opportunities_found"], bot["total_profit"]) == (sums["asked"], sums["realised"])
 
 
 @pytest.mark.parametrize("does", ["decides", "executes"])
 async def test_its_no_is_a_no(does, tmp_path):
     no = RESULT.replace('"success": True', '"success": False')
-    report, still_open = await _one_cycle(tmp_path, does, _bot(no))
+    report, still_open, _ = await _one_cycle(tmp_path, does, _bot(no))
     assert report.plans
     assert {plan.state for plan in report.plans} == {PlanState.UNWOUND}
     assert still_open == 0
@@ -140,8 +169,84 @@ async def test_a_bot_that_executes_and_never_answers_holds_no_cycle_up(tmp_path)
     """Plans that wait for an answer would be waited for an hour here."""
     waits = {"trading.answer_wait": 3600, "arbitrage.plans_per_cycle": 1}
     async with asyncio.timeout(600):
-        report, still_open = await _one_cycle(
+        report, still_open, _ = await _one_cycle(
             tmp_path, "executes", _bot("pass\n"), "answer_seconds = 0.5\n", **waits
         )
     assert {plan.state for plan in report.plans} == {PlanState.OPEN}
     assert still_open == 1
+
+
+NAMES = """\
+[bot.live_monitor]
+name = "Live Arbitrage Monitor"
+command = ["python3", "live_arbitrage_monitor.py"]
+heartbeat_timeout = 0
+
+[bot.real_executor]
+command = ["python3", "real_arbitrage_executor.py"]
+
+[bot.layer2_arbitrage]
+command = ["python3", "layer2_arbitrage.py"]
+
+[bot.ATOM]
+command = ["python3", "backend/bots/ATOM.py"]
+
+[[route]]
+bot = "ATOM"
+"""
+
+
+async def test_bots_are_named_as_in_the_documents(tmp_path):
+    (tmp_path / "bots.toml").write_text(NAMES)
+    bots = read(read_toml(tmp_path / "bots.toml"), "bots.toml")
+    assert list(bots.definitions) == ["live_monitor", "real_executor", "layer2_arbitrage", "atom"]
+    assert bots.rules[0].bot == "atom"
+    with pytest.raises(ConfigError, match="there is a bot atom already"):
+        read({"bot": {"ATOM": {"command": ["x"]}, "atom": {"command": ["x"]}}}, "bots.toml")
+
+
+async def test_a_plain_script_is_watched_by_its_process_alone(tmp_path):
+    """The status is that of the arbitrage service document, field by field."""
+    (tmp_path / "live_arbitrage_monitor.py").write_text("import time\n\ntime.sleep(600)\n")
+    script = NAMES.partition("\n[bot.real")[0].replace("python3", sys.executable)
+    loaded = _loaded(
+        "http://127.0.0.1:9",
+        tmp_path,
+        f'{script}folder = "{tmp_path}"',
+        route="live_monitor",
+        **{"bots.monitor_interval": 0.1},
+    )
+    status = tmp_path / "comm" / "run" / "live_monitor.json"
+
+    def stands():
+        return json.loads(status.read_text()) if status.exists() else {"state": "", "pid": 0}
+
+    work = asyncio.create_task(run_bots(loaded, lambda _: None))
+    try:
+        while stands()["state"] != "running":
+            assert not work.done()
+            await asyncio.sleep(0.02)
+        first = stands()["pid"]
+        await asyncio.sleep(0.5)  # many looks: each would end a bot whose heartbeat is missed
+        assert stands()["pid"] == first
+        (shown,) = await list_bots(loaded)
+        os.kill(first, signal.SIGKILL)
+        while stands()["pid"] in (0, first):
+            await asyncio.sleep(0.02)
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    asked = {
+        "bot_id": "live_monitor",
+        "name": "Live Arbitrage Monitor",
+        "status": "running",
+        "script_path": str(tmp_path / "live_arbitrage_monitor.py"),
+        "process_id": first,
+        "start_time": shown["since"],
+        "last_activity": None,
+        "opportunities_found": 0,
+        "total_profit": None,
+        "error_message": None,
+    }
+    assert asked.items() <= shown.items()

@@ -6,7 +6,7 @@ What each version said of its ledger was kept beside it: see README.md.
 import asyncio
 import contextlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,15 +14,17 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from arb.adapters.clock import SystemClock
-from arb.adapters.storage import Database, SqlLedger
+from arb.adapters.storage import Database, SqlLedger, upgrade
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
 from arb.adapters.storage.columns import EPOCH
 from arb.adapters.storage.maintenance import check, revision
 from arb.adapters.storage.tables import contradictions, facts, fills, findings, plans, standings
 from arb.bootstrap import engine_options, paper_context
 from arb.cli.app import app
+from arb.domain.bot import BotDeed, BotEvent
 from arb.domain.halt import Standing, TradingState
 from arb.domain.market import Side
+from arb.domain.money import Usd
 from arb.domain.money import text as money
 from arb.domain.news import Contradicted
 from arb.domain.opportunity import Exit, Kind
@@ -31,6 +33,7 @@ from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.engine.contradict import BALANCE, of_plan
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.testing.builders import NOON
 from tests.conftest import exchange_at, settings_for
 from tests.faults.world import quick, world
 from tests.ledgers.kept import all_kept
@@ -106,6 +109,53 @@ def test_there_is_a_ledger_of_each_kind():
     assert {(kept.version, kept.case) for kept in KEPT} == {
         (version, case) for version in versions for case in cases
     }
+
+
+QUESTIONS = (
+    "SELECT * FROM opportunities ORDER BY detected_at DESC LIMIT 10",
+    "SELECT * FROM bot_performance ORDER BY timestamp DESC LIMIT 10",
+    "SELECT * FROM executions ORDER BY execution_time DESC LIMIT 10",
+)
+"""The user's own, to views in dollars, on both databases."""
+VIEWED = ("paper", "postgresql")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [kept for kept in KEPT if kept.version == KEPT[-1].version and kept.case in VIEWED],
+    ids=lambda kept: kept.name,
+)
+async def test_its_views_are_in_dollars_with_dates(kept, url):
+    account = (await rows(url, select(plans.c.account)))[0].account
+    async with opened(url) as database:
+        await upgrade(database)
+        for minute, deed in enumerate((BotDeed.ASKED, BotDeed.AGREED, BotDeed.RESTARTING)):
+            word = Usd(Decimal("25.5")) if deed is BotDeed.AGREED else None
+            at = NOON + timedelta(minutes=minute)
+            event = BotEvent(bot="atom", deed=deed, at=at, said_profit=word)
+            await SqlLedger(database, account).record_bot(event)
+    found, done, executed = [await rows(url, text(line)) for line in QUESTIONS]
+    (stored,) = await rows(url, select(plans).where(plans.c.id == executed[0].id))
+    assert Decimal(str(executed[0].outlay)) == stored.outlay
+    assert datetime.fromisoformat(executed[0].execution_time) - stored.approved_at < timedelta(
+        milliseconds=1
+    )
+    assert all(row.detected_at.endswith("Z") for row in found)
+    assert [row.timestamp for row in done] == [
+        "2026-11-21T12:02:00.000Z",
+        "2026-11-21T12:01:00.000Z",
+        "2026-11-21T12:00:00.000Z",
+    ]
+    assert [(row.asked, row.agreed, row.restarts) for row in done] == [
+        (1, 1, 1),
+        (1, 1, 0),
+        (1, 0, 0),
+    ]
+    assert [row.said_profit and Decimal(str(row.said_profit)) for row in done] == [
+        None,
+        Decimal("25.5"),
+        None,
+    ]
 
 
 async def test_it_holds_everything_that_a_ledger_can_hold(kept, url):

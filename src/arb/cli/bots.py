@@ -23,7 +23,7 @@ def bots_list(json: Json = False, profile: Profile = None) -> None:
     from arb.operations.bot_files import list_bots, supervised
 
     loaded = load(profile)
-    rows = list_bots(loaded)
+    rows = wait(list_bots(loaded))
     watched = supervised(loaded)
     if json:
         print_json({"schema": 1, "supervised": watched, "bots": rows})
@@ -31,8 +31,8 @@ def bots_list(json: Json = False, profile: Profile = None) -> None:
     if not rows:
         print_line(f"{loaded.settings.bots.definitions or 'bots.definitions'} names no bot.")
         return
-    columns = ("name", "does", "state", "pid", "restarts", "heartbeat", "status", "last exit")
-    names = ("name", "does", "state", "pid", "restarts", "heartbeat", "status", "last_exit")
+    columns = ("bot", "does", "state", "pid", "restarts", "heartbeat", "says", "last exit")
+    names = ("bot_id", "does", "state", "pid", "restarts", "heartbeat", "says", "last_exit")
     cells = [tuple(str("" if row[n] is None else row[n]) for n in names) for row in rows]
     print_table("Bots", columns, cells)
     if not watched:

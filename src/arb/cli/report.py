@@ -45,6 +45,11 @@ def report(
     print_line()
     columns = ("kind", "opportunities", "filled", "failed", "realised $", "locked $", "then $")
     print_table("By kind", columns, found.kind_rows())
+    if found.summary.bots:
+        print_line()
+        counts = ("asked", "agreed", "declined", "silent", "impossible", "filled")
+        bot_columns = ("bot", *counts, "rate", "realised $", "restarts")
+        print_table("By bot", bot_columns, found.bot_rows())
     if found.summary.refusals:
         print_line()
         refused = [(reason, str(count)) for reason, count in found.summary.refusals.items()]

@@ -132,7 +132,7 @@ def _orchestrator(live: "dict[str, Any]") -> "list[RenderableType]":
     ]
     rows = [
         (
-            bot["bot_id"],
+            bot["name"],
             "gave up" if bot["gave_up"] else bot["status"],
             ", ".join(work["event"] or work["plan"] for work in bot["work"]),
             f"{bot['agreed']} of {bot['asked']}",

@@ -1,7 +1,9 @@
 """What is known of bots from their files, and what the shell asks of them."""
 
 import asyncio
+import contextlib
 import fcntl
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,13 @@ from arb.adapters.bots.status import (
 )
 from arb.config.schema import Settings
 from arb.config.sources import Loaded, read_toml
-from arb.domain.errors import ConfigError, NotReady
-from arb.operations.account_views import find_plan
+from arb.domain.bot import BotSums
+from arb.domain.errors import ConfigError, LedgerError, NotReady
+from arb.domain.money import text
+from arb.operations.account_views import find_plan, opened
+
+AILING = ("restarting", "failed", "unknown", "gone")
+"""States of a bot that has not been stopped and does not run."""
 
 
 def bots_of(settings: Settings) -> Bots:
@@ -55,8 +62,22 @@ def comm_folder(loaded: Loaded) -> Path:
     return Path(loaded.settings.bots.folder)
 
 
-def list_bots(loaded: Loaded) -> list[dict[str, Any]]:
-    """Every bot's state, from its files; works while nothing runs."""
+async def list_bots(loaded: Loaded) -> list[dict[str, Any]]:
+    """Every bot's state, from its files and the ledger; works while nothing runs."""
+    return bot_rows(loaded, await _sums(loaded))
+
+
+async def _sums(loaded: Loaded) -> Mapping[str, BotSums]:
+    """What each bot has done; nothing where no ledger can be read."""
+    if bots_of(loaded.settings).definitions:
+        with contextlib.suppress(LedgerError):
+            async with opened(loaded) as (_, reads):
+                return await reads.bots()
+    return {}
+
+
+def bot_rows(loaded: Loaded, sums: Mapping[str, BotSums]) -> list[dict[str, Any]]:
+    """Every bot's state, from its files, with what it has done."""
     bots = bots_of(loaded.settings)
     path = comm_folder(loaded)
     found: dict[str, Status | None] = dict.fromkeys(bots.definitions)
@@ -64,7 +85,7 @@ def list_bots(loaded: Loaded) -> list[dict[str, Any]]:
         run = Folder(path / "run")
         found = {name: read_status(run, name) for name in found}
         run.close()
-    return [row(bots, name, status) for name, status in found.items()]
+    return [row(bots, name, status, sums.get(name)) for name, status in found.items()]
 
 
 def supervised(loaded: Loaded) -> bool:
@@ -87,7 +108,7 @@ async def ask_supervisor(loaded: Loaded, name: str, wish: Asked) -> str:
         ConfigError: There is no such bot.
         NotReady: Nothing runs that could start it.
     """
-    bots = some_bots(loaded)
+    bots, name = some_bots(loaded), name.lower()
     if name not in bots.definitions:
         raise ConfigError(f"there is no bot {name!r}; one of {', '.join(bots.definitions)}")
     if bots.definitions[name].does == "prints":
@@ -109,9 +130,9 @@ def bot_logs(loaded: Loaded, name: str, lines: int) -> list[str]:
     Raises:
         ConfigError: There is no such bot.
     """
-    if name not in some_bots(loaded).definitions:
+    if name.lower() not in some_bots(loaded).definitions:
         raise ConfigError(f"there is no bot {name!r}")
-    return tail(Path(loaded.settings.bots.logs) / f"{name}.log", lines)
+    return tail(Path(loaded.settings.bots.logs) / f"{name.lower()}.log", lines)
 
 
 async def explain_route(
@@ -131,8 +152,8 @@ async def explain_route(
     return route(bots.rules, bots.definitions, kind, found), found
 
 
-def row(bots: Bots, name: str, status: Status | None) -> dict[str, Any]:
-    """A bot for the shell, by its definition and its supervisor's last report."""
+def row(bots: Bots, name: str, status: Status | None, sums: BotSums | None) -> dict[str, Any]:
+    """A bot for the shell, by its definition, its supervisor's last report and the ledger."""
     definition = bots.definitions[name]
     running = status is not None and runs(status)
     state = status.state.value if status else BotState.STOPPED.value
@@ -140,16 +161,30 @@ def row(bots: Bots, name: str, status: Status | None) -> dict[str, Any]:
         state = "script"
     elif state == BotState.RUNNING.value and not running:
         state = "gone"
+    pid = status.pid if status and running else None
+    since = _time(status.since) if status else None
+    beat = _time(status.beat_at) if status else None
+    acted = max(filter(None, (beat, _time(sums.last_at) if sums else None)), default=None)
+    last_exit = status.last_exit if status else ""
     return {
-        "name": name,
+        "bot_id": name,
+        "name": definition.title or name,
         "does": definition.does,
+        "status": state,
         "state": state,
-        "pid": status.pid if status and running else None,
+        "script_path": definition.script,
+        "process_id": pid,
+        "pid": pid,
+        "start_time": since if pid else None,
+        "since": since,
         "restarts": status.restarts if status else 0,
-        "heartbeat": _time(status.beat_at) if status else None,
-        "status": status.beat if status else "",
-        "last_exit": status.last_exit if status else "",
-        "since": _time(status.since) if status else None,
+        "last_activity": acted,
+        "heartbeat": beat,
+        "says": status.beat if status else "",
+        "opportunities_found": sums.asked if sums else 0,
+        "total_profit": text(sums.realised) if sums and sums.agreed else None,
+        "error_message": (last_exit or None) if state in AILING else None,
+        "last_exit": last_exit,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.figures import Figures, read_figures
 from arb.config.sources import Loaded
+from arb.domain.bot import BotSums
 from arb.domain.errors import ConfigError, LedgerError
 from arb.domain.money import text
 from arb.operations.account_views import opened
@@ -55,6 +56,7 @@ class Report:
             "cycles": summary.cycles,
             **_sums(summary.all),
             "by_kind": {kind: _sums(sums) for kind, sums in summary.by_kind.items()},
+            "by_bot": {each.bot: _bot(each) for each in summary.bots},
             "refusals": dict(summary.refusals),
             "candidates": dict(summary.candidates),
             "slippage": {
@@ -111,6 +113,20 @@ class Report:
                 *(text(amount) for amount in (sums.realised, sums.locked, sums.locked_profit)),
             )
             for kind, sums in self.summary.by_kind.items()
+        ]
+
+    def bot_rows(self) -> list[tuple[str, ...]]:
+        """Each bot for people: the counts of its answers, what was filled, realised, restarts."""
+        return [
+            (
+                each.bot,
+                *(str(n) for n in (each.asked, each.agreed, each.declined, each.silent)),
+                *(str(n) for n in (each.impossible, each.successes)),
+                percent(_success_rate(each)),
+                text(each.realised),
+                str(each.restarts),
+            )
+            for each in self.summary.bots
         ]
 
     def csv(self) -> str:
@@ -197,6 +213,27 @@ def write_file(target: Path, ending: str, content: str, at: datetime) -> Path:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     return target
+
+
+def _success_rate(sums: BotSums) -> Decimal | None:
+    """Filled plans among those that ended of what a bot agreed to; `None` before the first."""
+    ended = sums.successes + sums.failures
+    return Decimal(sums.successes) / ended if ended else None
+
+
+def _bot(sums: BotSums) -> dict[str, Any]:
+    return {
+        "asked": sums.asked,
+        "agreed": sums.agreed,
+        "declined": sums.declined,
+        "silent": sums.silent,
+        "impossible": sums.impossible,
+        "successes": sums.successes,
+        "failures": sums.failures,
+        "success_rate": _rate(_success_rate(sums)),
+        "realised": text(sums.realised),
+        "restarts": sums.restarts,
+    }
 
 
 def _csv_row(number: int, point: CyclePoint) -> tuple[object, ...]:

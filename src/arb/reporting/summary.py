@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arb.adapters.storage.figures import CandidateCount, Figures, PlanFigure
+from arb.domain.bot import BotSums
 from arb.domain.money import NO_USD, ZERO, Usd, total
 from arb.domain.plan import PlanState
 
@@ -101,6 +102,7 @@ class Summary:
     plan_durations: Durations
     """From a plan's approval to the venue's last word on its orders."""
     points: Sequence[CyclePoint]
+    bots: Sequence[BotSums] = ()
 
     @property
     def slippage(self) -> Usd:
@@ -161,6 +163,7 @@ def summarise(figures: Figures) -> Summary:
             ]
         ),
         points=_points(figures),
+        bots=figures.bots,
     )
 
 

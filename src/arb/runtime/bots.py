@@ -16,7 +16,10 @@ from arb.adapters.bots.process import hide_ourselves
 from arb.adapters.bots.status import BotState, Status, read_status, runs
 from arb.adapters.bots.supervisor import Changed, Supervisor, SupervisorOptions
 from arb.adapters.clock import SystemClock
+from arb.adapters.storage import Database
+from arb.adapters.storage.queries import LedgerReads
 from arb.config.sources import Loaded, inherited
+from arb.domain.bot import BotDeed, BotEvent
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.market import VenueId
 from arb.domain.news import BotChanged, Trouble
@@ -25,6 +28,7 @@ from arb.engine.context import TradingContext
 from arb.engine.venues import Venues
 from arb.operations.bot_files import bots_of, comm_folder, some_bots
 from arb.runtime.bots_at_work import BotsAtWork
+from arb.runtime.bots_kept import kept
 from arb.runtime.signals import on_stop
 
 DELIVER_SECONDS = 0.5
@@ -65,8 +69,15 @@ async def with_bots(
             for one in trading.values():
                 one.forgive(bot)
         context.news.publish(BotChanged(bot, state.value, how))
+        if state is not BotState.UNKNOWN:
+            at = context.clock.now()
+            record(BotEvent(bot=bot, deed=BotDeed(state.value), at=at, detail=how))
 
-    async with _opened(loaded, tell) as mailbox, contextlib.AsyncExitStack() as stack:
+    async with (
+        kept(context.ledger) as record,
+        _opened(loaded, tell) as mailbox,
+        contextlib.AsyncExitStack() as stack,
+    ):
         ready, supervisor = _ready_by_files(mailbox, bots), None
         if loaded.settings.bots.supervise:
             supervisor = await stack.enter_async_context(
@@ -86,6 +97,7 @@ async def with_bots(
                 base=Path.cwd(),
                 inherited=inherited(),
                 tell=tell,
+                record=record,
                 look=at.books.fetch if context.mode != "live" else None,
             )
             for venue, at in context.venues.items()
@@ -95,7 +107,11 @@ async def with_bots(
         stack.callback(deliverer.cancel)
         for found in trading.values():
             context.news.subscribe(found.observe)
-        at_work = BotsAtWork(loaded, bots, context.clock, list(trading.values()), supervisor)
+        reads = LedgerReads(Database(loaded.settings.database.url), context.ledger.account)
+        stack.push_async_callback(reads.close)
+        at_work = BotsAtWork(
+            loaded, bots, context.clock, list(trading.values()), supervisor, reads.bots
+        )
 
         def forgive() -> None:
             for found in trading.values():
@@ -200,7 +216,9 @@ def _ready_by_files(mailbox: Mailbox, bots: Bots) -> Callable[[], Collection[str
         return frozenset(
             name
             for name, status in found.items()
-            if status is not None and status.beat_at is not None and runs(status)
+            if status is not None
+            and (status.beat_at is not None or not bots.definitions[name].beats)
+            and runs(status)
         )
 
     return ready

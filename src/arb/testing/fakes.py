@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arb.adapters.storage.codec import dump_fact, fact_key, load_fact
+from arb.domain.bot import BotEvent
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import LedgerError
@@ -73,6 +74,9 @@ class MemoryLedger:
         """Not kept."""
 
     async def record_run(self, report: CycleReport) -> None:
+        """Not kept."""
+
+    async def record_bot(self, event: BotEvent) -> None:
         """Not kept."""
 
     async def open_plan(self, _run: int, plan: Plan) -> None:

@@ -69,13 +69,22 @@ class Bot:
     """One external bot as it stands."""
 
     bot_id: str
+    name: str
+    """What people call it."""
     does: Literal["decides", "executes", "prints"]
     status: Literal["running", "restarting", "stopped", "failed", "unknown", "gone", "script"]
     is_running: bool
     gave_up: bool
     """Its restarts are used up: start it by hand."""
+    script_path: str
+    """What its command runs."""
     pid: int | None
+    process_id: int | None
+    """The same as `pid`."""
     since: str | None
+    """When its state changed last."""
+    start_time: str | None
+    """When the process that runs was started."""
     restarts: int
     """Since it last ran long enough."""
     restarts_max: int
@@ -84,6 +93,14 @@ class Bot:
     says: str
     """The status in its last heartbeat."""
     last_exit: str
+    error_message: str | None
+    """Why it does not run, where it should."""
+    last_activity: str | None
+    """Its last heartbeat or answer."""
+    opportunities_found: int
+    """Plans sent to it in all, of this account."""
+    total_profit: str | None
+    """USD of profit that plans which it agreed to have realised; before the first none."""
     work: list[BotWork]
     asked: int
     """Plans sent to it since the start."""
@@ -94,10 +111,12 @@ class Bot:
     off_routes: bool
     """It has failed 10 in a row and gets no more plans: start it, or reset errors."""
     __pydantic_config__ = shape(
-        bot_id="atom", does="decides", status="running", is_running=True, gave_up=False, pid=4711,
-        since=AT, restarts=1, restarts_max=5, heartbeat_at=AT, heartbeat_age_seconds=12.0,
-        says="running", last_exit="exit code 3", work=[WORK], asked=12, agreed=11, failures=0,
-        off_routes=False,
+        bot_id="atom", name="ATOM", does="decides", status="running", is_running=True,
+        gave_up=False, script_path="examples/bots/atom.py", pid=4711, process_id=4711, since=AT,
+        start_time=AT, restarts=1, restarts_max=5, heartbeat_at=AT, heartbeat_age_seconds=12.0,
+        says="running", last_exit="exit code 3", error_message=None, last_activity=AT,
+        opportunities_found=42, total_profit="1250.75", work=[WORK], asked=12, agreed=11,
+        failures=0, off_routes=False,
     )  # fmt: skip
 
 

@@ -42,10 +42,13 @@ class Definition:
     """One bot."""
 
     name: str
+    """Its id: small letters, digits, `-` and `_`; capitals in the file stand for small ones."""
     command: tuple[str, ...]
     """Program and arguments: no shell reads them."""
     folder: str = "."
     """Working directory."""
+    title: str = ""
+    """What people call it: `name` in the file; empty: its id."""
     does: str = "decides"
     """`decides`: approves or declines orders that the orchestrator sends; `executes`: has an
     account of its own and reports fills (on paper only); `prints`: a script, run per command."""
@@ -54,6 +57,7 @@ class Definition:
     environment: tuple[str, ...] = ()
     """Variables that it is given besides PATH, LANG, LC_ALL and TZ."""
     heartbeat_timeout: float = 120.0
+    """0: it shows none; it is watched by its process alone."""
     restarts_max: int = 5
     backoff_seconds: float = 1.0
     """Before the first restart; doubles with each, up to `backoff_max_seconds`."""
@@ -66,6 +70,17 @@ class Definition:
     """How long a plan waits for its answer: the user's bots look for commands every 5 seconds."""
     autostart: bool = True
     limits: Limits = Limits()
+
+    @property
+    def script(self) -> str:
+        """The file that it runs, as far as its command shows."""
+        plain = [part for part in self.command[1:] if not part.startswith("-")]
+        return str(Path(self.folder) / (plain[0] if plain else self.command[0]))
+
+    @property
+    def beats(self) -> bool:
+        """Whether it shows heartbeats."""
+        return self.heartbeat_timeout > 0
 
     def takes(self, kind: str) -> bool:
         """Whether an opportunity of this kind may be handed to it."""
@@ -93,10 +108,12 @@ def read(document: Mapping[str, Any], source: str) -> Bots:
     if strange:
         raise ConfigError(f"{source}: {strange[0]!r} is neither [bot.NAME] nor [[route]]")
     tables = _table(document.get("bot", {}), f"{source}: bot")
-    definitions = {
-        name: _definition(name, _table(table, f"{source}: bot.{name}"), source)
-        for name, table in tables.items()
-    }
+    definitions: dict[str, Definition] = {}
+    for name, table in tables.items():
+        made = _definition(name, _table(table, f"{source}: bot.{name}"), source)
+        if made.name in definitions:
+            raise ConfigError(f"{source}: bot.{name}: there is a bot {made.name} already")
+        definitions[made.name] = made
     rules = document.get("route", [])
     if not isinstance(rules, list):
         raise ConfigError(f"{source}: routes are written as [[route]]")
@@ -123,9 +140,12 @@ def refused(name: str) -> bool:
 
 def _definition(name: str, table: Mapping[str, Any], source: str) -> Definition:
     where = f"{source}: bot.{name}"
-    if not re.fullmatch(NAME.strip("^$"), name):
-        raise ConfigError(f"{where}: a name has small letters, digits and -, at most 63")
-    values = _values(Definition, {**table, "name": name}, where)
+    if not re.fullmatch(NAME.strip("^$"), name.lower()) or not name.isascii():
+        raise ConfigError(f"{where}: a name has letters, digits, - and _, at most 63")
+    if "title" in table:
+        raise ConfigError(f"{where}.title is not a setting; what people call it is `name`")
+    given = {"title" if key == "name" else key: value for key, value in table.items()}
+    values = _values(Definition, {**given, "name": name.lower()}, where)
     if "limits" in table:
         given = _values(Limits, _table(table["limits"], f"{where}.limits"), f"{where}.limits")
         values["limits"] = Limits(**given)

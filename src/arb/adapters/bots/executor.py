@@ -22,15 +22,19 @@ from arb.adapters.bots.messages import (
     BadDocument,
     Command,
     Result,
+    clean,
     command_id,
     ended,
     handed_over,
+    word,
 )
 from arb.adapters.bots.printing import ask_script
 from arb.adapters.bots.routing import OURSELVES, Route, measures, route
 from arb.adapters.bots.verdict import Declined, happened, wanted
+from arb.domain.bot import BotDeed, BotEvent
 from arb.domain.errors import Unavailable, VenueError
 from arb.domain.market import OutcomeId, VenueId
+from arb.domain.money import Usd
 from arb.domain.news import News, PlanEnded, PlanStarted
 from arb.domain.order import Answer, Final, Order, OrderKey, PlanId, TradeState, Unknown
 from arb.domain.plan import Plan
@@ -43,6 +47,10 @@ WAITING_MAX = 100
 FAILURES_MAX = 10
 """Plans in a row without a usable answer of a bot, after which it gets no more."""
 _REF = "bot:"
+
+
+class Impossible(Unavailable):
+    """The bot's answer cannot be accepted; nothing has been sent."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +67,8 @@ class BotTrading:
     inherited: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str, str], None] = lambda _bot, _what: None
     """Called with what a person should know."""
+    record: Callable[[BotEvent], None] = lambda _event: None
+    """Called with what is kept of a bot."""
     look: Callable[[Sequence[OutcomeId]], Awaitable[object]] | None = None
     """Reads the books that orders are filled at on paper; `None` where no orders are."""
     counts: Counter[str] = field(default_factory=Counter, init=False)
@@ -105,15 +115,20 @@ class BotTrading:
         id_ = command_id(orders)
         self._hands[plan.id] = bot
         self.counts[f"asked:{bot}"] += 1
+        self._keep(bot, BotDeed.ASKED, plan.id)
         if definition.does == "executes":
             return [replace(order, ref=f"{_REF}{bot}:{id_}") for order in orders]
         try:
             decided = await self._decision(definition, plan, orders)
-        except Declined:
+        except Declined as error:
             del self.failures[bot]
+            self._keep(bot, BotDeed.DECLINED, plan.id, str(error))
             raise
         except Unavailable as error:
             self._failed(bot, str(error))
+            nonsense = isinstance(error, Impossible)
+            deed = BotDeed.IMPOSSIBLE if nonsense else BotDeed.SILENT
+            self._keep(bot, deed, plan.id, str(error))
             raise
         del self.failures[bot]
         self.counts[f"agreed:{bot}"] += 1
@@ -143,6 +158,8 @@ class BotTrading:
             self.mailbox.expects(bot, id_)
             self._collect(bot, id_)
             result = self.mailbox.kept(id_)
+            if result is not None:
+                self._keep_answer(result, _plan_id(order))
         if result is not None:
             return (await self._answers([order], result))[0]
         self._ask_about(bot, id_)
@@ -213,17 +230,19 @@ class BotTrading:
                 result = await ask_script(definition, command, self.inherited, self.base)
             else:
                 result = await self._answer(definition, command)
-            return wanted(orders, plan, result)
+            orders = wanted(orders, plan, result)
         except BadDocument as error:
             self.tell(bot, f"its answer for plan {plan.id} is not accepted: {error}")
             self.mailbox.put_aside[error.reason] += 1
-            raise Unavailable(f"{bot} sent an impossible answer: {error.reason}") from None
+            raise Impossible(f"{bot} sent an impossible answer: {error.reason}") from None
         except TimeoutError:
             raise Unavailable(
                 f"{bot} has not answered within {definition.answer_seconds:g} s"
             ) from None
         except OSError as error:
             raise Unavailable(f"{bot} cannot be reached: {error.strerror}") from None
+        self._keep(bot, BotDeed.AGREED, plan.id, "", result)
+        return orders
 
     async def _answer(self, definition: Definition, command: Command) -> Result:
         """Send a command and wait for its answer.
@@ -251,16 +270,20 @@ class BotTrading:
             sent = self._send(handed_over(bot, plan, orders, now, until))
         except OSError as error:
             self._failed(bot, f"it cannot be reached: {error.strerror}")
+            self._keep(bot, BotDeed.SILENT, _plan_id(orders[0]), f"not reached: {error.strerror}")
             # Perhaps the name was given and only the disk's word is missing.
             return [Unknown() for _ in orders]
         if not sent:
             self._failed(bot, "it has not picked up its last command")
+            self._keep(bot, BotDeed.SILENT, _plan_id(orders[0]), "its last command lies there")
             return [Final((), f"{bot} has not picked up its last command") for _ in orders]
         result = await self._wait(bot, id_, definition.answer_seconds)
         self.counts[f"agreed:{bot}"] += bool(result and result.success)
         if result is None:
             self._failed(bot, f"no answer within {definition.answer_seconds:g} s")
+            self._keep(bot, BotDeed.SILENT, _plan_id(orders[0]))
             return [Unknown() for _ in orders]
+        self._keep_answer(result, _plan_id(orders[0]))
         answers = await self._answers(orders, result)
         if id_ in self._refused:
             self._failed(bot, "its report is not accepted")
@@ -317,10 +340,34 @@ class BotTrading:
             self._refuse(result, f"`fills` is missing, and the books cannot be read: {error}")
             return [Unknown(later=True) for _ in orders]
 
+    def _keep(
+        self, bot: str, deed: BotDeed, plan: PlanId, detail: str = "", said: Result | None = None
+    ) -> None:
+        """Have it kept that something happened with a bot, and in its word what came of it."""
+        profit, transaction = word(said) if said is not None else (None, "")
+        self.record(
+            BotEvent(
+                bot=bot,
+                deed=deed,
+                at=self.clock.now(),
+                plan=plan,
+                detail=detail,
+                said_profit=None if profit is None else Usd(profit),
+                said_transaction=transaction,
+            )
+        )
+
+    def _keep_answer(self, result: Result, plan: PlanId) -> None:
+        deed = BotDeed.AGREED if result.success else BotDeed.DECLINED
+        self._keep(result.bot_name.lower(), deed, plan, clean(result.reason), result)
+
     def _refuse(self, result: Result, why: str) -> None:
         """Report, once, that a bot's report is not accepted."""
         if result.id not in self._refused:
             self._refused.add(result.id)
+            plan = next((id_ for id_, ids in self._executed.items() if result.id in ids), None)
+            if plan is not None:
+                self._keep(result.bot_name.lower(), BotDeed.IMPOSSIBLE, plan, why)
             self.tell(result.bot_name, f"its report {result.id} is not accepted: {why}")
 
     def _only(self, orders: Sequence[Order], result: Result) -> Result:

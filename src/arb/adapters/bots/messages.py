@@ -14,6 +14,7 @@ import msgspec
 
 from arb.domain.bounds import OutOfBounds, check_nesting, number
 from arb.domain.market import Side
+from arb.domain.money import micro_down
 from arb.domain.order import Fill, Order
 from arb.domain.plan import Plan
 
@@ -24,14 +25,16 @@ DEPTH_MAX = 8
 """Brackets within brackets: our own documents need four."""
 PID_MAX = 2**22
 """The kernel's own limit."""
+PROFIT_MAX = Decimal(10**9)
+"""USD: what a bot says beyond this is not kept."""
 TRANSACTION_MAX = 200
 """Characters of a transaction's name that are kept."""
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$")]
-BotName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
+BotName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,200}$")]
 GivenId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{0,200}$")]
 Words = Annotated[str, msgspec.Meta(max_length=2_000)]
@@ -181,6 +184,8 @@ def word(result: Result) -> tuple[Decimal | None, str]:
     profit, transaction = data.get("profit"), data.get("tx_hash")
     try:
         said = None if profit is None or isinstance(profit, bool) else number(str(profit))
+        if said is not None:
+            said = micro_down(said) if abs(said) < PROFIT_MAX else None
     except OutOfBounds:
         said = None
     return said, clean(transaction)[:TRANSACTION_MAX] if isinstance(transaction, str) else ""

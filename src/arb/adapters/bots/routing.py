@@ -155,6 +155,7 @@ def rule(table: Mapping[str, Any], bots: Container[str], where: str) -> Rule:
     name, when, bot = (table.get(key, "") for key in ("name", "when", "bot"))
     if not all(isinstance(value, str) for value in (name, when, bot)):
         raise ConfigError(f"{where}: name, when and bot are texts")
+    bot = bot.lower()
     if bot != OURSELVES and bot not in bots:
         raise ConfigError(f"{where}: there is no bot {bot!r}")
     if not when:

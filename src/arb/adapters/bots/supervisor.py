@@ -162,11 +162,11 @@ class Supervisor:
         return self._status(self._bots[name])
 
     def ready(self) -> frozenset[str]:
-        """Bots that run and have shown it by a heartbeat."""
+        """Bots that run and have shown it by a heartbeat, where they have one."""
         return frozenset(
             name
             for name, bot in self._bots.items()
-            if bot.state is BotState.RUNNING and bot.beat is not None
+            if bot.state is BotState.RUNNING and (bot.beat is not None or not bot.definition.beats)
         )
 
     async def _live(self, bot: _Watched) -> None:
@@ -257,7 +257,7 @@ class Supervisor:
                 continue
             self._notice(bot)
             silent = self._clock.monotonic() - bot.seen_at
-            if silent > bot.definition.heartbeat_timeout:
+            if bot.definition.beats and silent > bot.definition.heartbeat_timeout:
                 what = f"no heartbeat for {silent:.0f} s"
                 bot.log.say(what)
                 await self._end(bot, what)

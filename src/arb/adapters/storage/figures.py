@@ -11,8 +11,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import is_cash, read_portfolio
+from arb.adapters.storage.bot_sums import read_bots
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import entries, facts, findings, plans, runs
+from arb.domain.bot import BotSums
 from arb.domain.money import ZERO
 from arb.domain.position import Portfolio
 
@@ -68,6 +70,7 @@ class Figures:
     cycles: Sequence[CycleFigure]
     plans: Sequence[PlanFigure]
     candidates: Sequence[CandidateCount]
+    bots: Sequence[BotSums]
     portfolio: Portfolio
     """The account now, whatever the period."""
 
@@ -79,6 +82,7 @@ async def read_figures(database: Database, account: str, since: datetime, now: d
             cycles=await _cycles(db, account, since),
             plans=await _plans(db, account, since),
             candidates=await _candidates(db, account, since),
+            bots=await read_bots(db, account, since),
             portfolio=await read_portfolio(db, account, now),
         )
 

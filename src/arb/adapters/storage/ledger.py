@@ -25,6 +25,7 @@ from arb.adapters.storage.sums import read_statistics
 from arb.adapters.storage.tables import (
     accounts,
     adjustments,
+    bot_events,
     contradictions,
     entries,
     facts,
@@ -36,6 +37,7 @@ from arb.adapters.storage.tables import (
     runs,
     standings,
 )
+from arb.domain.bot import BotEvent
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError, LedgerLocked
@@ -161,6 +163,21 @@ class SqlLedger:
                 .where(runs.c.account == self.account, runs.c.run == report.run)
                 .values(values)
             )
+
+    async def record_bot(self, event: BotEvent) -> None:
+        """See `arb.ports.Ledger`."""
+        row = {
+            "account": self.account,
+            "bot": event.bot,
+            "deed": event.deed.value,
+            "at": event.at,
+            "plan": event.plan,
+            "detail": event.detail,
+            "said_profit": event.said_profit,
+            "said_transaction": event.said_transaction,
+        }
+        async with self._write() as db:
+            await db.execute(insert(bot_events).values(row))
 
     async def open_plan(self, run: int, plan: Plan) -> None:
         """See `arb.ports.Ledger`."""

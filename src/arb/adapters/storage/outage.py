@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from arb.adapters.storage.ledger import SKIPPED_KEPT_MAX
 from arb.domain.book import BookMap
+from arb.domain.bot import BotEvent
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Finding, Refused
 from arb.domain.errors import LedgerError
@@ -94,6 +95,10 @@ class ResilientLedger:
     async def record_run(self, report: CycleReport) -> None:
         """See `arb.ports.Ledger`."""
         await self._record(lambda: self._inner.record_run(report), critical=True)
+
+    async def record_bot(self, event: BotEvent) -> None:
+        """See `arb.ports.Ledger`."""
+        await self._record(lambda: self._inner.record_bot(event), critical=True)
 
     # What trading depends on: writes, once what waits is written; reads, as they are.
 

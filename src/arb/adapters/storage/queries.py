@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Select, func, select
 
 from arb.adapters.storage.accounting import account_positions
+from arb.adapters.storage.bot_sums import read_bots
 from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import (
@@ -22,6 +23,7 @@ from arb.adapters.storage.tables import (
     pockets,
     runs,
 )
+from arb.domain.bot import BotSums
 from arb.domain.errors import UnknownName
 from arb.domain.fact import Fact
 from arb.domain.money import ZERO
@@ -216,6 +218,11 @@ class LedgerReads:
             )
             for row in rows
         ]
+
+    async def bots(self) -> dict[str, BotSums]:
+        """What each bot has done, by its id; those of which nothing is known are left out."""
+        async with self._db.read() as db:
+            return {sums.bot: sums for sums in await read_bots(db, self._account, None)}
 
     async def last_cycle(self) -> ledger.Cycle | None:
         """The latest completed run."""

@@ -197,6 +197,23 @@ contradictions = Table(
     Column("ended_why", Text, nullable=False, server_default=""),
 )
 
+bot_events = Table(
+    "bot_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    # Bots run before the account is opened: no foreign key.
+    Column("account", String, nullable=False),
+    Column("bot", String, nullable=False),
+    Column("deed", String, nullable=False),  # `BotDeed`
+    Column("at", UtcTime, nullable=False),
+    Column("plan", String),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("said_profit", MicroUnits),  # the bot's word
+    Column("said_transaction", String, nullable=False, server_default=""),
+    Index("ix_bot_events_bot", "account", "bot", "id"),
+    Index("ix_bot_events_plan", "plan"),
+)
+
 leaders = Table(
     "leaders",
     metadata,

@@ -246,7 +246,7 @@ const age = (seconds) => seconds === null ? "–" : seconds < 120 ? Math.round(s
 
 function drawBots(rows) {
   redraw("bots", rows.length ? table([
-    { name: "Bot", cell: (r) => r.bot_id },
+    { name: "Bot", cell: (r) => r.name },
     { name: "State", cell: botState },
     { name: "At work on", cell: botWork },
     { name: "Agreed, of asked", num: true, cell: (r) => r.agreed + " of " + r.asked },
