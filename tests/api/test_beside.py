@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from decimal import Decimal
 
 import pytest
 
@@ -77,6 +78,13 @@ async def test_a_bot_is_started_asked_watched_and_stopped_over_http(tmp_path, mo
         worked = await bot()
         assert worked["asked"] == worked["agreed"] == len(report.plans)
         assert worked["work"] == []
+        kept = await _until(bot, lambda one: one["opportunities_found"] == len(report.plans))
+        made = sum(plan.realised for plan in report.plans)
+        assert Decimal(kept["total_profit"]) == made
+        assert (kept["name"], kept["process_id"]) == ("atom", started["pid"])
+        assert kept["script_path"].endswith("examples/bots/atom.py")
+        assert kept["start_time"] <= kept["last_activity"]
+        assert kept["error_message"] is None
         assert (await client.get("/api/v1/bot/status")).json()["last_cycle"] == report.run
         assert 'arb_bot_running{bot="atom"} 1.0' in (await client.get("/metrics")).text
 

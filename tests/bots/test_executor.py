@@ -15,7 +15,7 @@ from decimal import Decimal
 import pytest
 
 from arb.adapters.bots.definition import Bots, Definition, read
-from arb.adapters.bots.executor import FAILURES_MAX, BotTrading
+from arb.adapters.bots.executor import BotTrading
 from arb.adapters.bots.mailbox import Mailbox
 from arb.adapters.bots.messages import Result, parse, word
 from arb.adapters.bots.routing import MEASURES, Rule, measures, route
@@ -39,6 +39,7 @@ EXAMPLES = ROOT / "examples" / "bots"
 ATOM = f'[bot.atom]\ncommand = ["{sys.executable}", "atom.py"]\nfolder = "{EXAMPLES}"\n'
 ADOM = f'[bot.adom]\ncommand = ["node", "adom.js"]\nfolder = "{EXAMPLES}"\n'
 PLAIN = f'[bot.plain]\ncommand = ["./plain.sh"]\nfolder = "{EXAMPLES}"\ndoes = "prints"\n'
+FAILURES_MAX = Definition(name="atom", command=("x",)).failures_max
 ALL = '[[route]]\nbot = "{}"\n'
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -12,12 +13,14 @@ from textwrap import indent
 import pytest
 
 from arb.adapters.bots.definition import read
+from arb.adapters.clock import SystemClock
 from arb.config.sources import read_toml
 from arb.domain.errors import ConfigError
 from arb.domain.plan import PlanState
-from arb.operations.bot_files import list_bots
+from arb.operations.bot_files import bots_of, list_bots
 from arb.reporting.report import read_report
 from arb.runtime.bots import run_bots
+from arb.runtime.reports import with_reports
 from arb.runtime.running import run_once
 from tests.conftest import exchange_at, settings_for
 
@@ -250,3 +253,139 @@ async def test_a_plain_script_is_watched_by_its_process_alone(tmp_path):
         "error_message": None,
     }
     assert asked.items() <= shown.items()
+
+
+async def test_reports_are_written_while_it_runs_and_at_its_end(tmp_path):
+    """The name is the document's: `performance_report_YYYYMMDD_HHMMSS.csv`."""
+    folder = tmp_path / "reports"
+
+    def written():
+        return sorted(path.name for path in folder.glob("performance_report_*.csv"))
+
+    async with exchange_at("quiet", 1) as (_, address):
+        where = {"report.folder": str(folder)}
+        await run_once(settings_for(address, tmp_path, **where, **{"report.csv_every": 0}))
+        assert not folder.exists()
+        loaded = settings_for(address, tmp_path, **where, **{"report.csv_every": 3600})
+        await run_once(loaded)
+    (name,) = written()
+    assert re.fullmatch(r"performance_report_\d{8}_\d{6}\.csv", name)
+    first, *rows = (folder / name).read_text().splitlines()
+    assert first.startswith("timestamp,total_scan_cycles,total_opportunities,total_trades")
+    assert len(rows) == 2
+    (folder / name).unlink()
+    often = settings_for(address, tmp_path, **where, **{"report.csv_every": 0.05})
+    async with with_reports(often, "paper:default", SystemClock()):
+        while not written():
+            await asyncio.sleep(0.02)
+
+
+BOT_PATHS = """\
+{
+  "bot_paths": {
+    "atom": "backend/bots/ATOM.py",
+    "adom": "backend/bots/ADOM.js"
+  }
+}
+"""
+ENDPOINTS = """\
+{
+  "dex_endpoints": {
+    "uniswap_v3": "https://api.thegraph.com/subgraphs/name/uniswap/uniswap-v3",
+    "curve": "https://api.curve.fi/api",
+    "balancer": "https://api.balancer.fi",
+    "1inch": "https://api.1inch.io/v5.0/8453"
+  }
+}
+"""
+RISK = """\
+{
+  "thresholds": {
+    "min_spread_bps": 23,
+    "min_profit_usd": 10.0,
+    "flash_loan_threshold": 100.0
+  },
+  "risk_management": {
+    "max_restarts": 5,
+    "heartbeat_timeout": 120,
+    "circuit_breaker": {
+      "max_failures": 10
+    }
+  }
+}
+"""
+
+
+def _config(folder, *parts, more=None, **settings):
+    """The bots of `orchestrator_config.json` made of these parts."""
+    whole = {key: value for part in parts for key, value in json.loads(part).items()}
+    (folder / "orchestrator_config.json").write_text(json.dumps({**whole, **(more or {})}))
+    named = str(folder / "orchestrator_config.json")
+    where = {"bots.definitions": named, **settings}
+    return bots_of(settings_for("http://127.0.0.1:9", folder, **where).settings)
+
+
+def test_the_configuration_file_names_bots_and_routes(tmp_path):
+    settings = {"trading.min_profit_threshold": "0.0023", "trading.min_profit_usd": 10}
+    bots = _config(tmp_path, BOT_PATHS, RISK, **settings)
+    assert {name: one.command for name, one in bots.definitions.items()} == {
+        "atom": ("python3", "backend/bots/ATOM.py"),
+        "adom": ("node", "backend/bots/ADOM.js"),
+    }
+    assert {
+        (one.restarts_max, one.heartbeat_timeout, one.failures_max)
+        for one in bots.definitions.values()
+    } == {(5, 120, 10)}
+    assert [(rule.condition, rule.bot) for rule in bots.rules] == [
+        ("profit > 100", "adom"),
+        ("always", "atom"),
+    ]
+    more = {"risk_management": {"max_restarts": 2, "circuit_breaker": {"max_failures": 3}}}
+    other = _config(tmp_path, BOT_PATHS, more=more).definitions["atom"]
+    assert (other.restarts_max, other.failures_max) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("parts", "more", "named"),
+    [
+        ([BOT_PATHS, RISK], {}, "min_spread_bps = 23 .*ARB_TRADING__MIN_PROFIT_THRESHOLD=0.0023"),
+        ([BOT_PATHS, RISK], {}, "min_profit_usd = 10.0 .*ARB_TRADING__MIN_PROFIT_USD=10 "),
+        ([BOT_PATHS, ENDPOINTS], {}, "dex_endpoints is not here yet"),
+        ([RISK], {}, "bot_paths is missing"),
+        ([BOT_PATHS], {"redis": {}}, "redis means nothing here"),
+        ([BOT_PATHS], {"thresholds": {"max_gas": 1}}, "thresholds.max_gas means nothing here"),
+        ([BOT_PATHS], {"thresholds": {"min_profit_usd": "a"}}, "min_profit_usd = 'a': a number"),
+        ([BOT_PATHS], {"risk_management": {"circuit_breaker": {"x": 1}}}, "circuit_breaker.x"),
+        ([], {"bot_paths": {"atom": "ATOM.exe"}}, "ends in one of .py, .js, .sh"),
+        (
+            [],
+            {"bot_paths": {"atom": "a.py"}, "thresholds": {"flash_loan_threshold": 5}},
+            "bot_paths has none",
+        ),
+    ],
+)
+def test_what_the_configuration_file_cannot_say_is_refused_by_name(parts, more, named, tmp_path):
+    with pytest.raises(ConfigError, match=named):
+        _config(tmp_path, *parts, more=more)
+
+
+async def test_a_bot_that_does_not_start_says_why(tmp_path):
+    definition = (
+        f'[bot.atom]\ncommand = ["{sys.executable}", "backend/bots/ATOM.py"]\n'
+        f'folder = "{tmp_path}"\nrestarts_max = 0\n'
+    )
+    loaded, told = _loaded("http://127.0.0.1:9", tmp_path, definition), []
+    work = asyncio.create_task(run_bots(loaded, told.append))
+    try:
+        while not any("is failed" in line for line in told):
+            assert not work.done()
+            await asyncio.sleep(0.02)
+        (bot,) = await list_bots(loaded)
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    assert bot["status"] == "failed"
+    assert "exit code 2, having said: " in bot["error_message"]
+    assert "No such file or directory" in bot["error_message"]
+    assert any("ended once, last: exit code 2, having said: " in line for line in told)

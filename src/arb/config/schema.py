@@ -222,6 +222,13 @@ class AlertsSettings(Section):
     summary_at: Annotated[str, Field(pattern=CLOCK_TIME)] = "00:00"
 
 
+class ReportSettings(Section):
+    """Whether reports for spreadsheets are written while it runs."""
+
+    csv_every: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = 0
+    folder: Annotated[str, Field(min_length=1)] = "reports"
+
+
 class CloudWatchSettings(Section):
     """Whether figures go to Amazon CloudWatch. Credentials come from boto3's own chain alone."""
 
@@ -254,6 +261,7 @@ class Settings(BaseSettings):
     bots: BotsSettings = BotsSettings()
     alerts: AlertsSettings = AlertsSettings()
     cloudwatch: CloudWatchSettings = CloudWatchSettings()
+    report: ReportSettings = ReportSettings()
 
     def options(self, kind: type[T], **given: Any) -> T:
         """Options of the engine or of a strategy, from the settings of the same names.

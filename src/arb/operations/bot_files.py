@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import fcntl
+import json
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from arb.adapters.bots.definition import NO_BOTS, Bots, read
 from arb.adapters.bots.files import Folder
 from arb.adapters.bots.output import tail
+from arb.adapters.bots.paths_file import definitions
 from arb.adapters.bots.routing import Route, measures, route
 from arb.adapters.bots.status import (
     Asked,
@@ -33,7 +36,7 @@ AILING = ("restarting", "failed", "unknown", "gone")
 
 
 def bots_of(settings: Settings) -> Bots:
-    """The bots of the definition file; none where there is no file.
+    """The bots of the definition file, or of the user's JSON; none where there is no file.
 
     Raises:
         ConfigError: Something in the file is wrong.
@@ -42,7 +45,24 @@ def bots_of(settings: Settings) -> Bots:
     path = Path(named)
     if not named or not path.exists():
         return NO_BOTS
+    if path.suffix == ".json":
+        trading = settings.trading
+        theirs = {
+            "trading.min_profit_threshold": trading.min_profit_threshold,
+            "trading.min_profit_usd": trading.min_profit_usd,
+        }
+        return read(definitions(_json(path), theirs, named), named)
     return read(read_toml(path), named)
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{path}: a table is expected")
+    return found
 
 
 def some_bots(loaded: Loaded) -> Bots:

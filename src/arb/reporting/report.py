@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.adapters.clock import SystemClock
+from arb.adapters.storage.database import Database
 from arb.adapters.storage.figures import Figures, read_figures
 from arb.config.sources import Loaded
 from arb.domain.bot import BotSums
@@ -158,12 +159,22 @@ async def read_report(loaded: Loaded, since: str | None = None) -> Report:
     now = SystemClock().now()
     begin = None if since is None else moment(since, now)
     async with opened(loaded) as (ledger, reads):
-        figures = await read_figures(
-            reads.database, ledger.account, begin or datetime.min.replace(tzinfo=UTC), now
-        )
+        return await report_of(reads.database, ledger.account, begin, now)
+
+
+async def report_of(
+    database: Database, account: str, begin: datetime | None, now: datetime
+) -> Report:
+    """The report of an account from a moment on; `None`: from its first day.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    since = begin or datetime.min.replace(tzinfo=UTC)
+    figures = await read_figures(database, account, since, now)
     held = figures.portfolio
     about = About(
-        account=ledger.account,
+        account=account,
         since=begin,
         until=now,
         cash=held.cash,

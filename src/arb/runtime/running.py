@@ -31,6 +31,7 @@ from arb.runtime.bots import with_bots
 from arb.runtime.cloudwatch import with_cloudwatch
 from arb.runtime.killswitch import KillSwitch, kill_switch
 from arb.runtime.loop_monitor import Pulse, beating
+from arb.runtime.reports import with_reports
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import Sidecars, controlled, serving
 from arb.runtime.signals import stoppable
@@ -165,6 +166,7 @@ async def _context(
             paper_context(settings, news, token) as context,
             with_alerts(loaded, context.ledger, context.clock, news) as alerts,
             with_cloudwatch(loaded, context.ledger, context.clock, news),
+            with_reports(loaded, context.ledger.account, context.clock),
             with_bots(loaded, context) as (whole, bots),
         ):
             with _hearing(switch, lead):
@@ -174,6 +176,7 @@ async def _context(
         ready_to_trade(loaded, news, token) as (context, trading),
         with_alerts(loaded, context.ledger, context.clock, news) as alerts,
         with_cloudwatch(loaded, context.ledger, context.clock, news),
+        with_reports(loaded, context.ledger.account, context.clock),
         with_bots(loaded, context) as (whole, bots),
     ):
         switch = kill_switch(settings.database.url, context.ledger.account, log_news)

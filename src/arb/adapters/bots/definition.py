@@ -68,6 +68,8 @@ class Definition:
     """Between SIGTERM and SIGKILL."""
     answer_seconds: float = 10.0
     """How long a plan waits for its answer: the user's bots look for commands every 5 seconds."""
+    failures_max: int = 10
+    """Plans in a row without a usable answer, after which it gets no more; 0: never."""
     autostart: bool = True
     limits: Limits = Limits()
 

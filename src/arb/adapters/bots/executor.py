@@ -44,8 +44,6 @@ POLL_SECONDS = 0.05
 ASK_AGAIN_SECONDS = 5.0
 WAITING_MAX = 100
 """Ends to be reported to a bot that does not pick up its commands; the oldest are dropped first."""
-FAILURES_MAX = 10
-"""Plans in a row without a usable answer of a bot, after which it gets no more."""
 _REF = "bot:"
 
 
@@ -185,7 +183,9 @@ class BotTrading:
 
     def off_routes(self) -> frozenset[str]:
         """Bots that get no more plans until they are started again, or errors are reset."""
-        return frozenset(bot for bot, times in self.failures.items() if times >= FAILURES_MAX)
+        return frozenset(
+            bot for bot, times in self.failures.items() if 0 < self._failures_max(bot) <= times
+        )
 
     async def cancel_all(self) -> Sequence[str]:
         """See `arb.ports.Trading`."""
@@ -207,12 +207,15 @@ class BotTrading:
     def _failed(self, bot: str, what: str) -> None:
         """Count a plan without a usable answer of the bot."""
         self.failures[bot] += 1
-        if self.failures[bot] == FAILURES_MAX:
+        if self.failures[bot] == self._failures_max(bot):
             self.tell(
                 bot,
-                f"{FAILURES_MAX} plans in a row failed by it, last: {what}; it gets no more until "
-                "it is started again, or `arb reset-errors`",
+                f"{self.failures[bot]} plans in a row failed by it, last: {what}; it gets no more "
+                "until it is started again, or `arb reset-errors`",
             )
+
+    def _failures_max(self, bot: str) -> int:
+        return self.bots.definitions[bot].failures_max
 
     async def _decision(
         self, definition: Definition, plan: Plan, orders: Sequence[Order]

@@ -11,6 +11,8 @@ from arb.adapters.bots.messages import clean
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 LINE_MAX = 4_096
 CHUNK = 65_536
+SHOWN_MAX = 200
+"""Characters of its last line that are shown where a bot has ended."""
 
 
 @dataclass(slots=True)
@@ -20,6 +22,8 @@ class BotLog:
     path: Path
     size_max: int = 5_000_000
     kept: int = 3
+    last: str = field(default="", init=False)
+    """The last line with something on it that the bot printed, until it is taken away."""
     _file: BinaryIO | None = field(default=None, init=False)
     _rest: bytes = field(default=b"", init=False)
     _size: int = field(default=0, init=False)
@@ -31,7 +35,7 @@ class BotLog:
             lines.append(self._rest)
             self._rest = b""
         if lines:
-            self._try_put(b"".join(plain(line) for line in lines))
+            self._try_put(b"".join(map(self._line, lines)))
 
     def say(self, text: str) -> None:
         """A line of our own."""
@@ -41,7 +45,7 @@ class BotLog:
     def flush(self) -> None:
         """Write the line that has no end yet."""
         if self._rest:
-            self._try_put(plain(self._rest))
+            self._try_put(self._line(self._rest))
             self._rest = b""
 
     def close(self) -> None:
@@ -51,6 +55,11 @@ class BotLog:
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
+
+    def _line(self, line: bytes) -> bytes:
+        found = plain(line)
+        self.last = found.decode().strip()[:SHOWN_MAX] or self.last
+        return found
 
     def _try_put(self, text: bytes) -> None:
         """A full disk costs the log, not the bot."""

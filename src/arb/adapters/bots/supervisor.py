@@ -197,7 +197,7 @@ class Supervisor:
         """Start the process and wait for its end; returns how it ended."""
         definition = bot.definition
         self._mailbox.forget_heartbeat(definition.name)
-        bot.beat, bot.why_killed = None, ""
+        bot.beat, bot.why_killed, bot.log.last = None, "", ""
         ours, theirs = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -231,6 +231,8 @@ class Supervisor:
             output.cancel()
             bot.process = bot.identity = None
         how = bot.why_killed or _ended(code)
+        if not bot.why_killed and code and bot.log.last:
+            how += f", having said: {bot.log.last}"
         bot.log.say(f"process {process.pid}: {how}")
         return how
 
