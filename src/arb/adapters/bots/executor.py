@@ -346,7 +346,7 @@ class BotTrading:
     def _keep(
         self, bot: str, deed: BotDeed, plan: PlanId, detail: str = "", said: Result | None = None
     ) -> None:
-        """Have it kept that something happened with a bot, and in its word what came of it."""
+        """Have it kept that something happened with a bot, and what it says that it has made."""
         profit, transaction = word(said) if said is not None else (None, "")
         self.record(
             BotEvent(
