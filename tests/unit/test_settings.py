@@ -63,6 +63,8 @@ def test_later_sources_win_and_are_remembered(tmp_path, monkeypatch):
         ("ARB_RISK__MAX_DAILY_LOSS", "-1", "risk.max_daily_loss = '-1' (environment)"),
         ("ARB_SIZING__METHOD", "guess", "sizing.method = 'guess' (environment)"),
         ("ARB_POLYMARKET__CONCURRENCY", "x", "polymarket.concurrency = 'x' (environment)"),
+        ("ARB_API__CORS_ORIGINS", '["*"]', "must be one site exactly"),
+        ("ARB_API__CORS_ORIGINS", '["https://board.example/page"]', "without * or a path"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_source(name, value, said, monkeypatch, tmp_path):

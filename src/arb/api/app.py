@@ -9,23 +9,25 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.websockets import WebSocket
 
 from arb import __version__
 from arb.api import routes, routes_reads, schemas
-from arb.api.audit import Audit, AuditError
+from arb.api.audit import Audit
 from arb.api.auth import Role, Tokens
 from arb.api.executed import ExecutedKeys
+from arb.api.failures import STATUS
 from arb.api.gate import METRICS, Gate, GateOptions
 from arb.api.guarded import NEEDS, GuardedRoute, needs
+from arb.api.limits import RateLimit
 from arb.api.measure import Measured
 from arb.api.metrics import Metrics
 from arb.api.shared import SharedReads
 from arb.api.state import Served, Tickets
 from arb.api.stream import QUEUE_MAX, Stream
-from arb.domain.errors import ArbError, LedgerError, VenueError
 from arb.engine.bus import Bus
-from arb.engine.control import Control, Refusal, UnknownTarget
+from arb.engine.control import Control
 from arb.views.ledger import Reads
 from arb.views.sidecars import Alerts, Bots, Setting
 
@@ -35,14 +37,6 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "/page/app.css": ("app.css", "text/css; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-STATUS: tuple[tuple[type[Exception], int, str], ...] = (
-    (UnknownTarget, 404, "unknown"),
-    (Refusal, 409, "refused"),
-    (LedgerError, 503, "ledger"),
-    (VenueError, 503, "venue"),
-    (AuditError, 503, "audit"),
-    (ArbError, 503, "unable"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +79,23 @@ def create_app(
         executed=executed,
         tickets=Tickets(clock),
         exchange=options.exchange,
+        open_on_loopback=options.gate.open_on_loopback,
         interval_seconds=options.interval_seconds,
         bots=bots,
         alerts=alerts,
     )
     app = FastAPI(title="arb", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.served = here
-    app.include_router(routes.router)
-    app.include_router(routes_reads.router)
+    for part in (routes, routes_reads):
+        app.include_router(part.router)
+        app.include_router(part.arbitrage, prefix="/api/v1")
+        # The same once more; two names of one operation would only fill the description.
+        app.include_router(part.arbitrage, prefix="/api", include_in_schema=False)
     _add_open_routes(app, here)
     _add_guarded_extras(app, here)
-    app.add_api_websocket_route("/ws/arbitrage", _endpoint(Stream(options.queue_max)))
+    rate = RateLimit(options.gate.requests_per_minute, clock.monotonic)
+    stream = Stream(options.queue_max, rate)
+    app.add_api_websocket_route("/ws/arbitrage", _endpoint(stream))
     _add_failures(app)
     _measure(app, here)
     app.add_middleware(
@@ -106,6 +106,16 @@ def create_app(
         monotonic=clock.monotonic,
         denied=lambda why: metrics.denied.labels(why).inc(),
     )
+    if options.gate.origins:
+        # In front of the gate: a browser asks first, without a token, and must be able to read
+        # the gate's refusals. What it lets ask is let in by the gate alone.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(options.gate.origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            expose_headers=["retry-after"],
+        )
     return app
 
 

@@ -46,6 +46,10 @@ class Principal:
     role: Role
 
 
+LOOPBACK = Principal("loopback", Role.OPERATE)
+"""Who asks without a token from this machine, where `api.open_on_loopback` lets it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token as it is kept: never itself, only its hash."""
@@ -203,6 +207,25 @@ def must_not_listen(host: str, *, configured: bool) -> str:
         f"api.host = {host} is not loopback: set ARB_API__TOKEN, or make a token with "
         "`arb api token`, before others can reach it; and put TLS in front of it"
     )
+
+
+def must_not_be_open(host: str, names: Sequence[str], *, live: bool) -> str:
+    """Why `api.open_on_loopback` must not be used; empty when it may.
+
+    Args:
+        host: Where the API listens.
+        names: Further names under which it is served, such as behind a proxy.
+        live: Whether it is about real money.
+    """
+    if not is_loopback(host):
+        why = f"api.host = {host} is not loopback"
+    elif others := [name for name in names if not is_loopback(name)]:
+        why = f"api.allowed_hosts has {others[0]}, so others reach it through a proxy"
+    elif live:
+        why = "real money is traded"
+    else:
+        return ""
+    return f"api.open_on_loopback = true: {why}; give each caller a token with `arb api token`"
 
 
 def is_loopback(host: str) -> bool:

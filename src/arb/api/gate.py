@@ -9,13 +9,15 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from arb.api.auth import Principal, Tokens
+from arb.api.auth import LOOPBACK, Principal, Tokens, is_loopback
 from arb.api.limits import LockOut, RateLimit
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN = frozenset({"/", "/page/app.js", "/page/app.css", "/page/icon.svg", "/healthz", "/readyz"})
 """What a browser or a supervisor may see without a token: nothing about the account."""
 METRICS = "/metrics"
+FORWARDED = ("forwarded", "via", "x-real-ip")
+"""Headers of a proxy, beside those that begin `x-forwarded-`: its own address says nothing."""
 SECRET_NAMES = ("token", "secret", "password", "authorization", "api_key", "apikey")
 BODY_BYTES_MAX = 64 * 1024
 PATH_CHARS_MAX = 2000
@@ -46,6 +48,10 @@ class GateOptions:
     requests_per_minute: float = 600
     """For each token; an address gets twice as many."""
     open_metrics: bool = False
+    open_on_loopback: bool = False
+    """Whether a program on this machine may operate without a token."""
+    origins: frozenset[str] = frozenset()
+    """Other sites whose pages may ask, with a token: `https://board.example`, without a path."""
     body_bytes_max: int = BODY_BYTES_MAX
 
 
@@ -117,11 +123,11 @@ class Gate:
         host = headers.get("host", "")
         if _name(host) not in self.options.hosts:
             return _No(421, "host", "this host name is not served here; see api.allowed_hosts")
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return _No(403, "origin", "requests from other sites are refused")
-        if headers.get("sec-fetch-site") == "cross-site" and scope["path"] != "/":
-            return _No(403, "origin", "requests from other sites are refused")
+        if not self._is_listed(headers):
+            if _is_foreign(headers):
+                return _No(403, "origin", "requests from other sites are refused")
+            if headers.get("sec-fetch-site") == "cross-site" and scope["path"] != "/":
+                return _No(403, "origin", "requests from other sites are refused")
         names = [name.lower() for name, _ in parse_qsl(scope["query_string"].decode("latin-1"))]
         if any(secret in name for name in names for secret in SECRET_NAMES):
             return _No(400, "secret_in_url", "secrets belong in the Authorization header")
@@ -135,7 +141,7 @@ class Gate:
             return _slower(wait)
         if scope["type"] == "http" and self._is_open(scope):
             return None
-        found, presented = self._who(scope, headers)
+        found, presented = self._who(scope, headers, address)
         if found is None:
             if presented and (wait := self._lock_out.failed(address)):
                 return _slower(wait)
@@ -146,16 +152,30 @@ class Gate:
         scope.setdefault("state", {})["principal"] = found
         return None
 
-    def _who(self, scope: Scope, headers: Headers) -> tuple[Principal | None, bool]:
+    def _who(self, scope: Scope, headers: Headers, address: str) -> tuple[Principal | None, bool]:
         if scope["type"] == "websocket":
             offered = [one.strip() for one in headers.get("sec-websocket-protocol", "").split(",")]
             tickets = [one.removeprefix(TICKET) for one in offered if one.startswith(TICKET)]
             if tickets:
                 return self.tickets(tickets[0]), True
+        if "authorization" not in headers and self._is_at_hand(headers, address):
+            return LOOPBACK, False
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             return None, False
         return self.tokens.find(token.strip()), True
+
+    def _is_listed(self, headers: Headers) -> bool:
+        return headers.get("origin") in self.options.origins
+
+    def _is_at_hand(self, headers: Headers, address: str) -> bool:
+        """Whether a program on this machine asks, or the page that is served here, and may.
+
+        Neither another site's page nor what a proxy on this machine hands on.
+        """
+        if not self.options.open_on_loopback or not is_loopback(address) or _is_foreign(headers):
+            return False
+        return not any(name in FORWARDED or name.startswith("x-forwarded-") for name in headers)
 
     def _is_open(self, scope: Scope) -> bool:
         if scope["method"] not in ("GET", "HEAD"):
@@ -205,6 +225,12 @@ def _bounded(receive: Receive, most: int) -> Receive:
         return message
 
     return bounded
+
+
+def _is_foreign(headers: Headers) -> bool:
+    """Whether the page of another site asks."""
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
 
 
 def _name(host: str) -> str:

@@ -1,6 +1,7 @@
 """Commands, and the state that they change."""
 
 from collections.abc import Awaitable, Callable, Collection
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path
@@ -15,29 +16,34 @@ from arb.domain.market import VenueId
 from arb.domain.money import text
 from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport
-from arb.engine.control import ControlStatus, Refusal, UnknownTarget
+from arb.engine.control import ControlStatus, Looking, Refusal, Unfit, UnknownTarget
 from arb.views import sidecars
 from arb.views.detail import contradiction
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
+arbitrage = APIRouter(prefix="/arbitrage", route_class=GuardedRoute)
+"""Answers at `/api/v1/arbitrage/…`, and at `/api/arbitrage/…` as well."""
 
 Here = Annotated[Served, Depends(here)]
 Who = Annotated[Principal, Depends(asking)]
 Why = Annotated[schemas.Command, Body(default_factory=schemas.Command)]
 What = Annotated[schemas.Resume, Body(default_factory=schemas.Resume)]
+Begin = Annotated[schemas.Start, Body(default_factory=schemas.Start)]
 Id = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["57cc4279b1f971ea"])]
-BotId = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["atom"])]
+BotId = Annotated[str, Path(pattern=schemas.BOT_ID, examples=["atom"])]
+SymbolPath = Annotated[schemas.Symbol, Path(examples=["cheap-yes-1"])]
 StrategyName = Annotated[str, Path(pattern=r"^[\w.:-]{1,120}$", examples=["negrisk_no"])]
 
 
-def shown(status: ControlStatus, exchange: str) -> schemas.Status:
+def shown(status: ControlStatus, here: Served) -> schemas.Status:
     """The status as it goes over the wire."""
     standing = status.standing
     return schemas.Status(
         running=status.running,
         paused=standing.state is TradingState.HALTED,
         paper_trading=status.mode != "live",
-        exchange=exchange,
+        exchange=here.exchange,
+        open_on_loopback=here.open_on_loopback,
         account=status.account,
         mode=status.mode,
         state=standing.state.value,
@@ -49,8 +55,13 @@ def shown(status: ControlStatus, exchange: str) -> schemas.Status:
         busy=status.busy,
         last_cycle=status.cycle,
         active_strategies=len(status.strategies),
-        strategies=[schemas.Strategy(name=name, is_active=True) for name in status.strategies],
+        strategies=[active(one) for one in status.strategies],
     )
+
+
+def active(one: Looking) -> schemas.Strategy:
+    """A strategy that looks."""
+    return schemas.Strategy(name=one.name, symbol=one.symbol or None, is_active=True)
 
 
 async def _command(
@@ -66,7 +77,7 @@ async def _command(
     await here.carry_out(who, action, run, reason=reason, **details)
     after = await here.control.status()
     changed = _essence(before) != _essence(after)
-    return schemas.Outcome(changed=changed, status=shown(after, here.exchange))
+    return schemas.Outcome(changed=changed, status=shown(after, here))
 
 
 def _essence(status: ControlStatus) -> object:
@@ -77,7 +88,7 @@ def _essence(status: ControlStatus) -> object:
 @router.get("/bot/status", tags=["bot"], **needs(Role.READ))
 async def get_status(here: Here) -> schemas.Status:
     """Whether it runs, trades, and with which strategies."""
-    return shown(await here.control.status(here.standing), here.exchange)
+    return shown(await here.control.status(here.standing), here)
 
 
 @router.get("/bot/health", tags=["bot"], **needs(Role.READ))
@@ -119,9 +130,46 @@ def _worst(states: Collection[str]) -> Literal["closed", "open", "half_open"]:
 
 
 @router.post("/bot/start", tags=["bot"], **needs(Role.OPERATE))
-async def start(here: Here, who: Who, why: Why) -> schemas.Outcome:
-    """Run cycles."""
-    return await _command(here, who, "start", why.reason, here.control.start)
+async def start(here: Here, who: Who, wanted: Begin) -> schemas.Outcome:
+    """Run cycles; with `exchange` or `initial_balance` only where that is so."""
+
+    async def run() -> bool:
+        await _must_be_so(here, wanted)
+        return here.control.start()
+
+    given = {"exchange": wanted.exchange, "initial_balance": wanted.initial_balance}
+    details = {name: str(value) for name, value in given.items() if value is not None}
+    return await _command(here, who, "start", wanted.reason, run, **details)
+
+
+async def _must_be_so(here: Served, wanted: schemas.Start) -> None:
+    """Require what the caller of `start` takes for granted.
+
+    Raises:
+        Unfit: That venue is not enabled.
+        Refusal: The account was opened with another balance, or has one of its own.
+    """
+    exchange, balance = wanted.exchange, wanted.initial_balance
+    enabled = sorted(here.control.venues)
+    if exchange is not None and exchange not in enabled:
+        raise Unfit(
+            f"exchange: {exchange} is not enabled here ({', '.join(enabled)}); see venues.enabled"
+        )
+    if balance is None:
+        return
+    account = here.control.ledger.account
+    if here.control.mode == "live":
+        raise Refusal(f"initial_balance: the balance of {account} is the wallet's own")
+    opened = {one.account: one.openings for one in await here.reads.accounts()}.get(account)
+    if opened is None:
+        raise Refusal(f"initial_balance: {account} is not open yet; try again in a moment")
+    theirs = [cash for venue, cash in opened.items() if exchange in (None, venue)]
+    if (cash := sum(theirs, Decimal(0))) != balance:
+        raise Refusal(
+            f"initial_balance: {account} was opened with ${text(cash)}, which is never changed; "
+            f"another account is opened by a start with ARB_TRADING__ACCOUNT=paper:NAME and "
+            f"ARB_TRADING__BANKROLL_USD={text(balance)}"
+        )
 
 
 @router.post("/bot/stop", tags=["bot"], **needs(Role.OPERATE))
@@ -167,7 +215,7 @@ async def halt(here: Here, who: Who, why: Why) -> schemas.Outcome:
 
     result: Any = await here.carry_out(who, "halt", run, reason=reason)
     status = await here.control.status()
-    return schemas.Outcome(changed=result is not None, status=shown(status, here.exchange))
+    return schemas.Outcome(changed=result is not None, status=shown(status, here))
 
 
 @router.post("/bot/reset-errors", tags=["bot"], **needs(Role.OPERATE))
@@ -187,18 +235,22 @@ async def reset_errors(here: Here, who: Who, why: Why) -> schemas.Errors:
     **needs(Role.READ),
 )
 async def available(here: Here) -> list[schemas.Strategy]:
-    """Every installed strategy, and whether it is active."""
-    active = set((await here.control.status()).strategies)
-    names = sorted({*here.control.installed, *active})
-    return [schemas.Strategy(name=name, is_active=name in active) for name in names]
+    """Every installed strategy, and whether it is active and where."""
+    looking = (await here.control.status()).strategies
+    idle = sorted(here.control.installed.keys() - {one.name for one in looking})
+    return [
+        *map(active, sorted(looking)),
+        *(schemas.Strategy(name=name, is_active=False) for name in idle),
+    ]
 
 
 @router.post("/bot/strategy/add", tags=["strategies"], **needs(Role.OPERATE))
 async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> schemas.Outcome:
-    """Activate an installed strategy from the next cycle on."""
+    """Activate an installed strategy from the next cycle on, at one event or market if named."""
+    given = wanted.model_dump(exclude={"strategy_name", "reason"}, exclude_none=True)
     name = wanted.strategy_name
-    work = lambda: here.control.add_strategy(name)  # noqa: E731
-    return await _command(here, who, "strategy/add", wanted.reason, work, strategy=name)
+    work = lambda: here.control.add_strategy(name, **given)  # noqa: E731
+    return await _command(here, who, "strategy/add", wanted.reason, work, strategy=name, **given)
 
 
 @router.delete(
@@ -207,12 +259,26 @@ async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> sch
     **needs(Role.OPERATE),
 )
 async def remove_strategy(here: Here, who: Who, name: StrategyName) -> schemas.Outcome:
-    """Deactivate a strategy."""
+    """Deactivate a strategy wherever it looks."""
     work = lambda: here.control.remove_strategy(name)  # noqa: E731
     return await _command(here, who, "strategy/remove", "", work, strategy=name)
 
 
-@router.post("/arbitrage/execute", tags=["arbitrage"], **needs(Role.TRADE))
+@router.delete(
+    "/bot/strategy/remove/{name}/{symbol:path}",
+    tags=["strategies"],
+    **needs(Role.OPERATE),
+)
+async def remove_strategy_at(
+    here: Here, who: Who, name: StrategyName, symbol: SymbolPath
+) -> schemas.Outcome:
+    """Deactivate a strategy that is confined to this event or market."""
+    work = lambda: here.control.remove_strategy(name, symbol)  # noqa: E731
+    details = {"strategy": name, "symbol": symbol}
+    return await _command(here, who, "strategy/remove", "", work, **details)
+
+
+@arbitrage.post("/execute", tags=["arbitrage"], **needs(Role.TRADE))
 async def execute(
     here: Here,
     who: Who,
@@ -268,8 +334,8 @@ def executed(report: CycleReport) -> schemas.Executed:
     )
 
 
-@router.post(
-    "/arbitrage/monitoring/start",
+@arbitrage.post(
+    "/monitoring/start",
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
@@ -278,8 +344,8 @@ async def start_monitoring(here: Here, who: Who, why: Why) -> schemas.Outcome:
     return await _command(here, who, "monitoring/start", why.reason, here.control.start)
 
 
-@router.post(
-    "/arbitrage/monitoring/stop",
+@arbitrage.post(
+    "/monitoring/stop",
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
@@ -288,27 +354,35 @@ async def stop_monitoring(here: Here, who: Who, why: Why) -> schemas.Outcome:
     return await _command(here, who, "monitoring/stop", why.reason, here.control.stop)
 
 
-@router.post(
-    "/arbitrage/bots/{bot_id}/start",
+@arbitrage.post(
+    "/bots/{bot_id}/start",
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
 async def start_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> sidecars.Bot:
     """Start an external bot."""
-    return await _bot(here, who, "start", bot_id, why.reason)
+    return await command_bot(here, who, "start", bot_id, why.reason)
 
 
-@router.post(
-    "/arbitrage/bots/{bot_id}/stop",
+@arbitrage.post(
+    "/bots/{bot_id}/stop",
     tags=["arbitrage"],
     **needs(Role.OPERATE),
 )
 async def stop_bot(here: Here, who: Who, bot_id: BotId, why: Why) -> sidecars.Bot:
     """Stop an external bot."""
-    return await _bot(here, who, "stop", bot_id, why.reason)
+    return await command_bot(here, who, "stop", bot_id, why.reason)
 
 
-async def _bot(here: Served, who: Principal, verb: str, bot_id: str, reason: str) -> sidecars.Bot:
+async def command_bot(
+    here: Served, who: Principal, verb: Literal["start", "stop"], bot_id: str, reason: str
+) -> sidecars.Bot:
+    """Start or stop an external bot, on record.
+
+    Raises:
+        UnknownTarget: There is no such bot.
+        ArbError: It could not be done, or not be put on record.
+    """
     bots = here.bots
     if bots is None:
         raise UnknownTarget("no bots are configured")

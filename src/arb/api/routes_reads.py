@@ -7,11 +7,15 @@ from fastapi import APIRouter, Path, Query
 from arb.api import schemas
 from arb.api.auth import Role
 from arb.api.guarded import GuardedRoute, needs
-from arb.api.routes import Here, Id, Who, get_health, get_status
+from arb.api.routes import Here, Id, Who, active, get_health, get_status
+from arb.domain.book import OrderBook
+from arb.domain.market import OutcomeId, VenueId
 from arb.engine.control import UnknownTarget
 from arb.views import ledger, sidecars
+from arb.views.detail import priced
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
+arbitrage = APIRouter(prefix="/arbitrage", route_class=GuardedRoute)
 
 Limit = Annotated[
     int, Query(ge=1, le=1000, description="How many, the latest first.", examples=[50])
@@ -19,7 +23,7 @@ Limit = Annotated[
 READ = needs(Role.READ)
 
 
-@router.get("/arbitrage/opportunities", tags=["arbitrage"], **READ)
+@arbitrage.get("/opportunities", tags=["arbitrage"], **READ)
 async def opportunities(
     here: Here,
     *,
@@ -32,7 +36,7 @@ async def opportunities(
     return await here.shared(here.reads.opportunities, limit=limit, everything=everything)
 
 
-@router.get("/arbitrage/opportunities/{id_}", tags=["arbitrage"], **READ)
+@arbitrage.get("/opportunities/{id_}", tags=["arbitrage"], **READ)
 async def opportunity(
     here: Here,
     id_: Annotated[str, Path(pattern=r"^[0-9a-f]{4,64}$", examples=["7de0fc2455416bb3"])],
@@ -44,14 +48,13 @@ async def opportunity(
     return found
 
 
-@router.get("/arbitrage/strategies", tags=["arbitrage"], **READ)
+@arbitrage.get("/strategies", tags=["arbitrage"], **READ)
 async def strategies(here: Here) -> list[schemas.Strategy]:
     """The active strategies."""
-    names = (await here.control.status()).strategies
-    return [schemas.Strategy(name=name, is_active=True) for name in names]
+    return [active(one) for one in (await here.control.status()).strategies]
 
 
-@router.get("/arbitrage/bots", tags=["arbitrage"], **READ)
+@arbitrage.get("/bots", tags=["arbitrage"], **READ)
 async def bots(here: Here) -> list[sidecars.Bot]:
     """External bots under supervision."""
     return list(await here.bots.list()) if here.bots is not None else []
@@ -65,8 +68,13 @@ async def portfolio(here: Here) -> ledger.Portfolio:
 
 @router.get("/portfolio/positions", tags=["account"], **READ)
 async def positions(here: Here) -> list[ledger.Position]:
-    """What is held."""
-    return await here.shared(here.reads.positions)
+    """What is held, what it cost, and what it is worth at the books that were last read."""
+    books = here.control.orchestrator.held_books
+
+    def book(held: ledger.Position) -> OrderBook | None:
+        return books.get(OutcomeId(VenueId(held.venue), held.token))
+
+    return [priced(held, book(held)) for held in await here.shared(here.reads.positions)]
 
 
 @router.get("/portfolio/profit", tags=["account"], **READ)

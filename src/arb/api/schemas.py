@@ -1,5 +1,6 @@
 """What goes over the wire besides the documents of `arb.views`, with an example of each."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,12 +14,23 @@ Reason = Annotated[
     str, Field(max_length=200, pattern=Printable, description="Kept with the command.")
 ]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$")]
+Word = Annotated[str, Field(min_length=1, max_length=20, pattern=Printable)]
+Scalar = (
+    bool
+    | int
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[str, Field(max_length=200, pattern=Printable)]
+)
+"""What an option of a strategy may be: text that can be kept on record, or a number."""
+Symbol = Annotated[str, Field(min_length=1, max_length=200, pattern=Printable)]
+BOT_ID = r"^[\w.:-]{1,120}$"
 
-
-STRATEGY = {"name": "negrisk_no", "is_active": True}
+STRATEGY = {
+    "name": "negrisk_no", "symbol": "cheap-yes-1", "timeframe": None, "is_active": True,
+}  # fmt: skip
 STATUS = {
     "running": True, "paused": True, "paper_trading": True, "exchange": "polymarket",
-    "account": "paper:default", "mode": "dry-run", "state": "halted",
+    "open_on_loopback": False, "account": "paper:default", "mode": "dry-run", "state": "halted",
     "reason": "paused: maintenance of the host", "since": AT, "by_operator": True,
     "contradictions": [example_of(ledger.Contradiction)], "started_at": AT, "busy": False,
     "last_cycle": 4711, "active_strategies": 1, "strategies": [STRATEGY],
@@ -91,11 +103,48 @@ class Resume(Command):
         return self
 
 
+class Start(Command):
+    """What the caller takes for granted: nothing is started where it is not so."""
+
+    exchange: Name | None = Field(
+        None, description="One of the enabled venues.", examples=["polymarket"]
+    )
+    initial_balance: Annotated[Decimal, Field(gt=0, le=10**12, decimal_places=6)] | None = Field(
+        None,
+        description="USD with which the account on paper was opened, at `exchange` or in all.",
+        examples=["10000"],
+    )
+    model_config = example(exchange="polymarket", initial_balance="10000")
+
+
 class AddStrategy(Command):
-    """Which strategy shall look."""
+    """Which strategy shall look, and at what."""
 
     strategy_name: Name = Field(examples=["negrisk_no"])
-    model_config = example(strategy_name="negrisk_no", reason="back after a look at its fees")
+    symbol: Symbol | None = Field(
+        None,
+        description="The slug of an event, or the slug or condition id of a market, that it is "
+        "confined to; without one, or `*`, it looks at all.",
+        examples=["cheap-yes-1"],
+    )
+    timeframe: Word | None = Field(
+        None, description="No installed strategy has one; `*` is none.", examples=["*"]
+    )
+    params: dict[Name, Scalar | list[Scalar]] | None = Field(
+        None, description="Its options, in place of the settings'.", examples=[{"max_legs": 8}]
+    )
+    model_config = example(
+        strategy_name="negrisk_no", symbol="cheap-yes-1", params={"max_legs": 8},
+        reason="back after a look at its fees",
+    )  # fmt: skip
+
+
+class BotCommand(Command):
+    """What a client of the stream may ask for."""
+
+    action: Literal["start_bot", "stop_bot"]
+    bot_id: Annotated[str, Field(pattern=BOT_ID)] = Field(examples=["atom"])
+    model_config = example(action="start_bot", bot_id="atom", reason="back after an update")
 
 
 class Execute(Command):
@@ -128,6 +177,14 @@ class Strategy(Model):
     """A strategy that looks, or could."""
 
     name: str = Field(examples=["negrisk_no"])
+    symbol: str | None = Field(
+        default=None,
+        description="The event or market that it is confined to; null: it looks at all.",
+        examples=["cheap-yes-1"],
+    )
+    timeframe: str | None = Field(
+        default=None, description="null: it looks at the books of every cycle.", examples=[None]
+    )
     is_active: bool
     model_config = example(**STRATEGY)
 
@@ -139,6 +196,9 @@ class Status(Model):
     paused: bool = Field(description="No new trades; scanning goes on.")
     paper_trading: bool
     exchange: str = Field(examples=["polymarket"])
+    open_on_loopback: bool = Field(
+        description="Programs on this machine may operate without a token."
+    )
     account: str = Field(examples=["paper:default"])
     mode: str = Field(examples=["dry-run"])
     state: Literal["normal", "throttled", "halted"]

@@ -69,6 +69,8 @@ class Served:
     tickets: Tickets
     executed: ExecutedKeys
     exchange: str
+    open_on_loopback: bool = False
+    """Whether programs on this machine may operate without a token."""
     interval_seconds: float = 30.0
     """Between cycles."""
     bots: Bots | None = None
@@ -130,7 +132,7 @@ class Served:
             "running": status.running,
             "state": status.standing.state.value,
             "reason": status.standing.text,
-            "strategies": list(status.strategies),
+            "strategies": [str(one) for one in status.strategies],
         }
 
 

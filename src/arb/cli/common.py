@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+API_IS_OPEN = "Every program on this machine may operate it without a token (api.open_on_loopback)."
 THREADS_SECONDS = 0.5
 """For threads that are about to end, when everything else has ended."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arb.cli.common import ExitCode, Json, Limit, Profile, Wide, load, wait
+from arb.cli.common import API_IS_OPEN, ExitCode, Json, Limit, Profile, Wide, load, wait
 from arb.cli.table import Column, local_times, print_table, short_hashes, short_ids
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def status(
         for blocked in told.get("blocked_by", ()):
             what = "sends no order" if blocked["stops"] == "sending" else "begins no plan"
             print_line(f"It {what}: {blocked['reason']} ({blocked['code']}).")
+        if live.get("open_on_loopback"):
+            print_line(API_IS_OPEN)
     print_line(f"{place.sentence} {_last_cycle(found)}")
     print_line(f"Trading is {_told(found.standing)}.")
     for stop in found.contradictions:

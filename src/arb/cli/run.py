@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arb.cli.common import ExitCode, Json, Profile, load, wait
+from arb.cli.common import API_IS_OPEN, ExitCode, Json, Profile, load, wait
 from arb.cli.table import Column, print_table, short_ids
 from arb.domain.reason import sentence_of
 
@@ -100,9 +100,10 @@ def run(
         if json:
             print_json(render_report(report))
 
-    statistics, still_open = wait(
-        run_scheduled(loaded, hand_over, cycles, live=live, ready=_say_where)
-    )
+    def say(address: str, token: str | None) -> None:
+        _say_where(address, token, is_open=loaded.settings.api.open_on_loopback)
+
+    statistics, still_open = wait(run_scheduled(loaded, hand_over, cycles, live=live, ready=say))
     _show_end(statistics, json=json, run=whole)
     raise typer.Exit(_open(still_open))
 
@@ -198,9 +199,11 @@ def demo(
         raise typer.Exit(ExitCode.INTERNAL)
 
 
-def _say_where(address: str, token: str | None) -> None:
+def _say_where(address: str, token: str | None, *, is_open: bool) -> None:
     """Show a token: once, and only to the person at this terminal."""
     sys.stderr.write(f"The control API and its page: {address}/\n")
+    if is_open:
+        sys.stderr.write(f"{API_IS_OPEN}\n")
     if token is not None:
         sys.stderr.write(
             f"Its token, shown this once: {token}\n"

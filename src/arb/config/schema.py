@@ -25,6 +25,7 @@ NATS = ("nats://", "tls://")
 REDIS = ("redis://", "rediss://")
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 ADDRESS = re.compile(r"(https?|wss?)://[^/\s]\S*")
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 YEAR_SECONDS = 365 * 86_400
 
 
@@ -44,6 +45,14 @@ def _redis(url: str) -> str:
     if url and not url.startswith(REDIS):
         raise PydanticCustomError("redis", f"must begin with {' or '.join(REDIS)}, or be empty")
     return url
+
+
+def _origin(site: str) -> str:
+    if not ORIGIN.fullmatch(site):
+        raise PydanticCustomError(
+            "origin", "must be one site exactly, such as https://board.example, without * or a path"
+        )
+    return site
 
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1)]
@@ -192,6 +201,8 @@ class ApiSettings(Section):
     allowed_hosts: tuple[str, ...] = ()
     requests_per_minute: Annotated[int, Field(ge=10, le=1_000_000)] = 600
     open_metrics: bool = False
+    open_on_loopback: bool = False
+    cors_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
 
 
 class BotsSettings(Section):

@@ -264,3 +264,14 @@ def united(one: Universe, other: Universe) -> Universe:
 def markets_of(universe: Universe, event: Event) -> Sequence[Market]:
     """The event's markets that could be read, in the venue's order."""
     return [universe.markets[market] for market in event.markets if market in universe.markets]
+
+
+def named(universe: Universe, name: str) -> frozenset[MarketId]:
+    """The markets of the event with this slug, or the market with this slug or id; none: no such.
+
+    A market that stands alone in its event often has the event's slug.
+    """
+    events = [event for event in universe.events.values() if event.slug == name]
+    if events:
+        return frozenset(m.id for event in events for m in markets_of(universe, event))
+    return frozenset(m.id for m in universe.markets.values() if name in (m.slug, m.id))

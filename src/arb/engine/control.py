@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from arb.domain.contradiction import Contradiction
-from arb.domain.errors import ArbError, LedgerError, VenueError
+from arb.domain.errors import ArbError, ConfigError, LedgerError, VenueError
 from arb.domain.halt import AWAY, Pause, Standing, TradingState, reason_of_halt
-from arb.domain.market import VenueId
+from arb.domain.market import EventId, Universe, VenueId, named
 from arb.domain.news import KindResumed, StateChanged, Trouble
 from arb.domain.report import CycleReport, Problem, ProblemKind
+from arb.engine.confined import Confined
 from arb.engine.contradict import end_of_kind
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.engine.venues import Venues
@@ -28,6 +29,26 @@ class Refusal(ArbError):
 
 class UnknownTarget(Refusal):
     """There is no such thing to command."""
+
+
+class Unfit(ArbError):
+    """What the command says cannot be used here; the message names it, and what can be."""
+
+
+ANY = frozenset({None, "*"})
+"""How a caller says all markets, or no timeframe."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Looking:
+    """A strategy that looks, and where."""
+
+    name: str
+    symbol: str = ""
+    """The event or market that it is confined to; empty: it looks at all."""
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.symbol}" if self.symbol else self.name
 
 
 @dataclass(slots=True)
@@ -54,7 +75,7 @@ class ControlStatus:
     standing: Standing
     contradictions: tuple[Contradiction, ...]
     """What has stopped kinds of trade until an operator has looked."""
-    strategies: tuple[str, ...]
+    strategies: tuple[Looking, ...]
     started_at: datetime | None
     busy: bool
     cycle: int | None
@@ -74,8 +95,8 @@ class Control:
     switch: Switch
     active: list[Strategy]
     """The strategies that look; the scanner's own list."""
-    installed: Mapping[str, Callable[[], Strategy]]
-    """Every strategy that could look, by name."""
+    installed: Mapping[str, Callable[[Mapping[str, object]], Strategy]]
+    """Makes every strategy that could look, by name, with options beside those of the settings."""
     forgive: Callable[[], None] = lambda: None
     """Gives bots that have failed too often plans again."""
     reset_asked: Callable[[], bool] = lambda: False
@@ -97,7 +118,7 @@ class Control:
             running=self.running,
             standing=await (read or self.ledger.standing)(),
             contradictions=tuple(await self.ledger.contradictions()),
-            strategies=tuple(strategy.name for strategy in self.active),
+            strategies=tuple(map(_looking, self.active)),
             started_at=self.started_at,
             busy=self.watch.busy,
             cycle=report.run if report else None,
@@ -187,23 +208,79 @@ class Control:
         self.forgive()
         return before
 
-    def add_strategy(self, name: str) -> bool:
-        """Activate an installed strategy from the next cycle on; false if it is active already."""
+    async def add_strategy(
+        self,
+        name: str,
+        *,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> bool:
+        """Activate an installed strategy from the next cycle on; false if it is active already.
+
+        Args:
+            name: Which.
+            symbol: The slug of the event, or the slug or id of the market, that it is confined to;
+                without one it looks at all.
+            timeframe: None of those here has one.
+            params: Its options, in place of those of the settings.
+
+        Raises:
+            UnknownTarget: It is not installed, or nothing of that symbol is listed.
+            Unfit: It has no timeframe, or not these options.
+            Refusal: It looks there already, in another way.
+            VenueError: The listing could not be read.
+        """
         make = self.installed.get(name)
         if make is None:
             known = ", ".join(sorted(self.installed)) or "none"
-            raise UnknownTarget(f"no strategy {name} is installed ({known})")
-        if any(strategy.name == name for strategy in self.active):
+            raise UnknownTarget(
+                f"no strategy {name} is installed ({known}); strategies over indicators of prices "
+                "are not here yet"
+            )
+        if timeframe not in ANY:
+            raise Unfit(
+                f"timeframe {timeframe}: {name} has none, since it looks at the books of every "
+                "cycle; leave timeframe out"
+            )
+        try:
+            strategy = make(params or {})
+        except ConfigError as error:
+            raise Unfit(str(error)) from error
+        looking = Looking(name, "" if symbol in ANY else str(symbol))
+        universe = await self.orchestrator.listed() if looking.symbol else Universe({})
+        others = [one for one in map(_looking, self.active) if one.name == name]
+        if looking in others:
+            if params:
+                raise Refusal(f"{looking} is active already; remove it to give it other options")
             return False
-        self.active.append(make())
+        if looking.symbol:
+            _must_be_free(looking, others, universe)
+            strategy = Confined(strategy, looking.symbol)
+        elif others:
+            raise Refusal(f"{others[0]} is active; remove it before {name} looks at all markets")
+        self.active.append(strategy)
         return True
 
-    def remove_strategy(self, name: str) -> None:
-        """Deactivate a strategy; its open plans are completed."""
-        found = next((strategy for strategy in self.active if strategy.name == name), None)
-        if found is None:
-            raise UnknownTarget(f"no strategy {name} is active")
-        self.active.remove(found)
+    def remove_strategy(self, name: str, symbol: str | None = None) -> None:
+        """Deactivate a strategy; its open plans are completed.
+
+        Args:
+            name: Which.
+            symbol: Only where it is confined to this; without one wherever it looks.
+
+        Raises:
+            UnknownTarget: It is not active there.
+        """
+        whole = symbol in ANY
+        active = [strategy for strategy in self.active if strategy.name == name]
+        found = [one for one in active if whole or _looking(one).symbol == symbol]
+        if not found:
+            where = ", ".join(map(str, map(_looking, active)))
+            named_ = name if whole else f"{name} at {symbol}"
+            raise UnknownTarget(f"no strategy {named_} is active{f' ({where})' if where else ''}")
+        for strategy in found:
+            self.active.remove(strategy)
 
     async def execute(self, event: str) -> CycleReport:
         """Scan one event now, and trade what every gate approves: a cycle of its own.
@@ -337,6 +414,34 @@ class Control:
     def _must_not_have_ended(self) -> None:
         if self.ended:
             raise Refusal("the orchestrator is shutting down")
+
+
+def _looking(strategy: Strategy) -> Looking:
+    return Looking(strategy.name, strategy.symbol if isinstance(strategy, Confined) else "")
+
+
+def _must_be_free(looking: Looking, others: Sequence[Looking], universe: Universe) -> None:
+    """Require that a strategy's symbol is listed, and that no other of its name looks there.
+
+    Raises:
+        UnknownTarget: Nothing of that symbol is listed.
+        Refusal: Another looks there.
+    """
+    here = _events(universe, looking.symbol)
+    if not here:
+        raise UnknownTarget(
+            f"symbol {looking.symbol}: no event or market of that name is listed; a symbol is an "
+            "event's slug, or a market's slug or id (`arb markets` finds them)"
+        )
+    for other in others:
+        if not other.symbol:
+            raise Refusal(f"{other} looks at all markets already; remove it to confine it")
+        if not here.isdisjoint(_events(universe, other.symbol)):
+            raise Refusal(f"{other} is active, which is the same event; remove it first")
+
+
+def _events(universe: Universe, symbol: str) -> frozenset[EventId]:
+    return frozenset(universe.markets[market].event for market in named(universe, symbol))
 
 
 async def end_outage(ledger: Ledger, clock: Clock, news: Publisher) -> None:

@@ -1,15 +1,17 @@
 """One cycle as a straight line: scan, review, record, take, report."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from arb.domain.book import OrderBook
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved
 from arb.domain.errors import VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
+from arb.domain.market import OutcomeId
 from arb.domain.news import BooksFetched, Decided, QualityAlarm, StateChanged, Trouble
 from arb.domain.position import Portfolio
 from arb.domain.report import CycleReport, Problem, ProblemKind
@@ -78,6 +80,8 @@ class Cycle:
         self._mode, self._offload = mode, offload
         self.known: Standing | None = None
         """The state of trading that was published last."""
+        self.held_books: Mapping[OutcomeId, OrderBook] = {}
+        """The book of each outcome that is held, as it was last read."""
 
     async def run(
         self, number: int, *, stopping: Callable[[], bool], event: str | None = None
@@ -109,6 +113,10 @@ class Cycle:
         for problem in tally.errors:
             self._news.publish(Trouble(problem))
         stand = await self._stand(self._clock.now())
+        if scan is not None:
+            latest, held = scan.snapshot.books, stand.portfolio.positions
+            both = {**self.held_books, **{id_: latest[id_] for id_ in held if id_ in latest}}
+            self.held_books = {id_: book for id_, book in both.items() if id_ in held}
         risk = stand.status(self._options.limits) if risk.can_trade else risk
         report = tally.report(number, scan, risk, self._options)
         await self._ledger.record_run(report)

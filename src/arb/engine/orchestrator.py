@@ -1,10 +1,11 @@
 """The orchestrator: one life from start to stop, one cycle at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from arb.domain.book import OrderBook
 from arb.domain.errors import LedgerError, Unavailable, VenueError
 from arb.domain.halt import RiskStatus, Standing
-from arb.domain.market import VenueId
+from arb.domain.market import OutcomeId, Universe, VenueId
 from arb.domain.money import NO_USD, Usd
 from arb.domain.news import (
     CycleEnded,
@@ -143,6 +144,19 @@ class ArbitrageOrchestrator:
             raise
         self._news.publish(CycleEnded(report))
         return report
+
+    async def listed(self) -> Universe:
+        """Everything that is listed, as the latest cycle has read it or read anew.
+
+        Raises:
+            VenueError: No venue could be read.
+        """
+        return await self._market_data.universe()
+
+    @property
+    def held_books(self) -> Mapping[OutcomeId, OrderBook]:
+        """The book of each outcome that is held, as the latest cycle that saw it has read it."""
+        return self._cycle.held_books
 
     async def check_risk_limits(self) -> RiskStatus:
         """Whether the account's limits and the state of trading allow a trade now."""

@@ -10,6 +10,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database
 from arb.adapters.storage.database import file_of
 from arb.adapters.storage.maintenance import check, revision
+from arb.api.auth import must_not_be_open
 from arb.bootstrap import (
     build_strategies,
     need_shards,
@@ -19,7 +20,7 @@ from arb.bootstrap import (
 )
 from arb.checks import Check, tried
 from arb.config.keys import source
-from arb.config.schema import Settings
+from arb.config.schema import ApiSettings, Settings
 from arb.config.sources import Loaded, inherited
 from arb.domain.errors import ArbError, ConfigError
 from arb.net import way
@@ -41,6 +42,8 @@ async def examine(loaded: Loaded) -> list[Check]:
         await tried("logs", lambda: _logs(loaded), "set ARB_LOGGING__FOLDER to a writable folder")
     )
     checks.append(_disk(loaded))
+    if settings.api.open_on_loopback:
+        checks.append(_open(settings.api))
     return [*checks, *await _helpers(loaded.settings)]
 
 
@@ -62,6 +65,14 @@ def _way_out(settings: Settings) -> Check:
     """The proxy by which requests leave; an unusable one was refused when settings were read."""
     detail = way.sentence(inherited(), settings.polymarket.clob_url)
     return Check(name="way out", passed=True, detail=detail)
+
+
+def _open(options: ApiSettings) -> Check:
+    """An API that asks for no token is told of, though it may be meant so."""
+    against = must_not_be_open(options.host, options.allowed_hosts, live=False)
+    detail = "every program on this machine may operate it without a token (api.open_on_loopback)"
+    fix = "set api.open_on_loopback = false"
+    return Check(name="control API", passed=not against, detail=against or detail, fix=fix)
 
 
 async def _helpers(settings: Settings) -> list[Check]:

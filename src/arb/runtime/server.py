@@ -136,7 +136,7 @@ async def serving(
     need_api()
     from arb.api.app import ApiOptions, create_app  # noqa: PLC0415  # an extra
     from arb.api.audit import Audit  # noqa: PLC0415
-    from arb.api.auth import allowed_hosts, is_loopback  # noqa: PLC0415
+    from arb.api.auth import allowed_hosts, is_loopback, must_not_be_open  # noqa: PLC0415
     from arb.api.executed import ExecutedKeys  # noqa: PLC0415
     from arb.api.gate import GateOptions  # noqa: PLC0415
     from arb.api.metrics import Metrics  # noqa: PLC0415
@@ -144,6 +144,12 @@ async def serving(
     from arb.api.shared import SharedReads  # noqa: PLC0415
 
     options, control = loaded.settings.api, found.control
+    if options.open_on_loopback and (
+        against := must_not_be_open(
+            options.host, options.allowed_hosts, live=control.mode == "live"
+        )
+    ):
+        raise ConfigError(against)
     tokens, first = _tokens(
         options,
         lambda what: control.news.publish(
@@ -167,6 +173,8 @@ async def serving(
                 hosts=allowed_hosts(options.host, options.allowed_hosts),
                 requests_per_minute=options.requests_per_minute,
                 open_metrics=options.open_metrics and is_loopback(options.host),
+                open_on_loopback=options.open_on_loopback,
+                origins=frozenset(options.cors_origins),
             ),
         ),
         shared=shared,

@@ -1,9 +1,11 @@
 """Documents that are made of more than one row: the account, a plan, a candidate. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from arb.domain.book import OrderBook
 from arb.domain.contradiction import Contradiction
 from arb.domain.fact import (
     Answered,
@@ -48,6 +50,17 @@ def portfolio(account: str, held: Portfolio, sums: Statistics) -> ledger.Portfol
         by_event={**held.by_event},
         statistics=totals(sums),
     )
+
+
+def priced(held: ledger.Position, book: OrderBook | None) -> ledger.Position:
+    """A position at the highest bid of its book as it was last read."""
+    if book is None:
+        return replace(held, no_value="its book has not been read since this process began")
+    bid, at = book.best_bid, book.received_at
+    if bid is None:
+        return replace(held, priced_at=at, no_value="there is no bid for it")
+    value = bid.price * held.shares
+    return replace(held, price=bid.price, value=value, priced_at=at, no_value="")
 
 
 def totals(sums: Statistics) -> ledger.Totals:

@@ -207,6 +207,9 @@ class Profit:
     )
 
 
+NO_PRICES = "the ledger knows no prices; a running orchestrator does, see its API"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Shares of one outcome, named as the plan that bought them names them."""
@@ -222,6 +225,16 @@ class Position:
     """The latest plan that traded it; empty: none did."""
     cost: Amount | None
     """What these shares cost, fee included."""
+    price_paid: Amount | None
+    """What one of them cost on average, fee included."""
+    price: Amount | None
+    """The highest bid for one when its book was last read."""
+    value: Amount | None
+    """What they are worth at that price, before fees, if the bid is for as many."""
+    priced_at: Moment | None
+    """When that book was read."""
+    no_value: str
+    """Why there is no value; empty: there is one."""
     closes_at: Moment | None
     """When the market was to close when it was bought."""
     plan_paid: Amount | None
@@ -232,7 +245,8 @@ class Position:
     """Certain, and not realised yet."""
     __pydantic_config__ = shape(
         venue="polymarket", event="cheap-yes-1", slug="cheap-yes-1-3", outcome="Yes",
-        market=MARKET, token=TOKEN, shares="20", plan=PLAN_ID, cost="4.47", closes_at=AT,
+        market=MARKET, token=TOKEN, shares="20", plan=PLAN_ID, cost="4.47",
+        price_paid="0.2235", price="0.21", value="4.2", priced_at=AT, no_value="", closes_at=AT,
         plan_paid="17.871", plan_pays="20", plan_profit="2.129",
     )  # fmt: skip
 
@@ -331,6 +345,10 @@ class Reads(Protocol):
 
     async def opportunity(self, id_: str) -> OpportunityDetail | None:
         """One candidate by its id, or by the beginning of it."""
+        ...
+
+    async def accounts(self) -> list[Account]:
+        """Every account of the ledger, not this one's alone."""
         ...
 
     async def plans(self, *, limit: int, only_open: bool) -> list[Plan]:

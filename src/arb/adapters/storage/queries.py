@@ -26,7 +26,7 @@ from arb.adapters.storage.tables import (
 from arb.domain.bot import BotSums
 from arb.domain.errors import UnknownName
 from arb.domain.fact import Fact
-from arb.domain.money import ZERO
+from arb.domain.money import ZERO, micro_up
 from arb.domain.plan import Plan, PlannedLeg
 from arb.domain.position import Position
 from arb.views import ledger
@@ -307,6 +307,7 @@ def _held(
 ) -> ledger.Position:
     plan, leg = bought or (None, None)
     paid = locked.get(plan.id) if plan else None
+    each = micro_up((leg.value + leg.fee) / leg.size) if leg else None
     return ledger.Position(
         venue=position.outcome.venue,
         event=plan.event_slug if plan else "",
@@ -317,6 +318,11 @@ def _held(
         shares=position.shares,
         plan=plan.id if plan else "",
         cost=(leg.value + leg.fee) * position.shares / leg.size if leg else None,
+        price_paid=each,
+        price=None,
+        value=None,
+        priced_at=None,
+        no_value=ledger.NO_PRICES,
         closes_at=closing.get(position.outcome.token),
         plan_paid=paid or None,
         plan_pays=plan.payoff_worst if plan and paid else None,
