@@ -23,6 +23,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.storage.codec import load_plan
 from arb.bootstrap import engine_options, paper_context
+from arb.domain.bot import BotDeed, BotEvent
 from arb.domain.errors import ConfigError, VenueError
 from arb.domain.market import Side
 from arb.domain.news import PlanEnded, PlanStarted
@@ -32,6 +33,7 @@ from arb.domain.reason import Reason
 from arb.domain.venue import TimeInForce
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.operations.database import check_ledger
+from arb.runtime.bots_kept import kept
 from arb.runtime.running import run_once
 from tests.conftest import ROOT, exchange_at, settings_for
 
@@ -699,3 +701,31 @@ def test_the_commands_work_from_files_alone(tmp_path):
     assert _arb(tmp_path, "bots", "start", "atom").returncode == 4
     assert "does not run" in _arb(tmp_path, "bots", "stop", "atom").stdout
     assert _arb(tmp_path, "bots", "logs", "nobody").returncode == 2
+
+
+async def test_what_a_bot_says_is_kept_without_what_terminals_and_databases_choke_on(
+    tmp_path, plan
+):
+    scene, kept_ = Scene(tmp_path, plan), []
+    scene.trading.record = kept_.append
+    with pytest.raises(VenueError, match="declined"):
+        await scene.prepared(lambda _: {"success": False, "reason": "no\x00\x1b[31m"})
+    assert [event.deed for event in kept_] == [BotDeed.ASKED, BotDeed.DECLINED]
+    assert kept_[1].detail == r"atom declined: no\x00\x1b[31m"
+
+
+async def test_an_event_that_cannot_be_kept_costs_none_of_the_others():
+    class Broken:
+        def __init__(self):
+            self.kept = []
+
+        async def record_bot(self, event):
+            if event.bot == "bad":
+                raise UnicodeEncodeError("utf-8", "", 0, 1, "surrogates not allowed")
+            self.kept.append(event.bot)
+
+    ledger = Broken()
+    async with kept(ledger) as record:
+        for bot in ("atom", "bad", "adom"):
+            record(BotEvent(bot=bot, deed=BotDeed.ASKED, at=SystemClock().now()))
+    assert ledger.kept == ["atom", "adom"]

@@ -30,8 +30,10 @@ from arb.adapters.bots.messages import (
     Leg,
     Reported,
     Result,
+    clean,
     dump,
     parse,
+    word,
 )
 from arb.adapters.bots.status import BotState, Status, read_status, runs, take_wish
 from arb.adapters.polymarket import calls, rows
@@ -520,6 +522,7 @@ def bot_seeds():
             timestamp=1.5,
             orders=(Intent(id="p/1", price="0.5", shares="10"),),
             fills=(Reported(order="p/1", price="0.5", shares="10", fee="0.01"),),
+            data={"profit": 25.5, "tx_hash": "0x123..."},
         ),
         Heartbeat(bot_name="atom", status="fine", timestamp="now", pid=77),
     ]
@@ -536,7 +539,12 @@ def read_bot_document(raw, _folder):
             continue
         read += 1
         must(naive(raw)["bot_name"] == found.bot_name, "another bot")
-        for one in (*getattr(found, "fills", ()), *(found.orders if kind is Result else ())):
+        if kind is not Result:
+            continue
+        profit, transaction = word(found)
+        must(profit is None or abs(profit) < 10**9, "a profit beyond all bounds")
+        must(clean(transaction) == transaction, "a transaction that terminals obey")
+        for one in (*(found.fills or ()), *(found.orders or ())):
             must(0 <= Decimal(one.price) < 10**12 and 0 <= Decimal(one.shares) < 10**12, "bounds")
     if problem is not None and not read:
         raise problem

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
+from loguru import logger
+
 from arb.domain.bot import BotEvent
 from arb.domain.errors import LedgerError
 from arb.ports import Ledger
@@ -18,9 +20,11 @@ async def kept(ledger: Ledger) -> AsyncIterator[Callable[[BotEvent], None]]:
         while True:
             event = await waiting.get()
             try:
-                # A ledger that is away is reported by those who cannot do without it.
-                with contextlib.suppress(LedgerError):
-                    await ledger.record_bot(event)
+                await ledger.record_bot(event)
+            except LedgerError:
+                pass  # reported by those who cannot do without the ledger
+            except Exception as error:  # noqa: BLE001  # one record is no reason to lose the others
+                logger.warning("what bot {} did is not kept: {}", event.bot, error)
             finally:
                 waiting.task_done()
 

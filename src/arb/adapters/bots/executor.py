@@ -354,7 +354,7 @@ class BotTrading:
                 deed=deed,
                 at=self.clock.now(),
                 plan=plan,
-                detail=detail,
+                detail=clean(detail),
                 said_profit=None if profit is None else Usd(profit),
                 said_transaction=transaction,
             )
