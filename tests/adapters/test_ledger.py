@@ -513,8 +513,10 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(url):
 
 
 def _drop_all(connection):
-    from sqlalchemy import MetaData
+    from sqlalchemy import MetaData, inspect
 
+    for view in inspect(connection).get_view_names():
+        connection.exec_driver_sql(f"drop view {view}")
     found = MetaData()
     found.reflect(connection)
     found.drop_all(connection)
