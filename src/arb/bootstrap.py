@@ -135,7 +135,8 @@ async def polymarket(
     """
     _ready_to_read()
     clock = SystemClock()
-    venue = open_venue(settings.polymarket, clock, budgets=_budgets(settings, clock, news))
+    budgets = _budgets(settings, clock, news)
+    venue = open_venue(settings.polymarket, clock, budgets=budgets, tell=_telling(news))
     try:
         yield venue
     finally:
@@ -165,7 +166,7 @@ async def open_venues(
         for name in names:
             plugin = plugins.venue(name)
             budgets = partial(_budgets, settings, clock, news)
-            context = VenueContext(clock=clock, budgets=budgets, live=live)
+            context = VenueContext(clock=clock, budgets=budgets, live=live, tell=_telling(news))
             options = venue_options(settings, name, plugin.options)
             venue: Venue = await stack.enter_async_context(plugin.open(options, context))
             if venue.id != name:

@@ -26,7 +26,7 @@ from arb.domain.report import Completeness, CycleReport, Problem, RunCause, Stat
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
-from arb.domain.venue import VenueTerms
+from arb.domain.venue import ChainState, VenueTerms
 
 T = TypeVar("T")
 
@@ -324,8 +324,8 @@ class Ledger(Protocol):
         """An operator has resolved these: they stop nothing any more."""
         ...
 
-    async def statistics(self) -> Statistics:
-        """The sum of all runs of the account."""
+    async def statistics(self, since: datetime | None = None) -> Statistics:
+        """The sum of the account's runs and plans that have ended, or that have since a moment."""
         ...
 
     async def close(self) -> None:
@@ -416,6 +416,10 @@ class Venue:
     """The state of each host's circuit breaker, for monitoring."""
     close_circuits: Callable[[], None] = lambda: None
     """Closes every circuit at once, for an operator who knows that the host is back."""
+    chain: Callable[[], Awaitable[ChainState]] | None = None
+    """How the chain stands, asked with each reconciliation while real money is traded; raises
+    `VenueError`. `None`: there is none to be asked.
+    """
     traffic: Callable[[], Mapping[str, int]] = dict
     """Requests, retries, failures and milliseconds of waiting so far, as `requests:books`."""
     checks: Callable[[], Awaitable[Sequence[Check]]] = _nothing_to_check
@@ -433,6 +437,8 @@ class VenueContext:
     """Makes budgets of requests, which processes may share; the caller closes them."""
     live: bool
     """Whether orders are to be sent with real money: then `trading` and `statements` are there."""
+    tell: Callable[[Problem], None] = lambda _problem: None
+    """Reports what went wrong and ends nothing."""
 
 
 class VenuePlugin(Protocol):

@@ -1,12 +1,18 @@
 """Names of settings that the users' documents give: understood, or refused with the right name."""
 
+import dataclasses
+import itertools
 import json
 import os
+import time
 
+import httpx
 import pytest
 
+from arb.adapters.clock import SystemClock
+from arb.adapters.polymarket.venue import open_venue
 from arb.config.sources import load
-from arb.domain.errors import ConfigError
+from arb.domain.errors import ConfigError, Unavailable
 from tests.programs import arb
 
 TRADING_BOT = """\
@@ -218,3 +224,44 @@ def test_a_halt_is_stopped_by_none_of_them(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "mine.db.halt").exists()
     assert SECRET not in done.stderr + done.stdout
+
+
+def test_a_yaml_file_of_settings_is_named_and_not_passed_over(tmp_path):
+    env = _environment()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "mine.yaml").write_text("trading:\n  max_position_size: 5\n")
+    for profile, said in (
+        ("config.yaml", "it stands for config/NAME.toml; settings are TOML, not YAML"),
+        (
+            "mine",
+            "config/mine.yaml is not read: settings are TOML, not YAML; write config/mine.toml",
+        ),
+    ):
+        done = arb("config", "check", "--profile", profile, env=env, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+    (tmp_path / "config.yaml").write_text("network:\n  chain_id: 137\n")
+    (said,) = load(folder=tmp_path).warnings
+    assert said.startswith("config.yaml is not read: settings are TOML")
+
+
+async def test_the_documents_figures_of_a_retry_are_settings(tmp_path):
+    waits = ["1", "2", "60"]
+    names = ("retry_wait_seconds", "retry_wait_factor", "retry_wait_seconds_max")
+    lines = [f"ARB_POLYMARKET__{n.upper()}={w}" for n, w in zip(names, waits, strict=True)]
+    options = _load(tmp_path, "\n".join(lines)).settings.polymarket
+    asked = []
+
+    def answer(_request):
+        asked.append(time.monotonic())
+        return httpx.Response(503)
+
+    options = dataclasses.replace(options, retry_wait_seconds=0.2, retry_wait_factor=3)
+    venue = open_venue(options, SystemClock(), transport=httpx.MockTransport(answer))
+    with pytest.raises(Unavailable):
+        await venue.reader.get("default", "https://venue.example/x")
+    await venue.close()
+    first, second = (later - sooner for sooner, later in itertools.pairwise(asked))
+    assert len(asked) == options.attempts == 3
+    assert first >= 0.2  # and by chance up to a tenth of a second more
+    assert second >= 0.6

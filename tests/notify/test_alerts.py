@@ -247,11 +247,12 @@ def test_what_was_decided_is_on_record_once_with_its_fate():
 def test_a_summary_is_due_once_a_day():
     assert next_summary(NOON, clock_time(0, 0)) == NOON.replace(hour=0) + timedelta(days=1)
     assert next_summary(NOON, clock_time(18, 30)) == NOON.replace(hour=18, minute=30)
-    before = Statistics(cycles=10, successes=1, realised=Usd(Decimal(5)))
-    now = Statistics(cycles=30, successes=4, failures=1, realised=Usd(Decimal(8)))
-    assert "20 cycles" in summary(now, before, RICH)
-    assert "3 plans done, 1 failed" in summary(now, before, RICH)
-    assert "$3" in summary(now, before, RICH)
+    day = Statistics(cycles=20, successes=3, failures=1, realised=Usd(Decimal(3)))
+    whole = Statistics(cycles=30, successes=4, failures=1, realised=Usd(Decimal(8)))
+    said = summary(day, whole, RICH)
+    assert "20 cycles" in said
+    assert "3 plans done, 1 failed" in said
+    assert "realised $3, $8 since" in said
 
 
 def test_every_condition_of_the_user_is_listed():
@@ -401,7 +402,7 @@ def test_without_a_channel_the_fix_is_named(tmp_path):
     assert done.returncode == 2
     assert "ARB_ALERTS__URLS" in done.stderr
     listed = _arb("alerts", "list", "--json", cwd=tmp_path)
-    assert len(json.loads(listed.stdout)["conditions"]) == 18
+    assert len(json.loads(listed.stdout)["conditions"]) == 19
 
 
 def test_a_wrong_address_is_refused_without_showing_it(tmp_path):

@@ -16,6 +16,7 @@ from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.news import (
+    ChainSeen,
     Contradicted,
     CycleEnded,
     CycleFailed,
@@ -29,6 +30,7 @@ from arb.domain.news import (
     StateChanged,
     Trouble,
 )
+from arb.domain.record import PlanRecord
 from arb.domain.report import CycleReport
 from arb.engine.bus import Bus
 from arb.engine.control import Control
@@ -70,6 +72,31 @@ class Metrics:
         self.profit = Gauge(
             "arb_profit_usd", "Realised by the account since it began.", registry=registry
         )
+        self.volume = Gauge(
+            "arb_volume_today_usd", "Price times size of the UTC day's fills.", registry=registry
+        )
+        self.drawdown = Gauge(
+            "arb_drawdown_percent", "Realised equity below its highest.", registry=registry
+        )
+        self.failures = Gauge(
+            "arb_consecutive_failures", "Failed plans in a row.", registry=registry
+        )
+        self.inclusion = Gauge(
+            "arb_inclusion_rate", "Part of the plans sent since the start that was filled.",
+            registry=registry,
+        )  # fmt: skip
+        self.accuracy = Gauge(
+            "arb_simulation_accuracy", "Realised by proved profit since the start.",
+            registry=registry,
+        )  # fmt: skip
+        self.block = Gauge(
+            "arb_block_number", "Latest block, while trading live.", ["venue"], registry=registry
+        )
+        self.gas = Gauge(
+            "arb_gas_balance", "Of the wallet, in the chain's coin, while trading live.",
+            ["venue", "coin"], registry=registry,
+        )  # fmt: skip
+        self.record = PlanRecord()
         self.alarms = Counter(
             "arb_data_quality_alarms", "By problem.", ["problem"], registry=registry
         )
@@ -109,6 +136,7 @@ class Metrics:
 
     def __call__(self, news: News) -> None:  # noqa: PLR0912  # one for each kind
         """Count it."""
+        self.record(news)
         match news:
             case Decided(finding=Approved(opportunity=found)):
                 self.found.labels(str(found.kind), "approved").inc()
@@ -123,6 +151,10 @@ class Metrics:
                 self.realised.labels(str(plan.kind)).inc(_number(report.realised))
             case Trouble(problem=problem):
                 self.errors.labels(problem.kind.value).inc()
+            case ChainSeen(venue=venue, state=chain):
+                self.block.labels(venue).set(chain.block)
+                if chain.gas is not None:
+                    self.gas.labels(venue, chain.coin).set(_number(chain.gas))
             case Contradicted(found=found):
                 self.contradictions.labels(str(found.kind)).inc()
             case StateChanged(state=state):
@@ -163,6 +195,13 @@ class Metrics:
             self.cash.set(_number(held.cash))
             self.locked.set(_number(held.locked))
             self.profit.set(_number(sums.realised))
+            self.volume.set(_number(held.volume_today))
+            self.drawdown.set(_number(held.drawdown_pct))
+            self.failures.set(held.consecutive_failures)
+        # A rate of nothing is no number: Prometheus shows a gap.
+        nothing = Decimal("NaN")
+        self.inclusion.set(_number(_or(self.record.inclusion_rate, nothing)))
+        self.accuracy.set(_number(_or(self.record.accuracy, nothing)))
         self.clients.set(bus.subscribers)
         self.dropped.set(bus.dropped)
         return generate_latest(self.registry)
@@ -187,6 +226,10 @@ class Metrics:
     def _set_state(self, state: TradingState) -> None:
         for each in TradingState:
             self.state.labels(each.value).set(each is state)
+
+
+def _or(amount: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if amount is None else amount
 
 
 def _number(amount: Decimal) -> float:

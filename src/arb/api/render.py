@@ -7,6 +7,7 @@ from arb.domain.money import text
 from arb.domain.news import (
     BooksFetched,
     BotChanged,
+    ChainSeen,
     Contradicted,
     CycleEnded,
     CycleFailed,
@@ -109,6 +110,14 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "contradiction", as_json(contradiction(found))
         case KindResumed(kind=kind, venue=venue, reason=reason):
             return "kind_resumed", {"kind": str(kind), "venue": venue, "reason": reason}
+        case ChainSeen(venue=venue, state=chain):
+            return "chain", {
+                "venue": venue,
+                "block": chain.block,
+                "gas": None if chain.gas is None else text(chain.gas),
+                "gas_least": text(chain.gas_least),
+                "coin": chain.coin,
+            }
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)
         case CycleFailed(run=run, error=error):

@@ -187,6 +187,7 @@ class LoggingSettings(Section):
     retention: str = "30 days"
     compression: str = "zip"
     json_lines: bool = Field(default=False, alias="json")
+    portfolio_every: Seconds = 3600
 
 
 class ApiSettings(Section):

@@ -46,6 +46,7 @@ NUMBERS_UNSET = (
 )
 """Numbers without a default."""
 MASK = "********"
+YAML = (".yaml", ".yml")
 FILE_BYTES_MAX = 1024 * 1024
 VALUE_LENGTH_MAX, NAME_LENGTH_MAX, VALUE_SHOWN_MAX = 4096, 100, 300
 """Characters of a setting's value and name, and of a wrong value in an error."""
@@ -215,6 +216,7 @@ def _sources(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "config/default.toml", _toml(_packaged("default"))
     yield f"config/{profile}.toml", _toml(_profile(profile, here))
+    said.warnings += _yaml(here)
     env_file, named, own = here / FILE, dict[str, Any](), dict[str, Any]()
     variables = dict(os.environ)  # noqa: TID251  # this is the one place
     given = _without_empty(_Environment(Settings)())
@@ -239,6 +241,16 @@ def _sources(
     yield "command line", _nested(flags)
 
 
+def _yaml(here: Path) -> Iterator[str]:
+    """What to say of a file of settings under the name that the users' documents give."""
+    for name in ("config.yaml", "config.yml", "config/config.yaml", "config/config.yml"):
+        if (here / name).is_file():
+            yield (
+                f"{name} is not read: settings are TOML, in config/NAME.toml with --profile NAME, "
+                "or variables in .env and the environment"
+            )
+
+
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in values.items():
@@ -260,10 +272,19 @@ def _packaged(name: str) -> Path:
 
 def _profile(name: str, here: Path) -> Path:
     if not re.fullmatch(r"[\w-]+", name):
-        raise ConfigError(f"--profile {name!r}: a name, not a path; it stands for config/NAME.toml")
+        yaml = "; settings are TOML, not YAML" if Path(name).suffix in YAML else ""
+        raise ConfigError(
+            f"--profile {name!r}: a name, not a path; it stands for config/NAME.toml{yaml}"
+        )
     for path in (here / "config" / f"{name}.toml", _packaged(name)):
         if path.exists():
             return path
+    for ending in YAML:
+        if (here / "config" / f"{name}{ending}").exists():
+            raise ConfigError(
+                f"config/{name}{ending} is not read: settings are TOML, not YAML; "
+                f"write config/{name}.toml"
+            )
     raise ConfigError(f"there is no profile {name}: neither config/{name}.toml nor a shipped one")
 
 

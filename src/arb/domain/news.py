@@ -12,6 +12,7 @@ from arb.domain.money import Shares, Usd
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, DataQuality, Problem, Statistics
+from arb.domain.venue import ChainState
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,14 @@ class KindResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainSeen:
+    """A node has told how the chain of a venue stands; asked with each reconciliation."""
+
+    venue: VenueId
+    state: ChainState
+
+
+@dataclass(frozen=True, slots=True)
 class CycleEnded:
     """A scan has its report."""
 
@@ -197,6 +206,7 @@ News = (
     | StateChanged
     | Contradicted
     | KindResumed
+    | ChainSeen
     | CycleEnded
     | CycleFailed
     | CycleSkipped

@@ -29,6 +29,24 @@ class PairExit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChainState:
+    """What trading at a venue rests on beside the account, as a node of its chain tells it."""
+
+    block: int
+    """The number of the latest block."""
+    gas: Decimal | None
+    """What the wallet has for gas, in the chain's own coin; `None`: it pays none itself."""
+    gas_least: Decimal
+    coin: str
+    """What that coin is called."""
+
+    @property
+    def low(self) -> bool:
+        """Whether the wallet has too little for gas."""
+        return self.gas is not None and self.gas < self.gas_least
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueTerms:
     """A venue's terms of trade. Plans keep those that they were approved under.
 

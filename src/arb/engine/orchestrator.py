@@ -8,6 +8,7 @@ from arb.domain.halt import RiskStatus, Standing
 from arb.domain.market import OutcomeId, Universe, VenueId
 from arb.domain.money import NO_USD, Usd
 from arb.domain.news import (
+    ChainSeen,
     CycleEnded,
     CycleFailed,
     CycleStarted,
@@ -247,10 +248,22 @@ class ArbitrageOrchestrator:
             away = isinstance(error, Unavailable)
             problem = Problem(kind=kind, where=kind.value, what=str(error), away=away)
             self._news.publish(Trouble(problem))
+        await self._see_chains()
         for difference in self.reconciler.differences:
             problem = Problem(kind=kind, where=kind.value, what=describe(difference))
             self._news.publish(Trouble(problem))
         await tell_contradictions(self._ledger, self._news)
+
+    async def _see_chains(self) -> None:
+        """Ask how the chains stand that what is traded with settles on."""
+        for id_, venue in self._venues.items():
+            if venue.chain is None:
+                continue
+            try:
+                self._news.publish(ChainSeen(id_, await venue.chain()))
+            except VenueError as error:
+                kind = ProblemKind.CHAIN
+                self._news.publish(Trouble(Problem(kind=kind, where=kind.value, what=str(error))))
 
     async def _tick(self) -> None:
         if not self._stopping:

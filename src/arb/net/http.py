@@ -45,7 +45,10 @@ class HttpOptions:
     patience_seconds: float = 10.0
     """No further attempt of a read begins after this."""
     wait_seconds: float = 0.5
-    """Before the second attempt; doubles from there."""
+    """Before the second attempt, and up to half as much more by chance."""
+    wait_factor: float = 2.0
+    """The factor from each wait to the next."""
+    wait_seconds_max: float = 60.0
     body_bytes_max: int = BODY_BYTES_MAX
     requests_per_10_seconds: Mapping[str, int] = field(default_factory=dict)
     """Budget of each endpoint, by name; endpoints without one share `default`."""
@@ -128,7 +131,8 @@ class HttpReader:
             attempts=options.attempts,
             timeout=options.patience_seconds,
             wait_initial=options.wait_seconds,
-            wait_max=60.0,
+            wait_max=options.wait_seconds_max,
+            wait_exp_base=options.wait_factor,
             wait_jitter=options.wait_seconds / 2,
         ):
             with attempt:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from arb.adapters.polymarket.approvals import Approvals
 from arb.adapters.polymarket.client import in_time, permit, send, wallet_facts
-from arb.adapters.polymarket.live import PolymarketLive
+from arb.adapters.polymarket.live import WEI_PER_POL, PolymarketLive
 from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.bootstrap import engine_options, live_context, live_venue
 from arb.checks import Check, asked
@@ -21,8 +21,6 @@ from arb.engine.recover import Reconciler, describe, describe_adjustment
 from arb.operations.doctor import checks_of
 from arb.operations.leader import one_leader, token_of
 from arb.publisher import Publisher
-
-WEI_PER_POL = 10**18
 
 
 @contextlib.asynccontextmanager
@@ -112,7 +110,8 @@ async def money_checks(live: PolymarketLive, settings: Settings) -> list[Check]:
         for place in (places.collateral, places.conditional_tokens, places.neg_risk_adapter):
             if len(await live.rpc.code(place)) <= len("0x"):
                 raise ArbError(f"there is no contract at {place}")
-        return f"chain {places.chain_id}"
+        latest = await live.rpc.block()
+        return f"chain {places.chain_id}, block {latest.number if latest else 'unknown'}"
 
     async def gas() -> str:
         if wallet_facts(live.client).kind != "EOA":

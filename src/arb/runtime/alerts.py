@@ -29,13 +29,20 @@ from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.money import Usd
-from arb.domain.news import CycleEnded, News, PlanEnded, StateChanged
-from arb.domain.report import Statistics
+from arb.domain.news import ChainSeen, CycleEnded, News, PlanEnded, StateChanged
 from arb.ports import Clock, Ledger
 from arb.publisher import Publisher
 from arb.views import sidecars
 
 LOOK_SECONDS = 30.0
+DAY = timedelta(days=1)
+LOGGED_AS = {
+    Level.CRITICAL: "CRITICAL",
+    Level.HIGH: "ERROR",
+    Level.MEDIUM: "WARNING",
+    Level.LOW: "INFO",
+}
+"""The level of the log's line about an alert."""
 
 
 class Watch:
@@ -51,7 +58,6 @@ class Watch:
         self.gate, self._conditions = Gate(options), Conditions(options)
         self.record = Record()
         self._cycle_ended = asyncio.Event()
-        self._before: Statistics | None = None
 
     def observe(self, news: News) -> None:
         """See `arb.publisher.Observer`: nothing in here may stop a trade."""
@@ -64,6 +70,9 @@ class Watch:
                 self.record.end("state", self._clock.now())
                 if news.state is TradingState.NORMAL:
                     self.gate.over("state")
+            if isinstance(news, ChainSeen) and not news.state.low:
+                self.record.end(f"gas {news.venue}", self._clock.now())
+                self.gate.over(f"gas {news.venue}")
             if (alert := of_news(news)) is not None:
                 self.send(alert)
         except Exception as error:  # noqa: BLE001  # an alert that fails is no reason to stop
@@ -89,6 +98,9 @@ class Watch:
 
     def _decided(self, alert: Alert, verdict: Verdict, now: datetime) -> None:
         told = self.record.add(alert, verdict, now)
+        if verdict is not Verdict.REPEATED and not told.again:
+            said = " ".join(alert.sentence.split())
+            logger.log(LOGGED_AS[alert.level], "Alert {}: {}", alert.level.name, said)
         if verdict is not Verdict.SENT:
             return
         told.channels = {lane.channel.name: WAITING for lane in self._courier.lanes}
@@ -102,10 +114,8 @@ class Watch:
 
     async def sum_up(self, now: datetime) -> None:
         """Send the day's summary."""
-        statistics = await self._ledger.statistics()
-        portfolio = await self._ledger.portfolio(now)
-        sentence = wording.summary(statistics, self._before, portfolio)
-        self._before = statistics
+        day, whole = await self._ledger.statistics(now - DAY), await self._ledger.statistics()
+        sentence = wording.summary(day, whole, await self._ledger.portfolio(now))
         key = f"summary {now.date()}"
         self.send(Alert(level=Level.LOW, condition="summary", key=key, sentence=sentence))
 
@@ -133,8 +143,8 @@ class Watch:
 @contextlib.asynccontextmanager
 async def with_alerts(
     loaded: Loaded, ledger: Ledger, clock: Clock, news: Publisher
-) -> AsyncIterator[Watch | None]:
-    """Alerts that listen while the block runs, where there is a channel, or an API to show them.
+) -> AsyncIterator[Watch]:
+    """Alerts that listen while the block runs; each leaves a line in the log, channel or not.
 
     Args:
         loaded: The settings.
@@ -145,11 +155,7 @@ async def with_alerts(
     Raises:
         ConfigError: An address is not understood, or the library for it is missing.
     """
-    channels = channels_of(loaded.settings)
-    if not channels and not loaded.settings.api.enabled:
-        yield None
-        return
-    courier = Courier(channels)
+    courier = Courier(channels_of(loaded.settings))
     watch = Watch(alert_options(loaded.settings), courier, ledger, clock)
     news.subscribe(watch.observe)
     task = asyncio.create_task(watch.run())

@@ -31,6 +31,7 @@ from arb.runtime.bots import with_bots
 from arb.runtime.cloudwatch import with_cloudwatch
 from arb.runtime.killswitch import KillSwitch, kill_switch
 from arb.runtime.loop_monitor import Pulse, beating
+from arb.runtime.narrator import narrating
 from arb.runtime.reports import with_reports
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import Sidecars, controlled, serving
@@ -103,6 +104,7 @@ async def run_scheduled(
         _context(loaded, news, live=live, lead=lead) as (context, sidecars),
         _controlled(loaded, context, sidecars, ready) as (orchestrator, control),
         beating(_pulse(control, live=live)),
+        narrating(control, settings.logging.portfolio_every),
     ):
         schedule = Schedule(
             settings.arbitrage.scan_interval, context.clock, log_news, ticks_max=cycles

@@ -219,7 +219,7 @@ class MemoryLedger:
         """See `arb.ports.Ledger`."""
         self._ended |= set(keys)
 
-    async def statistics(self) -> Statistics:
+    async def statistics(self, _since: datetime | None = None) -> Statistics:
         """See `arb.ports.Ledger`."""
         reports = [kept.report for kept in self._plans.values() if kept.report is not None]
         done = [report for report in reports if report.state is PlanState.DONE]

@@ -19,6 +19,7 @@ from arb.domain.opportunity import Unproven
 from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import Problem, ProblemKind, Statistics
+from arb.domain.venue import ChainState
 from arb.engine.orchestrator import ArbitrageOrchestrator
 from arb.publisher import Publisher
 from tests.conftest import exchange_at, settings_for
@@ -57,6 +58,9 @@ async def heard(tmp_path):
             )
         ),
         told.KindResumed(plan.kind, POLYMARKET, "looked at"),
+        told.ChainSeen(
+            POLYMARKET, ChainState(block=7, gas=Decimal(1), gas_least=Decimal(1), coin="POL")
+        ),
     ]
 
 

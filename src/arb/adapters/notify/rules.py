@@ -11,6 +11,7 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BotChanged,
+    ChainSeen,
     Contradicted,
     CycleFailed,
     News,
@@ -97,6 +98,7 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         (Level.CRITICAL, "trading is halted, or has paused itself until an operator resumes it"),
         (Level.CRITICAL, "a trade ended otherwise than was proved: its kind is stopped"),
         (Level.CRITICAL, f"cash is below ${text(options.balance_low)}"),
+        (Level.CRITICAL, "the wallet has less for gas than the venue's least, trading live"),
         (Level.CRITICAL, "a plan needs a look: shares that cannot be sold, an exit that failed"),
         (Level.HIGH, "trading is throttled, or paused until the venue is back"),
         (
@@ -123,13 +125,15 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
     return found
 
 
-def of_news(news: News) -> Alert | None:
+def of_news(news: News) -> Alert | None:  # noqa: PLR0912  # one for each kind
     """The alert that news calls for, if any."""
     match news:
         case StateChanged(state=TradingState.HALTED):
             level, condition, key = _held(news.standing), news.standing.word, "state"
         case StateChanged(state=TradingState.THROTTLED):
             level, condition, key = Level.HIGH, "throttled", "state"
+        case ChainSeen(venue=venue, state=chain) if chain.low:
+            level, condition, key = Level.CRITICAL, "gas", f"gas {venue}"
         case Contradicted(found=found):
             level, condition, key = Level.CRITICAL, "contradiction", found.key
         case CycleFailed(error=error):

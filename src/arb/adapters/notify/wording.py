@@ -6,6 +6,7 @@ from arb.domain.halt import TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BotChanged,
+    ChainSeen,
     Contradicted,
     CycleFailed,
     News,
@@ -43,6 +44,9 @@ def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
             return f"{text(shares)} {outcome} of {market} are paid out: ${text(cash)}."
         case BotChanged(bot=bot, state=state, detail=detail):
             return f"Bot {bot} is {state}: {detail}."
+        case ChainSeen(venue=venue, state=chain) if chain.gas is not None and chain.low:
+            has, least = text(chain.gas), text(chain.gas_least)
+            return f"The wallet has {has} {chain.coin} for gas at {venue}, less than {least}."
         case Trouble(problem=problem):
             return f"{problem.where}: {problem.what}"
         case _:
@@ -70,17 +74,19 @@ def volume_high(volume: Usd, limit: Usd) -> str:
     return f"The day's volume is ${text(volume)}, {share:.0f} % of the limit of ${text(limit)}."
 
 
-def summary(now: Statistics, before: Statistics | None, portfolio: Portfolio) -> str:
-    """The day in a few lines; without what the day began with, the account's whole life."""
-    since = "Since the last summary" if before else "Since the account was opened"
-    start = before or Statistics()
-    done, failed = now.successes - start.successes, now.failures - start.failures
+def summary(day: Statistics, whole: Statistics, portfolio: Portfolio) -> str:
+    """The day in a few lines.
+
+    Args:
+        day: Of the 24 hours that end now.
+        whole: Since the account was opened.
+        portfolio: As it is now.
+    """
     lines = (
-        f"{since}: {now.cycles - start.cycles} cycles, "
-        f"{now.opportunities - start.opportunities} opportunities, "
-        f"{done} plans done, {failed} failed.",
-        f"Profit realised ${text(Usd(now.realised - start.realised))}; "
-        f"bound until resolution ${text(now.locked)}.",
+        f"The last 24 hours: {day.cycles} cycles, {day.opportunities} opportunities, "
+        f"{day.successes} plans done, {day.failures} failed.",
+        f"Profit realised ${text(day.realised)}, ${text(whole.realised)} since the account was "
+        f"opened; bound until resolution ${text(whole.locked)}.",
         f"Cash ${text(portfolio.cash)}, {portfolio.open_plans} plans open.",
     )
     return "\n".join(lines)

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from arb.adapters.polymarket.client import LivePermit, Session, signed_in
+from arb.adapters.polymarket.client import LivePermit, Session, signed_in, wallet_facts
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.emergency import cancel_all
@@ -15,6 +16,9 @@ from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.statements import PolymarketStatements
 from arb.adapters.polymarket.venue import PolymarketVenue
+from arb.domain.errors import BadVenueData
+from arb.domain.money import plain
+from arb.domain.venue import ChainState
 from arb.ports import Clock, Venue
 
 if TYPE_CHECKING:
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
 
     from arb.adapters.polymarket.operations import PolymarketOperations
     from arb.adapters.polymarket.trading import PolymarketTrading
+
+
+WEI_PER_POL = 10**18
+EOA = "EOA"
+"""The kind of wallet that pays for its own transactions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +44,7 @@ class PolymarketLive:
     holdings: Holdings
     rpc: Rpc
     contracts: Contracts
+    min_gas_pol: Decimal
 
     @property
     def client(self) -> "AsyncSecureClient":
@@ -53,6 +63,21 @@ class PolymarketLive:
             trading=self.trading,
             operations=self.operations,
             statements=self.statements,
+            chain=self.chain,
+        )
+
+    async def chain(self) -> ChainState:
+        """See `arb.ports.Venue.chain`."""
+        latest = await self.rpc.block()
+        if latest is None:
+            raise BadVenueData("block", "a node knows no latest block")
+        pays = wallet_facts(self.client).kind == EOA
+        wei = await self.rpc.balance(self.holdings.wallet) if pays else None
+        return ChainState(
+            block=latest.number,
+            gas=None if wei is None else plain(Decimal(wei) / WEI_PER_POL),
+            gas_least=self.min_gas_pol,
+            coin="POL",
         )
 
     def emergency(self, options: PolymarketOptions, clock: Clock) -> Callable[[], list[str]]:
@@ -107,4 +132,5 @@ async def open_live(
             holdings=holdings,
             rpc=venue.rpc,
             contracts=contracts,
+            min_gas_pol=options.min_gas_pol,
         )

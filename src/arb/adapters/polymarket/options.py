@@ -53,6 +53,11 @@ class PolymarketOptions:
     attempts: int = 3
     patience_seconds: float = 10.0
     """No further attempt of a read begins after this."""
+    retry_wait_seconds: float = 0.5
+    """Before the second attempt of a read, and up to half as much more by chance."""
+    retry_wait_factor: float = 2.0
+    """The factor from each wait to the next."""
+    retry_wait_seconds_max: float = 60.0
     body_bytes_max: int = 64 * 1024 * 1024
     requests_per_10_seconds: Mapping[str, int] = field(default_factory=lambda: dict(BUDGETS))
 

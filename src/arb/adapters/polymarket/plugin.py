@@ -24,7 +24,7 @@ class PolymarketPlugin:
         """
         if context.live:
             raise ConfigError("polymarket is traded at through a wallet that has signed in")
-        venue = open_venue(options, context.clock, budgets=context.budgets())
+        venue = open_venue(options, context.clock, budgets=context.budgets(), tell=context.tell)
         try:
             yield venue.bundle
         finally:

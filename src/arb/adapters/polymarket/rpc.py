@@ -127,9 +127,13 @@ class Rpc:
         *,
         monotonic: Callable[[], float],
         transport: httpx.AsyncBaseTransport | None = None,
+        tell: Callable[[str], None] = lambda _switched: None,
     ) -> None:
-        self._options, self._monotonic = options, monotonic
+        """Nothing is asked yet; `tell` hears that another node has taken over, and why."""
+        self._options, self._monotonic, self._tell = options, monotonic, tell
         self._nodes = [_Node(url) for url in options.urls]
+        self._answered = self._nodes[0].name if self._nodes else ""
+        """The node that has answered last."""
         self._id = 0
         self._client = httpx.AsyncClient(
             transport=transport,
@@ -257,6 +261,10 @@ class Rpc:
                 problems.append(error)
                 continue
             node.rests_until = -math.inf
+            if problems and node.name != self._answered:
+                said = "; ".join(map(str, problems))
+                self._tell(f"{said}: {node.name} is asked instead")
+            self._answered = node.name
             return answer
         said = "; ".join(str(problem) for problem in problems) or "no node is configured"
         if problems and all(isinstance(problem, RateLimited) for problem in problems):

@@ -1,5 +1,6 @@
 """Polymarket as one bundle: its listing, its books, and what the chain counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.adapters.polymarket.rpc import Rpc, RpcOptions
 from arb.adapters.polymarket.terms import POLYMARKET, TERMS
+from arb.domain.report import Problem, ProblemKind
 from arb.net import way
 from arb.net.http import HttpOptions, HttpReader
 from arb.ports import Budgets, Clock, Venue
@@ -64,6 +66,7 @@ def open_venue(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     budgets: Budgets | None = None,
+    tell: Callable[[Problem], None] = lambda _problem: None,
 ) -> PolymarketVenue:
     """Assemble the reading side. Nothing is asked of the venue yet."""
     http = HttpOptions(
@@ -71,6 +74,9 @@ def open_venue(
         read_timeout_seconds=options.read_timeout_seconds,
         attempts=options.attempts,
         patience_seconds=options.patience_seconds,
+        wait_seconds=options.retry_wait_seconds,
+        wait_factor=options.retry_wait_factor,
+        wait_seconds_max=options.retry_wait_seconds_max,
         body_bytes_max=options.body_bytes_max,
         requests_per_10_seconds=options.requests_per_10_seconds,
         connections_max=max(options.concurrency * 2, 4),
@@ -84,7 +90,12 @@ def open_venue(
         )
     folder = Path(options.quarantine_folder) if options.quarantine_folder else None
     quarantine = Quarantine(folder, options.quarantine_files_max)
-    rpc = Rpc(RpcOptions(urls=options.nodes), monotonic=clock.monotonic, transport=transport)
+    rpc = Rpc(
+        RpcOptions(urls=options.nodes),
+        monotonic=clock.monotonic,
+        transport=transport,
+        tell=lambda what: tell(Problem(kind=ProblemKind.CHAIN, where="node", what=what)),
+    )
     questions = Questions(options, rpc, Contracts(), quarantine, clock.monotonic)
     return PolymarketVenue(
         catalog=PolymarketCatalog(options, reader, quarantine, clock.monotonic, questions),

@@ -424,10 +424,10 @@ class SqlLedger:
                 .values(ended_at=at, ended_why=why)
             )
 
-    async def statistics(self) -> Statistics:
+    async def statistics(self, since: datetime | None = None) -> Statistics:
         """See `arb.ports.Ledger`."""
         async with self._db.read() as db:
-            return await read_statistics(db, self.account)
+            return await read_statistics(db, self.account, since)
 
     async def close(self) -> None:
         """See `arb.ports.Ledger`."""

@@ -198,10 +198,10 @@ class ResilientLedger:
         """See `arb.ports.Ledger`."""
         return await self._inner.standing()
 
-    async def statistics(self) -> Statistics:
+    async def statistics(self, since: datetime | None = None) -> Statistics:
         """See `arb.ports.Ledger`. The sums hold what waited, if it can be written by now."""
         await self._catch_up()
-        return await self._inner.statistics()
+        return await self._inner.statistics(since)
 
     async def close(self) -> None:
         """See `arb.ports.Ledger`. What still cannot be written is given up."""

@@ -1,5 +1,7 @@
 """The sum of all that an account has done."""
 
+from datetime import datetime
+
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,14 +11,17 @@ from arb.domain.plan import PlanState
 from arb.domain.report import Statistics
 
 
-async def read_statistics(db: AsyncConnection, account: str) -> Statistics:
-    """All runs that ended, and all plans that did."""
+async def read_statistics(
+    db: AsyncConnection, account: str, since: datetime | None = None
+) -> Statistics:
+    """All runs and plans that ended, or those of them that did since a moment."""
     ended = and_(plans.c.account == account, plans.c.state != PlanState.OPEN.value)
+    ran = and_(runs.c.account == account, runs.c.ended_at.is_not(None))
+    if since is not None:
+        ended, ran = and_(ended, plans.c.ended_at >= since), and_(ran, runs.c.ended_at >= since)
     count, found = (
         await db.execute(
-            select(func.count(), func.coalesce(func.sum(runs.c.opportunities), 0)).where(
-                runs.c.account == account, runs.c.ended_at.is_not(None)
-            )
+            select(func.count(), func.coalesce(func.sum(runs.c.opportunities), 0)).where(ran)
         )
     ).one()
     by_state: dict[str, int] = dict(

@@ -12,6 +12,7 @@ from enum import StrEnum
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import (
+    ChainSeen,
     CycleEnded,
     CycleFailed,
     CycleSkipped,
@@ -24,7 +25,9 @@ from arb.domain.news import (
 )
 from arb.domain.plan import PlanState
 from arb.domain.position import Portfolio
+from arb.domain.record import PlanRecord
 from arb.domain.report import CycleReport, Statistics
+from arb.domain.venue import ChainState
 
 Label = tuple[str, str]
 """A label's name and value."""
@@ -86,10 +89,15 @@ class Figures:
     _counts: Counter[tuple[str, Label | None]] = field(default_factory=Counter)
     _seconds: Spread | None = None
     _last: CycleReport | None = None
+    _record: PlanRecord = field(default_factory=PlanRecord)
+    _chain: ChainState | None = None
 
     def __call__(self, news: News) -> None:
         """Count it."""
+        self._record(news)
         match news:
+            case ChainSeen(state=state):
+                self._chain = state
             case Decided(finding=Approved()):
                 self._count("arb_opportunities_total", ("decision", "approved"))
             case Decided(finding=Refused()):
@@ -121,9 +129,23 @@ class Figures:
             figures.append(Figure(name="arb_cycle_seconds", value=self._seconds, unit=Unit.SECONDS))
         if self._last is not None:
             figures += _seen(self._last)
+        figures += self._lasting()
         self._counts.clear()
         self._seconds = self._last = None
         return tuple(figures)
+
+    def _lasting(self) -> Iterator[Figure]:
+        """What is no count since the last look: rates since the start, the chain as last seen."""
+        chain = self._chain
+        found = (
+            ("arb_inclusion_rate", self._record.inclusion_rate),
+            ("arb_simulation_accuracy", self._record.accuracy),
+            ("arb_block_number", Decimal(chain.block) if chain else None),
+            ("arb_gas_balance", chain.gas if chain else None),
+        )
+        for name, value in found:
+            if value is not None:
+                yield Figure(name=name, value=_number(value))
 
     def _count(self, name: str, label: Label | None = None) -> None:
         self._counts[name, label] += 1
@@ -144,6 +166,9 @@ def of_account(
         Figure(name="arb_cash_usd", value=_number(portfolio.cash)),
         Figure(name="arb_locked_usd", value=_number(portfolio.locked)),
         Figure(name="arb_profit_usd", value=_number(statistics.realised)),
+        Figure(name="arb_volume_today_usd", value=_number(portfolio.volume_today)),
+        Figure(name="arb_drawdown_percent", value=_number(portfolio.drawdown_pct)),
+        Figure(name="arb_consecutive_failures", value=portfolio.consecutive_failures),
         *(
             Figure(
                 name="arb_trading_state",

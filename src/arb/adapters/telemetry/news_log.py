@@ -55,6 +55,8 @@ class NewsLog:
     _said: dict[str, _Said] = field(default_factory=dict, init=False)
     _now: set[str] = field(default_factory=set, init=False)
     """What this cycle has logged so far."""
+    _away: int = field(default=0, init=False)
+    """Cycles in a row that could not read the venue."""
     _unchanged: Counter[str] = field(default_factory=Counter, init=False)
     """Lines of this cycle that were not written, by what they are about."""
 
@@ -74,6 +76,7 @@ class NewsLog:
             said.unchanged = 0
         if isinstance(news, CycleEnded):
             sentence += self._rest()
+            self._away_or_back(reachable=news.report.reachable)
         error = news.error if isinstance(news, CycleFailed) else None
         # The traceback goes to the file alone; see `arb.adapters.telemetry.logs`.
         logger.opt(exception=error).log(level, "{}", sentence)
@@ -95,6 +98,12 @@ class NewsLog:
             said.at = now
             return said, True
         return said, False
+
+    def _away_or_back(self, *, reachable: bool) -> None:
+        """Count cycles that could not read the venue; the first that could says so."""
+        if reachable and self._away:
+            logger.info("The venue is back after {} cycles without it", self._away)
+        self._away = 0 if reachable else self._away + 1
 
     def _rest(self) -> str:
         """What was not written in this cycle."""

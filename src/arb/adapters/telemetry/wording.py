@@ -6,6 +6,7 @@ from arb.domain.money import Usd, text
 from arb.domain.news import (
     BooksFetched,
     BotChanged,
+    ChainSeen,
     Contradicted,
     CycleEnded,
     CycleFailed,
@@ -90,6 +91,9 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
         case KindResumed(kind=kind, venue=venue, reason=reason):
             why = reason or "an operator has looked"
             return "WARNING", f"{kind} is traded again at {venue}: {why}"
+        case ChainSeen(venue=venue, state=chain):
+            has = "" if chain.gas is None else f", {text(chain.gas)} {chain.coin} for gas"
+            return "DEBUG", f"The chain of {venue} is at block {chain.block}{has}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
         case CycleFailed(run=number, error=error):
