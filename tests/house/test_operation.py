@@ -421,7 +421,7 @@ def test_every_command_of_the_units_and_of_cron_runs_today(exchange, tmp_path):
     shim.chmod(0o755)
     env = _venue(exchange, tmp_path)
     found = dict(_commands())
-    assert len(found) == 5
+    assert len(found) == 6
     # Those that copy the ledger come when there is one.
     for name in sorted(found, key=lambda name: " backup " in found[name]):
         command = found[name].replace("/opt/arb", str(opt))
@@ -431,6 +431,7 @@ def test_every_command_of_the_units_and_of_cron_runs_today(exchange, tmp_path):
     day = time.strftime("%u")
     assert (opt / "data" / "backups" / f"arb-{day}.db").stat().st_size > 0
     assert json.loads((opt / "logs" / "cycles.ndjson").read_text())["schema"] == 1
+    assert list((opt / "logs").glob("performance_report_*.csv"))
     made = {path.name for path in opt.iterdir()}
     assert made == {"data", "logs", ".venv"}
     # The way back, as the guide has it.
