@@ -14,6 +14,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
+from arb.domain.history import PriceHistory
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
 from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
@@ -394,6 +395,20 @@ class OperationsAtOnce:
         return Carried(effect(operation))
 
 
+class Past(Protocol):
+    """What a venue tells of earlier prices."""
+
+    async def prices(
+        self, outcome: OutcomeId, since: datetime, until: datetime, seconds: int
+    ) -> PriceHistory:
+        """Prices of an outcome, about one for each number of seconds.
+
+        Raises:
+            VenueError: The venue cannot be read, or tells nothing that can be read.
+        """
+        ...
+
+
 async def _nothing_to_check() -> Sequence[Check]:
     return ()
 
@@ -426,6 +441,8 @@ class Venue:
     """Small public reads, for `arb doctor` and before live trading: whether it can be read, and
     traded at, from here. They never raise for what they find.
     """
+    past: Past | None = None
+    """`None` where it tells nothing of earlier prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, alerts, bots, keys, live, reads, report, run, tools, top
+from arb.cli import admin, alerts, backtest, bots, keys, live, reads, report, run, tools, top
 from arb.cli.common import ExitCode, leave
 from arb.cli.help import GroupedHelp, summary
 from arb.cli.output import print_error
@@ -40,6 +40,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("top", top.top),
     ("preview", tools.preview),
     ("fees", tools.fees),
+    ("backtest", backtest.backtest),
     ("doctor", tools.doctor),
     ("preflight", live.preflight),
     ("livetest", live.livetest),

@@ -201,6 +201,9 @@ def exchange_serve(
     replay: Annotated[
         Path | None, typer.Option("--replay", exists=True, help="Recorded books to serve.")
     ] = None,
+    past: Annotated[
+        int, typer.Option("--past", min=0, max=365, help="Days of made-up earlier prices.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Serve Gamma, CLOB, Data and the market channel on loopback until SIGINT or SIGTERM."""
@@ -219,6 +222,13 @@ def exchange_serve(
 
     wait(
         serve_until_stopped(
-            scenario, seed=seed, markets=markets, replay=replay, host=host, port=port, ready=ready
+            scenario,
+            seed=seed,
+            markets=markets,
+            replay=replay,
+            past_days=past,
+            host=host,
+            port=port,
+            ready=ready,
         )
     )

@@ -18,6 +18,7 @@ async def serve_until_stopped(
     seed: int,
     markets: int | None,
     replay: Path | None,
+    past_days: int,
     host: str,
     port: int,
     ready: Callable[[str], None],
@@ -31,6 +32,7 @@ async def serve_until_stopped(
     exchange = (
         load_replay(replay, clock) if replay else build(scenario, seed, clock, markets=markets)
     )
+    exchange.history.imagine(past_days, str(seed))
     stop = asyncio.Event()
     try:
         async with serve(exchange, host=host, port=port) as address:

@@ -158,6 +158,19 @@ class ClobMarket(msgspec.Struct, gc=False):
     v: str = "v1"
 
 
+class HistoryPage(msgspec.Struct, gc=False):
+    """An answer of `/prices-history`."""
+
+    history: list[msgspec.Raw]
+
+
+class HistoryRow(msgspec.Struct, gc=False):
+    """One price of a history."""
+
+    t: msgspec.Raw
+    p: msgspec.Raw
+
+
 class Geoblock(msgspec.Struct, gc=False):
     """Whether trading is allowed from here."""
 

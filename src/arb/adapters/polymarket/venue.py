@@ -11,6 +11,7 @@ from arb.adapters.polymarket.catalog import PolymarketCatalog
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.health import PolymarketHealth
 from arb.adapters.polymarket.options import PolymarketOptions
+from arb.adapters.polymarket.past import PolymarketPast
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
 from arb.adapters.polymarket.rpc import Rpc, RpcOptions
@@ -28,6 +29,7 @@ class PolymarketVenue:
     catalog: PolymarketCatalog
     books: PolymarketBooks
     health: PolymarketHealth
+    past: PolymarketPast
     reader: HttpReader
     as_orders: HttpReader
     """What is asked by the way that orders leave by: `reader`, unless that differs."""
@@ -48,6 +50,7 @@ class PolymarketVenue:
             close_circuits=self.reader.close_circuits,
             traffic=lambda: self.reader.counts,
             checks=self.health.checks,
+            past=self.past,
         )
 
     async def close(self) -> None:
@@ -101,6 +104,7 @@ def open_venue(
         catalog=PolymarketCatalog(options, reader, quarantine, clock.monotonic, questions),
         books=PolymarketBooks(options, reader, quarantine, clock.now),
         health=PolymarketHealth(options, reader, as_orders, clock),
+        past=PolymarketPast(options, reader),
         reader=reader,
         as_orders=as_orders,
         rpc=rpc,

@@ -1,0 +1,1 @@
+"""Signals of a price's past, and what they would have brought."""
