@@ -87,6 +87,29 @@ async def test_another_node_is_asked_when_one_fails_and_the_first_again_after_a_
     assert rpc.counts["failures:first.test"] == 1
 
 
+async def test_another_node_that_takes_over_is_told_once_and_without_keys():
+    nodes, told = Nodes(), []
+    rpc = Rpc(
+        RpcOptions(urls=(FIRST, SECOND), pause_seconds=30),
+        monotonic=lambda: nodes.time,
+        transport=httpx.MockTransport(nodes),
+        tell=told.append,
+    )
+    nodes.answers["first.test"] = {"*": httpx.ConnectError("no")}
+    for nodes.time in (0, 1, 31, 62):  # asked again after each pause, and still away
+        assert await rpc.gas_price() == 5
+    (said,) = told
+    assert said.startswith("first.test does not answer")
+    assert said.endswith(": second.test is asked instead")
+    assert "secret-key" not in said
+    nodes.answers["first.test"], nodes.time = {}, 93
+    assert await rpc.gas_price() == 5  # back, and away again: that is news
+    nodes.answers["first.test"] = {"*": httpx.ConnectError("no")}
+    assert await rpc.gas_price() == 5
+    assert len(told) == 2
+    await rpc.close()
+
+
 async def test_when_all_rest_they_are_asked_all_the_same(world):
     nodes, rpc = world
     for host in nodes.answers:

@@ -155,13 +155,13 @@ def test_low_gas_is_critical_once_and_anew_when_it_was_enough_between(tmp_path):
             block=7, gas=None if gas is None else Decimal(gas), gas_least=Decimal("0.1"), coin="POL"
         )
         watch.observe(ChainSeen("polymarket", state))
-        return [(one.level, one.again) for one in watch.latest(9)]
+        return [(one.level, one.verdict, one.again) for one in watch.latest(9)]
 
     assert seen(None) == seen("0.1") == []  # a relayed wallet pays no gas
-    assert seen("0.09") == [("critical", 0)]
-    assert seen("0.08") == [("critical", 1)]
+    assert seen("0.09") == [("critical", "no_channel", 0)]
+    assert seen("0.08") == [("critical", "no_channel", 1)]
     seen("1")
-    assert seen("0.09") == [("critical", 0), ("critical", 1)]
+    assert seen("0.09") == [("critical", "no_channel", 0), ("critical", "no_channel", 1)]
 
 
 @pytest.fixture
