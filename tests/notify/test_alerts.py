@@ -34,11 +34,13 @@ from arb.adapters.notify.wording import summary
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.contradiction import Contradiction
 from arb.domain.halt import TradingState
-from arb.domain.money import Usd
+from arb.domain.money import Usd, text
 from arb.domain.news import Contradicted, CycleSkipped, StateChanged, Trouble
 from arb.domain.opportunity import Kind
+from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import Problem, ProblemKind, Statistics
+from arb.runtime.alerts import list_alerts
 from arb.runtime.running import run_once, run_scheduled
 from arb.testing import builders as make
 from tests.conftest import ROOT, exchange_at, settings_for
@@ -191,6 +193,15 @@ def test_no_more_than_so_many_an_hour_but_everything_that_is_critical():
     assert gate.suppressed == 7
     assert gate.admit(_alert(Level.CRITICAL, "worse"), NOON) is Verdict.SENT
     assert gate.admit(_alert(key="later"), NOON + timedelta(hours=1)) is Verdict.SENT
+
+
+def test_what_is_low_leaves_half_of_the_hour_to_the_rest():
+    gate = Gate(replace(OPTIONS, per_hour=5))
+    said = [gate.admit(_alert(Level.LOW, str(n)), NOON) for n in range(4)]
+    assert said == [Verdict.SENT] * 3 + [Verdict.TOO_MANY]
+    assert gate.admit(_alert(Level.MEDIUM, "a"), NOON) is Verdict.SENT
+    assert gate.admit(_alert(Level.LOW, "b"), NOON) is Verdict.TOO_MANY
+    assert gate.admit(_alert(Level.HIGH, "c"), NOON) is Verdict.SENT
 
 
 def test_a_clock_that_is_set_back_silences_nothing():
@@ -426,6 +437,28 @@ async def test_a_low_balance_is_told_and_a_dead_webhook_does_not_stop_the_cycle(
         _, statistics, _ = await run_once(settings_for(address, tmp_path, **flags))
     assert statistics.successes > 0
     assert any("balance is low" in got["message"] for got in webhook.got)
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_trade_that_is_filled_is_told_where_that_is_asked_for(asked, webhook, tmp_path):
+    pytest.importorskip("apprise")
+    flags = {
+        "alerts.urls": f"json://127.0.0.1:{webhook.server_port}/",
+        "alerts.trades": asked,
+        "bots.definitions": "",
+    }
+    async with exchange_at("demo", 1) as (_, address):
+        loaded = settings_for(address, tmp_path, **flags)
+        report, _, _ = await run_once(loaded)
+    done = [plan for plan in report.plans if plan.state is PlanState.DONE]
+    told = [got["message"] for got in webhook.got if "is filled:" in got["message"]]
+    assert len(told) == (len(done) if asked else 0)
+    assert all(line.startswith("[DRY RUN] Plan ") for line in told)
+    if asked:
+        assert any(line.endswith(f"a profit of ${text(done[0].realised)}.") for line in told)
+        row = {"level": "LOW", "condition": "a trade is filled", "sent": True}
+        assert row in list_alerts(loaded)["conditions"]
 
 
 async def test_the_api_hears_what_happens_beside_alerts(tmp_path, monkeypatch):

@@ -226,6 +226,7 @@ class AlertsSettings(Section):
     inclusion_rate: Fraction = Decimal("0.5")
     inclusion_plans: Annotated[int, Field(ge=1, le=1000)] = 10
     failures: SomeCount = 2
+    trades: bool = False
     volume_part: Fraction = Decimal("0.8")
     repeat_after: Seconds = 3600
     per_hour: Annotated[int, Field(ge=1, le=3600)] = 30

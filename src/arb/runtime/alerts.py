@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -23,7 +24,9 @@ from arb.adapters.notify.rules import (
     conditions,
     next_summary,
     of_news,
+    of_trade,
 )
+from arb.adapters.telemetry.wording import mark
 from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
@@ -75,6 +78,9 @@ class Watch:
                 self.gate.over(f"gas {news.venue}")
             if (alert := of_news(news)) is not None:
                 self.send(alert)
+            elif self._options.trades and (trade := of_trade(news)) is not None:
+                money = mark(live=not self._ledger.account.startswith("paper:"))
+                self.send(replace(trade, sentence=f"{money} {trade.sentence}"))
         except Exception as error:  # noqa: BLE001  # an alert that fails is no reason to stop
             logger.error("alerts: {}: {}", type(error).__name__, error)
 
@@ -192,6 +198,7 @@ def alert_options(settings: Settings) -> AlertOptions:
         inclusion_rate=alerts.inclusion_rate,
         inclusion_plans=alerts.inclusion_plans,
         failures=alerts.failures,
+        trades=alerts.trades,
         repeat_after=timedelta(seconds=alerts.repeat_after),
         per_hour=alerts.per_hour,
         quiet_from=_time(alerts.quiet_from),

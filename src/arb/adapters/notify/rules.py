@@ -84,6 +84,8 @@ class AlertOptions:
     inclusion_rate: Decimal = Decimal("0.5")
     inclusion_plans: int = 10
     failures: int = 2
+    trades: bool = False
+    """Whether a trade that is filled is an alert."""
     repeat_after: timedelta = timedelta(hours=1)
     per_hour: int = 30
     quiet_from: time | None = None
@@ -120,6 +122,8 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         (Level.LOW, "a bot is started or stopped"),
         (Level.LOW, "a held position is paid out, a held plan is resolved"),
     ]
+    if options.trades:
+        found.append((Level.LOW, "a trade is filled"))
     if options.summary_at is not None:
         found.append((Level.LOW, f"the day's summary, at {options.summary_at:%H:%M} UTC"))
     return found
@@ -157,6 +161,16 @@ def of_news(news: News) -> Alert | None:  # noqa: PLR0912  # one for each kind
         case _:
             return None
     return Alert(level=level, condition=condition, key=key, sentence=wording.say(news))
+
+
+def of_trade(news: News) -> Alert | None:
+    """The alert for a trade that was filled as proved, where those are asked for."""
+    match news:
+        case PlanEnded(plan=plan, report=report, reason=Reason.FILLED) if not report.alarm:
+            sentence, key = wording.filled(plan, report), f"trade {plan.id}"
+            return Alert(level=Level.LOW, condition="trade", key=key, sentence=sentence)
+        case _:
+            return None
 
 
 def _held(now: Standing) -> Level:
@@ -228,7 +242,7 @@ class Gate:
             if len(self._held) < _HELD_MAX:
                 self._held.append(alert)
             return Verdict.QUIET_HOURS
-        return self._within_rate(now)
+        return self._within_rate(alert.level, now)
 
     def over(self, key: str) -> None:
         """What was critical has ended: when it comes again, it is new."""
@@ -267,10 +281,12 @@ class Gate:
             del self._sent[key]
         self._sent[alert.key] = (now, alert.level)
 
-    def _within_rate(self, now: datetime) -> Verdict:
+    def _within_rate(self, level: Level, now: datetime) -> Verdict:
+        """Whether the hour has room; what is LOW leaves half of it to the rest."""
         while self._hour and not timedelta(0) <= now - self._hour[0] < _HOUR:
             self._hour.popleft()
-        if len(self._hour) >= self.options.per_hour:
+        most = self.options.per_hour
+        if len(self._hour) >= (most if level > Level.LOW else (most + 1) // 2):
             self.suppressed += 1
             return Verdict.TOO_MANY
         self._hour.append(now)

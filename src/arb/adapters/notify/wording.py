@@ -17,6 +17,7 @@ from arb.domain.news import (
     Trouble,
     cause,
 )
+from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Portfolio
 from arb.domain.report import Statistics
 
@@ -51,6 +52,16 @@ def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
             return f"{problem.where}: {problem.what}"
         case _:
             return ""
+
+
+def filled(plan: Plan, report: ExecutionReport) -> str:
+    """A trade was filled: what it has brought, or what it will."""
+    trade = f"Plan {plan.id}, {plan.kind} on {plan.event_slug}, is filled:"
+    if report.locked:
+        least = f"then at least ${text(plan.payoff_worst)}"
+        return f"{trade} ${text(report.locked)} bound until resolution, {least}."
+    kind = "a loss" if report.realised < 0 else "a profit"
+    return f"{trade} {kind} of ${text(abs(report.realised))}."
 
 
 def balance_low(cash: Usd, least: Usd) -> str:
