@@ -410,11 +410,19 @@ async def scanner(settings: Settings, news: Publisher | None = None) -> AsyncIte
     Raises:
         ConfigError: A strategy is not installed.
     """
-    enabled = build_strategies(settings)
     async with open_venues(settings, settings.venues.enabled, news, live=False) as venues:
-        yield Scanner(
-            market_data=MarketData(venues),
-            strategies=enabled,
-            clock=SystemClock(),
-            options=engine_options(settings),
-        )
+        yield scanner_of(settings, venues)
+
+
+def scanner_of(settings: Settings, venues: Sequence[Venue]) -> Scanner:
+    """A scanner of venues that are open.
+
+    Raises:
+        ConfigError: A strategy is not installed.
+    """
+    return Scanner(
+        market_data=MarketData(venues),
+        strategies=build_strategies(settings),
+        clock=SystemClock(),
+        options=engine_options(settings),
+    )

@@ -87,7 +87,7 @@ def test_being_told_to_stop_finishes_the_step_and_prints_the_statistics(number, 
     process.send_signal(number)
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert "Final statistics" in out
+    assert "\nFINAL STATISTICS\n" in out
     assert "Total scan cycles" in out
     _sound(env, tmp_path)
 

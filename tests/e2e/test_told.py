@@ -23,7 +23,7 @@ from arb.bootstrap import engine_options, paper_context
 from arb.cli.output import render_report
 from arb.domain.decision import Approved
 from arb.domain.halt import RiskStatus, TradingState
-from arb.domain.news import BotChanged, CycleEnded, PaidOut, PlanResolved, Trouble
+from arb.domain.news import BotChanged, CycleEnded, PaidOut, PlanResolved, RiskChecked, Trouble
 from arb.domain.plan import PlanState
 from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Problem, ProblemKind
@@ -278,6 +278,13 @@ def test_what_lasts_is_counted_and_what_comes_back_is_new():
     clock.now += LASTS_SECONDS + 1
     cycle(7)
     assert cycle(8, listing)[0] == "Will it rain?: 3 outcomes"
+    # A limit that is reached is told when it is, not in every cycle.
+    over = RiskChecked(9, RiskStatus(can_trade=False, state=TradingState.NORMAL, reasons=("x",)))
+    assert cycle(9, over)[0].startswith("Risk limits exceeded")
+    (end,) = cycle(10, over)
+    assert end.endswith("; unchanged x1: 1 risk checks")
+    cycle(11)
+    assert cycle(12, over)[0].startswith("Risk limits exceeded")
     logger.remove()
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -33,6 +34,7 @@ TOP_LEVEL = [
     "CONTRIBUTING.md",
     ".ci/run",
     "benchmarks",
+    "requirements.txt",
     "requirements.lock",
     "Dockerfile",
     "compose.yaml",
@@ -49,7 +51,36 @@ def _run(*command, **more):
 
 def test_the_top_level_has_what_a_newcomer_looks_for():
     assert not [name for name in TOP_LEVEL if not (ROOT / name).exists()]
-    assert len(_read("main.py").split("\n\n")) == 2
+
+
+def test_requirements_txt_has_the_dependencies_and_main_py_knows_them_all():
+    from importlib.metadata import packages_distributions
+
+    wanted = tomllib.loads(_read("pyproject.toml"))["project"]["dependencies"]
+    listed = [line for line in _read("requirements.txt").splitlines() if not line.startswith("#")]
+    assert listed == wanted
+    names = {re.split(r"[\[<>=]", line)[0] for line in wanted}
+    modules = {
+        module
+        for module, distributions in packages_distributions().items()
+        for one in distributions
+        if re.sub(r"[-_.]+", "-", one).lower() in names and not module.startswith("_")
+    }
+    known = set(re.findall(r'^    "(\w+)",$', _read("main.py"), re.MULTILINE))
+    assert len(known) == len(names)
+    assert known <= modules
+
+
+def test_the_packages_of_the_documents_names_only_import():
+    """What is in them is `arb.documents`: a name that is there twice would drift."""
+    names = ["utils", "analyzer", "strategy", "api", "utils/kelly", "utils/logger"]
+    paths = [ROOT / "src" / f"{name}.py" for name in names]
+    paths = [path if path.exists() else path.with_suffix("") / "__init__.py" for path in paths]
+    for path in [*paths, ROOT / "config" / "__init__.py"]:
+        docstring, *rest = ast.parse(path.read_text()).body
+        assert isinstance(docstring, ast.Expr)
+        assert [type(node) for node in rest] == [ast.ImportFrom, ast.Assign], path
+        assert rest[0].module == "arb.documents"
 
 
 def test_the_layers_hold():
@@ -230,6 +261,9 @@ def test_a_built_wheel_runs_the_demo_in_an_empty_environment(tmp_path):
     )
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        top = {name.partition("/")[0].partition("-")[0] for name in archive.namelist()}
+    assert top == {"arb", "arb_orchestrator"}
     venv = tmp_path / "venv"
     assert _run(sys.executable, "-m", "venv", "--without-pip", str(venv)).returncode == 0
     site = next((venv / "lib").glob("python*/site-packages"))

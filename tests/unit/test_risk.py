@@ -270,6 +270,11 @@ def test_limits_in_percent_throttle_and_stop_trading():
     assert len(told.reasons) == 2
 
 
+@pytest.mark.parametrize(("loss", "how"), [(499, "is near"), (500, "has reached")])
+def test_what_is_reached_is_not_called_near(loss, how):
+    assert _judged(loss_today=_usd(loss)).reason == f"daily loss ${loss} {how} its limit"
+
+
 def test_every_reason_against_trading_is_told():
     told = status(Standing(), make.portfolio(1, loss_today=_usd(501), open_plans=20), LIMITS)
     assert not told.can_trade

@@ -21,6 +21,9 @@ from arb.domain.news import (
     PlanResolved,
     PlanStarted,
     QualityAlarm,
+    Ready,
+    RiskChecked,
+    Running,
     Started,
     StateChanged,
     Stopped,
@@ -44,14 +47,26 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
     match news:
         case Started(mode=mode, account=account, every_seconds=every):
             return "started", {"mode": mode, "account": account, "every_seconds": every}
+        case Ready():
+            return "ready", {}
+        case Running(every_seconds=every):
+            return "running", {"every_seconds": every}
+        case RiskChecked(run=run, status=status):
+            return "risk_checked", {
+                **_numbered(run),
+                "can_trade": status.can_trade,
+                "state": status.state.value,
+                "reasons": list(status.reasons),
+            }
         case CycleStarted(run=run, at=at):
             return "cycle_started", {**_numbered(run), "at": at.isoformat()}
-        case BooksFetched(run=run, events=events, markets=markets, books=books):
+        case BooksFetched(run=run):
             return "books_fetched", {
                 **_numbered(run),
-                "events": events,
-                "markets": markets,
-                "books": books,
+                "events": news.events,
+                "markets": news.markets,
+                "books": news.books,
+                "opportunities": news.opportunities,
             }
         case Decided():
             return "opportunity", _decided(news)

@@ -87,13 +87,19 @@ def _options(
 
 
 _state = {"debug": False}
+_OF_NO_COMMAND = ("--help", "-h", "--version")
 
 
-def main() -> None:
-    """Run a command; an error is one line that says how to fix it, and an exit code by kind."""
+def main(default: str | None = None) -> None:
+    """Run a command; an error is one line that says how to fix it, and an exit code by kind.
+
+    Args:
+        default: The command where none is named; flags alone are then that command's.
+    """
     make_whole()
+    words = _words(sys.argv[1:], default)
     try:
-        code = app(standalone_mode=False, prog_name="arb")
+        code = app(words, standalone_mode=False, prog_name="arb")
     except typer.Exit as stop:
         code = stop.exit_code
     except typer.Abort:
@@ -102,10 +108,21 @@ def main() -> None:
         code = ExitCode.DONE
     except Exception as error:  # noqa: BLE001  # the last resort: one line, no traceback
         code = _told(error)
-    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    command = next((word for word in words if not word.startswith("-")), "")
     if not told(command):
         code = code or ExitCode.INTERNAL
     leave(code or 0)
+
+
+def _words(given: list[str], default: str | None) -> list[str]:
+    """What was typed, with the default command where a command would stand and none does."""
+    if default is None:
+        return given
+    before = next((n for n, word in enumerate(given) if word != "--debug"), len(given))
+    first = given[before] if before < len(given) else ""
+    if first in _OF_NO_COMMAND or (first and not first.startswith("-")):
+        return given
+    return [*given[:before], default, *given[before:]]
 
 
 def _told(error: Exception) -> int:

@@ -12,6 +12,7 @@ from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, Statistics
 
 SCHEMA = 1
+RULE = "=" * 80
 
 
 def print_json(document: Any) -> None:
@@ -144,6 +145,32 @@ def statistics_rows(statistics: Statistics) -> list[tuple[str, str]]:
             ("Profit then, at least", f"${text(statistics.locked_profit)}"),
         ]
     return rows
+
+
+def final_statistics(statistics: Statistics) -> list[str]:
+    """The lines that a run ends with. The profit is what is realised."""
+    rate = statistics.success_rate
+    lines = [
+        f"Total scan cycles: {statistics.cycles}",
+        f"Total opportunities: {statistics.opportunities}",
+        f"Total trades: {statistics.trades}",
+        f"Successful trades: {statistics.successes}",
+        f"Failed trades: {statistics.failures}",
+        f"Success rate: {'-' if rate is None else f'{rate:.1%}'}",
+        f"Total profit: {_dollars(statistics.realised)}",
+    ]
+    if statistics.locked:
+        lines += [
+            f"Bound until resolution: {_dollars(statistics.locked)}",
+            f"Profit then, at least: {_dollars(statistics.locked_profit)}",
+        ]
+    return [RULE, "FINAL STATISTICS", RULE, *lines, RULE]
+
+
+def _dollars(amount: Decimal) -> str:
+    """An exact amount with its cents."""
+    exact = text(amount)
+    return f"${exact if len(exact.partition('.')[2]) >= len('00') else f'{amount:.2f}'}"
 
 
 def render_statistics(statistics: Statistics) -> dict[str, Any]:

@@ -284,12 +284,13 @@ def _opportunity_rows(report: "CycleReport") -> list[list[Any]]:
 
 
 def _show_statistics(statistics: "Statistics", run: RunSum | None = None) -> None:
-    from arb.cli.output import print_line, statistics_rows
+    from arb.cli.output import final_statistics, print_line
 
     print_line()
     if run is not None:
         print_line(f"{run.sentence} Below: the whole account.")
-    print_table("Final statistics", ("", ""), statistics_rows(statistics))
+    for line in final_statistics(statistics):
+        print_line(line)
 
 
 def _show_end(statistics: "Statistics", *, json: bool, run: RunSum | None = None) -> None:

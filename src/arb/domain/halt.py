@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 PAUSED = "paused"
 AWAY = "the venue was away"
@@ -106,3 +107,13 @@ class RiskStatus:
     can_trade: bool
     state: TradingState
     reasons: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name.
+
+        Raises:
+            KeyError: There is no such field.
+        """
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        return getattr(self, name)

@@ -6,7 +6,7 @@ from datetime import datetime
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
-from arb.domain.halt import Pause, Standing, TradingState
+from arb.domain.halt import Pause, RiskStatus, Standing, TradingState
 from arb.domain.market import VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.plan import ExecutionReport, Plan
@@ -27,6 +27,19 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """The account is open and every plan left open is taken up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The schedule begins."""
+
+    every_seconds: float | None
+    """Between cycles; `None`: whatever calls for them decides."""
+
+
+@dataclass(frozen=True, slots=True)
 class CycleStarted:
     """A scan begins."""
 
@@ -42,6 +55,16 @@ class BooksFetched:
     events: int
     markets: int
     books: int
+    opportunities: int
+    """Proven."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskChecked:
+    """Limits and the state of trading were checked, before anything is read."""
+
+    run: int
+    status: RiskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +216,10 @@ def cause(error: Exception) -> str:
 
 News = (
     Started
+    | Ready
+    | Running
     | CycleStarted
+    | RiskChecked
     | BooksFetched
     | Decided
     | QualityAlarm

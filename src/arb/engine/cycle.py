@@ -12,7 +12,14 @@ from arb.domain.decision import Approved
 from arb.domain.errors import VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.market import OutcomeId
-from arb.domain.news import BooksFetched, Decided, QualityAlarm, StateChanged, Trouble
+from arb.domain.news import (
+    BooksFetched,
+    Decided,
+    QualityAlarm,
+    RiskChecked,
+    StateChanged,
+    Trouble,
+)
 from arb.domain.position import Portfolio
 from arb.domain.report import CycleReport, Problem, ProblemKind
 from arb.engine.options import EngineOptions
@@ -99,6 +106,7 @@ class Cycle:
         tally = Tally.begin(self._mode, self._ledger.account, self._clock)
         stand = await self._stand(tally.started_at)
         risk = stand.status(self._options.limits)
+        self._news.publish(RiskChecked(number, risk))
         scan = await self._scan(event, tally)
         if scan is not None:
             self._tell_of(number, scan)
@@ -135,8 +143,10 @@ class Cycle:
 
     def _tell_of(self, number: int, scan: Scan) -> None:
         listed, received = scan.listed, scan.completeness.books_received
-        news = self._news
-        news.publish(BooksFetched(number, len(listed.events), len(listed.markets), received))
+        news, proved = self._news, len(scan.found.opportunities)
+        news.publish(
+            BooksFetched(number, len(listed.events), len(listed.markets), received, proved)
+        )
         for alarm in scan.found.data_quality[: self._options.data_quality_listed_max]:
             news.publish(QualityAlarm(number, alarm))
 

@@ -14,6 +14,8 @@ from arb.domain.news import (
     CycleStarted,
     PaidOut,
     PlanResolved,
+    Ready,
+    Running,
     Started,
     Stopped,
     Trouble,
@@ -97,18 +99,25 @@ class ArbitrageOrchestrator:
             mode=context.mode,
             offload=context.offload,
         )
-        self._stopping = False
+        self._stopping = self._is_set_up = False
         self._resolutions_asked_at: float | None = None
 
     async def setup(self) -> Sequence[ExecutionReport]:
         """Open the account, ask the venue what it knows, and take up every plan left open.
 
+        Once it is set up, to ask for it again only takes up what was left open meanwhile.
+
         Raises:
             LedgerError: The ledger cannot be used; nothing may be traded.
         """
+        if self._is_set_up:
+            return await self._recover()
         await self._ledger.open_account(await self._openings(), self._clock.now())
         self._news.publish(Started(self._mode, self._ledger.account, self._options.scan_interval))
-        return await self._recover()
+        reports = await self._recover()
+        self._is_set_up = True
+        self._news.publish(Ready())
+        return reports
 
     async def _openings(self) -> dict[VenueId, Usd]:
         """What the account begins with at each venue that is new to it."""
@@ -184,6 +193,7 @@ class ArbitrageOrchestrator:
     async def run(self, ticker: Ticker) -> Statistics:
         """Run a cycle at each tick, until the ticker or `stop` ends the run."""
         await self.setup()
+        self._news.publish(Running(self._options.scan_interval))
         try:
             await ticker(self._tick)
         finally:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from arb.domain.contradiction import Contradiction
 from arb.domain.halt import RiskStatus, Standing, TradingState
-from arb.domain.money import text
+from arb.domain.money import Usd, text
 from arb.domain.position import ENDED_TRADES_KEPT, Portfolio
 from arb.risk.limits import RiskLimits
 
@@ -67,12 +67,12 @@ def _near_limits(portfolio: Portfolio, limits: RiskLimits) -> list[str]:
     share = limits.throttle_at
     near: list[str] = []
     if portfolio.loss_today >= share * limits.max_daily_loss > 0:
-        near.append(f"daily loss ${text(portfolio.loss_today)} is near its limit")
+        near.append(_near("daily loss", portfolio.loss_today, limits.max_daily_loss))
     for lost, most, of in _percents(portfolio, limits):
         if most is not None and lost >= share * most > 0:
             near.append(_of_limit(lost, most, of))
     if portfolio.volume_today >= share * limits.max_daily_volume > 0:
-        near.append(f"daily volume ${text(portfolio.volume_today)} is near its limit")
+        near.append(_near("daily volume", portfolio.volume_today, limits.max_daily_volume))
     if portfolio.consecutive_failures >= share * limits.max_consecutive_failures > 0:
         near.append(f"{portfolio.consecutive_failures} plans in a row failed")
     return near
@@ -90,3 +90,8 @@ def _percents(
         (portfolio.loss_today_pct, limits.max_daily_loss_pct, "of the day's opening equity lost"),
         (portfolio.drawdown_pct, limits.max_drawdown_pct, "below the highest equity"),
     )
+
+
+def _near(what: str, value: Usd, limit: Usd) -> str:
+    how = "has reached" if value >= limit else "is near"
+    return f"{what} ${text(value)} {how} its limit"

@@ -1,7 +1,7 @@
 """The orchestrator in a process: once, or until it is stopped."""
 
 import difflib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +25,7 @@ from arb.engine.tally import Tally
 from arb.interlocks import BlockCode, Interlock
 from arb.operations.leader import one_leader, patient, token_of
 from arb.operations.live import ready_to_trade
-from arb.publisher import Publisher
+from arb.publisher import Observer, Publisher
 from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
 from arb.runtime.cloudwatch import with_cloudwatch
@@ -44,6 +44,51 @@ class CutShort(ArbError):
 
     statistics: Statistics
     still_open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """An orchestrator with everything that works beside it."""
+
+    orchestrator: ArbitrageOrchestrator
+    context: TradingContext
+    control: Control
+    interval_seconds: float
+    lead: Lead | None
+
+    async def run(
+        self, cycles: int | None = None, after: Callable[[], Awaitable[None]] | None = None
+    ) -> tuple[Statistics, int]:
+        """Cycles on a schedule until SIGINT or SIGTERM.
+
+        Args:
+            cycles: After how many it ends; `None`: only at a signal.
+            after: Called after each.
+
+        Returns:
+            The account's sum and how many plans stay open.
+        """
+        context = self.context
+        schedule = Schedule(self.interval_seconds, context.clock, log_news, ticks_max=cycles)
+        ticker = schedule if self.lead is None else patient(schedule, log_news)
+
+        async def ticks(tick: Callable[[], Awaitable[None]]) -> None:
+            async def one() -> None:
+                await tick()
+                if after is not None:
+                    await after()
+
+            await ticker(one)
+
+        def stop() -> None:
+            self.orchestrator.stop()
+            schedule.stop()
+
+        work = self.orchestrator.run(self.control.ticker(ticks))
+        statistics = await stoppable(work, _told_to(stop))
+        if statistics is None:
+            statistics = await context.ledger.statistics()
+        return statistics, len(await context.ledger.open_plans())
 
 
 NEAREST = 3
@@ -91,13 +136,38 @@ async def run_scheduled(
     With `api.enabled` the control API is served meanwhile; `ready` gets its address, and the
     first token where one was made. Returns the account's sum and how many plans stay open.
     """
-    settings = loaded.settings
 
     def hand_over(news: News) -> None:
         if isinstance(news, CycleEnded):
             on_report(news.report)
 
-    news = Publisher([_news_log(live=live), hand_over])
+    async with assembled(loaded, live=live, observers=[hand_over], ready=ready) as parts:
+        return await parts.run(cycles)
+
+
+@asynccontextmanager
+async def assembled(
+    loaded: Loaded,
+    *,
+    live: bool = False,
+    observers: Sequence[Observer] = (),
+    ready: Callable[[str, str | None], None] = lambda _address, _token: None,
+) -> AsyncIterator[Assembled]:
+    """An orchestrator with what works beside it, for as long as the block runs.
+
+    Args:
+        loaded: The settings.
+        live: The second of the two keys for live trading.
+        observers: Get the news, after the log.
+        ready: Gets the address of the control API, and the first token where one was made.
+
+    Raises:
+        NotReady: Live trading is refused.
+        LedgerError: The ledger cannot be used, or another orchestrator works on it.
+        ConfigError: A setting cannot be used.
+    """
+    settings = loaded.settings
+    news = Publisher([_news_log(live=live), *observers])
     account = _account(settings, live=live)
     async with (
         one_leader(settings.database, account, log_news) as lead,
@@ -106,19 +176,13 @@ async def run_scheduled(
         beating(_pulse(control, live=live)),
         narrating(control, settings.logging.portfolio_every),
     ):
-        schedule = Schedule(
-            settings.arbitrage.scan_interval, context.clock, log_news, ticks_max=cycles
+        yield Assembled(
+            orchestrator=orchestrator,
+            context=context,
+            control=control,
+            interval_seconds=settings.arbitrage.scan_interval,
+            lead=lead,
         )
-
-        def stop() -> None:
-            orchestrator.stop()
-            schedule.stop()
-
-        ticker = schedule if lead is None else patient(schedule, log_news)
-        statistics = await stoppable(orchestrator.run(control.ticker(ticker)), _told_to(stop))
-        if statistics is None:
-            statistics = await context.ledger.statistics()
-        return statistics, len(await context.ledger.open_plans())
 
 
 def _news_log(*, live: bool) -> NewsLog:

@@ -12,7 +12,7 @@ from arb.bootstrap import engine_options, paper_context
 from arb.domain import news as told
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
-from arb.domain.halt import TradingState
+from arb.domain.halt import RiskStatus, TradingState
 from arb.domain.money import Shares, Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Unproven
@@ -42,6 +42,7 @@ async def heard(tmp_path):
         told.StateChanged(TradingState.HALTED, "ten failures"),
         told.StateChanged(TradingState.NORMAL, ""),
         told.CycleSkipped("the last one was at work"),
+        told.Running(30),
         told.CycleFailed(3, RuntimeError("kaputt")),
         told.BotChanged("atom", "restarting", "exit code 3"),
         told.PaidOut(plan, "slug", "YES", Shares(Decimal(3)), Usd(Decimal(3))),
@@ -73,13 +74,36 @@ async def test_every_kind_of_news_has_its_level_and_a_sentence(heard):
         assert "\n" not in sentence
     levels = {type(news): say(news)[0] for news in heard if not isinstance(news, told.Decided)}
     assert levels[told.CycleStarted] == levels[told.CycleEnded] == levels[told.Stopped] == "INFO"
-    assert levels[told.PlanEnded] == "SUCCESS"
+    assert levels[told.PlanEnded] == levels[told.Ready] == levels[told.Running] == "SUCCESS"
+    assert levels[told.RiskChecked] == "DEBUG"
+    assert say(told.Running(30.0))[1] == "✓ Arbitrage system started! Scanning every 30s"
     assert levels[told.QualityAlarm] == levels[told.CycleSkipped] == "WARNING"
     assert levels[told.Trouble] == "ERROR"
     assert say(told.StateChanged(TradingState.HALTED, "x"))[0] == "CRITICAL"
     assert say(told.StateChanged(TradingState.THROTTLED, "x"))[0] == "WARNING"
-    assert say(told.CycleStarted(3, heard[1].at)) == ("INFO", "Starting scan cycle #3")
+    at = next(news.at for news in heard if isinstance(news, told.CycleStarted))
+    assert say(told.CycleStarted(3, at)) == ("INFO", "Starting scan cycle #3")
     assert say(told.Stopped(Statistics(cycles=4)))[1].startswith("Stopped after 4 cycles")
+
+
+def test_a_risk_check_says_why_nothing_is_traded():
+    def line(state, *reasons, can_trade=False):
+        status = RiskStatus(can_trade=can_trade, state=state, reasons=reasons)
+        return say(told.RiskChecked(3, status))
+
+    nothing = "this cycle trades nothing"
+    near, normal, halted = TradingState.THROTTLED, TradingState.NORMAL, TradingState.HALTED
+    assert line(normal, can_trade=True) == ("DEBUG", "Risk check passed: trading is normal")
+    assert line(near, "near", can_trade=True)[1] == "Risk check passed: trading is throttled: near"
+    assert line(normal, "a", "b") == ("WARNING", f"Risk limits exceeded: {nothing}: a; b")
+    assert line(halted, "x") == ("WARNING", f"Risk check not passed: {nothing}: x")
+
+
+async def test_only_a_dry_run_says_that_it_would_execute(heard):
+    started = next(news for news in heard if isinstance(news, told.PlanStarted))
+    dry, live = (spoken(started, live=live)[1] for live in (False, True))
+    assert dry.startswith("[DRY RUN] Would execute trade here; on paper: Executing ")
+    assert live.startswith("[LIVE] Executing ")
 
 
 def test_only_a_problem_of_a_plan_says_whether_its_money_is_real():

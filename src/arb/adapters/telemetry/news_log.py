@@ -14,6 +14,7 @@ from arb.domain.news import (
     Decided,
     News,
     QualityAlarm,
+    RiskChecked,
     Trouble,
     cause,
 )
@@ -136,6 +137,8 @@ def _same(news: News) -> str:
             same = f"passed {detail}"
         case QualityAlarm(problem=alarm):
             same = f"quality {alarm.problem} {alarm.detail}"
+        case RiskChecked(status=status):
+            same = f"risk {'; '.join(status.reasons)}"
         case Trouble(problem=problem):
             same = f"trouble {problem.where} {problem.what}"
         case CycleFailed(error=error):
@@ -146,7 +149,7 @@ def _same(news: News) -> str:
 
 
 def _lasting(news: News) -> bool:
-    return not isinstance(news, Trouble | CycleFailed) or (
+    return not isinstance(news, Trouble | CycleFailed | RiskChecked) or (
         isinstance(news, Trouble) and news.problem.kind in READ_NOW_AND_THEN
     )
 
@@ -159,5 +162,7 @@ def _about(news: News) -> str:
             return "candidates skipped"
         case QualityAlarm():
             return "data-quality alarms"
+        case RiskChecked():
+            return "risk checks"
         case _:
             return "errors"

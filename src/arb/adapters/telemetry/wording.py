@@ -1,7 +1,7 @@
 """News as sentences: one wording for every channel. Pure."""
 
 from arb.domain.decision import Approved, Refused
-from arb.domain.halt import Standing, TradingState
+from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
     BooksFetched,
@@ -20,6 +20,9 @@ from arb.domain.news import (
     PlanResolved,
     PlanStarted,
     QualityAlarm,
+    Ready,
+    RiskChecked,
+    Running,
     Started,
     StateChanged,
     Stopped,
@@ -59,10 +62,19 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return "INFO", (
                 f"Orchestrator initialized (dry_run={mode != LIVE}): account {account}, {rhythm}"
             )
+        case Ready():
+            return "SUCCESS", "✓ All components initialized successfully"
+        case Running(every_seconds=every):
+            rhythm = "" if every is None else f" Scanning every {every:g}s"
+            return "SUCCESS", f"✓ Arbitrage system started!{rhythm}"
         case CycleStarted(run=run):
             return "INFO", f"Starting scan cycle #{run}"
-        case BooksFetched(events=events, markets=markets, books=books):
-            return "INFO", f"Read {events} events, {markets} markets, {books} books"
+        case RiskChecked(status=status):
+            return _risk(status)
+        case BooksFetched(events=events, markets=markets, books=books, opportunities=proved):
+            return "INFO", (
+                f"Found {proved} opportunities in {events} events, {markets} markets, {books} books"
+            )
         case Decided():
             return _decided(news)
         case QualityAlarm(problem=problem):
@@ -104,6 +116,17 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return "INFO", f"Stopped after {statistics.cycles} cycles"
 
 
+def _risk(status: RiskStatus) -> tuple[str, str]:
+    """A limit that is near, and a kind that is stopped, are reported when they get so."""
+    reasons = "; ".join(status.reasons)
+    if status.can_trade:
+        return "DEBUG", f"Risk check passed: trading is {status.state}" + (
+            reasons and f": {reasons}"
+        )
+    what = "check not passed" if status.state is TradingState.HALTED else "limits exceeded"
+    return "WARNING", f"Risk {what}: this cycle trades nothing: {reasons}"
+
+
 def _state(now: Standing) -> tuple[str, str]:
     """What needs a person to go on is critical; a pause that was meant, or that ends, is not."""
     bad = now.state is TradingState.HALTED and not now.outage
@@ -120,6 +143,8 @@ def spoken(news: News, *, live: bool) -> tuple[str, str]:
         or (isinstance(news, Decided) and isinstance(news.finding, Approved))
         or (isinstance(news, Trouble) and news.problem.kind is ProblemKind.PLAN)
     )
+    if isinstance(news, PlanStarted) and not live:
+        sentence = f"Would execute trade here; on paper: {sentence}"
     return level, f"{mark(live=live)} {sentence}" if concerns else sentence
 
 
@@ -149,10 +174,10 @@ def _decided(news: Decided) -> tuple[str, str]:
     finding = news.finding
     match finding:
         case Approved(opportunity=opportunity):
-            return "INFO", f"{_found(opportunity)}, approved"
+            return "INFO", f"{in_one_line(opportunity)}, approved"
         case Refused(opportunity=opportunity, reason=reason):
             level = "WARNING" if reason in _LIMITS | _THIN else "INFO"
-            return level, f"{_found(opportunity)}, refused: {reason}"
+            return level, f"{in_one_line(opportunity)}, refused: {reason}"
         case Unproven(candidate=candidate, reason=reason, detail=detail):
             level = "WARNING" if reason in _THIN else "DEBUG"
             return level, f"Skipped over {candidate.event.slug}: {reason}: {detail}"
@@ -160,7 +185,8 @@ def _decided(news: Decided) -> tuple[str, str]:
             return "DEBUG", f"Skipped over {event.slug}: {reason}: {detail}"
 
 
-def _found(opportunity: Opportunity) -> str:
+def in_one_line(opportunity: Opportunity) -> str:
+    """An opportunity in one line."""
     return (
         f"Opportunity {opportunity.id}: {opportunity.kind} on {opportunity.event.slug}, "
         f"{text(opportunity.size)} shares x {len(opportunity.legs)} legs, "
