@@ -258,11 +258,18 @@ def _environment(**dotenv):
     assert all("\n" not in line for line in lines)
 
     def fill(text):
-        return re.sub(
-            r"\$\{(\w+)(?::-([^}]*))?\}",
-            lambda found: dotenv.get(found[1]) or found[2] or "",
-            str(text),
-        )
+        """With what stands within another default first, as compose does it."""
+        before, text = "", str(text)
+        while text != before:
+            before, text = (
+                text,
+                re.sub(
+                    r"\$\{(\w+)(?::-([^${}]*))?\}",
+                    lambda found: dotenv.get(found[1]) or found[2] or "",
+                    text,
+                ),
+            )
+        return text
 
     named = _yaml("compose.yaml")["services"]["arb"]["environment"]
     own = {name: value for name, value in dotenv.items() if name.startswith("ARB_")}
@@ -310,6 +317,25 @@ def test_what_the_guide_puts_into_dotenv_switches_on_what_the_profiles_need(tmp_
     assert int(port) == settings.api.port
     (published,) = composed["services"]["arb"]["ports"]
     assert published == f"127.0.0.1:{port}:{port}"
+
+
+def test_limits_under_the_documents_names_hold_in_the_container_too(tmp_path, monkeypatch):
+    limits = {
+        "MAX_POSITION_SIZE": "900",
+        "RISK_PER_TRADE": "0.02",
+        "MAX_DRAWDOWN_PCT": "10",
+        "MAX_DAILY_LOSS_PCT": "5",
+    }
+    own = {"ARB_RISK__MAX_DRAWDOWN_PCT": "8"}
+    for name, value in {**limits, **_environment(**limits, **own)}.items():
+        monkeypatch.setenv(name, value)
+    loaded = load(folder=tmp_path)
+    risk = loaded.settings.risk
+    assert loaded.settings.trading.max_position_size == 900
+    assert (risk.max_drawdown_pct, risk.max_daily_loss_pct) == (8, 5)
+    assert float(risk.risk_per_trade) == 0.02
+    (said,) = loaded.warnings  # of the two that differ
+    assert said.startswith("MAX_DRAWDOWN_PCT (environment) is not read")
 
 
 @pytest.fixture(scope="module")
