@@ -117,7 +117,7 @@ def test_stop_pause_resume_and_reset(bot):
 def test_what_is_not_here_is_refused_by_name(bot):
     message = refused(bot.answers(ADD), "unknown")
     assert "no strategy MACrossoverStrategy is installed (binary_complement, " in message
-    assert "not here yet" in message
+    assert "`arb backtest`; they do not trade yet" in message
     message = refused(bot.answers(REMOVE), "unknown")
     assert "no strategy MACrossoverStrategy at BTC/USDT is active" in message
     add = ADD.replace("MACrossoverStrategy", "negrisk_no")

@@ -236,7 +236,7 @@ class Control:
             known = ", ".join(sorted(self.installed)) or "none"
             raise UnknownTarget(
                 f"no strategy {name} is installed ({known}); strategies over indicators of prices "
-                "are not here yet"
+                "are tried with `arb backtest`; they do not trade yet"
             )
         if timeframe not in ANY:
             raise Unfit(

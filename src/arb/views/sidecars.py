@@ -114,7 +114,7 @@ class Bot:
         bot_id="atom", name="ATOM", does="decides", status="running", is_running=True,
         gave_up=False, script_path="examples/bots/atom.py", pid=4711, process_id=4711, since=AT,
         start_time=AT, restarts=1, restarts_max=5, heartbeat_at=AT, heartbeat_age_seconds=12.0,
-        says="running", last_exit="exit code 3", error_message=None, last_activity=AT,
+        says="running", last_exit="exit code 3", error_message="exit code 3", last_activity=AT,
         opportunities_found=42, total_profit="1250.75", work=[WORK], asked=12, agreed=11,
         failures=0, off_routes=False,
     )  # fmt: skip
