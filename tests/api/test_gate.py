@@ -237,6 +237,26 @@ async def test_the_stream_wants_a_token_a_good_origin_and_a_fresh_ticket(served)
     assert await opens(subprotocols=["arb.v1", "ticket." + ticket]) == 403
 
 
+async def test_a_bot_is_commanded_on_the_stream_with_the_rights_of_its_route(tmp_path, monkeypatch):
+    flags = {"api.requests_per_minute": 60}
+    async with world(tmp_path, monkeypatch, **flags) as served:
+        url = served.address.replace("http", "ws") + "/ws/arbitrage"
+        codes = []
+        for role in Role:
+            headers = served.headers(role)
+            async with websockets.connect(url, proxy=None, additional_headers=headers) as socket:
+                assert json.loads(await socket.recv())["type"] == "snapshot"
+                await socket.send('{"action": "start_bot", "bot_id": "atom"}')
+                codes.append(json.loads(await socket.recv())["data"]["code"])
+        assert codes == ["role", "unknown", "unknown"]
+        async with websockets.connect(url, proxy=None, additional_headers=headers) as socket:
+            await socket.recv()
+            for _ in range(20):
+                await socket.send("{}")
+            codes = [json.loads(await socket.recv())["data"]["code"] for _ in range(20)]
+        assert codes.count("rate") >= 3
+
+
 async def test_metrics_are_open_only_when_asked_for(tmp_path, monkeypatch):
     flags = {"api.open_metrics": True}
     async with world(tmp_path, monkeypatch, **flags) as found, found.client(None) as client:
