@@ -26,6 +26,7 @@ SECONDS = {
     "interval",
     "lease",
     "patience",
+    "portfolio_every",
 }
 
 
