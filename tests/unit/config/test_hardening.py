@@ -27,6 +27,7 @@ SECONDS = {
     "lease",
     "patience",
     "portfolio_every",
+    "csv_every",
 }
 
 
