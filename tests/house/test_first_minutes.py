@@ -1,6 +1,7 @@
 """What a newcomer meets in the first ten minutes does as the documents say."""
 
 import re
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,9 @@ import pytest
 
 from arb.cli import help as help_page
 from arb.cli.app import app
+from arb.config.sources import load
 from arb.domain.reason import Reason
+from arb.runtime.demo import LEDGER, keep_ledger
 from tests.conftest import ROOT
 from tests.programs import arb
 
@@ -58,6 +61,25 @@ def test_the_demo_says_no_alarming_line_and_its_next_command_works(demo):
     assert explained.returncode == 0, explained.stderr
     assert "below_min_profit" in explained.stdout
     assert "cash free now" in explained.stdout
+
+
+async def test_the_demos_ledger_is_kept_whole(tmp_path, monkeypatch):
+    """Also what its last connection, which may still be closing, has not moved out of its log."""
+    monkeypatch.chdir(tmp_path)
+    busy = sqlite3.connect(tmp_path / "busy.db")
+    busy.execute("pragma journal_mode = wal")
+    busy.execute("create table findings (event)")
+    busy.execute("insert into findings values ('six-3-bids-106')")
+    busy.commit()
+    try:
+        assert await keep_ledger(load(flags={"database.url": "sqlite+aiosqlite:///busy.db"})) == ""
+        kept = sqlite3.connect(LEDGER)
+        assert kept.execute("select event from findings").fetchall() == [("six-3-bids-106",)]
+        kept.close()
+    finally:
+        busy.close()
+    missing = load(flags={"database.url": "sqlite+aiosqlite:///missing.db"})
+    assert "not a SQLite file that is there" in await keep_ledger(missing)
 
 
 def test_a_second_demo_replaces_the_ledger_of_the_first(demo):

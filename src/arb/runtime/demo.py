@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import httpx
 
-from arb.config.sources import load, reach_directly
+from arb.config.sources import Loaded, load, reach_directly
 from arb.domain.decision import Approved, Refused
-from arb.domain.errors import Unavailable
+from arb.domain.errors import LedgerError, Unavailable
 from arb.domain.money import text
 from arb.domain.report import CycleReport, Statistics
+from arb.operations.database import backup_ledger
 from arb.operations.logs import set_up_logs
 from arb.runtime.running import run_once
 
@@ -63,7 +63,7 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
             # The exchange plants bad data; alarms about it would look like faults of the demo.
             set_up_logs(loaded, level="CRITICAL")
             report, statistics, _ = await run_once(loaded)
-            not_kept = _keep(Path(folder) / "demo.db")
+            not_kept = await keep_ledger(loaded)
         async with httpx.AsyncClient(trust_env=False) as client:
             truth = (await client.get(f"{address}/_truth")).json()
     planted = {
@@ -86,15 +86,23 @@ async def run_demo(seed: int, tell: Callable[[str], None]) -> DemoOutcome:
     )
 
 
-def _keep(ledger: Path) -> str:
-    """Leave the ledger where the profile `demo` reads it, in place of an earlier demo's."""
+async def keep_ledger(loaded: Loaded) -> str:
+    """Leave the ledger where the profile `demo` reads it, in place of an earlier demo's.
+
+    What stands in its write-ahead log alone is copied, too.
+
+    Returns:
+        Why it could not be; empty: it was.
+    """
     try:
         LEDGER.parent.mkdir(parents=True, exist_ok=True)
         for beside in LEDGER.parent.glob(f"{LEDGER.name}-*"):
             beside.unlink()
-        shutil.copyfile(ledger, LEDGER)
+        await backup_ledger(loaded, LEDGER, force=True)
     except OSError as error:
         return f"{LEDGER}: {error.strerror}"
+    except LedgerError as error:
+        return str(error)
     return ""
 
 
