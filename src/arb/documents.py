@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from loguru import logger
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.venue import PolymarketVenue
+from arb.adapters.storage.ledger import SqlLedger
 from arb.adapters.storage.queries import LedgerReads
 from arb.adapters.telemetry.logs import log_line, log_news
 from arb.adapters.telemetry.wording import in_one_line
@@ -60,6 +61,8 @@ __all__ = [
     "setup_logger",
 ]
 
+Part = TypeVar("Part")
+
 settings: Settings
 """Every setting, read when it is first asked for."""
 
@@ -93,7 +96,21 @@ def _proven(opportunity: Opportunity | ArbitrageOpportunity) -> Opportunity:
     return opportunity.proven if isinstance(opportunity, ArbitrageOpportunity) else opportunity
 
 
-class PolymarketClient:
+class _Opened(Generic[Part]):
+    """Opens a real part for a block, and closes it at its end."""
+
+    _opened: contextlib.AbstractAsyncContextManager[Part]
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._opened.__aexit__(kind, error, trace)
+
+
+class PolymarketClient(_Opened[PolymarketVenue]):
     """Polymarket, for reading; needs no key: `async with PolymarketClient() as client`.
 
     Raises:
@@ -105,14 +122,6 @@ class PolymarketClient:
 
     async def __aenter__(self) -> PolymarketVenue:
         return await self._opened.__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._opened.__aexit__(kind, error, trace)
 
 
 class IntraMarketArbitrageDetector:
@@ -138,7 +147,7 @@ class IntraMarketArbitrageDetector:
         return [ArbitrageOpportunity(found, chance) for found in scan.found.opportunities]
 
 
-class DatabaseManager:
+class DatabaseManager(_Opened[tuple[SqlLedger, LedgerReads]]):
     """The account's ledger, for reading, also during a run: `async with DatabaseManager() as db`.
 
     Only a run writes to it.
@@ -154,14 +163,6 @@ class DatabaseManager:
             LedgerError: There is no ledger yet, or it cannot be read.
         """
         return (await self._opened.__aenter__())[1]
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._opened.__aexit__(kind, error, trace)
 
 
 class PolymarketTrader:
