@@ -102,8 +102,8 @@ def backtest(
     if (event is None) == (history is None):
         raise ConfigError("give an event, or a file with --history")
     names = strategy or backtesting.strategy_names()
-    given = _parameters(param or [])
-    backtesting.must_be_testable(names, given, account)
+    chosen = backtesting.chosen_strategies(names, _parameters(param or []))
+    options = backtesting.account_options(account)
     if history is not None:
         if market is not None or outcome is not None or since is not None:
             raise ConfigError("--market, --outcome and --since are of an event, not of a file")
@@ -122,9 +122,9 @@ def backtest(
             ),
             f"Reading the prices of {event}…",
         )
-    tested = backtesting.run_backtests(series, names, given, account)
+    tested = backtesting.run_backtests(series, chosen, options)
     if json:
-        print_json(backtesting.document(series, tested, account))
+        print_json(backtesting.document(series, tested, options))
         return
     _print(series, tested, trades=trades)
 

@@ -21,7 +21,7 @@ from arb.reporting.report import moment
 from arb.runtime.running import preview
 from arb.statistical.backtest import BacktestOptions, Result, backtest
 from arb.statistical.bars import TIMEFRAMES, Bar, bars_of
-from arb.statistical.strategies import STRATEGIES, build_strategy, read_parameters
+from arb.statistical.strategies import STRATEGIES, SignalStrategy, build_strategy, read_parameters
 
 SINCE = timedelta(days=30)
 POINTS_PER_BAR = 60
@@ -42,6 +42,15 @@ class Series:
     fees: FeeSchedule
     problems: tuple[str, ...]
     """What of the history could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A strategy that is to be tested, which has seen no bar yet."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    strategy: SignalStrategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,52 +150,46 @@ def strategy_names() -> list[str]:
     return list(STRATEGIES)
 
 
-def must_be_testable(
-    names: Sequence[str], given: Mapping[str, str], account: Mapping[str, str]
-) -> None:
-    """Refuse what could not be tested, before anything is read for it.
+def chosen_strategies(names: Sequence[str], given: Mapping[str, str]) -> list[Chosen]:
+    """Strategies ready to be tested.
 
     Args:
-        names: Which strategies.
+        names: Which.
         given: Parameters of the strategy, which is the only one then.
-        account: Options of the account, by the names of `BacktestOptions`.
 
     Raises:
         UnknownName: There is no such strategy.
-        ConfigError: A parameter or option cannot be used.
+        ConfigError: A parameter cannot be used.
     """
-    account_options(account)
     if given and len(names) != 1:
         raise ConfigError("--param is of one strategy: name it with --strategy")
+    chosen: list[Chosen] = []
     for name in names:
-        build_strategy(name, read_parameters(name, given))
+        values = read_parameters(name, given)
+        chosen.append(Chosen(name, values, build_strategy(name, values)))
+    return chosen
 
 
 def run_backtests(
-    series: Series, names: Sequence[str], given: Mapping[str, str], account: Mapping[str, str]
+    series: Series, chosen: Sequence[Chosen], options: BacktestOptions
 ) -> list[Tested]:
     """Test strategies one after the other, each in an account of its own.
 
     Args:
         series: The bars.
-        names: Which strategies.
-        given: Parameters of the strategy, which is the only one then.
-        account: Options of the account, by the names of `BacktestOptions`.
+        chosen: Which strategies; each has to be chosen anew for another test.
+        options: The account.
 
     Raises:
-        UnknownName: There is no such strategy.
-        ConfigError: A parameter or option cannot be used, or none of the strategies can be tested.
+        ConfigError: None of the strategies can be tested.
     """
-    options = account_options(account)
     tested: list[Tested] = []
-    for name in names:
-        values = read_parameters(name, given)
-        strategy = build_strategy(name, values)
+    for one in chosen:
         try:
-            result = backtest(series.bars, strategy, series.rules, series.fees, options)
-            tested.append(Tested(name, values, result))
+            result = backtest(series.bars, one.strategy, series.rules, series.fees, options)
+            tested.append(Tested(one.name, one.parameters, result))
         except ConfigError as error:
-            tested.append(Tested(name, values, failed=str(error)))
+            tested.append(Tested(one.name, one.parameters, failed=str(error)))
     if all(one.failed for one in tested):
         raise ConfigError(tested[0].failed)
     return tested
@@ -207,11 +210,8 @@ def account_options(account: Mapping[str, str]) -> BacktestOptions:
     return BacktestOptions(**values)
 
 
-def document(
-    series: Series, tested: Sequence[Tested], account: Mapping[str, str]
-) -> dict[str, Any]:
+def document(series: Series, tested: Sequence[Tested], options: BacktestOptions) -> dict[str, Any]:
     """The JSON document of a backtest."""
-    options = account_options(account)
     return {
         "schema": 1,
         "what": LABEL,

@@ -21,7 +21,7 @@ from arb.domain.fees import FeeSchedule
 from arb.domain.market import OrderRules, Side
 from arb.domain.money import NO_SHARES, NO_USD, ONE, ZERO, Price, Shares, Usd, total
 from arb.statistical.bars import Bar
-from arb.statistical.strategies import Signal, SignalStrategy
+from arb.statistical.strategies import Signal, SignalStrategy, require_within
 
 FRACTION = Decimal("0.000001")
 """To what fractions are rounded in results."""
@@ -53,13 +53,18 @@ class BacktestOptions:
         Raises:
             ConfigError: A value is outside its bounds; names it.
         """
-        for name in ("cash", "max_position"):
-            _require(name, getattr(self, name), Decimal(1), Decimal(10**9))
-        for name in ("risk_per_trade", "stop_loss", "max_drawdown", "max_daily_loss"):
-            _require(name, getattr(self, name), ZERO, ONE)
-        _require("risk_per_trade", self.risk_per_trade, Decimal("0.0001"), ONE)
-        _require("take_profit", self.take_profit, ZERO, Decimal(100))
-        _require("slippage_ticks", Decimal(self.slippage_ticks), ZERO, Decimal(100))
+        require_within(1, 10**9, cash=self.cash, max_position=self.max_position)
+        require_within(Decimal("0.0001"), 1, risk_per_trade=self.risk_per_trade)
+        require_within(
+            0,
+            1,
+            stop_loss=self.stop_loss,
+            max_drawdown=self.max_drawdown,
+            max_daily_loss=self.max_daily_loss,
+        )
+        require_within(
+            0, 100, take_profit=self.take_profit, slippage_ticks=Decimal(self.slippage_ticks)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,8 +321,3 @@ class _Account:
 
 def _stepped(amount: Decimal, step: Decimal, rounding: str) -> Decimal:
     return (amount / step).to_integral_value(rounding=rounding) * step
-
-
-def _require(name: str, value: Decimal, low: Decimal, high: Decimal) -> None:
-    if not (value.is_finite() and low <= value <= high):
-        raise ConfigError(f"{name} = {value}: from {low} to {high}")

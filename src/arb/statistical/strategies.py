@@ -91,7 +91,7 @@ class RSIStrategy:
         overbought: Decimal = Decimal(70),
     ) -> None:
         _require_periods(rsi_period=rsi_period)
-        _require_within(0, 100, oversold=oversold, overbought=overbought)
+        require_within(0, 100, oversold=oversold, overbought=overbought)
         _require_order("oversold", oversold, "overbought", overbought)
         self._rsi = RelativeStrength(rsi_period)
         self._oversold, self._overbought = float(oversold), float(overbought)
@@ -118,7 +118,7 @@ class GridTradingStrategy:
     def __init__(self, *, grid_levels: int = 10, grid_spacing_pct: Decimal = ONE) -> None:
         if not 2 <= grid_levels <= LEVELS_MAX:
             raise ConfigError(f"grid_levels = {grid_levels}: from 2 to {LEVELS_MAX}")
-        _require_within(Decimal("0.01"), 50, grid_spacing_pct=grid_spacing_pct)
+        require_within(Decimal("0.01"), 50, grid_spacing_pct=grid_spacing_pct)
         self.lots = grid_levels // 2
         self._spacing = grid_spacing_pct / 100
         self._centre: Decimal | None = None
@@ -153,7 +153,7 @@ class MomentumStrategy:
         self, *, lookback_period: int = 20, volume_threshold: Decimal = Decimal("1.5")
     ) -> None:
         _require_periods(lookback_period=lookback_period)
-        _require_within(0, 1000, volume_threshold=volume_threshold)
+        require_within(0, 1000, volume_threshold=volume_threshold)
         self._threshold = volume_threshold
         self._bars: deque[Bar] = deque(maxlen=lookback_period)
 
@@ -193,7 +193,7 @@ class MACDBollingerStrategy:
         _require_periods(macd_fast=macd_fast, macd_slow=macd_slow, macd_signal=macd_signal)
         _require_order("macd_fast", macd_fast, "macd_slow", macd_slow)
         _require_periods(bb_period=bb_period)
-        _require_within(Decimal("0.1"), 10, bb_std=bb_std)
+        require_within(Decimal("0.1"), 10, bb_std=bb_std)
         self._macd = MovingAverageDivergence(macd_fast, macd_slow, macd_signal)
         self._bands = BollingerBands(bb_period, float(bb_std))
         self._cross = _Cross()
@@ -290,7 +290,12 @@ def _require_periods(**periods: int) -> None:
             raise ConfigError(f"{name} = {value}: from 2 to {PERIOD_MAX}")
 
 
-def _require_within(low: Decimal | int, high: Decimal | int, **values: Decimal) -> None:
+def require_within(low: Decimal | int, high: Decimal | int, **values: Decimal) -> None:
+    """Require that each value is a number from `low` to `high`.
+
+    Raises:
+        ConfigError: One is not; names it.
+    """
     for name, value in values.items():
         if not (value.is_finite() and low <= value <= high):
             raise ConfigError(f"{name} = {value}: from {low} to {high}")
