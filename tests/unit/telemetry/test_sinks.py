@@ -1,4 +1,4 @@
-"""Log sinks: one line per record whoever wrote it, tracebacks in files, nothing secret in either."""
+"""Log sinks: one line per record of every library, tracebacks in files, nothing secret in either."""
 
 import asyncio
 import base64
