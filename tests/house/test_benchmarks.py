@@ -83,3 +83,19 @@ def test_a_folder_without_sources_is_refused(tmp_path):
     command = (sys.executable, str(FOLDER / "bench_decode.py"), "--against", str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode != 0 and "holds no package arb" in done.stderr
+
+
+def test_two_decoders_take_turns_in_one_process(tmp_path):
+    """A decoder that does its work twice is about twice as slow as the one beside it."""
+    other = tmp_path / "before"
+    shutil.copytree(ROOT / "src" / "arb", other / "src" / "arb")
+    decode = other / "src" / "arb" / "adapters" / "polymarket" / "decode.py"
+    once = "return Decoded(_fast(body))"
+    assert once in decode.read_text()
+    decode.write_text(decode.read_text().replace(once, f"_fast(body)\n        {once}"))
+    command = (sys.executable, str(FOLDER / "decoders_in_turn.py"), str(other), "--rounds", "20")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    before, now, change = done.stdout.splitlines()
+    assert before.startswith("before") and now.startswith("now")
+    assert -80 < float(change.split()[-2]) < -15
