@@ -40,7 +40,7 @@ beat()
 class Yard:
     """A supervisor over one bot in a folder of its own."""
 
-    def __init__(self, folder, code, **more):
+    def __init__(self, folder, code, clock=None, **more):
         (folder / "bot.py").write_text(BEAT + code)
         wanted = {
             "command": (sys.executable, "-u", "bot.py"),
@@ -50,7 +50,7 @@ class Yard:
             **more,
         }
         self.definition = Definition(name="atom", **wanted)
-        self.folder, self.alarms = folder, []
+        self.folder, self.alarms, self.clock = folder, [], clock or SystemClock()
         self.mailbox = Mailbox(folder / "comm", SystemClock())
         self.inherited = dict(os.environ)
         self.supervisor = self.made()
@@ -67,7 +67,7 @@ class Yard:
                 log_size_max=200_000,
                 logs_kept=2,
             ),
-            SystemClock(),
+            self.clock,
             self.inherited,
             alarm=lambda bot, what: self.alarms.append(f"{bot} {what}"),
         )

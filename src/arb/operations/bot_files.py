@@ -193,6 +193,8 @@ def row(bots: Bots, name: str, status: Status | None, sums: BotSums | None) -> d
         "status": state,
         "state": state,
         "script_path": definition.script,
+        "starts": definition.starts,
+        "stops": definition.stops,
         "process_id": pid,
         "pid": pid,
         "start_time": since if pid else None,

@@ -93,6 +93,8 @@ class BotsAtWork:
             is_running=row["pid"] is not None,
             gave_up=state == BotState.FAILED.value,
             script_path=row["script_path"],
+            starts=row["starts"],
+            stops=row["stops"],
             pid=row["pid"],
             process_id=row["process_id"],
             since=row["since"],

@@ -77,6 +77,9 @@ class Bot:
     gave_up: bool
     """Its restarts are used up: start it by hand."""
     script_path: str
+    starts: str
+    """When the calendar starts it, as in cron, in UTC; empty: never."""
+    stops: str
     """What its command runs."""
     pid: int | None
     process_id: int | None
@@ -112,7 +115,8 @@ class Bot:
     """It has failed 10 in a row and gets no more plans: start it, or reset errors."""
     __pydantic_config__ = shape(
         bot_id="atom", name="ATOM", does="decides", status="running", is_running=True,
-        gave_up=False, script_path="examples/bots/atom.py", pid=4711, process_id=4711, since=AT,
+        gave_up=False, script_path="examples/bots/atom.py", starts="", stops="",
+        pid=4711, process_id=4711, since=AT,
         start_time=AT, restarts=1, restarts_max=5, heartbeat_at=AT, heartbeat_age_seconds=12.0,
         says="running", last_exit="exit code 3", error_message="exit code 3", last_activity=AT,
         opportunities_found=42, total_profit="1250.75", work=[WORK], asked=12, agreed=11,

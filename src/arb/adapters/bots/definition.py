@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arb import plugins
+from arb.adapters.bots.hours import Hours, hours
 from arb.adapters.bots.messages import NAME
 from arb.adapters.bots.routing import Rule, rule
 from arb.domain.errors import ConfigError
@@ -71,6 +72,11 @@ class Definition:
     failures_max: int = 10
     """Plans in a row without a usable answer, after which it gets no more; 0: never."""
     autostart: bool = True
+    """Start it with its supervisor; where it has `starts`, its hours decide instead."""
+    starts: str = ""
+    """When it is started, in UTC: minute, hour, day, month, weekday, as in cron; empty: never."""
+    stops: str = ""
+    """When it is stopped, likewise."""
     limits: Limits = Limits()
 
     @property
@@ -83,6 +89,11 @@ class Definition:
     def beats(self) -> bool:
         """Whether it shows heartbeats."""
         return self.heartbeat_timeout > 0
+
+    @property
+    def hours(self) -> Hours | None:
+        """When the calendar starts and stops it; `None` where it has no such times."""
+        return hours(self.starts, self.stops)
 
     def takes(self, kind: str) -> bool:
         """Whether an opportunity of this kind may be handed to it."""
@@ -168,6 +179,15 @@ def _check(made: Definition, where: str) -> None:
     for variable in made.environment:
         if refused(variable):
             raise ConfigError(f"{where}.environment: {variable} may hold a secret; bots see none")
+    for name, expression in (("starts", made.starts), ("stops", made.stops)):
+        try:
+            found = hours(expression, "")
+        except ValueError as error:
+            raise ConfigError(
+                f"{where}.{name} = {expression[:VALUE_SHOWN_MAX]!r}: {error}"
+            ) from None
+        if found and made.does == "prints":
+            raise ConfigError(f"{where}.{name}: a script is run once for each command")
     if not 0 <= made.restarts_max <= 100:
         raise ConfigError(f"{where}.restarts_max = {made.restarts_max}: 0 to 100")
 

@@ -20,6 +20,7 @@ import msgspec
 
 from arb.adapters.bots.definition import Definition, environment, folder_of
 from arb.adapters.bots.files import Folder
+from arb.adapters.bots.hours import Hours
 from arb.adapters.bots.mailbox import Beat, Mailbox
 from arb.adapters.bots.messages import BadDocument, clean
 from arb.adapters.bots.output import CHUNK, BotLog
@@ -74,7 +75,17 @@ class _Watched:
     seen_at: float = 0.0
     """When it was last known to be alive, on the clock that only goes forward."""
     why_killed: str = ""
+    hours: Hours | None = field(init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.hours = self.definition.hours
+
+    def starts_at_once(self, now: datetime) -> bool:
+        """Whether it is started with its supervisor."""
+        if self.hours is None or self.hours.starts is None:
+            return self.definition.autostart
+        return self.hours.holds(now)
 
 
 class Supervisor:
@@ -99,6 +110,8 @@ class Supervisor:
             for name, definition in definitions.items()
             if definition.does != "prints"
         }
+        self.hours_kept = clock.now()
+        """Until when the calendar was followed."""
         self._tasks: list[asyncio.Task[None]] = []
         self._unread: dict[str, str] = {}
         """Why the request for a bot could not be read, as it was reported last."""
@@ -109,13 +122,14 @@ class Supervisor:
             await self._end_leftover(name)
             self._control.remove(f"{name}.json")
         for name, bot in self._bots.items():
-            if bot.definition.autostart:
+            if bot.starts_at_once(self._clock.now()):
                 self.start(name)
             else:
                 self._write(bot)
         self._tasks = [
             asyncio.create_task(self._every(self._options.monitor_seconds, self._watch)),
             asyncio.create_task(self._every(self._options.control_seconds, self._obey)),
+            asyncio.create_task(self._every(self._options.control_seconds, self._keep_hours)),
         ]
 
     async def close(self) -> None:
@@ -279,6 +293,16 @@ class Supervisor:
         if first:
             # Others read from the file that the bot can be asked now.
             self._write(bot)
+
+    async def _keep_hours(self) -> None:
+        """Start and stop bots by their calendar; between its times a person's wish stands."""
+        since, self.hours_kept = self.hours_kept, self._clock.now()
+        for name, bot in self._bots.items():
+            due = bot.hours.due(since, self.hours_kept) if bot.hours else ""
+            if due == "start":
+                self.start(name)
+            elif due == "stop":
+                await self.stop(name)
 
     async def _obey(self) -> None:
         """Do what was asked for through `control/`."""
