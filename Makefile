@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 JOBS   ?= $(shell $(PYTHON) -c 'import os; print(max(5, os.cpu_count() or 1))')
 # Seconds after which a test that hangs is ended and named; the slowest takes a tenth of it.
 ENDS   ?= 600
+# Hundreds of processes of the tests import the program: it is compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-full lint bench docs lock clean
 

@@ -9,17 +9,16 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import literal_column, select, text
+from sqlalchemy import MetaData, inspect, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from arb.adapters.polymarket.terms import POLYMARKET
-from arb.adapters.storage import Database, SqlLedger, open_ledger
+from arb.adapters.storage import Database, SqlLedger, maintenance, open_ledger
 from arb.adapters.storage.codec import dump_fact, dump_plan, load_fact, load_plan
 from arb.adapters.storage.columns import DecisionName, MicroUnits, UtcTime
 from arb.adapters.storage.maintenance import backup, check, revision, upgrade
 from arb.adapters.storage.queries import LedgerReads
-from arb.adapters.storage.tables import metadata
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import LedgerError, LedgerLocked
 from arb.domain.fact import Answered, OperationEnded, OperationRequested, Submitted
@@ -496,25 +495,30 @@ async def test_a_leaders_writes_are_refused_once_another_leads(ledger, url):
     await first.close()
 
 
-async def test_the_migrations_make_the_tables_that_the_code_uses(url):
+async def test_a_new_ledger_is_what_the_migrations_make(url):
+    """To the names of constraints: a later migration finds the same, however a ledger began."""
     database = Database(url)
     newest = await upgrade(database)
     assert await revision(database) == (newest, newest)
     async with database.read() as db:
         found = await db.run_sync(_schema)
-    # The same database again, this time made from the tables.
+    # The same database again, this time from the first revision on.
     async with database.write() as db:
         await db.run_sync(_drop_all)
-        await db.run_sync(metadata.create_all)
+        await db.run_sync(maintenance._migrate)
         expected = await db.run_sync(_schema)
+    assert await revision(database) == (newest, newest)
     await database.close()
-    found.pop("alembic_version")
     assert found == expected
 
 
-def _drop_all(connection):
-    from sqlalchemy import MetaData, inspect
+async def test_a_new_ledger_takes_no_table_that_was_there(url):
+    await _by_hand(url, "create table plans (id integer)")
+    with pytest.raises(LedgerError, match="plans"):
+        await open_ledger(url, "paper:test")
 
+
+def _drop_all(connection):
     for view in inspect(connection).get_view_names():
         connection.exec_driver_sql(f"drop view {view}")
     found = MetaData()
@@ -523,18 +527,25 @@ def _drop_all(connection):
 
 
 def _schema(connection):
-    from sqlalchemy import inspect
-
     inspector = inspect(connection)
-    return {
+
+    def named(found):
+        return sorted(found, key=lambda one: one["name"])
+
+    tables = {
         table: (
-            [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)],
-            sorted(i["name"] for i in inspector.get_indexes(table)),
-            sorted(str(u["column_names"]) for u in inspector.get_unique_constraints(table)),
-            sorted(str(c["name"]) for c in inspector.get_check_constraints(table)),
+            [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in columns],
+            inspector.get_pk_constraint(table),
+            named(inspector.get_foreign_keys(table)),
+            named(inspector.get_indexes(table)),
+            named(inspector.get_unique_constraints(table)),
+            named(inspector.get_check_constraints(table)),
         )
         for table in inspector.get_table_names()
+        for columns in [inspector.get_columns(table)]
     }
+    views = {name: inspector.get_view_definition(name) for name in inspector.get_view_names()}
+    return tables, views
 
 
 async def test_a_ledger_on_a_server_is_copied_by_the_servers_tool(tmp_path):

@@ -8,20 +8,49 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import Connection, Select, func, inspect, make_url, select, union_all
-from sqlalchemy import text as sql
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    Select,
+    String,
+    Table,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arb.adapters.storage.accounting import CASH, cash_at, consequences
 from arb.adapters.storage.codec import load_fact
 from arb.adapters.storage.database import Database, file_of, is_server
-from arb.adapters.storage.tables import adjustments, entries, facts, fills, plans, pockets
+from arb.adapters.storage.tables import (
+    adjustments,
+    entries,
+    facts,
+    fills,
+    metadata,
+    plans,
+    pockets,
+)
+from arb.adapters.storage.views import create_views
 from arb.domain.errors import LedgerError
 from arb.domain.money import ZERO, text
 from arb.domain.order import PlanId
 from arb.domain.plan import PlanState
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Where Alembic keeps the revision, as it makes it itself."""
 
 
 async def upgrade(database: Database) -> str:
@@ -112,6 +141,23 @@ def _upgrade(connection: Connection) -> str:
             f"the ledger has schema {current}, which this version does not know; "
             "install the version that wrote it, or a newer one"
         )
+    if current is None:
+        _create(connection, known[-1])
+    else:
+        _migrate(connection)
+    return known[-1]
+
+
+def _create(connection: Connection, newest: str) -> None:
+    """Make the newest schema at once: a new ledger has nothing to migrate."""
+    # A table that is there already is somebody else's, and an error.
+    metadata.create_all(connection, checkfirst=False)
+    create_views(connection)
+    VERSION.create(connection, checkfirst=False)
+    connection.execute(insert(VERSION).values(version_num=newest))
+
+
+def _migrate(connection: Connection) -> None:
     # Most commands find the schema as it should be, and start the sooner.
     from alembic import command  # noqa: PLC0415  # rarely needed, and slow to import
     from alembic.config import Config  # noqa: PLC0415
@@ -120,15 +166,13 @@ def _upgrade(connection: Connection) -> str:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    return known[-1]
 
 
 def _current(connection: Connection) -> str | None:
     """The database's revision, as Alembic keeps it; `None`: it has none."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(VERSION.name):
         return None
-    found: str | None = connection.scalar(sql("select version_num from alembic_version"))
-    return found
+    return connection.scalar(select(VERSION.c.version_num))
 
 
 def _known() -> list[str]:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -47,8 +48,9 @@ pockets = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
-    Column("run", Integer, primary_key=True),
+    # The names are of the time when it was called `cycles`.
+    Column("account", String, ForeignKey("accounts.account", name="fk_cycles_account")),
+    Column("run", Integer),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),  # empty: cut off in the middle
     Column("duration_ms", Integer),
@@ -58,6 +60,7 @@ runs = Table(
     Column("reachable", Integer),
     Column("summary", Text),  # funnel, reasons, completeness, errors as JSON
     Column("cause", String, nullable=False, server_default="cycle"),  # `RunCause`
+    PrimaryKeyConstraint("account", "run", name="pk_cycles"),
 )
 
 findings = Table(
