@@ -10,8 +10,8 @@ import pytest
 
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.polymarket.rpc import Refused, Reverted, Rpc, RpcOptions
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable
+from arb.net.rpc import Call, Reverted, Rpc, RpcOptions, TransactionRefused
 
 FIRST, SECOND = "https://first.test/secret-key", "https://second.test"
 WALLET = "0x" + "1f" * 20
@@ -142,7 +142,7 @@ async def test_a_node_of_another_chain_is_not_believed(world):
 
 async def test_a_contracts_refusal_is_an_answer_and_no_reason_to_ask_another(world):
     nodes, rpc = world
-    call = calls.Call(WALLET, "0x12")
+    call = Call(WALLET, "0x12")
     for refusal in (
         {"code": 3, "message": "execution reverted: no"},
         {"code": -32000, "message": "execution reverted"},
@@ -173,7 +173,7 @@ async def test_a_signed_transaction_may_go_to_a_second_node_and_be_known_there(w
 async def test_a_transaction_that_no_node_will_take_is_refused_at_once(world, said):
     nodes, rpc = world
     nodes.answers["first.test"] = {"eth_sendRawTransaction": {"code": -32000, "message": said}}
-    with pytest.raises(Refused, match=said[:10]):
+    with pytest.raises(TransactionRefused, match=said[:10]):
         await rpc.send_raw("0x02", HASH)
     assert nodes.hosts() == ["first.test"]
 

@@ -17,6 +17,7 @@ from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import MICRO, Shares, Usd, from_micro
 from arb.domain.operation import Merge, Redeem, effect
 from arb.exchange.trading.bank import Bank
+from arb.net.rpc import Call
 from tests.contracts.fetch import CONDITIONAL_TOKENS, ERC20, Unreachable, fetch
 
 eth_tester = pytest.importorskip("eth_tester", reason="eth-tester is not installed")
@@ -247,7 +248,7 @@ def test_redeeming_one_outcome_alone_pays_its_share_rounded_down(evm, condition)
             "safeTransferFrom(address,address,uint256,uint256,bytes)",
             (TRADER, evm.rich, int(token), amount, b""),
         )
-        assert evm.send(calls.Call(evm.tokens, data))
+        assert evm.send(Call(evm.tokens, data))
     twin.bank.split(TRADER, pair, size)
     twin.bank.give(TRADER, evm.rich, pair[0], away)
     twin.bank.give(TRADER, evm.rich, pair[1], size)

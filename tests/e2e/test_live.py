@@ -13,13 +13,13 @@ from eth_account import Account
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import operations
 from arb.adapters.polymarket.operations import PolymarketOperations
-from arb.adapters.polymarket.rpc import Reverted, Rpc
 from arb.adapters.storage import open_ledger
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError, NotReady
 from arb.domain.halt import TradingState
 from arb.domain.operation import refused_by_contract
 from arb.domain.plan import PlanState
+from arb.net.rpc import Reverted, Rpc
 from arb.operations.live import reconcile, redeem
 from arb.runtime.running import run_once
 from tests.e2e import worlds

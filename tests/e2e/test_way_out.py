@@ -13,11 +13,11 @@ import pytest
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket.emergency import cancel_all
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.adapters.polymarket.rpc import Rpc, RpcOptions
 from arb.adapters.polymarket.venue import open_venue
 from arb.domain.errors import Unavailable
 from arb.net import way
 from arb.net.http import HttpOptions, HttpReader
+from arb.net.rpc import Rpc, RpcOptions
 from tests.conftest import environment_for, exchange_at
 from tests.e2e.worlds import live_environment, live_world
 from tests.exchange.venue import venue

@@ -16,12 +16,12 @@ import pytest_asyncio
 from arb.adapters.clock import SystemClock
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.polymarket.rpc import Refused, Reverted, Rpc, RpcOptions
 from arb.exchange.api.server import serve
 from arb.exchange.chain.addresses import DEPLOYMENT
 from arb.exchange.chain.behaviour import ChainBehaviour
 from arb.exchange.market.builder import Builder
 from arb.exchange.market.exchange import Exchange
+from arb.net.rpc import Call, Reverted, Rpc, RpcOptions, TransactionRefused
 
 polymarket = pytest.importorskip("polymarket")
 eth_account = pytest.importorskip("eth_account")
@@ -314,10 +314,8 @@ async def test_a_node_says_what_would_revert_and_why(world):
         unknown = calls.merge(BOOK, "0x" + "00" * 32, ONE, neg_risk=False)
         await rpc.call_raw(unknown, sender=world.owner)
     with pytest.raises(Reverted):
-        await rpc.call_raw(calls.Call(BOOK.router, "0xdeadbeef"), sender=world.owner)
-    assert (
-        await rpc.call_raw(calls.Call("0x" + "77" * 20, "0xdeadbeef"), sender=world.owner) == "0x"
-    )
+        await rpc.call_raw(Call(BOOK.router, "0xdeadbeef"), sender=world.owner)
+    assert await rpc.call_raw(Call("0x" + "77" * 20, "0xdeadbeef"), sender=world.owner) == "0x"
     assert await rpc.code(BOOK.router) != "0x"
     assert await rpc.code(world.owner) == "0x"
 
@@ -364,7 +362,7 @@ async def test_signed_transactions_of_both_kinds_are_mined_once(world, changes):
     assert await rpc.transaction_count(world.owner, block="latest") == 1
     assert await rpc.call(calls.allowance(BOOK, world.owner, BOOK.router)) == 5
     assert before - await rpc.balance(world.owner) >= receipt.gas_used * 30 * 10**9
-    with pytest.raises(Refused, match="nonce too low"):
+    with pytest.raises(TransactionRefused, match="nonce too low"):
         await rpc.send_raw(*_signed(world, 0, calls.approve(BOOK, BOOK.router, 6)))
 
 
@@ -377,7 +375,7 @@ async def test_signed_transactions_of_both_kinds_are_mined_once(world, changes):
     ],
 )
 async def test_a_node_refuses_what_can_never_be_mined(world, changes, said):
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(TransactionRefused, match=said):
         await world.rpc().send_raw(*_signed(world, **changes))
 
 
@@ -386,7 +384,7 @@ async def test_a_transaction_that_offers_too_little_waits_and_can_be_replaced(wo
     await world.conduct(gas_price_needed=40 * 10**9)
     raw, stuck = _signed(world)
     await rpc.send_raw(raw, stuck)
-    with pytest.raises(Refused, match="underpriced"):
+    with pytest.raises(TransactionRefused, match="underpriced"):
         await rpc.send_raw(
             *_signed(world, call=calls.approve(BOOK, BOOK.router, 6), gasPrice=31 * 10**9)
         )

@@ -48,7 +48,6 @@ from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import BookPayload, decode
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
-from arb.adapters.polymarket.rpc import Rpc, RpcOptions
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.shards.messages import (
     BadMessage,
@@ -72,6 +71,7 @@ from arb.domain.snapshot import Snapshot
 from arb.domain.sweep import Glimpse, part_of
 from arb.engine.decide import find
 from arb.net.http import HttpOptions, HttpReader
+from arb.net.rpc import Rpc, RpcOptions
 from arb.operations.halt_file import Sentinel
 from arb.strategies.binary_complement import BinaryComplement
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes

@@ -10,10 +10,10 @@ import pytest
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.holdings import Holdings
-from arb.adapters.polymarket.rpc import Rpc, RpcOptions
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.errors import VenueError
 from arb.domain.market import OutcomeId
+from arb.net.rpc import Rpc, RpcOptions
 
 WALLET = "0x" + "11" * 20
 WORDS = "0x" + f"{32:064x}{2:064x}{5:064x}{6:064x}"

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arb.adapters.polymarket import calls
-from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.holdings import BALANCE_MAX
-from arb.adapters.polymarket.rpc import Rpc
 from arb.domain.money import Usd, from_micro, text, to_micro
+from arb.net.rpc import Call, Rpc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

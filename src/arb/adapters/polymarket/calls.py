@@ -4,15 +4,13 @@ The encoding is that of Solidity's ABI, by hand: a handful of static words and t
 arrays need no library, so that what is signed can be read here. Amounts are millionths.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.position import EVENT_BYTES, arity
 from arb.domain.errors import BadVenueData
-
-Answer = TypeVar("Answer")
+from arb.net.rpc import Call, View
 
 WORD = 32
 UINT256_MAX = (1 << 256) - 1
@@ -48,25 +46,6 @@ GET_QUESTION_COUNT = "b7f75d2c"  # getQuestionCount(bytes32)
 GET_MARKET_DATA = "30f4f4bb"  # getMarketData(bytes32)
 PAYOUT_DENOMINATOR = "dd34de67"  # payoutDenominator(bytes32)
 PAYOUT_NUMERATORS = "0504c814"  # payoutNumerators(bytes32,uint256)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a contract, as a transaction or a question."""
-
-    to: str
-    data: str
-    """Hex with `0x`."""
-    value: int = 0
-    """POL; nothing here needs any."""
-
-
-@dataclass(frozen=True, slots=True)
-class View(Generic[Answer]):
-    """A question to a contract and how its answer is read."""
-
-    call: Call
-    read: Callable[[str], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.domain.errors import ArbError, ConfigError, Unavailable, VenueError, how_to_install
+from arb.net.rpc import Call
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
-from arb.adapters.polymarket.rpc import Rpc
 from arb.domain.errors import BadVenueData
 from arb.domain.market import OutcomeId
 from arb.domain.money import Shares, Usd, from_micro
+from arb.net.rpc import Rpc
 
 V2_NAMESPACE = ((1 << 64) - 1) << 40
 """Bits that are zero in a position id of protocol v2 (docs/venue-polymarket.md §6.3)."""

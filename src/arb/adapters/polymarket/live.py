@@ -13,12 +13,12 @@ from arb.adapters.polymarket.emergency import cancel_all
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.holdings import Holdings
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.statements import PolymarketStatements
 from arb.adapters.polymarket.venue import PolymarketVenue
 from arb.domain.errors import BadVenueData
 from arb.domain.money import plain
 from arb.domain.venue import ChainState
+from arb.net.rpc import Rpc
 from arb.ports import Clock, Venue
 
 if TYPE_CHECKING:

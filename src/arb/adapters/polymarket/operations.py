@@ -34,13 +34,11 @@ from polymarket.errors import (
 from polymarket.types import EvmAddress, HexString
 
 from arb.adapters.polymarket import calls, position
-from arb.adapters.polymarket.calls import Call
 from arb.adapters.polymarket.client import Session, in_time
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.holdings import Holdings, is_v2
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import ClobMarket, EventPayload, MarketPayload, decode
-from arb.adapters.polymarket.rpc import Reverted, Rpc
 from arb.domain.errors import ArbError, BadVenueData, Unavailable, VenueError
 from arb.domain.market import MarketId, OutcomeId
 from arb.domain.money import Shares, Usd, to_micro
@@ -61,6 +59,7 @@ from arb.domain.operation import (
 )
 from arb.domain.order import Unknown
 from arb.net.http import HttpReader
+from arb.net.rpc import Call, Reverted, Rpc
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient

@@ -7,10 +7,10 @@ from arb.adapters.polymarket import calls
 from arb.adapters.polymarket.contracts import Contracts
 from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.quarantine import Quarantine
-from arb.adapters.polymarket.rpc import Rpc
 from arb.domain.errors import BadVenueData, VenueError
 from arb.domain.market import WholeGroup
 from arb.domain.report import ProblemKind
+from arb.net.rpc import Rpc
 
 
 class Questions:

@@ -39,7 +39,6 @@ from arb.adapters.polymarket.door import Door
 from arb.adapters.polymarket.fees import FeeBook
 from arb.adapters.polymarket.order_hash import order_hash
 from arb.adapters.polymarket.quarantine import Quarantine
-from arb.adapters.polymarket.rpc import Rpc
 from arb.adapters.polymarket.signer import KnownOrder
 from arb.adapters.polymarket.terms import POLYMARKET
 from arb.domain.book import Level
@@ -59,6 +58,7 @@ from arb.domain.order import (
 from arb.domain.report import ProblemKind
 from arb.domain.statement import VenueTrade
 from arb.domain.venue import TimeInForce
+from arb.net.rpc import Rpc
 
 if TYPE_CHECKING:
     from polymarket import AsyncSecureClient

@@ -14,11 +14,11 @@ from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.past import PolymarketPast
 from arb.adapters.polymarket.quarantine import Quarantine
 from arb.adapters.polymarket.questions import Questions
-from arb.adapters.polymarket.rpc import Rpc, RpcOptions
 from arb.adapters.polymarket.terms import POLYMARKET, TERMS
 from arb.domain.report import Problem, ProblemKind
 from arb.net import way
 from arb.net.http import HttpOptions, HttpReader
+from arb.net.rpc import Rpc, RpcOptions
 from arb.ports import Budgets, Clock, Venue
 
 

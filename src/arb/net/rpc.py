@@ -1,4 +1,4 @@
-"""JSON-RPC to Polygon nodes: an ordered list of them, the next one asked when one fails.
+"""JSON-RPC to the nodes of an EVM chain: an ordered list, the next one asked when one fails.
 
 Everything here may be repeated: questions change nothing, and a signed transaction has one hash
 and one nonce wherever it is sent, so that sending it twice cannot do it twice.
@@ -8,16 +8,14 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from arb.adapters.polymarket.calls import Call, View
-from arb.adapters.polymarket.contracts import POLYGON
 from arb.domain.bounds import check_nesting
 from arb.domain.errors import BadVenueData, RateLimited, Unavailable, VenueError
 from arb.net import way
@@ -45,12 +43,42 @@ NUMBER = re.compile(r"0x[0-9a-fA-F]{1,64}")
 KNOWN_ALREADY: Final = ("already known", "known transaction", "already imported")
 
 
+POLYGON: Final = 137
+
+
 class Reverted(VenueError):
     """The contract refuses; asking again gives the same answer until the chain has moved."""
 
+    def __init__(self, message: str, data: str = "") -> None:
+        """Take the node's words and, where it gives them, the bytes that the contract returned."""
+        super().__init__(message)
+        self.data = data
 
-class Refused(VenueError):
-    """The node refuses the transaction as it is: another nonce, more gas or more POL is needed."""
+
+class TransactionRefused(VenueError):
+    """The node refuses the transaction as it is: another nonce, more gas or more coin is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a contract, as a transaction or a question."""
+
+    to: str
+    """Empty: the data makes a new contract."""
+    data: str
+    """Hex with `0x`."""
+    value: int = 0
+    """The chain's own coin, in wei."""
+    gas: int = 0
+    """The most that it may use; 0: what the node allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[Answer]):
+    """A question to a contract and how its answer is read."""
+
+    call: Call
+    read: Callable[[str], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +104,29 @@ class Block:
     number: int
     hash: str
     timestamp: int
+    """Seconds since 1970."""
+    base_fee: int | None = None
+    """What a unit of gas costs at least, in wei; `None` where the chain has no such price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """What a contract has written down in a block."""
+
+    address: str
+    topics: tuple[str, ...]
+    data: str
+    """Hex with `0x`."""
+    block: int
+    block_hash: str
+    transaction: str
+    index: int
+    """Its place in the block."""
+
+
+At = int | str | Block
+"""Which block a question is about: its number, a tag such as `latest`, or this very block and no
+other of its number: a node that has another there, or has not heard of it, is skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +138,24 @@ class TransactionReceipt:
     block_hash: str
     succeeded: bool
     gas_used: int
+    gas_price: int = 0
+    """What a unit of gas has cost, in wei; 0 where the node does not say."""
+    contract: str = ""
+    """The contract that it made, if any."""
+    logs: tuple[Log, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """Which logs are wanted."""
+
+    addresses: tuple[str, ...]
+    """Of these contracts."""
+    topics: tuple[str | tuple[str, ...] | None, ...] = ()
+    """By place: one topic, any of several, or any at all."""
+    first: int
+    last: int
+    """Blocks, both ends included."""
 
 
 class _Error(msgspec.Struct):
@@ -153,27 +222,25 @@ class Rpc:
         """Close all connections."""
         await self._client.aclose()
 
-    async def call(self, view: View[Answer], *, block: int | str = "latest") -> Answer:
+    async def call(self, view: View[Answer], *, block: At = "latest") -> Answer:
         """Ask a contract.
 
         Args:
             view: The question and how its answer is read.
-            block: By number, a node that has not reached it yet is skipped.
+            block: A node that has not reached it yet is skipped.
 
         Raises:
             Reverted: The contract refuses.
         """
         return view.read(await self.call_raw(view.call, block=block))
 
-    async def call_raw(
-        self, call: Call, *, sender: str | None = None, block: int | str = "latest"
-    ) -> str:
+    async def call_raw(self, call: Call, *, sender: str | None = None, block: At = "latest") -> str:
         """What a call would answer; a dry run of a transaction when there is a sender.
 
         Raises:
             Reverted: The contract refuses.
         """
-        return _text(await self._ask("eth_call", [_message(call, sender), _block(block)]))
+        return _text(await self.ask("eth_call", [_message(call, sender), _block(block)]))
 
     async def estimate_gas(self, call: Call, sender: str) -> int:
         """How much gas a transaction needs.
@@ -181,39 +248,61 @@ class Rpc:
         Raises:
             Reverted: The contract refuses.
         """
-        return _number(await self._ask("eth_estimateGas", [_message(call, sender)]))
+        return _number(await self.ask("eth_estimateGas", [_message(call, sender)]))
 
-    async def balance(self, wallet: str, *, block: int | str = "latest") -> int:
-        """POL of a wallet, in wei."""
-        return _number(await self._ask("eth_getBalance", [wallet, _block(block)]))
+    async def balance(self, wallet: str, *, block: At = "latest") -> int:
+        """The chain's own coin in a wallet, in wei."""
+        return _number(await self.ask("eth_getBalance", [wallet, _block(block)]))
 
-    async def code(self, address: str, *, block: int | str = "latest") -> str:
+    async def code(self, address: str, *, block: At = "latest") -> str:
         """A contract's code; `0x` where there is none."""
-        return _text(await self._ask("eth_getCode", [address, _block(block)]))
+        return _text(await self.ask("eth_getCode", [address, _block(block)]))
 
-    async def block(self, block: int | str = "latest") -> Block | None:
-        """A block by number or tag (`latest`, `safe`, `finalized`); `None` if there is none yet."""
-        found = await self._ask("eth_getBlockByNumber", [_block(block), False])
+    async def block(self, block: At = "latest") -> Block | None:
+        """A block by number or tag (`latest`, `safe`, `finalized`), or whether one still stands.
+
+        `None` if there is none yet, or the chain has another in its place.
+        """
+        if isinstance(block, Block):
+            found = await self.ask("eth_getBlockByHash", [block.hash, False])
+        else:
+            found = await self.ask("eth_getBlockByNumber", [_block(block), False])
         if found is None:
             return None
         document = _document(found)
+        base_fee = document.get("baseFeePerGas")
         return Block(
             number=_number(document.get("number")),
             hash=_text(document.get("hash")),
             timestamp=_number(document.get("timestamp")),
+            base_fee=None if base_fee is None else _number(base_fee),
         )
 
     async def gas_price(self) -> int:
         """What a unit of gas costs now, in wei."""
-        return _number(await self._ask("eth_gasPrice", []))
+        return _number(await self.ask("eth_gasPrice", []))
 
-    async def transaction_count(self, wallet: str, *, block: int | str = "pending") -> int:
+    async def priority_fee(self) -> int:
+        """What is usually paid beyond the base fee for a unit of gas, in wei."""
+        return _number(await self.ask("eth_maxPriorityFeePerGas", []))
+
+    async def logs(self, wanted: Logs) -> tuple[Log, ...]:
+        """What contracts wrote down, in the order of the chain."""
+        asked = {
+            "address": list(wanted.addresses),
+            "topics": list(wanted.topics),
+            "fromBlock": hex(wanted.first),
+            "toBlock": hex(wanted.last),
+        }
+        return _logs(await self.ask("eth_getLogs", [asked]))
+
+    async def transaction_count(self, wallet: str, *, block: At = "pending") -> int:
         """The wallet's next nonce."""
-        return _number(await self._ask("eth_getTransactionCount", [wallet, _block(block)]))
+        return _number(await self.ask("eth_getTransactionCount", [wallet, _block(block)]))
 
     async def receipt(self, hash_: str) -> TransactionReceipt | None:
         """What became of a transaction; `None` while it is not mined, or not known."""
-        found = await self._ask("eth_getTransactionReceipt", [hash_])
+        found = await self.ask("eth_getTransactionReceipt", [hash_])
         if found is None:
             return None
         document = _document(found)
@@ -226,6 +315,9 @@ class Rpc:
             block_hash=_text(document.get("blockHash")),
             succeeded=status == 1,
             gas_used=_number(document.get("gasUsed")),
+            gas_price=_number(document.get("effectiveGasPrice", "0x0")),
+            contract=_text(document["contractAddress"]) if document.get("contractAddress") else "",
+            logs=_logs(document.get("logs", [])),
         )
 
     async def send_raw(self, signed: str, hash_: str) -> None:
@@ -239,14 +331,14 @@ class Rpc:
             hash_: Its hash, as the signer knows it.
 
         Raises:
-            Refused: No node will take it as it is.
+            TransactionRefused: No node will take it as it is.
         """
-        answer = await self._ask("eth_sendRawTransaction", [signed])
+        answer = await self.ask("eth_sendRawTransaction", [signed])
         if answer is not None and _text(answer).lower() != hash_.lower():
             raise BadVenueData("eth_sendRawTransaction", f"{answer} is not the hash {hash_}")
 
-    async def _ask(self, method: str, params: Sequence[Any]) -> Any:
-        """The answer of the first node that has one."""
+    async def ask(self, method: str, params: Sequence[Any]) -> Any:
+        """The result of the first node that has one, for a method that may be repeated."""
         problems: list[Unavailable] = []
         nodes = self._in_order()
         for node in nodes:
@@ -343,28 +435,55 @@ def _refusal(node: str, method: str, error: _Error) -> None:
     if method in ("eth_call", "eth_estimateGas") and (
         error.code == OWN_REVERT_CODE or "revert" in lower or "invalid opcode" in lower
     ):
-        raise Reverted(said)
+        raise Reverted(said, error.data if isinstance(error.data, str) else "")
     if method == "eth_sendRawTransaction":
         if any(words in lower for words in KNOWN_ALREADY):
             return
         if any(words in lower for words in FINAL_REFUSALS):
-            raise Refused(said)
+            raise TransactionRefused(said)
     if error.code == LIMIT_CODE or "rate limit" in lower or "too many requests" in lower:
         raise RateLimited(f"{node} asks us to wait")
     raise Unavailable(f"{node} cannot {method}: {said} ({error.code})")
 
 
 def _message(call: Call, sender: str | None) -> dict[str, str]:
-    message = {"to": call.to, "data": call.data}
+    message = {"data": call.data}
+    if call.to:
+        message["to"] = call.to
     if call.value:
         message["value"] = hex(call.value)
+    if call.gas:
+        message["gas"] = hex(call.gas)
     if sender is not None:
         message["from"] = sender
     return message
 
 
-def _block(block: int | str) -> str:
+def _block(block: At) -> str | dict[str, str]:
+    if isinstance(block, Block):
+        return {"blockHash": block.hash}
     return hex(block) if isinstance(block, int) else block
+
+
+def _logs(value: Any) -> tuple[Log, ...]:
+    if not isinstance(value, list):
+        raise BadVenueData("rpc", f"{str(value)[:80]} is not a list of logs")
+    return tuple(_log(_document(one)) for one in value)
+
+
+def _log(document: Mapping[str, Any]) -> Log:
+    topics = document.get("topics")
+    if not isinstance(topics, list):
+        raise BadVenueData("log.topics", str(topics)[:80])
+    return Log(
+        address=_text(document.get("address")).lower(),
+        topics=tuple(_text(topic) for topic in topics),
+        data=_text(document.get("data")),
+        block=_number(document.get("blockNumber")),
+        block_hash=_text(document.get("blockHash")),
+        transaction=_text(document.get("transactionHash")),
+        index=_number(document.get("logIndex")),
+    )
 
 
 def _document(value: Any) -> dict[str, Any]:
