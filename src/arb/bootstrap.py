@@ -4,6 +4,7 @@ Dry-run is decided here and nowhere else: the same engine gets a paper venue ins
 """
 
 import contextlib
+import importlib.util
 import os
 import re
 import socket
@@ -31,7 +32,7 @@ from arb.domain.errors import ConfigError, how_to_install
 from arb.domain.market import VenueId
 from arb.domain.money import Usd
 from arb.domain.news import Trouble
-from arb.domain.report import Problem
+from arb.domain.report import Problem, ProblemKind
 from arb.engine.context import TradingContext
 from arb.engine.market_data import MarketData
 from arb.engine.options import EngineOptions, GuardOptions
@@ -48,9 +49,12 @@ from arb.strategies.options import StrategyOptions
 if TYPE_CHECKING:
     from arb.adapters.redis.budgets import SharedBudgets
     from arb.adapters.shards.worker import NatsWorker
+    from arb.onchain.chain import Chain
+    from arb.onchain.signer import Signer
 
 REDIS_EXTRA = how_to_install("redis")
 SHARDS_EXTRA = how_to_install("shards")
+ONCHAIN_EXTRA = how_to_install("onchain")
 PAPER_MEMORY = timedelta(days=30)
 """How long paper fills keep the liquidity that they took."""
 
@@ -401,6 +405,57 @@ def need_shards() -> None:
         import nats  # noqa: F401, PLC0415  # an extra
     except ImportError as error:
         raise ConfigError(f"shards.url needs the library {error.name}: {SHARDS_EXTRA}") from None
+
+
+@contextlib.asynccontextmanager
+async def chain(settings: Settings, news: Publisher | None = None) -> AsyncIterator["Chain"]:
+    """The chain of `[chain]`; `news` gets a node that fails and which is asked instead.
+
+    Raises:
+        ConfigError: No node is set, the extra is not installed, or the environment names a proxy
+            that cannot be used.
+    """
+    if not settings.chain.rpc_urls:
+        raise ConfigError(
+            "no chain is set: ARB_CHAIN__RPC_URLS takes the addresses of its nodes, the primary "
+            "first, and ARB_CHAIN__CHAIN_ID its number"
+        )
+    need_onchain()
+    from arb.onchain.chain import Chain  # noqa: PLC0415  # an extra, and slow to import
+
+    _ready_to_read()
+    publisher = news or Publisher()
+
+    def tell(what: str) -> None:
+        publisher.publish(Trouble(Problem(kind=ProblemKind.CHAIN, where="node", what=what)))
+
+    opened = Chain(settings.chain.options, clock=SystemClock(), tell=tell)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def chain_signer(settings: Settings) -> "Signer":
+    """What signs transactions with the key of `[chain]`. A dry run never calls it.
+
+    Raises:
+        ConfigError: There is no key, or its source cannot be used.
+    """
+    need_onchain()
+    from arb.onchain.signer import Signer  # noqa: PLC0415  # an extra, and slow to import
+
+    return Signer(private_key(settings.chain.options))
+
+
+def need_onchain() -> None:
+    """Raise with the install command when the library is missing.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if importlib.util.find_spec("web3") is None:
+        raise ConfigError(f"a chain needs the library web3: {ONCHAIN_EXTRA}")
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,6 @@
-"""Where the key that signs orders comes from, and how it is kept from being shown.
+"""Where a key that signs comes from, and how it is kept from being shown.
+
+`[polymarket]` has one for orders, `[chain]` another for transactions; both are named alike.
 
 In the order of preference; exactly one may be configured:
 
@@ -25,6 +27,7 @@ from arb.adapters.telemetry.redact import redact
 from arb.config.keystore import BadKeystore, unseal
 from arb.config.schema import Settings
 from arb.domain.errors import ConfigError, how_to_install
+from arb.onchain.options import ChainOptions
 
 SIZE_MAX = 64 * 1024
 PASSPHRASE_MIN = 8
@@ -33,10 +36,10 @@ EXTRA = how_to_install("live")
 SHOWN = "***"
 
 KEYSTORE = "ARB_POLYMARKET__KEYSTORE"
-PASSPHRASE = "ARB_POLYMARKET__KEYSTORE_PASSPHRASE"
-PASSPHRASE_FILE = "ARB_POLYMARKET__KEYSTORE_PASSPHRASE_FILE"
-KEYRING = "ARB_POLYMARKET__KEYRING"
 PRIVATE_KEY = "ARB_POLYMARKET__PRIVATE_KEY"
+
+Keyed = Settings | PolymarketOptions | ChainOptions
+"""What names a key; of all settings the venue's."""
 
 
 class PrivateKey(str):
@@ -76,7 +79,7 @@ class PrivateKey(str):
     __hash__ = str.__hash__
 
 
-def source(settings: Settings | PolymarketOptions) -> str | None:
+def source(settings: Keyed) -> str | None:
     """The setting that the key comes from; `None` where there is none.
 
     Raises:
@@ -84,16 +87,17 @@ def source(settings: Settings | PolymarketOptions) -> str | None:
     """
     options = _options(settings)
     named = {
-        KEYSTORE: options.keystore,
-        KEYRING: options.keyring,
-        PRIVATE_KEY: options.private_key,
+        _variable(options, "keystore"): options.keystore,
+        _variable(options, "keyring"): options.keyring,
+        _variable(options, "private_key"): options.private_key,
     }
     found = [name for name, value in named.items() if value]
     if len(found) > 1:
         raise ConfigError(f"{' and '.join(found)} each name a private key; unset all but one")
     if options.keystore_passphrase and options.keystore_passphrase_file:
-        raise ConfigError(f"{PASSPHRASE} and {PASSPHRASE_FILE} are both set; unset one")
-    if options.session_key and not options.wallet:
+        phrase, file = _phrases(options)
+        raise ConfigError(f"{phrase} and {file} are both set; unset one")
+    if isinstance(options, PolymarketOptions) and options.session_key and not options.wallet:
         raise ConfigError(
             "ARB_POLYMARKET__SESSION_KEY is true: set ARB_POLYMARKET__WALLET to the wallet "
             "that the session key trades for"
@@ -101,8 +105,8 @@ def source(settings: Settings | PolymarketOptions) -> str | None:
     return found[0] if found else None
 
 
-def private_key(settings: Settings | PolymarketOptions) -> PrivateKey:
-    """The key that signs orders. The redactor knows it, and its passphrase, from here on.
+def private_key(settings: Keyed) -> PrivateKey:
+    """The key that signs. The redactor knows it, and its passphrase, from here on.
 
     Raises:
         ConfigError: There is none, or its source cannot be used; names the setting and the fix.
@@ -111,24 +115,26 @@ def private_key(settings: Settings | PolymarketOptions) -> PrivateKey:
     found = source(options)
     if found is None:
         raise ConfigError(
-            f"there is no private key; make a keystore with `arb keys import` and set {KEYSTORE}"
+            "there is no private key; make a keystore with `arb keys import` and set "
+            + _variable(options, "keystore")
         )
-    if found == KEYSTORE:
+    if options.keystore:
         return _from_keystore(options)
-    if found == KEYRING:
-        return _from_keyring(options.keyring)
-    return PrivateKey(options.private_key or "")
+    if options.keyring:
+        return _from_keyring(options.keyring, found)
+    return PrivateKey(options.private_key or "", found)
 
 
-def passphrase(settings: Settings | PolymarketOptions) -> str | None:
+def passphrase(settings: Keyed) -> str | None:
     """The keystore's passphrase, where one is configured."""
     options = _options(settings)
     found = options.keystore_passphrase
     if options.keystore_passphrase_file:
-        content = read_private(Path(options.keystore_passphrase_file), PASSPHRASE_FILE)
+        _, setting = _phrases(options)
+        content = read_private(Path(options.keystore_passphrase_file), setting)
         found = content.removesuffix("\n").removesuffix("\r")
         if not found:
-            raise ConfigError(f"{PASSPHRASE_FILE}: the file is empty")
+            raise ConfigError(f"{setting}: the file is empty")
     redact.learn([found] if found else [])
     return found
 
@@ -235,35 +241,36 @@ def _access_list(raw: bytes) -> Iterator[tuple[int, int, int]]:
     yield from struct.iter_unpack("<HHI", raw[4:])
 
 
-def _from_keystore(options: PolymarketOptions) -> PrivateKey:
-    path = Path(options.keystore)
-    sealed = read_private(path, KEYSTORE)
+def _from_keystore(options: PolymarketOptions | ChainOptions) -> PrivateKey:
+    path, setting = Path(options.keystore), _variable(options, "keystore")
+    sealed = read_private(path, setting)
     secret = passphrase(options)
     if secret is None:
-        raise ConfigError(f"{KEYSTORE} needs its passphrase: set {PASSPHRASE_FILE} or {PASSPHRASE}")
+        phrase, file = _phrases(options)
+        raise ConfigError(f"{setting} needs its passphrase: set {file} or {phrase}")
     account = _account()
     try:
-        return PrivateKey(unseal(sealed, secret, account), KEYSTORE)
+        return PrivateKey(unseal(sealed, secret, account), setting)
     except BadKeystore as error:
-        raise ConfigError(f"{KEYSTORE} = {path}: {error}") from None
+        raise ConfigError(f"{setting} = {path}: {error}") from None
 
 
-def _from_keyring(where: str) -> PrivateKey:
+def _from_keyring(where: str, setting: str) -> PrivateKey:
     service, _, name = where.rpartition("/")
     if not (service and name):
-        raise ConfigError(f"{KEYRING} = {where!r}: must be SERVICE/NAME")
+        raise ConfigError(f"{setting} = {where!r}: must be SERVICE/NAME")
     try:
         import keyring  # noqa: PLC0415  # an extra that only live trading needs
         from keyring.errors import KeyringError  # noqa: PLC0415
     except ImportError:
-        raise ConfigError(f"{KEYRING} needs the library keyring: {EXTRA}") from None
+        raise ConfigError(f"{setting} needs the library keyring: {EXTRA}") from None
     try:
         found = keyring.get_password(service, name)
     except KeyringError as error:
-        raise ConfigError(f"{KEYRING}: the keyring cannot be used: {error}") from None
+        raise ConfigError(f"{setting}: the keyring cannot be used: {error}") from None
     if not found:
-        raise ConfigError(f"{KEYRING} = {where}: it is not there; `keyring set {service} {name}`")
-    return PrivateKey(found, KEYRING)
+        raise ConfigError(f"{setting} = {where}: it is not there; `keyring set {service} {name}`")
+    return PrivateKey(found, setting)
 
 
 def _account() -> Any:
@@ -274,5 +281,15 @@ def _account() -> Any:
     return Account
 
 
-def _options(settings: Settings | PolymarketOptions) -> PolymarketOptions:
+def _options(settings: Keyed) -> PolymarketOptions | ChainOptions:
     return settings.polymarket if isinstance(settings, Settings) else settings
+
+
+def _variable(options: PolymarketOptions | ChainOptions, name: str) -> str:
+    section = "CHAIN" if isinstance(options, ChainOptions) else "POLYMARKET"
+    return f"ARB_{section}__{name.upper()}"
+
+
+def _phrases(options: PolymarketOptions | ChainOptions) -> tuple[str, str]:
+    """The settings that hold a keystore's passphrase, and name its file."""
+    return _variable(options, "keystore_passphrase"), _variable(options, "keystore_passphrase_file")

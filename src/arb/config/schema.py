@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
 from arb.config.options import default_of, options_of
 from arb.engine.options import EngineOptions, GuardOptions
+from arb.onchain.options import ChainOptions
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.options import StrategyOptions
@@ -25,6 +26,7 @@ NATS = ("nats://", "tls://")
 REDIS = ("redis://", "rediss://")
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 ADDRESS = re.compile(r"(https?|wss?)://[^/\s]\S*")
+NODE = re.compile(r"https?://[^/\s]\S*")
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 YEAR_SECONDS = 365 * 86_400
 
@@ -44,6 +46,12 @@ def _nats(url: str) -> str:
 def _redis(url: str) -> str:
     if url and not url.startswith(REDIS):
         raise PydanticCustomError("redis", f"must begin with {' or '.join(REDIS)}, or be empty")
+    return url
+
+
+def _node(url: str) -> str:
+    if not NODE.fullmatch(url):
+        raise PydanticCustomError("node", "is no http or https address")
     return url
 
 
@@ -252,6 +260,40 @@ class CloudWatchSettings(Section):
     interval: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60
 
 
+class ChainSettings(Section):
+    """One EVM chain: by which nodes it is asked, and whose key signs for it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = default_of(
+        ChainOptions, "name"
+    )
+    chain_id: Annotated[int, Field(ge=1, le=2**53)] = default_of(ChainOptions, "chain_id")
+    rpc_urls: tuple[Annotated[str, AfterValidator(_node)], ...] = default_of(
+        ChainOptions, "rpc_urls"
+    )
+    connect_timeout_seconds: SomeSeconds = default_of(ChainOptions, "connect_timeout_seconds")
+    read_timeout_seconds: SomeSeconds = default_of(ChainOptions, "read_timeout_seconds")
+    answer_seconds_max: SomeSeconds = default_of(ChainOptions, "answer_seconds_max")
+    pause_seconds: SomeSeconds = default_of(ChainOptions, "pause_seconds")
+    poll_seconds: SomeSeconds = default_of(ChainOptions, "poll_seconds")
+    wait_blocks: SomeCount = default_of(ChainOptions, "wait_blocks")
+    gas_headroom: Annotated[Decimal, Field(ge=1, le=10)] = default_of(ChainOptions, "gas_headroom")
+    fee_gwei_max: Annotated[Decimal, Field(gt=0, le=10**6, decimal_places=9)] = default_of(
+        ChainOptions, "fee_gwei_max"
+    )
+    keystore: str = default_of(ChainOptions, "keystore")
+    keystore_passphrase: SecretStr | None = None
+    keystore_passphrase_file: str = default_of(ChainOptions, "keystore_passphrase_file")
+    keyring: str = default_of(ChainOptions, "keyring")
+    private_key: SecretStr | None = None
+
+    @property
+    def options(self) -> ChainOptions:
+        """The same, for what works on the chain."""
+        secrets = {"keystore_passphrase": self.keystore_passphrase, "private_key": self.private_key}
+        plain = {name: one and one.get_secret_value() for name, one in secrets.items()}
+        return options_of(ChainOptions, {**dict(self), **plain})
+
+
 class Settings(BaseSettings):
     """All settings. Made by `arb.config.sources.load`, which knows where each value came from."""
 
@@ -275,6 +317,7 @@ class Settings(BaseSettings):
     alerts: AlertsSettings = AlertsSettings()
     cloudwatch: CloudWatchSettings = CloudWatchSettings()
     report: ReportSettings = ReportSettings()
+    chain: ChainSettings = ChainSettings()
 
     def options(self, kind: type[T], **given: Any) -> T:
         """Options of the engine or of a strategy, from the settings of the same names.
@@ -327,6 +370,8 @@ SECRETS = frozenset(
         "polymarket.builder_passphrase",
         "api.token",
         "alerts.urls",
+        "chain.keystore_passphrase",
+        "chain.private_key",
     }
 )
 """Settings that are masked wherever they are shown and taken from no file but `.env`."""

@@ -36,7 +36,13 @@ from arb.files import document
 HALTED_BY = ("database.url", "trading.account", "trading.live", "polymarket.wallet")
 """The settings that determine what `arb halt` halts."""
 LISTS = frozenset(
-    {"api.allowed_hosts", "polymarket.rpc_urls", "strategies.enabled", "venues.enabled"}
+    {
+        "api.allowed_hosts",
+        "chain.rpc_urls",
+        "polymarket.rpc_urls",
+        "strategies.enabled",
+        "venues.enabled",
+    }
 )
 NUMBERS_UNSET = (
     "polymarket.liquidity_min",

@@ -8,6 +8,8 @@ from arb.config.envfile import PREFIX
 
 GIVEN_TO_BOTS = "ARB_BOT_"
 """What this program gives to the bots that it starts; one of them may call `arb`."""
+REPEATS = "ARB_CHAIN__"
+"""Settings of the chain that are named as the venue's: those are meant without a section."""
 NEARLY = 0.85
 NAME_LENGTH_MAX = 100
 WORDS_IN_ENVIRONMENT = 3
@@ -68,9 +70,11 @@ def _by_tail(known: frozenset[str]) -> dict[str, str]:
     """Every setting's variable by its last part alone, where only one ends so."""
     found: dict[str, str] = {}
     double: set[str] = set()
-    for variable in sorted(known):
+    for variable in sorted(known, key=lambda one: (one.startswith(REPEATS), one)):
         tail = variable.rpartition("__")[2]
         if tail in found:
+            if variable.startswith(REPEATS):
+                continue
             double.add(tail)
         found[tail] = variable
     return {tail: variable for tail, variable in found.items() if tail not in double}

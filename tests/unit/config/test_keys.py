@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from arb.config import keys
 from arb.config.keys import ORDER_OF_THE_CURVE, PrivateKey, private_key, source
 from arb.config.sources import load
 from arb.domain.errors import ConfigError
+from arb.onchain.options import ChainOptions
 
 KEY = "0x" + "5a7d20c4e91b" * 5 + "30f6"
 ADDRESS = "0x" + "00" * 20
@@ -412,3 +414,19 @@ def test_a_key_that_is_not_the_named_address_key_is_refused(keystore):
     keystore.write_text(json.dumps(document))
     said = _refused(keystore=keystore, keystore_passphrase=PASSPHRASE)
     assert "no keystore version 3" in said
+
+
+def test_the_chain_has_a_key_of_its_own_and_errors_name_its_settings(keystore):
+    found = private_key(ChainOptions(keystore=str(keystore), keystore_passphrase=PASSPHRASE))
+    assert found.reveal() == KEY
+    assert source(ChainOptions(private_key=KEY)) == "ARB_CHAIN__PRIVATE_KEY"
+    wrong = {
+        "ARB_CHAIN__KEYSTORE and ARB_CHAIN__PRIVATE_KEY": {"keystore": "x", "private_key": KEY},
+        "ARB_CHAIN__PRIVATE_KEY: a private key is 0x": {"private_key": "0x12"},
+        "ARB_CHAIN__KEYRING = 'x': must be SERVICE/NAME": {"keyring": "x"},
+        "set ARB_CHAIN__KEYSTORE_PASSPHRASE_FILE or": {"keystore": str(keystore)},
+        "`arb keys import` and set ARB_CHAIN__KEYSTORE": {},
+    }
+    for said, values in wrong.items():
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            private_key(ChainOptions(**values))
