@@ -104,8 +104,7 @@ class Contract:
     def encode(self, name: str, *args: Any) -> str:
         """The data of a call, hex with `0x`."""
         fragment = self._functions[name]
-        selector = Web3.keccak(text=_signature(fragment))[:4]
-        return "0x" + (selector + _encode(fragment, args)).hex()
+        return self._topic(fragment)[:10] + _encode(fragment, args).hex()
 
     def view(self, to: str, name: str, *args: Any) -> View[Any]:
         """A question: its answer is the one value that is returned, or all of them as a tuple."""
@@ -174,12 +173,12 @@ class Contract:
 
     @staticmethod
     def _topic(fragment: Mapping[str, Any]) -> str:
-        return Web3.keccak(text=_signature(fragment)).to_0x_hex()
+        return str(Web3.keccak(text=_signature(fragment)).to_0x_hex())
 
 
 def checksummed(address: str) -> str:
     """An address in the mixed case that shows a mistake in it."""
-    return Web3.to_checksum_address(address)
+    return str(Web3.to_checksum_address(address))
 
 
 def _parameter(kind: str, name: str = "") -> Fragment:
@@ -226,7 +225,7 @@ def _encode(fragment: Mapping[str, Any], args: Sequence[Any]) -> bytes:
     if len(kinds) != len(args):
         name = fragment.get("name", "the constructor")
         raise TypeError(f"{name} takes {len(kinds)} arguments, not {len(args)}")
-    return _CODEC.encode(kinds, args)
+    return bytes(_CODEC.encode(kinds, args))
 
 
 def _decode(kinds: Sequence[str], data: bytes, where: str) -> tuple[Any, ...]:
