@@ -88,6 +88,7 @@ def test_no_ledger_is_opened_for_it(served, document):
         ((EVENT, "--history", "x.csv"), "give an event, or a file"),
         (("--history", "x.csv", "--market", "m"), "of an event, not of a file"),
         (("--history", "x.csv", "--tick", "1"), "--tick 1"),
+        (("--history", "x.csv", "--fit", "0.7"), "--fit tries one --strategy"),
         (("--history", "x.csv", "--fee-rate", "2"), "fee rate 2"),
         ((), "give an event, or a file"),
     ],
@@ -116,6 +117,23 @@ def test_a_file_needs_no_venue_and_brings_volume(tmp_path):
     results = {one["strategy"]: one for one in json.loads(done.stdout)["results"]}
     assert list(results) == FIVE
     assert results["MomentumStrategy"]["trades"] > 0
+
+
+def test_parameters_are_chosen_on_the_first_part_and_tried_on_the_rest(served):
+    env, folder = served
+    told = ("--strategy", "RSIStrategy", "--param", "rsi_period=7,14,21", "--fit", "0.7")
+    asked = ("backtest", EVENT, "--market", f"{EVENT}-1", *told)
+    done = arb(*asked, "--json", env=env, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert {one["params"]["rsi_period"] for one in document["results"]} == {7, 14, 21}
+    profits = [Decimal(one["first"]["profit"]) for one in document["results"]]
+    assert profits == sorted(profits, reverse=True)
+    assert document["from"] < document["rest_from"] < document["to"]
+    shown = arb(*asked, env=env, cwd=folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "3 combinations tried" in shown.stdout
+    assert "had no part in the choice" in shown.stdout
 
 
 def test_without_the_extra_it_says_how_to_get_it_and_a_run_needs_none(tmp_path):

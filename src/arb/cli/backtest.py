@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from arb.runtime.backtesting import Series, Tested
+    from arb.statistical.fitting import Fitted
 
 NOTHING = "-"
+FITTED_SHOWN = 20
 
 
 def _option(name: str, text_: str) -> Any:
@@ -34,6 +36,15 @@ def backtest(
     param: Annotated[
         list[str] | None,
         typer.Option("--param", help="A parameter of the strategy.", metavar="NAME=VALUE"),
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            "--fit",
+            help="Try all values of --param NAME=A,B,C: choose on this part of the bars, try on "
+            "the rest; 0.7.",
+            metavar="PART",
+        ),
     ] = None,
     market: Annotated[
         str | None, typer.Option("--market", help="The market's slug, if the event has several.")
@@ -102,7 +113,11 @@ def backtest(
     if (event is None) == (history is None):
         raise ConfigError("give an event, or a file with --history")
     names = strategy or backtesting.strategy_names()
-    chosen = backtesting.chosen_strategies(names, _parameters(param or []))
+    given = _parameters(param or [])
+    if fit is None:
+        chosen = backtesting.chosen_strategies(names, given)
+    elif len(names) != 1 or not given:
+        raise ConfigError("--fit tries one --strategy with values of its --param NAME=A,B,C")
     options = backtesting.account_options(account)
     if history is not None:
         if market is not None or outcome is not None or since is not None:
@@ -122,6 +137,14 @@ def backtest(
             ),
             f"Reading the prices of {event}…",
         )
+    if fit is not None:
+        values = {name: one.split(",") for name, one in given.items()}
+        fitted = backtesting.run_fit(series, names[0], values, fit, options)
+        if json:
+            print_json(backtesting.fit_document(series, names[0], fitted, options))
+        else:
+            _print_fit(series, names[0], fitted)
+        return
     tested = backtesting.run_backtests(series, chosen, options)
     if json:
         print_json(backtesting.document(series, tested, options))
@@ -149,15 +172,50 @@ def _parameters(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _print(series: "Series", tested: "Sequence[Tested]", *, trades: bool) -> None:
+def _print_series(series: "Series") -> None:
     from arb.cli.output import counted, print_line
-    from arb.runtime.backtesting import LABEL
 
     first, last = series.bars[0].start, series.bars[-1].start
     span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
     print_line(f"{series.name}: {counted(len(series.bars), 'bar')} of {series.timeframe}, {span}")
     for problem in series.problems:
         print_line(f"not read: {problem}")
+
+
+def _print_fit(series: "Series", name: str, fitted: "Sequence[Fitted]") -> None:
+    from arb.cli.output import counted, print_line
+    from arb.runtime.backtesting import LABEL
+
+    _print_series(series)
+    columns = (
+        "parameters",
+        "first: trades",
+        "profit $",
+        Column("drawdown %", rank=1),
+        "rest: trades",
+        "profit $",
+        Column("drawdown %", rank=1),
+    )
+    rows = []
+    for one in fitted[:FITTED_SHOWN]:
+        cells = [", ".join(f"{key}={value}" for key, value in one.parameters.items())]
+        for part in (one.first, one.rest):
+            cells += [str(len(part.trades)), _cents(part.profit), _percent(part.drawdown)]
+        rows.append(tuple(cells))
+    print_table(f"{name} ({LABEL})", columns, rows)
+    tried = counted(len(fitted), "combination")
+    begins = f"{fitted[0].rest.equity[0][0]:%Y-%m-%d %H:%M}"
+    print_line(
+        f"{tried} tried, ordered by the first part's profit: the best of many is best by luck as "
+        f"well. The bars from {begins} on had no part in the choice."
+    )
+
+
+def _print(series: "Series", tested: "Sequence[Tested]", *, trades: bool) -> None:
+    from arb.cli.output import print_line
+    from arb.runtime.backtesting import LABEL
+
+    _print_series(series)
     columns = (
         "strategy",
         "trades",

@@ -21,6 +21,7 @@ from arb.reporting.report import moment
 from arb.runtime.running import preview
 from arb.statistical.backtest import BacktestOptions, Result, backtest
 from arb.statistical.bars import TIMEFRAMES, Bar, bars_of
+from arb.statistical.fitting import Fitted, combinations, fit
 from arb.statistical.strategies import STRATEGIES, SignalStrategy, build_strategy, read_parameters
 
 SINCE = timedelta(days=30)
@@ -195,6 +196,34 @@ def run_backtests(
     return tested
 
 
+def run_fit(
+    series: Series,
+    name: str,
+    given: Mapping[str, Sequence[str]],
+    share: str,
+    options: BacktestOptions,
+) -> list[Fitted]:
+    """Try every combination of a strategy's parameters; the best on the first part comes first.
+
+    Args:
+        series: The bars.
+        name: The strategy.
+        given: Values of its parameters.
+        share: The part of the bars on which the best is chosen.
+        options: The account.
+
+    Raises:
+        UnknownName: There is no such strategy.
+        ConfigError: A value cannot be used; names it.
+    """
+    try:
+        part = Decimal(share)
+    except ArithmeticError:
+        raise ConfigError(f"--fit {share}: not a number") from None
+    chosen = combinations(name, given)
+    return fit(name, chosen, series.bars, part, series.rules, series.fees, options)
+
+
 def account_options(account: Mapping[str, str]) -> BacktestOptions:
     """The account's options as people write them.
 
@@ -210,8 +239,25 @@ def account_options(account: Mapping[str, str]) -> BacktestOptions:
     return BacktestOptions(**values)
 
 
+def fit_document(
+    series: Series, name: str, fitted: Sequence[Fitted], options: BacktestOptions
+) -> dict[str, Any]:
+    """The JSON document of a choice of parameters: the best first, each on both parts."""
+    begins = fitted[0].rest.equity[0][0]
+    results = [
+        {"params": _params(one.parameters), "first": _sums(one.first), "rest": _sums(one.rest)}
+        for one in fitted
+    ]
+    head = _head(series, options)
+    return {**head, "strategy": name, "rest_from": _iso(begins), "results": results}
+
+
 def document(series: Series, tested: Sequence[Tested], options: BacktestOptions) -> dict[str, Any]:
     """The JSON document of a backtest."""
+    return {**_head(series, options), "results": [_result(one) for one in tested]}
+
+
+def _head(series: Series, options: BacktestOptions) -> dict[str, Any]:
     return {
         "schema": 1,
         "what": LABEL,
@@ -227,27 +273,17 @@ def document(series: Series, tested: Sequence[Tested], options: BacktestOptions)
             "tick": text(series.rules.tick),
             "filled": "at the next bar's open, slippage_ticks worse",
         },
-        "results": [_result(one) for one in tested],
     }
 
 
 def _result(tested: Tested) -> dict[str, Any]:
-    head = {
-        "strategy": tested.strategy,
-        "params": {name: _said(value) for name, value in tested.parameters.items()},
-    }
+    head = {"strategy": tested.strategy, "params": _params(tested.parameters)}
     found = tested.result
     if found is None:
         return {**head, "failed": tested.failed}
     return {
         **head,
-        "trades": len(found.trades),
-        "profit": text(found.profit),
-        "fees": text(found.fees),
-        "hits": None if found.hits is None else text(found.hits),
-        "drawdown": text(found.drawdown),
-        "exposure": text(found.exposure),
-        "buy_and_hold": text(found.hold),
+        **_sums(found),
         "not_bought": found.not_bought,
         "stopped_at": found.stopped_at and _iso(found.stopped_at),
         "history": [
@@ -266,6 +302,22 @@ def _result(tested: Tested) -> dict[str, Any]:
         ],
         "equity": [[_iso(at), text(worth)] for at, worth in found.equity],
     }
+
+
+def _sums(found: Result) -> dict[str, Any]:
+    return {
+        "trades": len(found.trades),
+        "profit": text(found.profit),
+        "fees": text(found.fees),
+        "hits": None if found.hits is None else text(found.hits),
+        "drawdown": text(found.drawdown),
+        "exposure": text(found.exposure),
+        "buy_and_hold": text(found.hold),
+    }
+
+
+def _params(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _said(value) for name, value in parameters.items()}
 
 
 async def _past(
