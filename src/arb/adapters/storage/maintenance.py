@@ -150,7 +150,7 @@ def _upgrade(connection: Connection) -> str:
 
 def _create(connection: Connection, newest: str) -> None:
     """Make the newest schema at once: a new ledger has nothing to migrate."""
-    # A table that is there already is somebody else's, and an error.
+    # A table that is there already belongs to another program: an error.
     metadata.create_all(connection, checkfirst=False)
     create_views(connection)
     VERSION.create(connection, checkfirst=False)
