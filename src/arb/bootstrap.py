@@ -9,7 +9,7 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,10 @@ from arb.adapters.paper.venue import on_paper
 from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.live import PolymarketLive, open_live
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
-from arb.adapters.storage import ResilientLedger, open_ledger
+from arb.adapters.storage import Database, ResilientLedger, open_ledger
+from arb.adapters.storage.signals import SqlSignals
 from arb.config.keys import private_key
+from arb.config.options import options_of
 from arb.config.own import own_options
 from arb.config.schema import Settings, StrategySettings
 from arb.config.sources import inherited
@@ -49,10 +51,12 @@ from arb.strategies.options import StrategyOptions
 if TYPE_CHECKING:
     from arb.adapters.redis.budgets import SharedBudgets
     from arb.adapters.shards.worker import NatsWorker
+    from arb.engine.signals import SignalOptions
     from arb.onchain.chain import Chain
     from arb.onchain.signer import Signer
 
 REDIS_EXTRA = how_to_install("redis")
+SIGNALS_EXTRA = how_to_install("signals")
 SHARDS_EXTRA = how_to_install("shards")
 ONCHAIN_EXTRA = how_to_install("onchain")
 PAPER_MEMORY = timedelta(days=30)
@@ -266,6 +270,88 @@ async def live_context(
             scouts=scouts,
             news=news,
         )
+
+
+def signal_options(settings: Settings) -> "tuple[EngineOptions, SignalOptions]":
+    """How the account that follows signals is run: the limits of `[risk]`, counted by itself, with
+    those of `[signals]` in the place of what they replace.
+    """
+    from arb.engine.signals import SignalOptions  # noqa: PLC0415  # an extra
+    from arb.statistical.rules import PositionRules  # noqa: PLC0415
+
+    chosen, engine = settings.signals, engine_options(settings)
+    most = Usd(chosen.max_position)
+    limits = replace(
+        engine.limits,
+        max_position_size=most,
+        max_daily_loss_pct=chosen.max_daily_loss * 100 or None,
+        max_drawdown_pct=None,  # theirs is of what is held, too, and ends with a resumption
+        risk_per_trade=chosen.risk_per_trade,
+    )
+    engine = replace(
+        engine,
+        limits=limits,
+        guard=replace(engine.guard, max_position_size=most),
+        bankroll_usd=Usd(chosen.bankroll_usd),
+        scan_interval=chosen.strategy_interval,
+    )
+    values = dict(chosen)
+    return engine, options_of(SignalOptions, values, rules=options_of(PositionRules, values))
+
+
+def need_signals() -> None:
+    """Raise with the install command when the library of the indicators is missing.
+
+    Raises:
+        ConfigError: It is.
+    """
+    try:
+        import talipp  # noqa: F401, PLC0415  # an extra
+    except ImportError as error:
+        raise ConfigError(
+            f"signals.enabled needs the library {error.name}: {SIGNALS_EXTRA}"
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def signal_context(
+    settings: Settings, beside: TradingContext, news: Publisher
+) -> AsyncIterator[tuple[TradingContext, SqlSignals]]:
+    """What the account that follows signals trades with: on paper, whatever the run does.
+
+    Args:
+        settings: Among them the account's.
+        beside: The run's own: its venues are read here, less what it has taken of them on paper.
+        news: Gets what happens in this account.
+
+    Raises:
+        ConfigError: The account is the run's own.
+        LedgerError: The ledger cannot be used.
+    """
+    account, clock = settings.signals.account, beside.clock
+    if account == beside.ledger.account:
+        raise ConfigError(
+            f"signals.account = {account!r} is the account of what is proved: name another"
+        )
+    async with _ledger(settings, account, news, None) as ledger:
+        memory = SqlSignals(Database(settings.database.url), account)
+        try:
+            history = await ledger.fills(clock.now() - PAPER_MEMORY)
+            yield (
+                replace(
+                    beside,
+                    mode="dry-run",
+                    venues=Venues(on_paper(one, clock, history) for one in beside.venues.values()),
+                    strategies=(),
+                    ledger=ledger,
+                    scouts=None,
+                    news=news,
+                    forgive=lambda: None,
+                ),
+                memory,
+            )
+        finally:
+            await memory.close()
 
 
 def _others(settings: Settings, signed_in: Venue) -> list[str]:

@@ -15,6 +15,7 @@ from arb.domain.decision import Finding
 from arb.domain.fact import Fact
 from arb.domain.halt import Standing
 from arb.domain.history import PriceHistory
+from arb.domain.instance import StrategyInstance
 from arb.domain.market import Market, MarketId, OutcomeId, Universe, VenueId, WholeGroup
 from arb.domain.money import Usd
 from arb.domain.operation import Carried, Operation, OperationAnswer, OperationId, effect
@@ -331,6 +332,41 @@ class Ledger(Protocol):
 
     async def close(self) -> None:
         """Let go of the database."""
+        ...
+
+
+class SignalMemory(Protocol):
+    """What an account that follows signals remembers beside its ledger.
+
+    Every method raises `LedgerError` when it cannot keep its word.
+    """
+
+    async def instances(self) -> Sequence[StrategyInstance]:
+        """The strategies that look, the oldest first."""
+        ...
+
+    async def keep(self, instance: StrategyInstance) -> None:
+        """Remember a strategy that looks, or what is new of it."""
+        ...
+
+    async def forget(self, instance: StrategyInstance) -> None:
+        """It looks no more."""
+        ...
+
+    async def mark(self, worth: Usd, at: datetime) -> None:
+        """Write down what the account is worth: its cash, and what is held at the bids."""
+        ...
+
+    async def highest(self, since: datetime | None) -> Usd | None:
+        """The most that it was worth since a moment, or ever; `None`: nothing is written down."""
+        ...
+
+    async def realised(self) -> Mapping[tuple[str, OutcomeId], Usd]:
+        """What the plans of each strategy at each outcome have realised."""
+        ...
+
+    async def first(self, since: datetime) -> Usd | None:
+        """What it was worth when it was first written down since a moment; `None`: nothing is."""
         ...
 
 

@@ -116,10 +116,9 @@ def test_stop_pause_resume_and_reset(bot):
 
 def test_what_is_not_here_is_refused_by_name(bot):
     message = refused(bot.answers(ADD), "unknown")
-    assert "no strategy MACrossoverStrategy is installed (binary_complement, " in message
-    assert "`arb backtest`; they do not trade yet" in message
-    message = refused(bot.answers(REMOVE), "unknown")
-    assert "no strategy MACrossoverStrategy at BTC/USDT is active" in message
+    assert "MACrossoverStrategy: no statistical strategy trades here" in message
+    assert "with ARB_SIGNALS__ENABLED=true they do" in message
+    assert refused(bot.answers(REMOVE), "unknown") == message
     add = ADD.replace("MACrossoverStrategy", "negrisk_no")
     assert "timeframe 1h: negrisk_no has none" in refused(bot.answers(add), "invalid")
     add = add.replace('"1h"', '"*"')

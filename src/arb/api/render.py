@@ -24,6 +24,7 @@ from arb.domain.news import (
     Ready,
     RiskChecked,
     Running,
+    SignalSeen,
     Started,
     StateChanged,
     Stopped,
@@ -132,6 +133,14 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
                 "gas": None if chain.gas is None else text(chain.gas),
                 "gas_least": text(chain.gas_least),
                 "coin": chain.coin,
+            }
+        case SignalSeen(strategy=strategy, symbol=symbol, side=side, why=why, done=done):
+            return "signal", {
+                "strategy_name": strategy,
+                "symbol": symbol,
+                "signal": side.value,
+                "why": why,
+                "done": done,
             }
         case CycleEnded(report=report):
             return "cycle_ended", summary(report)

@@ -163,6 +163,37 @@ class VenueSettings(WithParts):
     enabled: Annotated[tuple[str, ...], Field(min_length=1)] = ("polymarket",)
 
 
+def _paper_only(live: bool) -> bool:  # noqa: FBT001  # the library's signature
+    if live:
+        raise PydanticCustomError(
+            "paper_only",
+            "must be false: statistical strategies trade on paper only, nothing of them is proved",
+        )
+    return live
+
+
+class SignalSettings(Section):
+    """Whether statistical strategies trade on paper, and within which limits of their own."""
+
+    enabled: bool = False
+    live: Annotated[bool, AfterValidator(_paper_only)] = False
+    account: Annotated[str, Field(pattern=r"^paper:\S([^\r\n]*\S)?$")] = "paper:signals"
+    bankroll_usd: Dollars = default_of(EngineOptions, "bankroll_usd")
+    timeframe: Literal["1m", "5m", "15m", "1h", "4h", "1d"] = "1h"
+    warm_up: Annotated[int, Field(ge=0, le=10_000)] = 500
+    strategy_interval: SomeSeconds = 60
+    position_interval: SomeSeconds = 10
+    portfolio_interval: SomeSeconds = 300
+    max_position: Annotated[Dollars, Field(ge=1)] = Decimal(1000)
+    risk_per_trade: Annotated[Decimal, Field(ge=Decimal("0.0001"), le=1)] = Decimal("0.02")
+    stop_loss: Fraction = Decimal("0.1")
+    take_profit: Annotated[Decimal, Field(ge=0, le=100)] = Decimal("0.2")
+    max_drawdown: Fraction = Decimal("0.1")
+    max_daily_loss: Fraction = Decimal("0.05")
+    slippage_ticks: Annotated[int, Field(ge=0, le=100)] = 1
+    pause_after: SomeCount = 10
+
+
 class DatabaseSettings(Section):
     """Where the ledger is."""
 
@@ -307,6 +338,7 @@ class Settings(BaseSettings):
     risk: RiskSettings = RiskSettings()
     strategies: StrategySettings = StrategySettings()
     venues: VenueSettings = VenueSettings()
+    signals: SignalSettings = SignalSettings()
     polymarket: PolymarketOptions = PolymarketOptions()
     database: DatabaseSettings = DatabaseSettings()
     shards: ShardsSettings = ShardsSettings()

@@ -84,6 +84,19 @@ class OperationEnded:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleOrdered:
+    """What the plan holds is to be sold at the bids, whatever that brings: no proof speaks for it.
+
+    Plans that were proved hold what they have until it pays; those that follow a signal end so.
+    """
+
+    number: int
+    """Of the plan's sales, from 1: what found no bid may be ordered to be sold again."""
+    why: str
+    at: datetime
+
+
 def ended(id_: OperationId, answer: Carried | Declined, at: datetime) -> OperationEnded:
     """The end that an answer reports."""
     match answer:
@@ -93,4 +106,13 @@ def ended(id_: OperationId, answer: Carried | Declined, at: datetime) -> Operati
             return OperationEnded(id=id_, effect=None, reason=reason, at=at)
 
 
-Fact = Submitted | Answered | Confirmed | Voided | Discovered | OperationRequested | OperationEnded
+Fact = (
+    Submitted
+    | Answered
+    | Confirmed
+    | Voided
+    | Discovered
+    | OperationRequested
+    | OperationEnded
+    | SaleOrdered
+)

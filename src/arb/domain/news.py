@@ -7,7 +7,7 @@ from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
 from arb.domain.halt import Pause, RiskStatus, Standing, TradingState
-from arb.domain.market import VenueId
+from arb.domain.market import Side, VenueId
 from arb.domain.money import Shares, Usd
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.reason import Reason
@@ -179,6 +179,18 @@ class ChainSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalSeen:
+    """A statistical strategy has told a direction, and what was done about it."""
+
+    strategy: str
+    symbol: str
+    side: Side
+    why: str
+    done: str
+    """Bought, sold, or why not."""
+
+
+@dataclass(frozen=True, slots=True)
 class CycleEnded:
     """A scan has its report."""
 
@@ -233,6 +245,7 @@ News = (
     | Contradicted
     | KindResumed
     | ChainSeen
+    | SignalSeen
     | CycleEnded
     | CycleFailed
     | CycleSkipped

@@ -104,7 +104,9 @@ class PlannedLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was approved. Made by `risk.gate` alone, restored by the ledger alone."""
+    """What was approved. Made by `risk.gate` and `risk.entries` alone, restored by the ledger
+    alone.
+    """
 
     id: PlanId
     kind: str
@@ -122,7 +124,9 @@ class Plan:
     venue_terms: Mapping[VenueId, VenueTerms] = field(default_factory=dict)
     """The terms of each venue that its legs are traded at, as they were at the approval."""
     payoff: Payoff | None = None
-    """What its legs pay, as it was proved; `None` in plans of ledgers before payoffs."""
+    """What its legs pay, as it was proved; `None` in plans of ledgers before payoffs, and in those
+    that follow a signal: of them nothing is proved.
+    """
 
     def terms_at(self, venue: VenueId) -> VenueTerms:
         """The terms of a venue; those of ledgers before venue terms where none were stored."""

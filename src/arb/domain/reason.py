@@ -54,6 +54,7 @@ class Reason(StrEnum):
     CASH = "cash"
     EVENT_EXPOSURE = "event_exposure"
     UNSAFE = "unsafe"
+    WIDE_SPREAD = "wide_spread"
     RISK_PER_TRADE = "risk_per_trade"
     STALE_DATA = "stale_data"
     CONSECUTIVE_FAILURES = "consecutive_failures"
@@ -115,6 +116,7 @@ _SENTENCES = {
     Reason.DAILY_VOLUME: "the day's volume would exceed its limit",
     Reason.EVENT_EXPOSURE: "too much would be bound in one event",
     Reason.UNSAFE: "filled only in part, the plan could cost more than is allowed",
+    Reason.WIDE_SPREAD: "bought on a signal, it would reach its stop at once: the bid is too low",
     Reason.RISK_PER_TRADE: "filled only in part, the plan could cost too much of the equity",
     Reason.CASH: "there is not enough free cash",
     Reason.STALE_DATA: "the books are older than the limit by the time of the decision",

@@ -71,6 +71,8 @@ class ProblemKind(StrEnum):
     TRADES = "trades"
     ORDERS = "orders"
     CHAIN = "chain"
+    SIGNALS = "signals"
+    """A statistical strategy cannot look, or its account is paused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,8 @@ class RunCause(StrEnum):
     """The schedule's turn, or the only one of `--once`."""
     COMMAND = "command"
     """An operator named one event."""
+    SIGNAL = "signal"
+    """A statistical strategy told a direction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from arb.domain.fact import (
     Fact,
     OperationEnded,
     OperationRequested,
+    SaleOrdered,
     Submitted,
     Voided,
 )
@@ -36,6 +37,10 @@ class PlanAccount:
     """Shares by outcome that are on chain: what may be sold."""
     cash_at: Mapping[VenueId, Usd]
     """What everything has done to the cash at each venue, provisional fills included."""
+    sale: SaleOrdered | None = None
+    """The last order to sell all that is held."""
+    sale_after: int = 0
+    """The rounds of orders that were sent before it."""
 
     @property
     def cash(self) -> Usd:
@@ -64,6 +69,11 @@ class PlanAccount:
         return len({OrderKey.parse(id_).attempt for id_ in self.orders if id_ not in closed})
 
     @property
+    def sale_tries(self) -> int:
+        """The rounds of orders that were sent since the last order to sell."""
+        return self.round - self.sale_after
+
+    @property
     def failed_exits(self) -> int:
         """Operations that certainly did not happen."""
         return sum(end.effect is None for end in self.ends.values())
@@ -88,6 +98,7 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
     confirmed: defaultdict[OutcomeId, Shares] = defaultdict(lambda: NO_SHARES)
     cash: defaultdict[VenueId, Usd] = defaultdict(lambda: NO_USD)
     fills: list[Fill] = []
+    sale, sale_after = None, 0
     for fact in facts:
         match fact:
             case Submitted(order=order):
@@ -111,6 +122,8 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
                     for outcome, _, delta in effect.shares:
                         held[outcome] = Shares(held[outcome] + delta)
                         confirmed[outcome] = Shares(confirmed[outcome] + delta)
+            case SaleOrdered():
+                sale, sale_after = fact, max((OrderKey.parse(o).attempt for o in orders), default=0)
     pending: dict[OrderId, dict[str, None]] = {}
     for fill in fills:
         state = states.get((fill.order, fill.trade), _unsettled(fill.trade))
@@ -133,6 +146,8 @@ def read(facts: Sequence[Fact]) -> PlanAccount:  # noqa: PLR0912  # one case a k
         held=dict(held),
         confirmed=dict(confirmed),
         cash_at=dict(cash),
+        sale=sale,
+        sale_after=sale_after,
     )
 
 

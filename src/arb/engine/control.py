@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from arb.domain.contradiction import Contradiction
 from arb.domain.errors import ArbError, ConfigError, LedgerError, VenueError
 from arb.domain.halt import AWAY, Pause, Standing, TradingState, reason_of_halt
+from arb.domain.instance import StrategyInstance
 from arb.domain.market import EventId, Universe, VenueId, named
 from arb.domain.news import KindResumed, StateChanged, Trouble
 from arb.domain.report import CycleReport, Problem, ProblemKind
@@ -19,6 +21,8 @@ from arb.engine.watch import Health, HealthReport, Watch
 from arb.interlocks import closed
 from arb.ports import Clock, Ledger, Strategy
 from arb.publisher import Publisher
+from arb.statistical.names import SIGNAL_STRATEGIES
+from arb.views.signals import SignalAccount
 
 CANCEL_SECONDS_MAX = 2.0
 
@@ -46,9 +50,42 @@ class Looking:
     name: str
     symbol: str = ""
     """The event or market that it is confined to; empty: it looks at all."""
+    timeframe: str = ""
+    """The length of its bars; empty: it looks at books."""
 
     def __str__(self) -> str:
         return f"{self.name} at {self.symbol}" if self.symbol else self.name
+
+
+class Statistical(Protocol):
+    """Statistical strategies, which follow signals in an account of their own."""
+
+    @property
+    def instances(self) -> Sequence[StrategyInstance]:
+        """Those that look."""
+        ...
+
+    async def add(
+        self,
+        strategy: str,
+        symbol: str | None,
+        timeframe: str | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> StrategyInstance:
+        """Have one look; see `Control.add_strategy`."""
+        ...
+
+    async def remove(self, strategy: str, symbol: str | None = None) -> Sequence[StrategyInstance]:
+        """Have one look no more; see `Control.remove_strategy`."""
+        ...
+
+    async def resume(self, reason: str) -> Standing:
+        """Buy again after a pause or a halt of their account."""
+        ...
+
+    async def shown(self) -> SignalAccount:
+        """Their account and what each of them says."""
+        ...
 
 
 @dataclass(slots=True)
@@ -99,6 +136,8 @@ class Control:
     """Makes every strategy that could look, by name, with options beside those of the settings."""
     forgive: Callable[[], None] = lambda: None
     """Gives bots that have failed too often plans again."""
+    signals: Statistical | None = None
+    """Statistical strategies, where they are enabled."""
     reset_asked: Callable[[], bool] = lambda: False
     """Whether `reset_errors` was requested without the API since the last call."""
     running: bool = field(default=False, init=False)
@@ -118,7 +157,7 @@ class Control:
             running=self.running,
             standing=await (read or self.ledger.standing)(),
             contradictions=tuple(await self.ledger.contradictions()),
-            strategies=tuple(map(_looking, self.active)),
+            strategies=self._all_looking(),
             started_at=self.started_at,
             busy=self.watch.busy,
             cycle=report.run if report else None,
@@ -208,6 +247,26 @@ class Control:
         self.forgive()
         return before
 
+    def _all_looking(self) -> tuple[Looking, ...]:
+        statistical = self.signals.instances if self.signals is not None else ()
+        return (
+            *map(_looking, self.active),
+            *(Looking(one.strategy, one.symbol, one.timeframe) for one in statistical),
+        )
+
+    def statistical(self, what: str) -> Statistical:
+        """The statistical strategies.
+
+        Raises:
+            UnknownTarget: They are not enabled; says how they are.
+        """
+        if self.signals is None:
+            raise UnknownTarget(
+                f"{what}: no statistical strategy trades here; with ARB_SIGNALS__ENABLED=true they "
+                "do, on paper and in an account of their own (`arb backtest` tries them)"
+            )
+        return self.signals
+
     async def add_strategy(
         self,
         name: str,
@@ -222,7 +281,7 @@ class Control:
             name: Which.
             symbol: The slug of the event, or the slug or id of the market, that it is confined to;
                 without one it looks at all.
-            timeframe: None of those here has one.
+            timeframe: The length of a statistical strategy's bars; no other has one.
             params: Its options, in place of those of the settings.
 
         Raises:
@@ -231,13 +290,16 @@ class Control:
             Refusal: It looks there already, in another way.
             VenueError: The listing could not be read.
         """
+        if name in SIGNAL_STRATEGIES:
+            statistical = self.statistical(name)
+            before = len(statistical.instances)
+            frame = None if timeframe in ANY else timeframe
+            await statistical.add(name, symbol, frame, params)
+            return len(statistical.instances) > before
         make = self.installed.get(name)
         if make is None:
-            known = ", ".join(sorted(self.installed)) or "none"
-            raise UnknownTarget(
-                f"no strategy {name} is installed ({known}); strategies over indicators of prices "
-                "are tried with `arb backtest`; they do not trade yet"
-            )
+            known = ", ".join((*sorted(self.installed), *SIGNAL_STRATEGIES))
+            raise UnknownTarget(f"no strategy {name} is installed ({known})")
         if timeframe not in ANY:
             raise Unfit(
                 f"timeframe {timeframe}: {name} has none, since it looks at the books of every "
@@ -262,8 +324,10 @@ class Control:
         self.active.append(strategy)
         return True
 
-    def remove_strategy(self, name: str, symbol: str | None = None) -> None:
+    async def remove_strategy(self, name: str, symbol: str | None = None) -> None:
         """Deactivate a strategy; its open plans are completed.
+
+        What a statistical one holds is sold when it reaches its stop-loss or its take-profit.
 
         Args:
             name: Which.
@@ -272,6 +336,9 @@ class Control:
         Raises:
             UnknownTarget: It is not active there.
         """
+        if name in SIGNAL_STRATEGIES:
+            await self.statistical(name).remove(name, symbol)
+            return
         whole = symbol in ANY
         active = [strategy for strategy in self.active if strategy.name == name]
         found = [one for one in active if whole or _looking(one).symbol == symbol]

@@ -23,6 +23,7 @@ from arb.engine.unwind import (
     UnwindOrder,
     best_unwind,
     cash_operations,
+    disposals,
     sales,
     surplus,
     trifle,
@@ -112,6 +113,10 @@ def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa
                 _ended(plan, account, "it was never sent, and its books are too old now")
             )
         return Submit(_first(plan, now))
+    if account.sale is not None:
+        if _nothing_left(plan, account):
+            return _waiting(account) or Finished(_sold(plan, account))
+        return _waiting(account) or ChooseUnwind()
     if _nothing_left(plan, account) and not _leftover_conversion(plan, account):
         return _waiting(account) or Finished(_ended(plan, account, _why(account)))
     if _complete(plan, account) and not _leftover_conversion(plan, account):
@@ -122,12 +127,14 @@ def next_step(plan: Plan, facts: Sequence[Fact], now: datetime) -> Step:  # noqa
     return ChooseUnwind()
 
 
-def unwind_step(
+def unwind_step(  # noqa: PLR0911  # one line a case
     plan: Plan, facts: Sequence[Fact], books: Mapping[OutcomeId, OrderBook], now: datetime
 ) -> Step:
     """The step that `ChooseUnwind` stands for, at these books."""
     account = read(facts)
     rounds = _rounds(plan)
+    if account.sale is not None:
+        return _sell_off(plan, account, books, now)
     if _complete(plan, account) and not _leftover_conversion(plan, account):
         orders = sales(plan, account, books)
         ended = Finished(_completed(plan, account))
@@ -146,6 +153,14 @@ def unwind_step(
     if operations:
         alarm = "the exit failed again and again"
     return Finished(_ended(plan, account, _why(account), alarm))
+
+
+def _sell_off(
+    plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook], now: datetime
+) -> Step:
+    """An ordered sale: what has settled, at the bids at hand."""
+    orders = disposals(plan, account, books) if account.sale_tries < _rounds(plan) else ()
+    return _submit(plan, account, orders, now) if orders else Finished(_sold(plan, account))
 
 
 def redemption(
@@ -357,6 +372,21 @@ def _ended(plan: Plan, account: PlanAccount, reason: str, alarm: str = "") -> Ex
         locked=Usd(-account.cash) if bound else NO_USD,
         reason=reason,
         alarm=alarm,
+    )
+
+
+def _sold(plan: Plan, account: PlanAccount) -> ExecutionReport:
+    """The end of an ordered sale: its result is known once nothing is left."""
+    assert account.sale is not None
+    kept = not _nothing_left(plan, account)
+    bound = kept and account.cash < 0
+    return ExecutionReport(
+        plan=plan.id,
+        state=PlanState.DONE,
+        realised=NO_USD if bound else account.cash,
+        locked=Usd(-account.cash) if bound else NO_USD,
+        reason=account.sale.why,
+        alarm=NOBODY_TAKES if kept else "",
     )
 
 

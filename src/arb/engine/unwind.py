@@ -233,6 +233,22 @@ def sales(
     return tuple(found)
 
 
+def disposals(
+    plan: Plan, account: PlanAccount, books: Mapping[OutcomeId, OrderBook]
+) -> tuple[UnwindOrder, ...]:
+    """Orders that sell all that has settled of the legs, as far as there are bids."""
+    found: list[UnwindOrder] = []
+    for number, leg in enumerate(plan.legs):
+        held = account.confirmed.get(leg.outcome, NO_SHARES)
+        book = books.get(leg.outcome)
+        if held <= plan.dust or leg.terms is None or book is None:
+            continue
+        if (sold := sell(book.bids, held, leg.terms)) is not None:
+            limit, size, cash = sold
+            found.append(UnwindOrder(number, leg.outcome, Side.SELL, limit, size, cash))
+    return tuple(found)
+
+
 def buy(levels: Sequence[Level], size: Shares, terms: Terms) -> Purchase | None:
     """The smallest acceptable BUY that brings at least `size`; `None`: the book is too thin."""
     pieces = list(walk(levels, size))

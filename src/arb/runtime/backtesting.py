@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -268,7 +268,7 @@ def _head(series: Series, options: BacktestOptions) -> dict[str, Any]:
         "to": _iso(series.bars[-1].start),
         "problems": list(series.problems),
         "assumptions": {
-            **{name: _said(getattr(options, name)) for name in options.__slots__},
+            **{one.name: _said(getattr(options, one.name)) for one in fields(options)},
             "fee": str(series.fees),
             "tick": text(series.rules.tick),
             "filled": "at the next bar's open, slippage_ticks worse",

@@ -35,6 +35,7 @@ from arb.runtime.narrator import narrating
 from arb.runtime.reports import with_reports
 from arb.runtime.scheduled import Schedule
 from arb.runtime.server import Sidecars, controlled, serving
+from arb.runtime.signal_trading import with_signals
 from arb.runtime.signals import stoppable
 
 
@@ -173,6 +174,7 @@ async def assembled(
         one_leader(settings.database, account, log_news) as lead,
         _context(loaded, news, live=live, lead=lead) as (context, sidecars),
         _controlled(loaded, context, sidecars, ready) as (orchestrator, control),
+        with_signals(loaded, context, control),
         beating(_pulse(control, live=live)),
         narrating(control, settings.logging.portfolio_every),
     ):

@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from arb.domain.errors import ConfigError
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import OrderRules, Side
 from arb.domain.money import NO_SHARES, NO_USD, ONE, ZERO, Price, Shares, Usd, total
 from arb.statistical.bars import Bar
+from arb.statistical.rules import PositionRules
 from arb.statistical.strategies import Signal, SignalStrategy, require_within
 
 FRACTION = Decimal("0.000001")
@@ -28,24 +29,10 @@ FRACTION = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BacktestOptions:
-    """The account and its limits; fractions, not percent."""
+class BacktestOptions(PositionRules):
+    """The account and its limits; each fill is `slippage_ticks` worse than the bar's price."""
 
     cash: Usd = Usd(Decimal(10_000))  # noqa: RUF009  # a NewType call is free
-    max_position: Usd = Usd(Decimal(1000))  # noqa: RUF009
-    """Most that is spent on a position, fees not counted."""
-    risk_per_trade: Decimal = Decimal("0.02")
-    """Most of the equity that a position may lose down to its stop."""
-    stop_loss: Decimal = Decimal("0.1")
-    """How far below its average price a position is sold; 0: never."""
-    take_profit: Decimal = Decimal("0.2")
-    """How far above it; 0: never."""
-    max_drawdown: Decimal = Decimal("0.1")
-    """Below its highest equity by this much, the account sells all and trades no more; 0: never."""
-    max_daily_loss: Decimal = Decimal("0.05")
-    """After a loss of this part of the day's first equity nothing is bought that day; 0: never."""
-    slippage_ticks: int = 1
-    """How many ticks worse than the bar's price each order is filled."""
 
     def __post_init__(self) -> None:
         """Refuse what no account could have.
@@ -53,18 +40,8 @@ class BacktestOptions:
         Raises:
             ConfigError: A value is outside its bounds; names it.
         """
-        require_within(1, 10**9, cash=self.cash, max_position=self.max_position)
-        require_within(Decimal("0.0001"), 1, risk_per_trade=self.risk_per_trade)
-        require_within(
-            0,
-            1,
-            stop_loss=self.stop_loss,
-            max_drawdown=self.max_drawdown,
-            max_daily_loss=self.max_daily_loss,
-        )
-        require_within(
-            0, 100, take_profit=self.take_profit, slippage_ticks=Decimal(self.slippage_ticks)
-        )
+        PositionRules.__post_init__(self)  # `super` does not work in a class with slots
+        require_within(1, 10**9, cash=self.cash)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,27 +248,22 @@ class _Account:
             self.lots.append(_Lot(bar.start, shares, price, fee, signal.why))
 
     def _size(self, price: Price) -> Shares:
-        """Shares of one lot: within its part of the position, the cash, and the risk per trade."""
-        options = self.options
-        spend = min(options.max_position / self.lots_max, self.cash)
-        shares = spend / price
-        per_share = price + self.fees.exact(price, Shares(ONE))
-        shares = min(shares, self.cash / per_share)
-        if options.stop_loss:
-            equity = self.equity[-1][1] if self.equity else self.cash
-            at_risk = options.risk_per_trade * equity / (price * options.stop_loss)
-            shares = min(shares, at_risk / self.lots_max)
-        return Shares(_stepped(shares, self.rules.size_step, ROUND_DOWN))
+        return self.options.lot(
+            price,
+            lots=self.lots_max,
+            cash=self.cash,
+            equity=self.equity[-1][1] if self.equity else self.cash,
+            rules=self.rules,
+            fees=self.fees,
+        )
 
     def _stop(self, bar: Bar) -> None:
         if not self.lots:
             return
-        options, average = self.options, self.average
-        stop = average * (ONE - options.stop_loss)
-        take = average * (ONE + options.take_profit)
-        if options.stop_loss and bar.low <= stop:
+        stop, take = self.options.stop(self.average), self.options.target(self.average)
+        if stop is not None and bar.low <= stop:
             self.sell(bar.start, Price(min(bar.open, stop)), "stop-loss")
-        elif options.take_profit and bar.high >= take:
+        elif take is not None and bar.high >= take:
             self.sell(bar.start, Price(max(bar.open, take)), "take-profit")
 
     def _close(self, bar: Bar) -> None:
@@ -301,11 +273,9 @@ class _Account:
         self.highest = max(self.highest, worth)
         fallen = (self.highest - worth) / self.highest
         self.drawdown = max(self.drawdown, fallen)
-        options = self.options
-        if options.max_drawdown and fallen >= options.max_drawdown and self.stopped_at is None:
+        if self.options.fallen_too_far(self.highest, worth) and self.stopped_at is None:
             self.stopped_at = bar.start
-        lost = self.day_began - worth
-        if options.max_daily_loss and lost >= options.max_daily_loss * self.day_began:
+        if self.options.lost_too_much(self.day_began, worth):
             self.day_lost = True
 
     def _worse(self, price: Price, side: Side) -> Price:

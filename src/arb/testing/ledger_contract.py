@@ -14,6 +14,7 @@ from arb.domain.fact import (
     Fact,
     OperationEnded,
     OperationRequested,
+    SaleOrdered,
     Submitted,
     Voided,
 )
@@ -439,6 +440,7 @@ def _story(plan: Plan) -> list[Fact]:
         Discovered(order=orders[1].id, fills=(found,), at=NOON),
         OperationRequested(id=OperationId(f"{plan.id}/exit"), operation=merge, at=NOON),
         OperationEnded(id=OperationId(f"{plan.id}/exit"), effect=effect(merge), at=NOON),
+        SaleOrdered(number=1, why="stop-loss", at=NOON),
     ]
 
 

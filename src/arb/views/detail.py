@@ -14,6 +14,7 @@ from arb.domain.fact import (
     Fact,
     OperationEnded,
     OperationRequested,
+    SaleOrdered,
     Submitted,
     Voided,
 )
@@ -133,6 +134,8 @@ def fact_line(fact: Fact) -> ledger.FactLine:
             about = type(operation).__name__.lower()
         case OperationEnded(effect=effect, reason=reason):
             about = f"${text(effect.cash)} in cash" if effect else reason
+        case SaleOrdered(why=why):
+            about = why
     return [iso(fact.at), type(fact).__name__.lower(), about]
 
 

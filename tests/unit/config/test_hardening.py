@@ -28,6 +28,9 @@ SECONDS = {
     "patience",
     "portfolio_every",
     "csv_every",
+    "strategy_interval",
+    "position_interval",
+    "portfolio_interval",
 }
 
 

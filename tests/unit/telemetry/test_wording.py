@@ -13,6 +13,7 @@ from arb.domain import news as told
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import RiskStatus, TradingState
+from arb.domain.market import Side
 from arb.domain.money import Shares, Usd
 from arb.domain.news import News
 from arb.domain.opportunity import Unproven
@@ -59,6 +60,7 @@ async def heard(tmp_path):
             )
         ),
         told.KindResumed(plan.kind, POLYMARKET, "looked at"),
+        told.SignalSeen("RSIStrategy", "plain-1", Side.BUY, "RSI 12 is below 30", "nothing done"),
         told.ChainSeen(
             POLYMARKET, ChainState(block=7, gas=Decimal(1), gas_least=Decimal(1), coin="POL")
         ),
@@ -97,6 +99,15 @@ def test_a_risk_check_says_why_nothing_is_traded():
     assert line(near, "near", can_trade=True)[1] == "Risk check passed: trading is throttled: near"
     assert line(normal, "a", "b") == ("WARNING", f"Risk limits exceeded: {nothing}: a; b")
     assert line(halted, "x") == ("WARNING", f"Risk check not passed: {nothing}: x")
+
+
+async def test_what_was_bought_on_a_signal_promises_nothing(heard):
+    ended = next(news for news in heard if isinstance(news, told.PlanEnded))
+    plan = replace(ended.plan, payoff_worst=Usd(Decimal(0)))
+    report = replace(ended.report, state=PlanState.DONE, locked=Usd(Decimal(5)))
+    level, sentence = say(replace(ended, plan=plan, report=report))
+    assert level == "SUCCESS"
+    assert sentence == f"Plan {report.plan} bought for $5, nothing guaranteed"
 
 
 async def test_only_a_dry_run_says_that_it_would_execute(heard):

@@ -14,6 +14,7 @@ from arb.domain.fact import (
     Fact,
     OperationEnded,
     OperationRequested,
+    SaleOrdered,
     Submitted,
     Voided,
 )
@@ -128,6 +129,8 @@ def fact_key(fact: Fact) -> str:  # noqa: PLR0911  # one line a kind of fact
             return f"requested/{id_}"
         case OperationEnded(id=id_):
             return f"settled/{id_}"
+        case SaleOrdered(number=number):
+            return f"sale/{number}"
 
 
 def _load_fees(kind: type[Any], stored: Any) -> Any:

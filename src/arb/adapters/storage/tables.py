@@ -217,6 +217,29 @@ bot_events = Table(
     Index("ix_bot_events_plan", "plan"),
 )
 
+signal_strategies = Table(
+    "signal_strategies",
+    metadata,
+    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
+    Column("strategy", String, primary_key=True),
+    Column("venue", String, primary_key=True),
+    Column("token", String, primary_key=True),
+    Column("market", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("timeframe", String, nullable=False),
+    Column("params", Text, nullable=False),  # as JSON
+    Column("added_at", UtcTime, nullable=False),
+    Column("followed", UtcTime),
+)
+
+equity_marks = Table(
+    "equity_marks",
+    metadata,
+    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
+    Column("at", UtcTime, primary_key=True),
+    Column("worth", MicroUnits, nullable=False),  # cash, and what is held at the bids
+)
+
 leaders = Table(
     "leaders",
     metadata,

@@ -53,6 +53,8 @@ class NewsLog:
     live: bool
     """Whether trades are real: their lines are marked."""
     monotonic: Callable[[], float]
+    label: str = ""
+    """What every line begins with, in brackets; empty: nothing."""
     _said: dict[str, _Said] = field(default_factory=dict, init=False)
     _now: set[str] = field(default_factory=set, init=False)
     """What this cycle has logged so far."""
@@ -64,6 +66,8 @@ class NewsLog:
     def __call__(self, news: News) -> None:
         """Log it."""
         level, sentence = spoken(news, live=self.live)
+        if self.label:
+            sentence = f"[{self.label}] {sentence}"
         said = None
         if level != "DEBUG" and (key := _same(news)):
             said, is_new = self._look_up(key, lasting=_lasting(news))

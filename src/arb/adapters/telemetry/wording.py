@@ -23,6 +23,7 @@ from arb.domain.news import (
     Ready,
     RiskChecked,
     Running,
+    SignalSeen,
     Started,
     StateChanged,
     Stopped,
@@ -106,6 +107,8 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
         case ChainSeen(venue=venue, state=chain):
             has = "" if chain.gas is None else f", {text(chain.gas)} {chain.coin} for gas"
             return "DEBUG", f"The chain of {venue} is at block {chain.block}{has}"
+        case SignalSeen(strategy=strategy, symbol=symbol, side=side, why=why, done=done):
+            return "INFO", f"{strategy} at {symbol} says {side}, since {why}: {done}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
         case CycleFailed(run=number, error=error):
@@ -196,6 +199,11 @@ def in_one_line(opportunity: Opportunity) -> str:
 
 def _ended(news: PlanEnded) -> tuple[str, str]:
     report = news.report
+    if report.state is PlanState.DONE and report.locked > 0 and not news.plan.payoff_worst:
+        return (
+            "SUCCESS",
+            f"Plan {report.plan} bought for ${text(report.locked)}, nothing guaranteed",
+        )
     if report.state is PlanState.DONE and report.locked > 0:
         loss = report.locked > news.plan.payoff_worst
         return "WARNING" if loss else "SUCCESS", (
