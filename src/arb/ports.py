@@ -479,6 +479,11 @@ class Venue:
     """
     past: Past | None = None
     """`None` where it tells nothing of earlier prices."""
+    cancel_all_blocking: Callable[[], Sequence[str]] | None = None
+    """Cancels every resting order by a connection of its own, and returns those that could not be;
+    called from a thread at an operator's halt, also while the event loop hangs. Raises whatever
+    kept it from it. `None`: orders there are cancelled by `trading`, which needs the loop.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

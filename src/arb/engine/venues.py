@@ -1,7 +1,7 @@
 """The venues that a run trades at: what each one sends orders, operations and statements with."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from arb.domain.errors import Unavailable
 from arb.domain.market import VenueId
@@ -28,6 +28,30 @@ class Venues(Mapping[VenueId, Venue]):
         """Where an account can be queried; empty on paper."""
         found = ((id_, venue.statements) for id_, venue in self._venues.items())
         return {id_: statements for id_, statements in found if statements is not None}
+
+    def cancel_all_blocking(self) -> Sequence[str]:
+        """Cancel every resting order at each venue that can do so without the event loop.
+
+        Every venue is asked, whatever another one answers.
+
+        Returns:
+            Orders that could not be cancelled.
+
+        Raises:
+            Unavailable: At a venue it failed; names each with its reason.
+        """
+        left: list[str] = []
+        failed: list[str] = []
+        for id_, venue in self._venues.items():
+            if venue.cancel_all_blocking is None:
+                continue
+            try:
+                left += venue.cancel_all_blocking()
+            except Exception as error:  # noqa: BLE001  # the other venues' orders are cancelled all the same
+                failed.append(f"{id_}: {type(error).__name__}: {error}")
+        if failed:
+            raise Unavailable("; ".join([*failed, *(f"{order} not cancelled" for order in left)]))
+        return left
 
     def trades_at(self, venue: VenueId) -> bool:
         """Whether orders can be sent to a venue."""

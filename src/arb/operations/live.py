@@ -26,7 +26,7 @@ from arb.publisher import Publisher
 @contextlib.asynccontextmanager
 async def ready_to_trade(
     loaded: Loaded, news: Publisher | None, token: int | None = None
-) -> AsyncIterator[tuple[TradingContext, PolymarketLive]]:
+) -> AsyncIterator[TradingContext]:
     """What to trade with real money with, once every check has passed; a leader's with its token.
 
     Raises:
@@ -40,7 +40,7 @@ async def ready_to_trade(
         async with live_context(settings, live, venue, news, token) as context:
             if len(context.venues) > 1:
                 _must_pass(await checks_of(list(context.venues.values())))
-            yield context, live
+            yield context
 
 
 def _must_pass(checks: Sequence[Check]) -> None:

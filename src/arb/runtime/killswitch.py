@@ -6,7 +6,7 @@ thread up is native code that keeps the interpreter's lock for long; Python code
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +34,7 @@ SWEEP_AGAIN_SECONDS = 1.0
 SWEEP_DEADLINE_SECONDS = 30.0
 STOP_WAIT_SECONDS = 3.0
 
-CancelAll = Callable[[], list[str]]
+CancelAll = Callable[[], Sequence[str]]
 """Cancels every resting order, from a thread; returns what could not be cancelled."""
 
 DEAD = "the watch of the kill switch has ended"

@@ -241,14 +241,14 @@ async def _context(
                 yield replace(whole, interlocks=_interlocks(switch, lead)), Sidecars(alerts, bots)
         return
     async with (
-        ready_to_trade(loaded, news, token) as (context, trading),
+        ready_to_trade(loaded, news, token) as context,
         with_alerts(loaded, context.ledger, context.clock, news) as alerts,
         with_cloudwatch(loaded, context.ledger, context.clock, news),
         with_reports(loaded, context.ledger.account, context.clock),
         with_bots(loaded, context) as (whole, bots),
     ):
         switch = kill_switch(settings.database.url, context.ledger.account, log_news)
-        switch.cancel_all = trading.emergency(settings.polymarket, context.clock)
+        switch.cancel_all = context.venues.cancel_all_blocking
         with _hearing(switch, lead):
             yield replace(whole, interlocks=_interlocks(switch, lead)), Sidecars(alerts, bots)
 

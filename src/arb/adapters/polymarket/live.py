@@ -1,9 +1,10 @@
 """Polymarket for trading with real money: what reading takes, and a signed-in client beside it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from arb.adapters.polymarket.client import LivePermit, Session, signed_in, wallet_facts
@@ -45,6 +46,8 @@ class PolymarketLive:
     rpc: Rpc
     contracts: Contracts
     min_gas_pol: Decimal
+    cancel_all: Callable[[], Sequence[str]]
+    """From any thread, without the client and its loop."""
 
     @property
     def client(self) -> "AsyncSecureClient":
@@ -64,6 +67,7 @@ class PolymarketLive:
             operations=self.operations,
             statements=self.statements,
             chain=self.chain,
+            cancel_all_blocking=self.cancel_all,
         )
 
     async def chain(self) -> ChainState:
@@ -79,23 +83,6 @@ class PolymarketLive:
             gas_least=self.min_gas_pol,
             coin="POL",
         )
-
-    def emergency(self, options: PolymarketOptions, clock: Clock) -> Callable[[], list[str]]:
-        """Takes every resting order back, from any thread, without the client and its loop."""
-
-        def take_back() -> list[str]:
-            credentials = self.client.credentials  # those of the latest sign-in
-            return cancel_all(
-                options.clob_url,
-                str(self.client.signer),
-                credentials.key,
-                credentials.secret,
-                credentials.passphrase,
-                lambda: int(clock.now().timestamp()),
-                clock.monotonic,
-            )
-
-        return take_back
 
 
 @asynccontextmanager
@@ -133,4 +120,18 @@ async def open_live(
             rpc=venue.rpc,
             contracts=contracts,
             min_gas_pol=options.min_gas_pol,
+            cancel_all=partial(_cancel_all, session, options, clock),
         )
+
+
+def _cancel_all(session: Session, options: PolymarketOptions, clock: Clock) -> Sequence[str]:
+    credentials = session.client.credentials  # those of the latest sign-in
+    return cancel_all(
+        options.clob_url,
+        str(session.client.signer),
+        credentials.key,
+        credentials.secret,
+        credentials.passphrase,
+        lambda: int(clock.now().timestamp()),
+        clock.monotonic,
+    )
