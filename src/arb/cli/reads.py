@@ -98,7 +98,7 @@ def opportunities(
     )
     columns = (
         Column("id", short=short_ids),
-        Column("cycle", rank=2),
+        Column("run", rank=2),
         Column("kind", rank=3),
         "event",
         Column("exit", rank=5),
@@ -126,7 +126,7 @@ def plans(
     rows = wait(read(load(profile), lambda reads: reads.plans(limit=limit, only_open=only_open)))
     columns = (
         Column("id", short=short_ids),
-        Column("cycle", rank=5),
+        Column("run", rank=5),
         Column("kind", rank=4),
         "event",
         "state",

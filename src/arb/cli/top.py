@@ -87,9 +87,9 @@ def frame(glance: "Glance") -> "RenderableType":
         Text(""),
         _table(
             "Opportunities",
-            ("cycle", "kind", "event", "profit $", "decision", "reason"),
+            ("run", "kind", "event", "profit $", "decision", "reason"),
             [
-                (o.cycle, o.kind, o.event, o.profit, o.decision, o.reason)
+                (o.run, o.kind, o.event, o.profit, o.decision, o.reason)
                 for o in glance.opportunities
             ],
         ),
