@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from arb import __version__
-from arb.cli import admin, alerts, backtest, bots, keys, live, reads, report, run, tools, top
+from arb.cli import (
+    admin,
+    alerts,
+    backtest,
+    bots,
+    keys,
+    live,
+    reads,
+    report,
+    run,
+    spreads,
+    tools,
+    top,
+)
 from arb.cli.common import ExitCode, leave
 from arb.cli.help import GroupedHelp, summary
 from arb.cli.output import print_error
@@ -41,6 +54,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("preview", tools.preview),
     ("fees", tools.fees),
     ("backtest", backtest.backtest),
+    ("spreads", spreads.spreads),
     ("doctor", tools.doctor),
     ("preflight", live.preflight),
     ("livetest", live.livetest),

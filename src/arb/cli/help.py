@@ -15,6 +15,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "preview": "Evaluate one event now, rule by rule.",
         "demo": "One full cycle against the embedded exchange.",
         "fees": "The fee per share, by price and rate.",
+        "spreads": "Price differences between pools on a chain, at a block.",
         "backtest": "What signals would have brought; guarantees nothing.",
     },
     "Look": {

@@ -15,6 +15,7 @@ from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
 from arb.config.options import default_of, options_of
 from arb.engine.options import EngineOptions, GuardOptions
 from arb.onchain.options import ChainOptions
+from arb.onchain.spreads.options import SpreadOptions
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
 from arb.strategies.options import StrategyOptions
@@ -26,6 +27,7 @@ NATS = ("nats://", "tls://")
 REDIS = ("redis://", "rediss://")
 CLOCK_TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 ADDRESS = re.compile(r"(https?|wss?)://[^/\s]\S*")
+EVM = r"^0x[0-9a-fA-F]{40}$"
 NODE = re.compile(r"https?://[^/\s]\S*")
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 YEAR_SECONDS = 365 * 86_400
@@ -72,6 +74,8 @@ Dollars = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=6)]
 Seconds = Annotated[float, Field(ge=0, le=YEAR_SECONDS, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 SomeCount = Annotated[int, Field(ge=1, le=10**9)]
+HttpAddress = Annotated[str, Field(pattern=r"^(https?://[^/\s]\S*)?$")]
+Contract = Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")]
 SomeSeconds = Annotated[float, Field(ge=0.01, le=YEAR_SECONDS, allow_inf_nan=False)]
 
 
@@ -325,6 +329,42 @@ class ChainSettings(Section):
         return options_of(ChainOptions, {**dict(self), **plain})
 
 
+class SpreadsSettings(Section):
+    """Price differences between pools on the chain of `[chain]`."""
+
+    enabled: bool = default_of(SpreadOptions, "enabled")
+    live: bool = default_of(SpreadOptions, "live")
+    account: Annotated[str, Field(pattern=r"^spreads:\S{1,64}$")] = default_of(
+        SpreadOptions, "account"
+    )
+    interval: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = default_of(
+        SpreadOptions, "interval"
+    )
+    pools: tuple[str, ...] = default_of(SpreadOptions, "pools")
+    quoter: Contract = default_of(SpreadOptions, "quoter")
+    dollars: tuple[Annotated[str, Field(pattern=EVM)], ...] = default_of(SpreadOptions, "dollars")
+    wrapped: Contract = default_of(SpreadOptions, "wrapped")
+    min_spread: PartBelowOne = default_of(SpreadOptions, "min_spread")
+    min_profit_usd: Dollars = default_of(SpreadOptions, "min_profit_usd")
+    max_input_usd: Dollars = default_of(SpreadOptions, "max_input_usd")
+    max_hops: Annotated[int, Field(ge=2, le=3)] = default_of(SpreadOptions, "max_hops")
+    max_block_age: SomeSeconds = default_of(SpreadOptions, "max_block_age")
+    executor: Contract = default_of(SpreadOptions, "executor")
+    sender: Contract = default_of(SpreadOptions, "sender")
+    flash_bots: tuple[str, ...] = default_of(SpreadOptions, "flash_bots")
+    answer_seconds: SomeSeconds = default_of(SpreadOptions, "answer_seconds")
+    curve_url: HttpAddress = default_of(SpreadOptions, "curve_url")
+    balancer_url: HttpAddress = default_of(SpreadOptions, "balancer_url")
+    oneinch_url: HttpAddress = default_of(SpreadOptions, "oneinch_url")
+    oneinch_key: SecretStr | None = None
+
+    @property
+    def options(self) -> SpreadOptions:
+        """The same, for what looks at the pools."""
+        key = self.oneinch_key and self.oneinch_key.get_secret_value()
+        return options_of(SpreadOptions, {**dict(self), "oneinch_key": key})
+
+
 class Settings(BaseSettings):
     """All settings. Made by `arb.config.sources.load`, which knows where each value came from."""
 
@@ -350,6 +390,7 @@ class Settings(BaseSettings):
     cloudwatch: CloudWatchSettings = CloudWatchSettings()
     report: ReportSettings = ReportSettings()
     chain: ChainSettings = ChainSettings()
+    spreads: SpreadsSettings = SpreadsSettings()
 
     def options(self, kind: type[T], **given: Any) -> T:
         """Options of the engine or of a strategy, from the settings of the same names.
@@ -404,6 +445,7 @@ SECRETS = frozenset(
         "alerts.urls",
         "chain.keystore_passphrase",
         "chain.private_key",
+        "spreads.oneinch_key",
     }
 )
 """Settings that are masked wherever they are shown and taken from no file but `.env`."""

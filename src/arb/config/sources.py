@@ -40,6 +40,9 @@ LISTS = frozenset(
         "api.allowed_hosts",
         "chain.rpc_urls",
         "polymarket.rpc_urls",
+        "spreads.dollars",
+        "spreads.flash_bots",
+        "spreads.pools",
         "strategies.enabled",
         "venues.enabled",
     }

@@ -73,8 +73,12 @@ class HttpReader:
         transport: httpx.AsyncBaseTransport | None = None,
         budgets: Budgets | None = None,
         as_for: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Make a client; `as_for` is an address whose way all its requests take (see `way`)."""
+        """Make a client; `as_for` is an address whose way all its requests take (see `way`).
+
+        `headers` go with every request: a key, where a host wants one.
+        """
         self._options = options
         self._monotonic, self._now = monotonic, now
         self._client = httpx.AsyncClient(
@@ -84,7 +88,7 @@ class HttpReader:
             ),
             limits=httpx.Limits(max_connections=options.connections_max),
             follow_redirects=False,
-            headers={"user-agent": "arb", "accept": "application/json"},
+            headers={"user-agent": "arb", "accept": "application/json", **(headers or {})},
             **way.options(as_for),
         )
         self._budgets = budgets or OwnBudgets()

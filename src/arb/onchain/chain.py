@@ -199,7 +199,7 @@ class Chain:
         if not limit:
             needs = gas or await self.estimate(call, sender)
             limit = int(needs * self.options.gas_headroom)
-        fee, paid = await self._fees(block, tip)
+        fee, paid = await self.fees(block, tip)
         nonce = await self.rpc.transaction_count(sender)
         transaction = Transaction(
             to=call.to,
@@ -254,8 +254,17 @@ class Chain:
             await self._clock.sleep(self.options.poll_seconds)
         return found
 
-    async def _fees(self, block: Block, tip: int | None) -> tuple[int, int | None]:
-        """The most for a unit of gas, and the tip in it."""
+    async def fees(self, block: Block, tip: int | None = None) -> tuple[int, int | None]:
+        """The most that a transaction pays for a unit of gas, and the tip in it, in wei.
+
+        Args:
+            block: The newest block.
+            tip: Wei to the maker of the block; `None`: what is usual. A chain without a base fee
+                has one price, and no tip.
+
+        Raises:
+            NotReady: Gas costs more than `chain.fee_gwei_max`.
+        """
         most = self.options.fee_wei_max
         if block.base_fee is None:
             price = await self.rpc.gas_price() + (tip or 0)
