@@ -18,6 +18,7 @@ SECONDS = {
     "scan_interval",
     "execution_pause",
     "resolution_check_interval",
+    "max_block_age",
     "max_book_age",
     "answer_wait",
     "reconcile_interval",

@@ -101,8 +101,8 @@ class Certificate:
     def impact(self) -> Decimal:
         """Basis points by which the worst of the swaps is worse than its pool's price.
 
-        This is the measure `mev_risk`: the more a swap moves a pool, the more is to be had by
-        another who swaps just before it.
+        This is the measure `mev_risk`: the more a swap moves a pool, the more another gains
+        who swaps just before it.
         """
         worst = Fraction(0)
         for at, hop in enumerate(self.way.hops):

@@ -27,7 +27,7 @@ EXECUTOR: Final = Contract(
     error("TooLittle", "uint256", "uint256"),
 )
 EXECUTOR_CODE: Final = Path(__file__).with_name("Executor.hex").read_text("ascii").strip()
-NOBODY: Final = "0x" + "00" * 20
+NO_TOKEN: Final = "0x" + "00" * 20
 NOTHING: Final = bytes(32)
 ROOT_MIN, ROOT_MAX = 4295128739, 1461446703485210103287273052203988822378723970342
 """Between these a v3-like pool's root of the price always is."""
@@ -56,7 +56,7 @@ def swap_along(
 def do(executor: str, *calls: Call) -> Call:
     """Calls that the owner has the executor make, such as a transfer out of it."""
     steps = [(one.to, one.value, bytes.fromhex(one.data[2:]), NOTHING) for one in calls]
-    return EXECUTOR.call(executor, "run", steps, NOBODY, 0)
+    return EXECUTOR.call(executor, "run", steps, NO_TOKEN, 0)
 
 
 def _own(executor: str, hops: Sequence[Hop], found: Sequence[int]) -> list[Step]:

@@ -50,4 +50,4 @@ class SpreadOptions:
     oneinch_url: str = ""
     """1inch's price API (version 1.1); empty: not asked."""
     oneinch_key: str | None = field(default=None, repr=False)
-    """1inch answers nobody without one."""
+    """Without one 1inch answers nothing."""

@@ -57,7 +57,7 @@ def best_of_pairs(hops: Sequence[Hop], most: int) -> int:
 
     Args:
         hops: The way.
-        most: The largest input that may be had.
+        most: The largest input.
     """
     a, b, c = 1, 1, 0
     for hop in hops:
