@@ -39,9 +39,12 @@ def running(*args: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def exchange_program(folder: Path, *, scenario: str = "demo", seed: int = 1) -> Iterator[str]:
-    """`arb exchange serve`; the address it answers at."""
+def exchange_program(
+    folder: Path, *, scenario: str = "demo", seed: int = 1, past: int = 0
+) -> Iterator[str]:
+    """`arb exchange serve`, with days of made-up earlier prices; the address it answers at."""
     serve = ("exchange", "serve", "--scenario", scenario, "--seed", str(seed), "--port", "0")
+    serve += ("--past", str(past))
     with running(*serve, "--json", cwd=folder, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["ready"]

@@ -25,6 +25,7 @@ from arb.engine.bus import Bus, TooSlow
 from arb.engine.watch import Health, Watch
 from arb.net.circuit import Circuit, CircuitState
 from arb.operations.account_views import read, read_status
+from arb.statistical.names import SIGNAL_STRATEGIES
 from arb.views.shape import as_json
 from tests.api.conftest import world
 from tests.conftest import environment_for, settings_for
@@ -234,6 +235,22 @@ async def test_strategies_come_and_go_at_run_time(served):
         assert report.funnel.proved > 0
         listed = (await client.get("/api/v1/bot/strategies/available")).json()
         assert [one["name"] for one in listed if one["is_active"]] == ["negrisk_no"]
+
+
+async def test_statistical_strategies_are_refused_where_they_are_not_enabled(served):
+    async with served.client() as client:
+        body = {"strategy_name": "RSIStrategy", "symbol": "cheap-yes-1-1"}
+        for answer in (
+            await client.post("/api/v1/bot/strategy/add", json=body),
+            await client.delete("/api/v1/bot/strategy/remove/RSIStrategy"),
+            await client.get("/api/v1/signals"),
+            await client.post("/api/v1/signals/resume", json={}),
+        ):
+            assert answer.status_code == 404
+            message = answer.json()["error"]["message"]
+            assert "with ARB_SIGNALS__ENABLED=true they do, on paper" in message
+        listed = (await client.get("/api/v1/bot/strategies/available")).json()
+        assert not {one["name"] for one in listed} & set(SIGNAL_STRATEGIES)
 
 
 async def test_execute_looks_anew_through_every_gate_and_only_once_per_key(served):

@@ -30,7 +30,7 @@ from arb.api.gate import OPEN
 from arb.api.guarded import NEEDS, GuardedRoute
 from arb.api.limits import LockOut, RateLimit
 from arb.domain.errors import ConfigError
-from arb.views import ledger, sidecars
+from arb.views import ledger, sidecars, signals
 from tests.api.conftest import TOKENS, world
 
 
@@ -478,7 +478,7 @@ def test_every_route_that_is_asked_for_has_the_right_role_and_an_example():
     shapes = document["components"]["schemas"]
     documents = {
         name: found
-        for module in (schemas, ledger, sidecars)
+        for module in (schemas, ledger, sidecars, signals)
         for name, found in vars(module).items()
     }
     for name, shape in shapes.items():

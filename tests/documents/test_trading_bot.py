@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import time
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.documents.typed import heard, served
+from arb.cli.app import app
+from arb.domain.errors import NotReady
+from tests.documents.typed import START_SECONDS, heard, served
 from tests.programs import arb
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -58,10 +62,7 @@ SESSION = (
     "curl -X POST http://localhost:8000/api/v1/bot/resume",
     "curl -X POST http://localhost:8000/api/v1/bot/stop",
 )
-OURS = {
-    "binance": "polymarket", "MACrossoverStrategy": "negrisk_no", "RSIStrategy": "negrisk_yes",
-    "BTC/USDT": "*", "ETH/USDT": "*", "1h": "*", "4h": "*",
-}  # fmt: skip
+OURS = {"binance": "polymarket", "BTC/USDT": "plain-24", "ETH/USDT": "plain-25"}
 """The words of the document that are other ones here."""
 EIGHT = {
     "status", "is_running", "is_paused", "last_successful_update", "time_since_update_seconds",
@@ -71,7 +72,16 @@ EIGHT = {
 
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("bot")) as found:
+    folder = tmp_path_factory.mktemp("bot")
+    signals = {
+        "ARB_SIGNALS__ENABLED": "true",
+        # A signal of the last whole hour is followed, however late in the hour it is.
+        "ARB_SIGNALS__STRATEGY_INTERVAL": "3600",
+        "ARB_SIGNALS__POSITION_INTERVAL": "1",
+        "ARB_SIGNALS__PORTFOLIO_INTERVAL": "1",
+        "ARB_SIGNALS__WARM_UP": "60",
+    }
+    with served(folder, past=5, **signals) as found:
         with found.stream("ws://localhost:8000/ws/arbitrage") as socket:
             heard(socket, "cycle_ended")
         yield found
@@ -116,9 +126,11 @@ def test_stop_pause_resume_and_reset(bot):
 
 def test_what_is_not_here_is_refused_by_name(bot):
     message = refused(bot.answers(ADD), "unknown")
-    assert "MACrossoverStrategy: no statistical strategy trades here" in message
-    assert "with ARB_SIGNALS__ENABLED=true they do" in message
-    assert refused(bot.answers(REMOVE), "unknown") == message
+    assert "symbol BTC/USDT: no event or market of that name is listed" in message
+    message = refused(bot.answers(REMOVE), "unknown")
+    assert "no strategy MACrossoverStrategy at BTC/USDT is active" in message
+    message = refused(bot.answers(ADD.replace("MACrossover", "Miracle")), "unknown")
+    assert "no strategy MiracleStrategy is installed (binary_complement, " in message
     add = ADD.replace("MACrossoverStrategy", "negrisk_no")
     assert "timeframe 1h: negrisk_no has none" in refused(bot.answers(add), "invalid")
     add = add.replace('"1h"', '"*"')
@@ -127,6 +139,95 @@ def test_what_is_not_here_is_refused_by_name(bot):
     add = add[: add.index('"timeframe"')].rstrip().rstrip(",") + "}'"
     message = refused(bot.answers(add), "unknown")
     assert "symbol BTC/USDT: no event or market of that name is listed" in message
+    volume = ADD.replace("MACrossover", "Momentum").replace("BTC/USDT", OURS["BTC/USDT"])
+    lookback = volume[: volume.index('"fast_period"')] + '"lookback_period": 20}}\''
+    assert "needs traded volume" in refused(bot.answers(lookback), "invalid")
+
+
+PARAMS = {
+    "MACrossoverStrategy": {"fast_period": 10, "slow_period": 30},
+    "RSIStrategy": {"rsi_period": 14, "oversold": 30, "overbought": 70},
+    "GridTradingStrategy": {"grid_levels": 10, "grid_spacing_pct": 1.0},
+    "MACDBollingerStrategy": {
+        "macd_fast": 12, "macd_slow": 26, "macd_signal": 9, "bb_period": 20, "bb_std": 2,
+    },
+}  # fmt: skip
+"""As the document lists them, under each strategy's heading."""
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_each_strategy_is_added_and_removed_as_typed(bot, name):
+    """The document's line with another name and market, and the parameters that it lists."""
+    add = ours(ADD).replace("MACrossoverStrategy", name)
+    params = add[add.index('"params":') : add.rindex("}")]
+    added = bot.answers(add.replace(params, f'"params": {json.dumps(PARAMS[name])}'))
+    assert added["changed"]
+    looks = {"name": name, "symbol": OURS["BTC/USDT"], "timeframe": "1h", "is_active": True}
+    status = bot.answers(STATUS)
+    assert looks in status["strategies"]
+    assert status["active_strategies"] == len(status["strategies"])
+    account = bot.answers("curl http://localhost:8000/api/v1/signals")
+    assert (account["what"], account["account"]) == (
+        "statistical, not guaranteed", "paper:signals",
+    )  # fmt: skip
+    (row,) = account["strategies"]
+    assert (row["strategy_name"], row["timeframe"], row["profit"]) == (name, "1h", "0")
+    assert {key: float(value) for key, value in row["params"].items()} == PARAMS[name]
+    assert row.keys() >= {"signal", "why", "followed", "position", "profit", "open_profit"}
+    remove = REMOVE.replace("MACrossoverStrategy", name)
+    assert bot.answers(remove.replace("BTC%2FUSDT", OURS["BTC/USDT"]))["changed"]
+    assert looks not in bot.answers(STATUS)["strategies"]
+
+
+def test_a_signal_is_bought_on_paper_while_it_runs(bot):
+    """The three loops run: it is bought, and its bid is read. What is proved stays as it was."""
+    portfolio = "curl http://localhost:8000/api/v1/portfolio"
+    add = ours(ADD).replace("MACrossoverStrategy", "RSIStrategy")
+    params = add[add.index('"params":') : add.rindex("}")]
+    always = '"params": {"rsi_period": 2, "oversold": 99.99, "overbought": 100}'
+    with bot.stream("ws://localhost:8000/ws/arbitrage") as socket:
+        assert bot.answers(add.replace(params, always))["changed"]
+        told = heard(socket, "signal")
+    assert told["data"]["signal"] == "BUY"
+    assert told["data"]["strategy_name"] == "RSIStrategy"
+    end = time.monotonic() + START_SECONDS
+    while True:
+        account = bot.answers("curl http://localhost:8000/api/v1/signals")
+        (row,) = account["strategies"]
+        if row["position"]["price"] is not None:
+            break
+        assert time.monotonic() < end, row
+    assert row["followed"] == told["data"]["done"]
+    assert row["followed"].startswith("bought for $")
+    assert float(row["position"]["price"]) == 0.5
+    assert float(account["cash"]) == 10_000 - float(row["position"]["cost"])
+    assert bot.answers(portfolio)["account"] == "paper:default"
+    bot.answers("curl -X DELETE http://localhost:8000/api/v1/bot/strategy/remove/RSIStrategy")
+
+
+def test_the_shell_adds_lists_and_removes(bot, monkeypatch):
+    monkeypatch.chdir(bot.folder)
+    env = {key: value for key, value in bot.env.items() if key.startswith("ARB_")}
+
+    def strategies(*args):
+        shell = CliRunner(env={**env, "ARB_API__PORT": bot.port})
+        return shell.invoke(app, ["strategies", *args])
+
+    symbol = f"{OURS['BTC/USDT']}/No"
+    added = strategies("add", "RSIStrategy", symbol, "--timeframe", "4h", "--param", "rsi_period=7")
+    assert added.stdout == "RSIStrategy is active.\n", added.stderr
+    listed = json.loads(strategies("list", "--json").stdout)
+    row = next(one for one in listed["signals"]["strategies"] if one["is_active"])
+    assert (row["symbol"], row["outcome"], row["params"]["rsi_period"]) == (symbol, "No", "7")
+    told = strategies("list").stdout
+    assert "statistical, not guaranteed" in told
+    assert "negrisk_no" in told
+    assert strategies("remove", "RSIStrategy", symbol).exit_code == 0
+    listed = json.loads(strategies("list", "--json").stdout)["signals"]["strategies"]
+    assert not any(one["is_active"] for one in listed)
+    assert strategies("resume", "--reason", "looked").exit_code == 0
+    with pytest.raises(NotReady, match="symbol BTC/USDT"):
+        raise strategies("add", "RSIStrategy", "BTC/USDT").exception
 
 
 def test_a_strategy_is_confined_to_a_symbol_and_has_options(bot):
@@ -154,7 +255,7 @@ def test_a_strategy_is_confined_to_a_symbol_and_has_options(bot):
     assert looks not in bot.answers(STATUS)["strategies"]
     back = """curl -X POST http://localhost:8000/api/v1/bot/strategy/add \\
       -H "Content-Type: application/json" -d '{"strategy_name": "negrisk_no"}'"""
-    assert bot.answers(back)["status"]["active_strategies"] == 3
+    assert bot.answers(back)["changed"]
 
 
 def test_status_and_health_have_the_fields_of_the_document(bot):
@@ -167,14 +268,19 @@ def test_status_and_health_have_the_fields_of_the_document(bot):
 
 
 def test_the_complete_session_runs_in_order(bot):
-    """As written but for the names of the exchange and of the strategies, and a timeframe."""
+    """As written but for the names of the exchange and of the markets."""
     for line in SESSION[:3]:
         refused(bot.answers(line), "invalid" if "/start" in line else "unknown")
     answers = [bot.answers(ours(line)) for line in SESSION]
     started, *added, status, health, portfolio, positions, paused, resumed, stopped = answers
     assert started["status"]["running"]
     assert [one["status"]["running"] for one in added] == [True, True]
-    assert status["strategies"]
+    for name, symbol, timeframe in (
+        ("MACrossoverStrategy", "BTC/USDT", "1h"),
+        ("RSIStrategy", "ETH/USDT", "4h"),
+    ):
+        looks = {"name": name, "symbol": OURS[symbol], "timeframe": timeframe, "is_active": True}
+        assert looks in status["strategies"]
     assert health["status"] == "healthy"
     assert portfolio["cash"]
     assert positions

@@ -57,9 +57,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder: Path, **settings: str) -> Iterator[Served]:
+def served(folder: Path, *, past: int = 0, **settings: str) -> Iterator[Served]:
     """`arb run --api` on paper against the embedded exchange, open on loopback."""
-    with exchange_program(folder, seed=7) as address:
+    with exchange_program(folder, seed=7, past=past) as address:
         env = {
             **environment_for(address, folder),
             "ARB_API__PORT": "0",

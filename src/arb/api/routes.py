@@ -17,7 +17,8 @@ from arb.domain.money import text
 from arb.domain.opportunity import Kind
 from arb.domain.report import CycleReport
 from arb.engine.control import ControlStatus, Looking, Refusal, Unfit, UnknownTarget
-from arb.views import sidecars
+from arb.statistical.names import SIGNAL_STRATEGIES
+from arb.views import sidecars, signals
 from arb.views.detail import contradiction
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
@@ -61,7 +62,12 @@ def shown(status: ControlStatus, here: Served) -> schemas.Status:
 
 def active(one: Looking) -> schemas.Strategy:
     """A strategy that looks."""
-    return schemas.Strategy(name=one.name, symbol=one.symbol or None, is_active=True)
+    return schemas.Strategy(
+        name=one.name,
+        symbol=one.symbol or None,
+        timeframe=one.timeframe or None,
+        is_active=True,
+    )
 
 
 async def _command(
@@ -237,7 +243,8 @@ async def reset_errors(here: Here, who: Who, why: Why) -> schemas.Errors:
 async def available(here: Here) -> list[schemas.Strategy]:
     """Every installed strategy, and whether it is active and where."""
     looking = (await here.control.status()).strategies
-    idle = sorted(here.control.installed.keys() - {one.name for one in looking})
+    every = {*here.control.installed, *(SIGNAL_STRATEGIES if here.control.signals else ())}
+    idle = sorted(every - {one.name for one in looking})
     return [
         *map(active, sorted(looking)),
         *(schemas.Strategy(name=name, is_active=False) for name in idle),
@@ -246,7 +253,10 @@ async def available(here: Here) -> list[schemas.Strategy]:
 
 @router.post("/bot/strategy/add", tags=["strategies"], **needs(Role.OPERATE))
 async def add_strategy(here: Here, who: Who, wanted: schemas.AddStrategy) -> schemas.Outcome:
-    """Activate an installed strategy from the next cycle on, at one event or market if named."""
+    """Activate an installed strategy from the next cycle on, at one event or market if named.
+
+    A statistical one looks at one market's price, on paper and in an account of its own.
+    """
     given = wanted.model_dump(exclude={"strategy_name", "reason"}, exclude_none=True)
     name = wanted.strategy_name
     work = lambda: here.control.add_strategy(name, **given)  # noqa: E731
@@ -276,6 +286,24 @@ async def remove_strategy_at(
     work = lambda: here.control.remove_strategy(name, symbol)  # noqa: E731
     details = {"strategy": name, "symbol": symbol}
     return await _command(here, who, "strategy/remove", "", work, **details)
+
+
+@router.get("/signals", tags=["strategies"], **needs(Role.READ))
+async def get_signals(here: Here) -> signals.SignalAccount:
+    """Statistical strategies, not guaranteed: what each says, holds and has made."""
+    return await here.control.statistical("signals").shown()
+
+
+@router.post("/signals/resume", tags=["strategies"], **needs(Role.OPERATE))
+async def resume_signals(here: Here, who: Who, why: Why) -> signals.SignalAccount:
+    """Buy on signals again after a pause or a halt of their account."""
+    statistical = here.control.statistical("signals")
+
+    async def run() -> None:
+        await statistical.resume(why.reason)
+
+    await here.carry_out(who, "signals/resume", run, reason=why.reason)
+    return await statistical.shown()
 
 
 @arbitrage.post("/execute", tags=["arbitrage"], **needs(Role.TRADE))

@@ -124,11 +124,15 @@ class AddStrategy(Command):
     symbol: Symbol | None = Field(
         None,
         description="The slug of an event, or the slug or condition id of a market, that it is "
-        "confined to; without one, or `*`, it looks at all.",
+        "confined to; without one, or `*`, it looks at all. A statistical one needs a market, and "
+        "perhaps `/` and an outcome.",
         examples=["cheap-yes-1"],
     )
     timeframe: Word | None = Field(
-        None, description="No installed strategy has one; `*` is none.", examples=["*"]
+        None,
+        description="The length of a statistical strategy's bars, as `1h`; others have none, which "
+        "`*` is too.",
+        examples=["1h"],
     )
     params: dict[Name, Scalar | list[Scalar]] | None = Field(
         None, description="Its options, in place of the settings'.", examples=[{"max_legs": 8}]
@@ -183,7 +187,9 @@ class Strategy(Model):
         examples=["cheap-yes-1"],
     )
     timeframe: str | None = Field(
-        default=None, description="null: it looks at the books of every cycle.", examples=[None]
+        default=None,
+        description="The length of its bars; null: it looks at the books of every cycle.",
+        examples=["1h"],
     )
     is_active: bool
     model_config = example(**STRATEGY)

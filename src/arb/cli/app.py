@@ -18,6 +18,7 @@ from arb.cli import (
     report,
     run,
     spreads,
+    strategies,
     tools,
     top,
 )
@@ -73,6 +74,7 @@ _GROUPS = (
     ("db", admin.db),
     ("keys", keys.keys),
     ("bots", bots.bots),
+    ("strategies", strategies.strategies),
     ("alerts", alerts.alerts),
 )
 for _name, _command in _COMMANDS:

@@ -113,7 +113,7 @@ def backtest(
     if (event is None) == (history is None):
         raise ConfigError("give an event, or a file with --history")
     names = strategy or backtesting.strategy_names()
-    given = _parameters(param or [])
+    given = read_params(param or [])
     if fit is None:
         chosen = backtesting.chosen_strategies(names, given)
     elif len(names) != 1 or not given:
@@ -162,7 +162,12 @@ def _backtesting() -> "ModuleType":
     return backtesting
 
 
-def _parameters(given: Sequence[str]) -> dict[str, str]:
+def read_params(given: Sequence[str]) -> dict[str, str]:
+    """Parameters as they are typed, `NAME=VALUE`.
+
+    Raises:
+        ConfigError: One is not typed so, or twice.
+    """
     found: dict[str, str] = {}
     for one in given:
         name, equals, value = one.partition("=")

@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "api": "The control API's tokens and audit record.",
         "bots": "External bots.",
         "exchange": "The embedded exchange.",
+        "strategies": "Strategies that look; statistical ones on paper.",
         "shard": "Read books for an orchestrator elsewhere.",
     },
 }

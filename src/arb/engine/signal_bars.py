@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from arb.domain.history import PricePoint
 from arb.domain.instance import StrategyInstance
 from arb.domain.money import Price
+from arb.engine.signal_account import Seen
 from arb.ports import Past
 from arb.statistical.bars import TIMEFRAMES, Bar, bars_of
 from arb.statistical.strategies import Signal, SignalStrategy
@@ -37,6 +38,21 @@ class Watched:
     signal_at: datetime | None = None
     followed: str = ""
     problem: str = ""
+
+    @property
+    def seen(self) -> Seen:
+        """What is known of it."""
+        return Seen(
+            instance=self.instance,
+            params=self.params,
+            event=self.event,
+            outcome=self.outcome,
+            side=None if self.signal is None else self.signal.side,
+            signal_at=self.signal_at,
+            why="" if self.signal is None else self.signal.why,
+            followed=self.followed,
+            problem=self.problem,
+        )
 
     @property
     def seconds(self) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import overload
 
 from arb.domain.book import Books, OrderBook
 from arb.domain.errors import ArbError, ConfigError, VenueError
@@ -21,7 +20,7 @@ from arb.domain.fact import SaleOrdered
 from arb.domain.halt import Pause, Standing, TradingState
 from arb.domain.instance import StrategyInstance
 from arb.domain.market import Market, OutcomeId, Side, Universe, named
-from arb.domain.money import NO_SHARES, NO_USD, ZERO, Price, Shares, Usd, micro_down, text, total
+from arb.domain.money import NO_SHARES, NO_USD, Price, Shares, Usd, micro_down, text
 from arb.domain.news import SignalSeen, StateChanged, Trouble, cause
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan
@@ -30,13 +29,13 @@ from arb.domain.reason import Reason
 from arb.domain.report import Problem, ProblemKind, RunCause
 from arb.domain.snapshot import Snapshot
 from arb.domain.tradable import obstacle
-from arb.engine.account import fills_of, read
 from arb.engine.context import TradingContext
 from arb.engine.control import Refusal, Unfit, UnknownTarget
 from arb.engine.ends import tell_ends
 from arb.engine.market_data import MarketData
 from arb.engine.options import EngineOptions
 from arb.engine.orchestrator import ArbitrageOrchestrator
+from arb.engine.signal_account import Held, account_document, average, positions, short, worth
 from arb.engine.signal_bars import Watched
 from arb.engine.tally import Tally
 from arb.ports import SignalMemory
@@ -46,7 +45,7 @@ from arb.risk.halt import judge, status
 from arb.statistical.bars import TIMEFRAMES
 from arb.statistical.rules import PositionRules
 from arb.statistical.strategies import Signal, build_strategy, read_parameters
-from arb.views.signals import LABEL, SignalAccount, SignalPosition, SignalStrategy
+from arb.views.signals import SignalAccount
 
 Standings = Callable[[], Awaitable[Standing]]
 Look = Callable[[], Awaitable[None]]
@@ -74,23 +73,6 @@ class SignalOptions:
     def follow_within(self) -> timedelta:
         """How long after its bar a signal is followed: later the price is another one."""
         return timedelta(seconds=2 * self.strategy_interval)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A plan's shares: one lot of a strategy."""
-
-    plan: Plan
-    shares: Shares
-    paid: Price
-    """On average, before fees."""
-    cost: Usd
-    """With fees."""
-
-    @property
-    def key(self) -> tuple[str, OutcomeId]:
-        """Whose it is."""
-        return (self.plan.kind, self.plan.legs[0].outcome)
 
 
 class SignalTrader:
@@ -124,6 +106,8 @@ class SignalTrader:
         """The best bid of each outcome that is held, as it was last read."""
         self._at_work = asyncio.Lock()
         self._failed = 0
+        self.added = asyncio.Event()
+        """Set when a strategy was added: it need not wait for the next turn."""
 
     @property
     def options(self) -> SignalOptions:
@@ -189,7 +173,8 @@ class SignalTrader:
             build_strategy(strategy, read_parameters(strategy, given))
         except ConfigError as error:
             raise Unfit(f"params: {error}") from error
-        market, outcome = _place(await self._account.listed(), symbol)
+        listed = await self._account.listed()
+        market, outcome = _place(listed, symbol)
         venue = self._context.venues[market.venue]
         if venue.past is None:
             raise Unfit(f"the venue {venue.id} tells nothing of earlier prices")
@@ -212,8 +197,10 @@ class SignalTrader:
             made = self._made(instance)
             if made.strategy.needs_volume:
                 raise Unfit(f"{strategy} needs traded volume, and the venue's history has none")
+            made.event, made.outcome = _event(listed, market), market.outcome(outcome)
             await self._memory.keep(instance)
             self._watched[instance.key] = made
+        self.added.set()
         return instance
 
     async def remove(self, strategy: str, symbol: str | None = None) -> list[StrategyInstance]:
@@ -258,26 +245,16 @@ class SignalTrader:
 
     async def shown(self) -> SignalAccount:
         """The account and its strategies, as documents."""
-        portfolio = await self._ledger.portfolio(self._clock.now())
-        standing, sums = await self._ledger.standing(), await self._ledger.statistics()
-        held, made = await self._positions(), await self._memory.realised()
-        return SignalAccount(
-            what=LABEL,
-            account=self._ledger.account,
-            mode=self._context.mode,
-            state=standing.state.value,
-            reason=standing.text,
-            cash=portfolio.cash,
-            held=portfolio.locked,
-            worth=self._worth(portfolio, held),
-            realised=portfolio.realised,
-            trades=sums.trades,
-            loss_today=portfolio.loss_today,
-            consecutive_errors=self._failed,
-            pause_after=self._signals.pause_after,
-            strategies=[
-                self._shown(one, held, made.get(key, NO_USD)) for key, one in self._watched.items()
-            ],
+        account = await account_document(
+            self._ledger,
+            self._memory,
+            self._clock.now(),
+            rules=self._signals.rules,
+            bids=self._bids,
+            seen=[watched.seen for watched in self._watched.values()],
+        )
+        return replace(
+            account, consecutive_errors=self._failed, pause_after=self._signals.pause_after
         )
 
     async def _counted(self, look: Look) -> None:
@@ -309,6 +286,7 @@ class SignalTrader:
             self._tell(str(error))
 
     async def _follow(self) -> None:
+        self.added.clear()
         await self._account.setup()  # takes up what is open
         if not self._watched:
             return
@@ -483,7 +461,7 @@ class SignalTrader:
         for (_, outcome), lots in by_key.items():
             if (bid := self._bids.get(outcome)) is None:
                 continue
-            if why := _exit(bid, _average(lots), self._signals.rules):
+            if why := _exit(bid, average(lots), self._signals.rules):
                 for lot in lots:
                     await self._close(lot, why)
 
@@ -520,25 +498,7 @@ class SignalTrader:
         await tell_ends(self._ledger, self._news)
 
     async def _positions(self) -> list[Held]:
-        """Everything that is held, lot by lot, the oldest first."""
-        found: list[Held] = []
-        for plan in await self._ledger.locked_plans():
-            facts = await self._ledger.facts(plan.id)
-            account, leg = read(facts), plan.legs[0]
-            shares = account.shares(leg.outcome)
-            if shares <= plan.dust:
-                continue
-            fills = [
-                fill
-                for order in account.orders
-                for fill in fills_of(facts, order)
-                if fill.side is Side.BUY
-            ]
-            size = sum((fill.size for fill in fills), NO_SHARES)
-            value = sum((fill.price * fill.size for fill in fills), ZERO)
-            paid = Price(value / size) if size else leg.limit
-            found.append(Held(plan, shares, paid, Usd(max(-account.cash, NO_USD))))
-        return found
+        return await positions(self._ledger)
 
     async def _read_bids(self, held: Sequence[Held]) -> None:
         """Read the books of what is held; those that do not come keep the last bid."""
@@ -555,12 +515,7 @@ class SignalTrader:
                 self._bids.pop(outcome, None)
 
     def _worth(self, portfolio: Portfolio, held: Sequence[Held]) -> Usd:
-        """Cash, and what is held at the last known bids; at what it cost where none is known."""
-        values = (
-            one.cost if (bid := self._bids.get(one.key[1])) is None else Usd(one.shares * bid)
-            for one in held
-        )
-        return Usd(micro_down(portfolio.cash + total(values)))
+        return worth(portfolio, held, self._bids)
 
     async def _set(self, standing: Standing, *, told: bool = True) -> None:
         await self._ledger.set_standing(standing)
@@ -578,45 +533,6 @@ class SignalTrader:
                 name: text(value) if isinstance(value, Decimal) else str(value)
                 for name, value in values.items()
             },
-        )
-
-    def _shown(self, watched: Watched, held: Sequence[Held], made: Usd) -> SignalStrategy:
-        instance, signal = watched.instance, watched.signal
-        lots = [one for one in held if one.key == instance.key]
-        position = self._position(lots) if lots else None
-        open_profit = None
-        if position is not None and position.value is not None:
-            open_profit = Usd(position.value - position.cost)
-        return SignalStrategy(
-            strategy_name=instance.strategy,
-            symbol=instance.symbol,
-            event=watched.event,
-            outcome=watched.outcome,
-            timeframe=instance.timeframe,
-            params=watched.params,
-            added_at=instance.added_at,
-            signal=None if signal is None else signal.side.value,
-            signal_at=watched.signal_at,
-            why="" if signal is None else signal.why,
-            followed=watched.followed,
-            position=position,
-            profit=made,
-            open_profit=open_profit,
-            problem=watched.problem,
-        )
-
-    def _position(self, lots: Sequence[Held]) -> SignalPosition:
-        average, rules = _average(lots), self._signals.rules
-        shares = Shares(sum((lot.shares for lot in lots), NO_SHARES))
-        bid = self._bids.get(lots[0].key[1])
-        return SignalPosition(
-            shares=shares,
-            price_paid=_short(average),
-            cost=total(lot.cost for lot in lots),
-            price=bid,
-            value=None if bid is None else Usd(micro_down(shares * bid)),
-            stop_at=_short(rules.stop(average)),
-            take_at=_short(rules.target(average)),
         )
 
     def _tell(self, what: str) -> None:
@@ -681,21 +597,7 @@ def _exit(bid: Price, average: Price, rules: PositionRules) -> str:
     """Why a position is sold at this bid; empty: it is kept."""
     stop, target = rules.stop(average), rules.target(average)
     if stop is not None and bid <= stop:
-        return f"stop-loss: the bid {text(bid)} is at or below {text(_short(stop))}"
+        return f"stop-loss: the bid {text(bid)} is at or below {text(short(stop))}"
     if target is not None and bid >= target:
-        return f"take-profit: the bid {text(bid)} is at or above {text(_short(target))}"
+        return f"take-profit: the bid {text(bid)} is at or above {text(short(target))}"
     return ""
-
-
-def _average(lots: Sequence[Held]) -> Price:
-    shares = sum((lot.shares for lot in lots), NO_SHARES)
-    return Price(sum((lot.shares * lot.paid for lot in lots), ZERO) / shares)
-
-
-@overload
-def _short(price: Decimal) -> Decimal: ...
-@overload
-def _short(price: None) -> None: ...
-def _short(price: Decimal | None) -> Decimal | None:
-    """As people read it: to a millionth."""
-    return None if price is None else micro_down(price)

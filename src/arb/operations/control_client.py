@@ -175,6 +175,40 @@ async def reset_errors(loaded: Loaded) -> str:
     return f"The errors are forgotten when the next cycle begins. {place.sentence}"
 
 
+async def must_answer(loaded: Loaded, method: str, path: str, body: Any = None) -> Any:
+    """Ask the running orchestrator for what only it can do.
+
+    Raises:
+        NotReady: None answers, it does not accept the token, or it refuses; says why.
+    """
+    answer = await ask(loaded, method, path, body)
+    if answer.document is None:
+        place = account_views.workplace(loaded)
+        raise NotReady(
+            answer.note
+            or f"no orchestrator answers at ARB_API__HOST and ARB_API__PORT: `arb run --api` "
+            f"does. {place.sentence}"
+        )
+    return answer.document
+
+
+async def live_strategies(
+    loaded: Loaded,
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None] | None:
+    """The running orchestrator's strategies, and its statistical ones; `None` if none answers."""
+    try:
+        found = await ask(loaded, "GET", "/bot/strategies/available")
+    except ArbError:
+        return None
+    if found.document is None:
+        return None
+    try:
+        statistical = (await ask(loaded, "GET", "/signals")).document
+    except Refused:
+        statistical = None
+    return found.document, statistical
+
+
 async def live_glance(loaded: Loaded) -> dict[str, Any] | None:
     """Health, bots and the latest alerts of the running orchestrator; `None` when none answers."""
     paths = {"health": "/bot/health", "bots": "/arbitrage/bots", "alerts": "/alerts?limit=3"}

@@ -90,12 +90,13 @@ async def signals_over(
 async def _looping(trader: "SignalTrader") -> AsyncIterator[None]:
     """The three loops; when the block ends, each finishes its turn."""
     stopped, options = asyncio.Event(), trader.options
+    never = asyncio.Event()
     loops = [
-        asyncio.create_task(_every(seconds, look, stopped))
-        for seconds, look in (
-            (options.strategy_interval, trader.follow),
-            (options.position_interval, trader.watch),
-            (options.portfolio_interval, trader.value),
+        asyncio.create_task(_every(seconds, look, stopped, early))
+        for seconds, look, early in (
+            (options.strategy_interval, trader.follow, trader.added),
+            (options.position_interval, trader.watch, never),
+            (options.portfolio_interval, trader.value, never),
         )
     ]
     try:
@@ -106,12 +107,18 @@ async def _looping(trader: "SignalTrader") -> AsyncIterator[None]:
 
 
 async def _every(
-    seconds: float, look: Callable[[], Awaitable[None]], stopped: asyncio.Event
+    seconds: float,
+    look: Callable[[], Awaitable[None]],
+    stopped: asyncio.Event,
+    early: asyncio.Event,
 ) -> None:
+    """Look every so often, and early where that is asked for, until it is stopped."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     while not stopped.is_set():
         await look()
         due = max(due + seconds, loop.time())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), due - loop.time())
+        waits = [asyncio.create_task(event.wait()) for event in (stopped, early)]
+        await asyncio.wait(waits, timeout=due - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()

@@ -21,8 +21,8 @@ from arb.domain.fees import FeeSchedule
 from arb.domain.market import OrderRules, Side
 from arb.domain.money import NO_SHARES, NO_USD, ONE, ZERO, Price, Shares, Usd, total
 from arb.statistical.bars import Bar
-from arb.statistical.rules import PositionRules
-from arb.statistical.strategies import Signal, SignalStrategy, require_within
+from arb.statistical.rules import PositionRules, require_within
+from arb.statistical.strategies import Signal, SignalStrategy
 
 FRACTION = Decimal("0.000001")
 """To what fractions are rounded in results."""

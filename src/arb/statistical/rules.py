@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
+from arb.domain.errors import ConfigError
 from arb.domain.fees import FeeSchedule
 from arb.domain.market import OrderRules
 from arb.domain.money import ONE, ZERO, Price, Shares, Usd
-from arb.statistical.strategies import require_within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +92,14 @@ class PositionRules:
         step = rules.size_step
         whole = (max(shares, ZERO) / step).to_integral_value(rounding=ROUND_DOWN) * step
         return Shares(whole)
+
+
+def require_within(low: Decimal | int, high: Decimal | int, **values: Decimal) -> None:
+    """Require that each value is a number from `low` to `high`.
+
+    Raises:
+        ConfigError: One is not; names it.
+    """
+    for name, value in values.items():
+        if not (value.is_finite() and low <= value <= high):
+            raise ConfigError(f"{name} = {value}: from {low} to {high}")

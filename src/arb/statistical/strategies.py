@@ -23,6 +23,7 @@ from arb.statistical.indicators import (
     MovingAverageDivergence,
     RelativeStrength,
 )
+from arb.statistical.rules import require_within
 
 PERIOD_MAX = 10_000
 LEVELS_MAX = 1000
@@ -288,17 +289,6 @@ def _require_periods(**periods: int) -> None:
     for name, value in periods.items():
         if not 1 < value <= PERIOD_MAX:
             raise ConfigError(f"{name} = {value}: from 2 to {PERIOD_MAX}")
-
-
-def require_within(low: Decimal | int, high: Decimal | int, **values: Decimal) -> None:
-    """Require that each value is a number from `low` to `high`.
-
-    Raises:
-        ConfigError: One is not; names it.
-    """
-    for name, value in values.items():
-        if not (value.is_finite() and low <= value <= high):
-            raise ConfigError(f"{name} = {value}: from {low} to {high}")
 
 
 def _require_order(small: str, less: Decimal | int, large: str, more: Decimal | int) -> None:

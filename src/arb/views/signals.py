@@ -15,7 +15,7 @@ INSTANCE = {
     "outcome": "Yes", "timeframe": "1h", "params": {"fast_period": "10", "slow_period": "30"},
     "added_at": AT, "signal": "BUY", "signal_at": AT, "why": "the fast average crosses above",
     "followed": "bought 120 shares", "position": POSITION, "profit": "0", "open_profit": "2.59",
-    "problem": "",
+    "problem": "", "is_active": True,
 }  # fmt: skip
 
 
@@ -66,6 +66,8 @@ class SignalStrategy:
     """What would be realised besides if the position were sold at the bid, before fees."""
     problem: str
     """Why it cannot look just now; empty: it can."""
+    is_active: bool
+    """Whether it looks; of one that was removed only the position is left."""
     __pydantic_config__ = shape(**INSTANCE)
 
 
@@ -87,7 +89,8 @@ class SignalAccount:
     """Cash, and what is held at the last known bids."""
     realised: Amount
     trades: int
-    """Positions that have ended."""
+    """Purchases that have ended in a position, or in nothing."""
+    open_positions: int
     loss_today: Amount
     consecutive_errors: int
     """Loops in a row that failed."""
@@ -96,6 +99,6 @@ class SignalAccount:
     strategies: list[SignalStrategy]
     __pydantic_config__ = shape(
         what=LABEL, account="paper:signals", mode="dry-run", state="normal", reason="",
-        cash="9949.79", held="50.21", worth="10002.59", realised="0", trades=0, loss_today="0",
-        consecutive_errors=0, pause_after=10, strategies=[INSTANCE],
+        cash="9949.79", held="50.21", worth="10002.59", realised="0", trades=1, open_positions=1,
+        loss_today="0", consecutive_errors=0, pause_after=10, strategies=[INSTANCE],
     )  # fmt: skip
