@@ -247,6 +247,8 @@ class ApiSettings(Section):
     open_metrics: bool = False
     open_on_loopback: bool = False
     cors_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    tls_certificate: str = ""
+    tls_key: str = ""
 
 
 class BotsSettings(Section):

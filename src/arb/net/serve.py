@@ -47,7 +47,8 @@ async def listening(app: ASGIApp, host: str, port: int, **options: Any) -> Async
     try:
         await server.ready.wait()
         shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{listener.getsockname()[1]}"
+        scheme = "https" if config.is_ssl else "http"
+        yield f"{scheme}://{shown}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)

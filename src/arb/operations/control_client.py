@@ -1,5 +1,6 @@
 """Commands from the shell: through the API when one answers, and in the ledger otherwise."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,11 +54,17 @@ async def _ask(loaded: Loaded, method: str, paths: Sequence[str], body: Any) -> 
     options = loaded.settings.api
     token = options.token.get_secret_value() if options.token else ""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)
-    address = f"http://[{host}]:{options.port}" if ":" in host else f"http://{host}:{options.port}"
+    scheme = "https" if options.tls_certificate else "http"
+    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{options.port}"
     headers = {"authorization": f"Bearer {token}"} if token else {}
     limits = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
     try:
-        async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=limits) as client:
+        async with httpx.AsyncClient(
+            base_url=address,
+            trust_env=False,
+            timeout=limits,
+            verify=_trusted(options.tls_certificate),
+        ) as client:
             alive = await client.get("/healthz")
             if alive.status_code != httpx.codes.OK or alive.json() != {"status": "ok"}:
                 return [Answer() for _ in paths]
@@ -65,9 +72,23 @@ async def _ask(loaded: Loaded, method: str, paths: Sequence[str], body: Any) -> 
                 await client.request(method, f"/api/v1{path}", json=body, headers=headers)
                 for path in paths
             ]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
         return [Answer() for _ in paths]
     return [_answer(address, answer) for answer in answers]
+
+
+def _trusted(certificate: str) -> ssl.SSLContext:
+    """Trust in the one certificate that is served, by whatever name; without one in none.
+
+    Raises:
+        OSError: The file cannot be read as one.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if certificate:
+        context.load_verify_locations(certificate)
+    return context
 
 
 def _answer(address: str, answer: httpx.Response) -> Answer:

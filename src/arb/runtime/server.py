@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -230,6 +231,26 @@ def _tokens(options: ApiSettings, tell: Callable[[str], None]) -> tuple[Any, str
     return Tokens(own, path, tell), first
 
 
+def _tls(options: ApiSettings) -> dict[str, str]:
+    """What the server needs for TLS; nothing where there is no certificate.
+
+    Raises:
+        ConfigError: Certificate and key cannot be used.
+    """
+    certificate, key = options.tls_certificate, options.tls_key
+    if not certificate and not key:
+        return {}
+    if not certificate or not key:
+        raise ConfigError("api.tls_certificate and api.tls_key: set both, or neither")
+    try:
+        # An empty password: a key that has one is refused here instead of asking the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:  # and what OpenSSL says
+        why = error.strerror or error
+        raise ConfigError(f"api.tls_certificate {certificate}, api.tls_key {key}: {why}") from error
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
+
+
 @contextlib.asynccontextmanager
 async def _listening(app: ASGIApp, options: ApiSettings) -> AsyncIterator[str]:
     async with contextlib.AsyncExitStack() as stack:
@@ -246,6 +267,7 @@ async def _listening(app: ASGIApp, options: ApiSettings) -> AsyncIterator[str]:
                     h11_max_incomplete_event_size=16 * 1024,
                     limit_concurrency=500,
                     timeout_graceful_shutdown=STOP_SECONDS,
+                    **_tls(options),
                 )
             )
         except Unavailable as error:
