@@ -205,13 +205,44 @@ def test_a_signal_is_bought_on_paper_while_it_runs(bot):
     bot.answers("curl -X DELETE http://localhost:8000/api/v1/bot/strategy/remove/RSIStrategy")
 
 
-def test_the_shell_adds_lists_and_removes(bot, monkeypatch):
+@pytest.fixture
+def shell(bot, monkeypatch):
+    """The shell of the operator, in this process."""
     monkeypatch.chdir(bot.folder)
+    monkeypatch.setenv("COLUMNS", "160")
     env = {key: value for key, value in bot.env.items() if key.startswith("ARB_")}
+    runner = CliRunner(env={**env, "ARB_API__PORT": bot.port})
+    return lambda *args: runner.invoke(app, args)
 
+
+def test_status_and_report_show_them_apart(bot, shell):
+    """After the purchase above; no figure of the account of what is proved has it."""
+    status = json.loads(shell("status", "--json").stdout)
+    account = status["signals"]
+    assert (account["what"], account["account"]) == ("statistical, not guaranteed", "paper:signals")
+    (row,) = account["strategies"]
+    assert (row["strategy_name"], row["is_active"]) == ("RSIStrategy", False)
+    assert row["position"]["price"] is None  # the ledger knows no prices
+    told = shell("status").stdout
+    assert "Strategies on paper (statistical, not guaranteed)" in told
+    assert "RSIStrategy (removed)" in told
+    report = json.loads(shell("report", "--json").stdout)
+    assert "RSIStrategy" not in report["by_kind"]
+    assert report["signals"]["by_strategy"].keys() == {"RSIStrategy"}
+    assert report["signals"]["locked"] == account["held"] == row["position"]["cost"]
+    assert "locked_profit" not in report["signals"]
+    told = shell("report").stdout
+    assert "Statistical, not guaranteed: paper:signals" in told
+    target = bot.folder / "report.html"
+    shell("report", "--html", str(target))
+    assert "<caption>Statistical, not guaranteed: paper:signals</caption>" in target.read_text()
+    overview = bot.answers("curl http://localhost:8000/api/v1/overview")
+    assert overview["signals"]["account"] == "paper:signals"
+
+
+def test_the_shell_adds_lists_and_removes(bot, shell):
     def strategies(*args):
-        shell = CliRunner(env={**env, "ARB_API__PORT": bot.port})
-        return shell.invoke(app, ["strategies", *args])
+        return shell("strategies", *args)
 
     symbol = f"{OURS['BTC/USDT']}/No"
     added = strategies("add", "RSIStrategy", symbol, "--timeframe", "4h", "--param", "rsi_period=7")

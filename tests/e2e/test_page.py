@@ -205,6 +205,7 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
     more = {
         "ARB_ALERTS__CONSOLE": "true",
         "ARB_ALERTS__BALANCE_LOW_USD": "9990",
+        "ARB_SIGNALS__ENABLED": "true",
     }
     with _running(tmp_path, "demo", **more) as (address, env, folder):
         scheme = {"viewport": {"width": 1280, "height": 820}, "color_scheme": "dark"}
@@ -228,6 +229,12 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         assert "✓ closed" in page.inner_text("#venue")
         assert "books" in page.inner_text("#venue")
         page.wait_for_selector("#quality li")
+        apart = page.inner_text("#statistical")
+        assert "Statistical strategies, not guaranteed" in apart
+        assert "account paper:signals, normal: cash $10,000.00" in apart
+        added = {"ARB_API__PORT": address.rpartition(":")[2], "ARB_API__TOKEN": TOKEN}
+        arb("strategies", "add", "RSIStrategy", "plain-1", env=env | added, cwd=folder)
+        page.wait_for_selector("#signals tr:has-text('RSIStrategy')", timeout=PATIENCE_MS)
         page.wait_for_selector(
             "#opportunities tr:has-text('crossed book \u00d7')", timeout=PATIENCE_MS
         )
@@ -264,7 +271,7 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         assert wrong == []
         context.close()
     lines = (tmp_path / "data" / "api-audit.jsonl").read_text().splitlines()
-    done = [one for one in map(json.loads, lines) if one["step"] == "done"]
+    done = [one for one in map(json.loads, lines) if one["step"] == "done" and "bot" in one]
     assert [(one["action"], one["bot"], one["reason"]) for one in done] == [
         ("bot/stop", "atom", "too slow"), ("bot/start", "atom", ""),
     ]  # fmt: skip

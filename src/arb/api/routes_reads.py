@@ -139,6 +139,7 @@ async def audit(here: Here, limit: Limit = 50) -> list[schemas.AuditLine]:
 async def overview(here: Here, who: Who) -> schemas.Overview:
     """Everything that the page shows, in one response, and how old its latest cycle is."""
     report, now = here.control.watch.last_report, here.control.clock.now()
+    statistical = here.control.signals
     age = None
     if report is not None:
         age = (now - report.started_at).total_seconds() - report.duration_ms / 1000
@@ -155,4 +156,5 @@ async def overview(here: Here, who: Who) -> schemas.Overview:
         cycles=await cycles(here),
         alerts=await alerts(here),
         bots=await bots(here),
+        signals=None if statistical is None else await here.shared(statistical.shown),
     )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from arb.domain.opportunity import OWN_KIND
 from arb.views import ledger, sidecars
 from arb.views.shape import AT, PLAN_ID, example_of
+from arb.views.signals import SignalAccount
 
 Printable = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 Reason = Annotated[
@@ -299,12 +300,15 @@ class Overview(Model):
     cycles: list[ledger.Cycle]
     alerts: list[sidecars.Alert]
     bots: list[sidecars.Bot]
+    signals: SignalAccount | None = Field(
+        description="Statistical strategies, where they are enabled."
+    )
     model_config = example(
         you=YOU, interval_seconds=30.0, cycle_age_seconds=12.5, status=STATUS, health=HEALTH,
         portfolio=example_of(ledger.Portfolio), plans=[example_of(ledger.Plan)],
         positions=[example_of(ledger.Position)], profit=[example_of(ledger.Profit)],
         cycles=[example_of(ledger.Cycle)], alerts=[example_of(sidecars.Alert)],
-        bots=[example_of(sidecars.Bot)],
+        bots=[example_of(sidecars.Bot)], signals=example_of(SignalAccount),
     )  # fmt: skip
 
 

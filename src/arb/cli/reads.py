@@ -31,8 +31,10 @@ def status(
 ) -> None:
     """The state of trading, the account, the last cycle, the totals."""
     from arb.cli.output import print_error, print_json, print_line, statistics_rows
+    from arb.cli.strategies import print_signals
     from arb.operations.account_views import read_status, workplace
     from arb.operations.control_client import live_status
+    from arb.views.shape import as_json
 
     loaded = load(profile)
     found, live = wait(read_status(loaded)), wait(live_status(loaded))
@@ -62,6 +64,9 @@ def status(
     print_table("Account", ("", ""), found.account_rows())
     print_line()
     print_table("All cycles", ("", ""), statistics_rows(found.statistics))
+    if found.signals is not None:
+        print_line()
+        print_signals(as_json(found.signals))
     if found.funnel:
         print_line()
         print_table(f"Cycle #{found.cycle}", ("step", "count"), list(found.funnel.items()))

@@ -30,7 +30,9 @@ def report(
 ) -> None:
     """Profit, hit rate, refusals, slippage, capital in use, latency; optionally as files."""
     from arb.cli.output import print_json, print_line
+    from arb.reporting.html import SIGNAL_COLUMNS
     from arb.reporting.report import read_report, write_file
+    from arb.views.signals import LABEL
 
     found = wait(read_report(load(profile), since), "Reading the ledger…")
     files = {
@@ -50,6 +52,10 @@ def report(
         counts = ("asked", "agreed", "declined", "silent", "impossible", "filled")
         bot_columns = ("bot", *counts, "rate", "realised $", "restarts")
         print_table("By bot", bot_columns, found.bot_rows())
+    if found.signals is not None:
+        print_line()
+        title = f"{LABEL.capitalize()}: {found.signals.about.account}"
+        print_table(title, SIGNAL_COLUMNS, found.signals.signal_rows())
     if found.summary.refusals:
         print_line()
         refused = [(reason, str(count)) for reason, count in found.summary.refusals.items()]

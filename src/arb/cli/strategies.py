@@ -27,13 +27,18 @@ Symbol = Annotated[
 def strategies_list(json: Json = False, profile: Profile = None) -> None:
     """Every strategy; of statistical ones what each says, holds and has made."""
     from arb.cli.output import print_json, print_line
+    from arb.operations.account_views import read
     from arb.operations.control_client import live_strategies
-    from arb.operations.signal_views import read_signals
+    from arb.operations.signal_views import signals_of
     from arb.views.shape import as_json
 
     loaded = load(profile)
     live = wait(live_strategies(loaded))
-    looking, statistical = live if live is not None else ([], as_json(wait(read_signals(loaded))))
+    if live is None:
+        kept = wait(read(loaded, lambda reads: signals_of(loaded, reads)))
+        looking, statistical = list[dict[str, Any]](), as_json(kept)
+    else:
+        looking, statistical = live
     if json:
         running = live is not None
         print_json({"schema": 1, "running": running, "strategies": looking, "signals": statistical})

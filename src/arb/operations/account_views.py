@@ -20,9 +20,11 @@ from arb.domain.position import Portfolio
 from arb.domain.report import Statistics
 from arb.operations.halt_file import effective_standing
 from arb.operations.lock import holder
+from arb.operations.signal_views import signals_of
 from arb.views.detail import contradiction, portfolio
 from arb.views.ledger import Account
 from arb.views.shape import as_json
+from arb.views.signals import SignalAccount
 
 T = TypeVar("T")
 
@@ -57,6 +59,8 @@ class Status:
     cycle_at: datetime | None
     """When the last cycle began."""
     funnel: dict[str, int]
+    signals: SignalAccount | None = None
+    """The account of statistical strategies, if there is one: no figure of it is in the others."""
     notes: tuple[str, ...] = ()
     """A hint for an operator who meant another account, or another bankroll."""
 
@@ -104,6 +108,7 @@ class Status:
             "last_cycle": self.cycle,
             "last_cycle_at": self.cycle_at,
             "funnel": self.funnel,
+            "signals": self.signals,
         }
         found: dict[str, Any] = as_json(document)
         return found
@@ -167,6 +172,7 @@ async def status_of(loaded: Loaded, ledger: SqlLedger, reads: LedgerReads) -> St
         cycle=last.cycle if last else None,
         cycle_at=last.started_at if last else None,
         funnel=last.summary["funnel"] if last else {},
+        signals=await signals_of(loaded, reads),
         notes=_notes(loaded, ledger.account, await reads.accounts()),
     )
 

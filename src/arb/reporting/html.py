@@ -10,7 +10,9 @@ from arb.domain.money import text
 from arb.operations.redaction import printable, safe
 from arb.reporting.summary import Durations, Summary, Sums
 from arb.reporting.svg import bars, dots, steps
+from arb.views.signals import LABEL
 
+SIGNAL_COLUMNS = ("strategy", "bought", "refused", "paid $", "realised $", "held $")
 SLIPS_SHOWN_MAX = 200
 BARS_SHOWN_MAX = 20
 
@@ -63,8 +65,20 @@ class About:
     """Cash reserved for open plans, and cash that waits for resolution, now."""
 
 
-def render_page(about: About, summary: Summary) -> str:
-    """The whole file."""
+def render_page(
+    about: About,
+    summary: Summary,
+    signals: Sequence[Sequence[str]] = (),
+    signal_account: str = "",
+) -> str:
+    """The whole file.
+
+    Args:
+        about: What it is of.
+        summary: Its figures.
+        signals: Rows of statistical strategies, apart from all other figures.
+        signal_account: Whose those are.
+    """
     since = "the beginning" if about.since is None else _stamp(about.since)
     period = f"Account {about.account}, from {since} to {_stamp(about.until)}"
     parts = [
@@ -79,6 +93,11 @@ def render_page(about: About, summary: Summary) -> str:
         _tiles(about, summary),
         f'<div class="plots">{"".join(_plots(summary))}</div>',
         *_tables(summary),
+        *(
+            [_table(f"{LABEL.capitalize()}: {signal_account}", SIGNAL_COLUMNS, signals)]
+            if signals
+            else []
+        ),
         "</body></html>",
     ]
     return "\n".join(parts) + "\n"

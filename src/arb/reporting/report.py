@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from arb.domain.money import text
 from arb.operations.account_views import opened
 from arb.reporting.html import About, percent, render_page
 from arb.reporting.summary import CyclePoint, Durations, Summary, Sums, summarise
+from arb.views.signals import LABEL
 
 COLUMNS = (
     "timestamp",
@@ -45,6 +46,8 @@ class Report:
     about: About
     figures: Figures
     summary: Summary
+    signals: "Report | None" = None
+    """Of the account of statistical strategies, which is in none of the other figures."""
 
     def document(self) -> dict[str, Any]:
         """The report for scripts; amounts are decimal strings."""
@@ -82,6 +85,22 @@ class Report:
                 "cycles": _durations(summary.cycle_durations),
                 "plans": _durations(summary.plan_durations),
             },
+            "signals": None if self.signals is None else self.signals.signal_document(),
+        }
+
+    def signal_document(self) -> dict[str, Any]:
+        """The same of statistical strategies: nothing is proved, so no profit is to come."""
+        kept = ("plans", "successes", "failures", "outlay", "realised", "locked")
+        rows = {"all": self.summary.all, **self.summary.by_kind}
+        sums = {
+            name: {key: value for key, value in _sums(each).items() if key in kept}
+            for name, each in rows.items()
+        }
+        return {
+            "what": LABEL,
+            "account": self.about.account,
+            **sums.pop("all"),
+            "by_strategy": sums,
         }
 
     def rows(self) -> list[tuple[str, str]]:
@@ -116,6 +135,17 @@ class Report:
             for kind, sums in self.summary.by_kind.items()
         ]
 
+    def signal_rows(self) -> list[tuple[str, ...]]:
+        """Each statistical strategy for people: bought, refused, paid, realised, held at cost."""
+        return [
+            (
+                strategy,
+                *(str(number) for number in (sums.successes, sums.failures)),
+                *(text(amount) for amount in (sums.outlay, sums.realised, sums.locked)),
+            )
+            for strategy, sums in (*self.summary.by_kind.items(), ("all", self.summary.all))
+        ]
+
     def bot_rows(self) -> list[tuple[str, ...]]:
         """Each bot for people: the counts of its answers, what was filled, realised, restarts."""
         return [
@@ -142,7 +172,13 @@ class Report:
 
     def page(self) -> str:
         """The report as one HTML file."""
-        return render_page(self.about, self.summary)
+        signals = self.signals
+        return render_page(
+            self.about,
+            self.summary,
+            () if signals is None else signals.signal_rows(),
+            "" if signals is None else signals.about.account,
+        )
 
 
 async def read_report(loaded: Loaded, since: str | None = None) -> Report:
@@ -159,7 +195,11 @@ async def read_report(loaded: Loaded, since: str | None = None) -> Report:
     now = SystemClock().now()
     begin = None if since is None else moment(since, now)
     async with opened(loaded) as (ledger, reads):
-        return await report_of(reads.database, ledger.account, begin, now)
+        report = await report_of(reads.database, ledger.account, begin, now)
+        account = loaded.settings.signals.account
+        if account == ledger.account or account not in {a.account for a in await reads.accounts()}:
+            return report
+        return replace(report, signals=await report_of(reads.database, account, begin, now))
 
 
 async def report_of(

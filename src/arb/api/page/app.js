@@ -339,6 +339,27 @@ function drawCycles(rows) {
   put("funnel", funnel ? bars(Object.entries(funnel), String) : empty("No cycle has ended yet."));
 }
 
+// On paper, in an account of their own: no figure of it is in any other.
+function drawSignals(account) {
+  $("statistical").hidden = !account;
+  if (!account) return;
+  const why = account.reason ? " (" + account.reason + ")" : "";
+  const line = "On paper, account " + account.account + ", " + account.state + why + ": cash " + money(account.cash) + ", held " + money(account.held) + ", worth " + money(account.worth) + ", realised " + money(account.realised) + ". Nothing of this is in the figures above.";
+  const held = (r, name) => r.position ? r.position[name] : null;
+  const rows = account.strategies.map((one) => ({ ...one, id: one.strategy_name + " " + one.symbol }));
+  redraw("signals", h("div", {}, h("p", { class: "empty" }, line), rows.length ? table([
+    { name: "Strategy", cell: (r) => r.strategy_name + (r.is_active ? "" : " (removed)") },
+    { name: "Market", cell: (r) => r.symbol }, { name: "Bars", cell: (r) => r.timeframe || "–" },
+    { name: "Signal", cell: (r) => r.signal ? r.signal + ": " + r.why : "none yet" },
+    { name: "Shares", num: true, cell: (r) => held(r, "shares") || "–" },
+    { name: "Paid", num: true, cell: (r) => held(r, "price_paid") || "–" },
+    { name: "Bid", num: true, cell: (r) => held(r, "price") || "–" },
+    { name: "Realised", num: true, cell: (r) => money(r.profit) },
+    { name: "Open", num: true, cell: (r) => money(r.open_profit) },
+    { name: "Look", cell: (r) => r.problem || r.followed || "–" },
+  ], rows) : empty("No strategy looks. arb strategies add NAME MARKET adds one.")));
+}
+
 // ── State ────────────────────────────────────────────────────────────────────────────────────
 
 function drawState() {
@@ -404,7 +425,7 @@ async function refresh() {
   state.read = Date.now(); state.error = ""; state.patience = 0;
   state.every = Math.min(BEAT_MS, Math.max(REFRESH_MS, 1000 * all.interval_seconds));
   drawState(); drawAge(); drawStopped(all.status.contradictions);
-  drawTiles(all.portfolio); drawPlans(all.plans); drawPositions(all.positions); drawProfit(all.profit); drawCycles(all.cycles); drawAlerts(all.alerts); drawBots(all.bots);
+  drawTiles(all.portfolio); drawPlans(all.plans); drawPositions(all.positions); drawProfit(all.profit); drawCycles(all.cycles); drawAlerts(all.alerts); drawBots(all.bots); drawSignals(all.signals);
   if ($("detail").open && state.following) await planDetail(state.following);
 }
 
@@ -474,7 +495,7 @@ function hear(message) {
     drawQuality();
   } else if (message.type === "cycle_ended") {
     state.last = data; drawStream("Live"); refreshSoon();
-  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "contradiction", "kind_resumed", "cycle_failed"].includes(message.type)) refreshSoon();
+  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "contradiction", "kind_resumed", "signal", "cycle_failed"].includes(message.type)) refreshSoon();
 }
 
 // ── Dialogs ──────────────────────────────────────────────────────────────────────────────────
