@@ -31,7 +31,6 @@ from arb.config.own import own_options
 from arb.config.schema import Settings, StrategySettings
 from arb.config.sources import inherited
 from arb.domain.errors import ConfigError, how_to_install
-from arb.domain.market import VenueId
 from arb.domain.money import Usd
 from arb.domain.news import Trouble
 from arb.domain.report import Problem, ProblemKind
@@ -71,12 +70,6 @@ def engine_options(settings: Settings) -> EngineOptions:
         sizing=settings.options(SizingOptions),
         guard=settings.options(GuardOptions),
     )
-
-
-def openings(settings: Settings) -> dict[VenueId, Usd]:
-    """What a new account on paper begins with at each venue."""
-    cash = Usd(settings.trading.bankroll_usd)
-    return {VenueId(name): cash for name in settings.venues.enabled}
 
 
 def build_strategies(settings: Settings) -> list[Strategy]:

@@ -1,8 +1,9 @@
 """Parts found by entry point: ours and other people's alike."""
 
+import sys
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from arb.domain.errors import ConfigError
@@ -43,17 +44,23 @@ def fee_schedule(name: str) -> type[Any]:
 
 def installed(group: str = STRATEGIES) -> dict[str, Any]:
     """Every part of a group that is installed, by name (not yet made)."""
-    return {point.name: point.load() for point in entry_points(group=group)}
+    return {name: point.load() for name, point in _points(group, tuple(sys.path)).items()}
 
 
 def names(group: str = STRATEGIES) -> frozenset[str]:
     """What parts of a group are installed."""
-    return frozenset(point.name for point in entry_points(group=group))
+    return frozenset(_points(group, tuple(sys.path)))
 
 
 def _named(group: str, section: str, name: str) -> Any:
-    found = {point.name: point for point in entry_points(group=group)}
+    found = _points(group, tuple(sys.path))
     if name not in found:
         there = ", ".join(sorted(found)) or "none"
         raise ConfigError(f"{section}.enabled: {name} is not installed ({there} are)")
     return found[name].load()
+
+
+@cache
+def _points(group: str, _path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """The entry points of a group: looked for once on a path, as every library there is asked."""
+    return {point.name: point for point in entry_points(group=group)}

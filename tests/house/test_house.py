@@ -216,11 +216,14 @@ def test_a_dry_run_never_imports_the_signing_stack_nor_what_only_several_process
     assert not extras & {name.split(".")[0] for name in _imported_by("arb.runtime.running")}
 
 
-def test_a_read_by_the_shell_imports_nothing_of_the_api():
+def test_a_read_by_the_shell_imports_nothing_of_the_api_nor_of_the_venue():
     """Its documents are the API's own, and plain: no framework is loaded for them."""
-    imported = _imported_by("arb.cli.reads, arb.operations.top_view, arb.views.detail")
+    imported = _imported_by(
+        "arb.cli.reads, arb.operations.control_client, arb.operations.top_view, arb.views.detail"
+    )
     assert "arb.adapters.storage.queries" in imported
-    assert not [name for name in imported if name.startswith(("arb.api", "fastapi", "starlette"))]
+    others = ("arb.api", "arb.bootstrap", "arb.adapters.polymarket.venue", "fastapi", "numpy")
+    assert not [name for name in imported if name.startswith((*others, "starlette"))]
 
 
 def _imported_by(modules):

@@ -1,5 +1,6 @@
 """The command line. A command imports what it needs when it is called, so that help is quick."""
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -103,6 +104,9 @@ def _options(
 
 
 _state = {"debug": False}
+NEW_OBJECTS = 50_000
+"""Between two looks for garbage. What a start makes stays, and looking through it every 700 objects
+would be a tenth of the start. A run has a schedule of its own."""
 _OF_NO_COMMAND = ("--help", "-h", "--version")
 
 
@@ -112,6 +116,7 @@ def main(default: str | None = None) -> None:
     Args:
         default: The command where none is named; flags alone are then that command's.
     """
+    gc.set_threshold(NEW_OBJECTS)
     make_whole()
     words = _words(sys.argv[1:], default)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 import time
@@ -89,6 +90,8 @@ def leave(code: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+    # All that is left ends with the process: it is not looked through for garbage before.
+    gc.freeze()
     sys.exit(code)
 
 

@@ -3,14 +3,14 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import fields
-from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from arb import plugins
 from arb.domain.errors import ConfigError
 
-GROUPS = {"venues": "arb.venues", "strategies": "arb.strategies"}
+GROUPS = {"venues": plugins.VENUES, "strategies": plugins.STRATEGIES}
 """Sections that hold a table for each installed part, and the parts' entry points."""
 
 
@@ -20,7 +20,7 @@ def is_own(name: str) -> bool:
     part, _, setting = rest.partition(".")
     if section not in GROUPS or not setting:
         return False
-    return any(point.name == part for point in entry_points(group=GROUPS[section]))
+    return part in plugins.names(GROUPS[section])
 
 
 def own_options(kind: type[Any], table: str, values: Mapping[str, Any]) -> Any:

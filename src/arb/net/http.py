@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ssl import SSLContext
 from urllib.parse import urlsplit
 
 import httpx
@@ -74,8 +75,9 @@ class HttpReader:
         budgets: Budgets | None = None,
         as_for: str = "",
         headers: Mapping[str, str] | None = None,
+        verify: SSLContext | None = None,
     ) -> None:
-        """Make a client; `as_for` is an address whose way all its requests take (see `way`).
+        """Make a client; see `way.options` for `as_for` and `verify`.
 
         `headers` go with every request: a key, where a host wants one.
         """
@@ -89,7 +91,7 @@ class HttpReader:
             limits=httpx.Limits(max_connections=options.connections_max),
             follow_redirects=False,
             headers={"user-agent": "arb", "accept": "application/json", **(headers or {})},
-            **way.options(as_for),
+            **way.options(as_for, verify),
         )
         self._budgets = budgets or OwnBudgets()
         self._circuits: dict[str, Circuit] = {}

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -197,6 +198,7 @@ class Rpc:
         monotonic: Callable[[], float],
         transport: httpx.AsyncBaseTransport | None = None,
         tell: Callable[[str], None] = lambda _switched: None,
+        verify: SSLContext | None = None,
     ) -> None:
         """Nothing is asked yet; `tell` hears that another node has taken over, and why."""
         self._options, self._monotonic, self._tell = options, monotonic, tell
@@ -208,7 +210,7 @@ class Rpc:
             transport=transport,
             follow_redirects=False,
             headers={"user-agent": "arb", "content-type": "application/json"},
-            **way.options(),
+            **way.options(verify=verify),
         )
         self.counts: Counter[str] = Counter()
         """Requests and failures by host: `requests:HOST`, `failures:HOST`."""

@@ -8,6 +8,7 @@ API of this machine is spoken to directly.
 
 from collections.abc import Mapping
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -45,20 +46,22 @@ def proxy_for(url: str) -> str | None:
     return next((proxy for pattern, proxy in patterns if pattern.matches(address)), None)
 
 
-def options(as_for: str = "") -> dict[str, Any]:
+def trusted() -> SSLContext:
+    """The certificate authorities that the environment names, which take a while to read."""
+    return httpx.create_ssl_context()
+
+
+def options(as_for: str = "", verify: SSLContext | None = None) -> dict[str, Any]:
     """What a client of httpx is made with.
 
     Args:
         as_for: An address whose way all requests of the client take; empty: each has its own.
+        verify: `trusted`, where several clients share it.
     """
     if not as_for:
-        return {"trust_env": True}
+        return {"trust_env": True, "verify": verify or True}
     # With certificates as the environment has them, which `trust_env` would else see to.
-    return {
-        "trust_env": False,
-        "proxy": proxy_for(as_for),
-        "verify": httpx.create_ssl_context(),
-    }
+    return {"trust_env": False, "proxy": proxy_for(as_for), "verify": verify or trusted()}
 
 
 def sentence(environment: Mapping[str, str], url: str) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage.database import file_of
-from arb.bootstrap import openings
+from arb.config.schema import Settings
 from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.halt import Pause, Standing, TradingState
 from arb.domain.market import VenueId
+from arb.domain.money import Usd
 from arb.engine.contradict import end_of_kind
 from arb.operations.account_views import opened
 from arb.operations.halt_file import effective_standing, sentinel_of
@@ -77,7 +78,7 @@ async def write_down(
     async with opened(loaded, make=True) as (ledger, _):
         now = SystemClock().now()
         if ledger.account.startswith("paper:"):
-            await ledger.open_account(openings(loaded.settings), now)
+            await ledger.open_account(_openings(loaded.settings), now)
         elif await ledger.opened_at() is None:
             # A wallet's account is opened with what is in the wallet.
             raise LedgerError(f"there is no account {ledger.account} yet; a live run opens it")
@@ -87,3 +88,9 @@ async def write_down(
             return before
         await ledger.set_standing(standing)
         return None
+
+
+def _openings(settings: Settings) -> dict[VenueId, Usd]:
+    """What a new account on paper begins with at each venue."""
+    cash = Usd(settings.trading.bankroll_usd)
+    return {VenueId(name): cash for name in settings.venues.enabled}

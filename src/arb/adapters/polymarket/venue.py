@@ -84,12 +84,22 @@ def open_venue(
         requests_per_10_seconds=options.requests_per_10_seconds,
         connections_max=max(options.concurrency * 2, 4),
     )
+    verify = way.trusted() if transport is None else None
     reader = as_orders = HttpReader(
-        http, monotonic=clock.monotonic, now=clock.now, transport=transport, budgets=budgets
+        http,
+        monotonic=clock.monotonic,
+        now=clock.now,
+        transport=transport,
+        budgets=budgets,
+        verify=verify,
     )
     if way.proxy_for(options.geoblock_url) != way.proxy_for(options.clob_url):
         as_orders = HttpReader(
-            http, monotonic=clock.monotonic, now=clock.now, as_for=options.clob_url
+            http,
+            monotonic=clock.monotonic,
+            now=clock.now,
+            as_for=options.clob_url,
+            verify=verify,
         )
     folder = Path(options.quarantine_folder) if options.quarantine_folder else None
     quarantine = Quarantine(folder, options.quarantine_files_max)
@@ -97,6 +107,7 @@ def open_venue(
         RpcOptions(urls=options.nodes),
         monotonic=clock.monotonic,
         transport=transport,
+        verify=verify,
         tell=lambda what: tell(Problem(kind=ProblemKind.CHAIN, where="node", what=what)),
     )
     questions = Questions(options, rpc, Contracts(), quarantine, clock.monotonic)
