@@ -1,12 +1,14 @@
 """The planted truth, by exhaustive search: every size on the grid, one after another.
 
-Deliberately naive and independent of the detector: no intervals, no closed forms.
+Deliberately naive and independent of the detector: no intervals, no closed forms. What a leg is
+charged, and whether it is accepted, is asked of the best sizes alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from itertools import zip_longest
 
 from arb.domain.money import MICRO
 from arb.exchange.market.listing import Planted, SimEvent, SimMarket
@@ -55,17 +57,24 @@ def no_set(event: SimEvent) -> Planted | None:
 @lru_cache(maxsize=512)
 def _best_no_set(sides: tuple[_Side, ...]) -> tuple[int, list[_Leg]] | None:
     """Size and legs; remembered, since a scenario is the same each time it is built."""
-    best: tuple[int, int, list[_Leg]] | None = None
-    for size in _sizes(sides):
+    found: list[tuple[int, int]] = []
+    for size, paid in zip(_sizes(sides), zip_longest(*map(_costs, sides)), strict=True):
         worth = size * PICO
-        legs = sorted(_legs(sides, size), key=lambda leg: (leg.paid, leg.market))
-        if sum(worth - leg.paid for leg in legs if leg.paid < worth) <= worth:
+        gains = sum(worth - cost for cost in paid if cost is not None and cost < worth)
+        if gains <= worth:
             break
+        found.append((gains - worth, -size))  # no choice of legs brings more
+    best: tuple[int, int, list[_Leg]] | None = None
+    for most, minus in sorted(found, reverse=True):
+        if best is not None and most < best[0]:
+            break
+        size, worth = -minus, -minus * PICO
+        legs = sorted(_legs(sides, size), key=lambda leg: (leg.paid, leg.market))
         chosen = [leg for leg in legs if leg.accepted and leg.paid < worth][:LEGS_MAX]
         profit = worth * (len(chosen) - 1) - sum(leg.paid for leg in chosen)
-        if len(chosen) > 1 and profit > (best[0] if best else 0):
-            best = (profit, size, chosen)
-    return best and best[1:]
+        if len(chosen) > 1 and (profit, minus) > (best[:2] if best else (0, 0)):
+            best = (profit, minus, chosen)
+    return best and (-best[1], best[2])
 
 
 def yes_set(event: SimEvent) -> Planted | None:
@@ -88,15 +97,17 @@ def _fixed(slug: str, kind: str, sides: tuple[_Side, ...]) -> Planted | None:
 
 @lru_cache(maxsize=512)
 def _best_fixed(sides: tuple[_Side, ...]) -> tuple[int, list[_Leg]] | None:
-    best: tuple[int, int, list[_Leg]] | None = None
-    for size in _sizes(sides):
-        legs = _legs(sides, size)
-        profit = size * PICO - sum(leg.paid for leg in legs)
-        if len(legs) < len(sides) or profit <= 0:
+    found: list[tuple[int, int]] = []
+    for size, *paid in zip(_sizes(sides), *map(_costs, sides), strict=False):
+        profit = size * PICO - sum(paid)
+        if profit <= 0:
             break
-        if all(leg.accepted for leg in legs) and profit > (best[0] if best else 0):
-            best = (profit, size, legs)
-    return best and best[1:]
+        found.append((profit, -size))
+    for _, minus in sorted(found, reverse=True):
+        legs = _legs(sides, -minus)
+        if all(leg.accepted for leg in legs):
+            return -minus, legs
+    return None
 
 
 def _planted(slug: str, kind: str, size: int, pays: int, legs: Sequence[_Leg]) -> Planted:
@@ -114,6 +125,22 @@ def _sizes(sides: Sequence[_Side]) -> range:
     return range(STEP, deepest + 1, STEP)
 
 
+def _costs(side: _Side) -> Iterator[int]:
+    """What each size on the grid takes, in 10^-18 USD, as far as the ladder goes."""
+    above = filled = 0
+    for price, offered in side.ladder:
+        each, fee = price * MICRO, _fee(side, price, 1)
+        for size in range(above // STEP * STEP + STEP, above + offered + 1, STEP):
+            taken = size - above
+            yield filled + taken * each - -taken * fee // MICRO
+        above, filled = above + offered, filled + _paid(side, price, offered)
+
+
+def _paid(side: _Side, price: int, taken: int) -> int:
+    # shares · rate · p · (1 - p), in 10^-24 USD, rounded up to what is reckoned in here.
+    return taken * price * MICRO - -_fee(side, price, taken) // MICRO
+
+
 def _legs(sides: Sequence[_Side], size: int) -> list[_Leg]:
     bought = (_buy(number, side, size) for number, side in enumerate(sides))
     return [leg for leg in bought if leg is not None]
@@ -127,8 +154,7 @@ def _buy(number: int, side: _Side, size: int) -> _Leg | None:
         taken = min(left, offered)
         limit = price
         value += taken * price
-        # shares · rate · p · (1 - p), in 10^-24 USD, rounded up to what is reckoned in here.
-        paid += taken * price * MICRO - -_fee(side, price, taken) // MICRO
+        paid += _paid(side, price, taken)
         left -= taken
         if not left:
             break
