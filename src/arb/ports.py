@@ -24,7 +24,14 @@ from arb.domain.order import Answer, Fill, Order, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import Completeness, CycleReport, Problem, RunCause, Statistics
+from arb.domain.report import (
+    Completeness,
+    CycleReport,
+    FillRecord,
+    Problem,
+    RunCause,
+    Statistics,
+)
 from arb.domain.snapshot import Snapshot
 from arb.domain.statement import Statement
 from arb.domain.sweep import Sweep
@@ -324,6 +331,10 @@ class Ledger(Protocol):
 
     async def end_contradictions(self, keys: Sequence[str], why: str, at: datetime) -> None:
         """An operator has resolved these: they stop nothing any more."""
+        ...
+
+    async def fill_records(self) -> Mapping[str, FillRecord]:
+        """How plans have ended, by their kind; a kind of which none was sent is absent."""
         ...
 
     async def statistics(self, since: datetime | None = None) -> Statistics:

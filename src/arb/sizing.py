@@ -17,6 +17,7 @@ from arb.domain.basket import Basket, ladder
 from arb.domain.money import CENT, ONE, ZERO, Shares, Usd
 from arb.domain.opportunity import Candidate, Exit, Leg, Opportunity, Unproven, prove
 from arb.domain.reason import Reason
+from arb.domain.report import FillRecord
 from arb.domain.snapshot import Snapshot
 
 BISECTIONS = 60
@@ -43,6 +44,34 @@ class SizingOptions:
     """Chance that a position held to resolution does not pay what was proved."""
     failure_loss: Decimal = Decimal(1)
     """Part of the outlay lost then."""
+    learn_after: int = 0
+    """From how many ended plans of a kind on the account's own record counts beside
+    `fill_probability` and `partial_loss`, which then weigh as much as that many plans; 0: never."""
+
+
+def learned(options: SizingOptions, record: FillRecord | None) -> SizingOptions:
+    """The options with the chances that plans of one kind have shown so far.
+
+    The settings count as `learn_after` plans that ended as they say, so that a short record moves
+    them little: a mean of both (that of a beta distribution, for the chance).
+
+    Args:
+        options: As set.
+        record: How the account's plans of the kind ended; `None`: there are none.
+
+    Returns:
+        The options as they are until there are `learn_after` plans.
+    """
+    weight = options.learn_after
+    if not weight or record is None or record.plans < weight:
+        return options
+    filled = options.fill_probability * weight + record.filled
+    lost = options.partial_loss * weight + record.lost
+    return replace(
+        options,
+        fill_probability=filled / (weight + record.plans),
+        partial_loss=min(lost / (weight + record.unfilled), ONE),
+    )
 
 
 def calculate_kelly_fraction(

@@ -13,8 +13,9 @@ from arb.domain.money import Usd
 from arb.domain.operation import Convert
 from arb.domain.opportunity import prove
 from arb.domain.reason import Reason
+from arb.domain.report import FillRecord
 from arb.risk.checks import Context
-from arb.risk.gate import review
+from arb.risk.gate import position_budget, review
 from arb.risk.halt import judge, status
 from arb.risk.limits import RiskLimits
 from arb.sizing import SizingOptions
@@ -73,6 +74,25 @@ def _review(case, *, limits=None, portfolio=None, **context):
         **context,
     )
     return review(opportunity, changed, SizingOptions(), snapshot)
+
+
+def test_what_its_own_plans_have_shown_decides_the_size_and_is_said(case):
+    """Nine plans of ten that were not filled: the edge does not pay for that."""
+    opportunity, base, snapshot = case
+    sizing = SizingOptions(learn_after=10)
+    bad = FillRecord(filled=10, unfilled=90, lost=Decimal(45))
+    for records, refused in (
+        ({}, False),
+        ({"another_kind": bad}, False),
+        ({opportunity.kind: bad}, True),
+    ):
+        context = replace(base, fill_records=records)
+        decision = review(opportunity, context, sizing, snapshot)
+        kelly = next(verdict for verdict in decision.verdicts if verdict.gate == "kelly")
+        assert isinstance(decision, Refused) is refused
+        assert ("10 of 100 plans of this kind did, and 0.9 as 10" in kelly.detail) is refused
+        assert (position_budget(opportunity, context, sizing) == 0) is refused
+    assert decision.reason is Reason.KELLY_ZERO
 
 
 def test_what_passes_every_check_is_approved_with_its_plan(case):

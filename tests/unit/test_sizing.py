@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.domain.opportunity import Exit
+from arb.domain.report import FillRecord
 from arb.sizing import (
     SizingOptions,
     arbitrage_kelly,
     calculate_kelly_fraction,
     growth_optimal,
+    learned,
 )
 
 
@@ -74,3 +76,34 @@ def test_the_fraction_is_bounded_and_grows_with_the_edge(a, b):
     options = SizingOptions()
     f_low, f_high = (arbitrage_kelly(r, Exit.RESOLUTION, options) for r in (low, high))
     assert 0 <= f_low <= f_high + Decimal("1e-12") <= Decimal("0.25") + Decimal("1e-12")
+
+
+@pytest.mark.parametrize(
+    ("filled", "unfilled", "lost", "chance", "loss"),
+    [
+        (19, 0, "0", "0.9", "0.03"),  # too few
+        (20, 0, "0", "0.95", "0.03"),
+        (60, 20, "2", "0.78", "0.065"),
+        (0, 100, "90", "0.15", "0.755"),
+        (980, 0, "0", "0.998", "0.03"),
+    ],
+)
+def test_the_record_counts_beside_the_setting_from_enough_plans_on(
+    filled, unfilled, lost, chance, loss
+):
+    """The settings weigh as much as 20 plans that ended as they say."""
+    options = SizingOptions(learn_after=20)
+    record = FillRecord(filled=filled, unfilled=unfilled, lost=Decimal(lost))
+    found = learned(options, record)
+    assert (found.fill_probability, found.partial_loss) == (Decimal(chance), Decimal(loss))
+
+
+def test_without_the_setting_or_a_record_nothing_is_learned():
+    record = FillRecord(filled=0, unfilled=1000, lost=Decimal(1000))
+    assert learned(SizingOptions(), record) == SizingOptions()
+    assert learned(SizingOptions(learn_after=1), None) == SizingOptions(learn_after=1)
+
+
+def test_a_loss_is_never_more_than_all():
+    record = FillRecord(filled=0, unfilled=10, lost=Decimal(50))
+    assert learned(SizingOptions(learn_after=1), record).partial_loss == 1

@@ -119,6 +119,9 @@ class SizingSettings(Section):
     partial_loss: Fraction = default_of(SizingOptions, "partial_loss")
     failure_probability: Fraction = default_of(SizingOptions, "failure_probability")
     failure_loss: Fraction = default_of(SizingOptions, "failure_loss")
+    learn_after: Annotated[int, Field(ge=0, le=1_000_000)] = default_of(
+        SizingOptions, "learn_after"
+    )
 
 
 class RiskSettings(Section):

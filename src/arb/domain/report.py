@@ -8,7 +8,7 @@ from enum import StrEnum
 from arb.domain.decision import Finding
 from arb.domain.halt import RiskStatus
 from arb.domain.market import MarketId
-from arb.domain.money import NO_USD, Usd
+from arb.domain.money import NO_USD, ZERO, Usd
 from arb.domain.plan import ExecutionReport
 from arb.domain.reason import Reason
 
@@ -178,6 +178,23 @@ class CycleReport:
     """`None` where this process read all books itself."""
     reachable: bool = True
     """Whether the venue could be read at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillRecord:
+    """How an account's plans of one kind ended, of those of which an order was sent."""
+
+    filled: int = 0
+    """Every leg was filled."""
+    unfilled: int = 0
+    """Nothing was bought, or what was bought was got rid of."""
+    lost: Decimal = ZERO
+    """Sum over the latter of what each lost, in part of its outlay; a gain counts as nothing."""
+
+    @property
+    def plans(self) -> int:
+        """How many there are."""
+        return self.filled + self.unfilled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from arb.domain.news import (
     Trouble,
 )
 from arb.domain.position import Portfolio
-from arb.domain.report import CycleReport, Problem, ProblemKind
+from arb.domain.report import CycleReport, FillRecord, Problem, ProblemKind
 from arb.engine.options import EngineOptions
 from arb.engine.scan import Scan
 from arb.engine.scanner import Scanner
@@ -46,6 +46,7 @@ class _Stand:
     portfolio: Portfolio
     standing: Standing
     contradictions: Sequence[Contradiction]
+    fill_records: Mapping[str, FillRecord]
 
     def status(self, limits: RiskLimits) -> RiskStatus:
         """Whether the cycle may trade."""
@@ -161,6 +162,7 @@ class Cycle:
                 limits=self._options.limits,
                 standing=stand.standing,
                 contradictions=stand.contradictions,
+                fill_records=stand.fill_records,
                 confirmations=scan.confirmations,
                 counted=scan.counted,
                 books_from=scan.snapshot.taken_at,
@@ -180,6 +182,8 @@ class Cycle:
         ledger = self._ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         stops = await ledger.contradictions()
+        learning = self._options.sizing.learn_after
+        records = await ledger.fill_records() if learning else {}
         known, self.known = self.known, standing
         if known is not None and (known.state, known.text) != (standing.state, standing.text):
             # Another process has changed it, for instance `arb pause`.
@@ -191,10 +195,10 @@ class Cycle:
         if blocked := no_opening(self._interlocks):
             # Not the ledger's state: it ends by itself as soon as the reason does.
             halted = Standing(state=TradingState.HALTED, reason=blocked.reason, since=now)
-            return _Stand(portfolio, halted, stops)
+            return _Stand(portfolio, halted, stops, records)
         if judged != standing:
             await ledger.set_standing(judged)
             self.known = judged
             if judged.state is not standing.state:
                 self._news.publish(StateChanged(judged.state, judged.reason))
-        return _Stand(portfolio, judged, stops)
+        return _Stand(portfolio, judged, stops, records)

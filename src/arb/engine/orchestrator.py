@@ -187,6 +187,7 @@ class ArbitrageOrchestrator:
             books_from=now,
             now=now,
             plans_left=1,
+            fill_records=await ledger.fill_records(),
         )
         return position_budget(opportunity, context, self._options.sizing)
 

@@ -14,6 +14,7 @@ from arb.domain.money import NO_USD, Usd, text
 from arb.domain.opportunity import Opportunity
 from arb.domain.position import Portfolio
 from arb.domain.reason import Reason
+from arb.domain.report import FillRecord
 from arb.risk.limits import RiskLimits
 
 
@@ -33,6 +34,8 @@ class Context:
     plans_left: int
     counted: Mapping[str, int] = field(default_factory=dict)
     """How many outcomes the chain counts, by group; a group without a count is absent."""
+    fill_records: Mapping[str, FillRecord] = field(default_factory=dict)
+    """How the account's plans ended, by kind; empty where nothing is learned from them."""
 
 
 class OfMarket(Protocol):

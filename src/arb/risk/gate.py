@@ -15,7 +15,7 @@ from arb.domain.reason import Reason
 from arb.domain.snapshot import Snapshot
 from arb.risk.checks import AFTER_SIZING, BEFORE_SIZING, Check, Context
 from arb.risk.partial import worst_partial
-from arb.sizing import SizingOptions, fraction, shrink, too_small
+from arb.sizing import SizingOptions, fraction, learned, shrink, too_small
 
 
 def review(
@@ -26,12 +26,18 @@ def review(
     Every check is asked even after one has refused, so that all verdicts can be shown.
     """
     verdicts, refusal = _ask(BEFORE_SIZING, opportunity, context)
-    share = fraction(opportunity, sizing)
+    own = _own(opportunity, context, sizing)
+    share = fraction(opportunity, own)
     sized: Opportunity = opportunity
     budget = position_budget(opportunity, context, sizing)
-    verdicts.append(
-        Verdict("kelly", share > 0, f"{share:.4f} of the equity, ${text(budget)} after caps")
-    )
+    detail = f"{share:.4f} of the equity, ${text(budget)} after caps"
+    if own is not sizing:
+        record = context.fill_records[opportunity.kind]
+        detail += (
+            f"; all legs fill with {own.fill_probability:.4f}: {record.filled} of {record.plans} "
+            f"plans of this kind did, and {text(sizing.fill_probability)} as {sizing.learn_after}"
+        )
+    verdicts.append(Verdict("kelly", share > 0, detail))
     if share <= 0:
         refusal = refusal or (Reason.KELLY_ZERO, "the edge does not pay for its risk")
     elif refusal is None:
@@ -63,11 +69,16 @@ def review(
 
 def position_budget(opportunity: Opportunity, context: Context, sizing: SizingOptions) -> Usd:
     """The most that may be spent: Kelly's share, then the caps, halved when throttled."""
-    share = fraction(opportunity, sizing)
+    share = fraction(opportunity, _own(opportunity, context, sizing))
     cap = hard_cap(opportunity, context)
     budget = max(min(share * context.portfolio.equity, cap), ZERO)
     throttled = context.standing.state is TradingState.THROTTLED
     return Usd(budget / 2 if throttled else budget)
+
+
+def _own(opportunity: Opportunity, context: Context, sizing: SizingOptions) -> SizingOptions:
+    """How to size it, with what the account's own plans of its kind have shown."""
+    return learned(sizing, context.fill_records.get(opportunity.kind))
 
 
 def hard_cap(opportunity: Opportunity, context: Context) -> Usd:

@@ -19,7 +19,7 @@ from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Pocket, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, RunCause, Statistics
+from arb.domain.report import CycleReport, FillRecord, RunCause, Statistics
 from arb.domain.snapshot import Snapshot
 from arb.engine.account import PlanAccount, read
 
@@ -218,6 +218,21 @@ class MemoryLedger:
     async def end_contradictions(self, keys: Sequence[str], _why: str, _at: datetime) -> None:
         """See `arb.ports.Ledger`."""
         self._ended |= set(keys)
+
+    async def fill_records(self) -> Mapping[str, FillRecord]:
+        """See `arb.ports.Ledger`."""
+        found: dict[str, FillRecord] = {}
+        for kept in self._plans.values():
+            if kept.report is None or not any(key.startswith("submitted/") for key in kept.facts):
+                continue
+            before = found.get(str(kept.plan.kind), FillRecord())
+            if kept.report.state is PlanState.DONE:
+                record = replace(before, filled=before.filled + 1)
+            else:
+                lost = max(-kept.report.realised, ZERO) / kept.plan.outlay
+                record = replace(before, unfilled=before.unfilled + 1, lost=before.lost + lost)
+            found[str(kept.plan.kind)] = record
+        return found
 
     async def statistics(self, _since: datetime | None = None) -> Statistics:
         """See `arb.ports.Ledger`."""

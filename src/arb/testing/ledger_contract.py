@@ -34,7 +34,7 @@ from arb.domain.operation import Merge, OperationId, effect
 from arb.domain.order import Fill, Final, Order, PlanId, order_id
 from arb.domain.plan import ExecutionReport, Plan, PlannedLeg, PlanState
 from arb.domain.position import Adjustment, Portfolio
-from arb.domain.report import RunCause
+from arb.domain.report import FillRecord, RunCause
 from arb.domain.venue import TimeInForce
 from arb.domain.worlds import Payoff, PayoffMarket
 from arb.ports import Ledger
@@ -292,6 +292,30 @@ class LedgerContract:
         found = await ledger.statistics()
         assert (found.trades, found.successes, found.failures) == (2, 1, 1)
         assert found.realised == 1
+
+    async def test_how_plans_were_filled_is_summed_by_kind(self, opens: Opens) -> None:
+        """Of plans of which an order was sent; a loss counts in part of the outlay."""
+        ledger, other = await _opened(opens), await _opened(opens, "other")
+        assert await ledger.fill_records() == {}
+        ends = (
+            ("done", PlanState.DONE, "1", True),
+            ("lost", PlanState.UNWOUND, "-0.5", True),
+            ("gained", PlanState.UNWOUND, "0.25", True),
+            ("never sent", PlanState.UNWOUND, "0", False),
+        )
+        for name, state, realised, sent in ends:
+            plan = await _begun(ledger, name)
+            if sent:
+                await ledger.append(plan.id, [*_sent(plan), _answer(plan, 0)])
+            report = replace(_report(plan, state), realised=Usd(Decimal(realised)))
+            await ledger.close_plan(report, NOON)
+        plan = await _begun(ledger, "at work")
+        await ledger.append(plan.id, _sent(plan))
+        lost = Decimal("0.5") / plan.outlay
+        assert await ledger.fill_records() == {
+            str(plan.kind): FillRecord(filled=1, unfilled=2, lost=lost)
+        }
+        assert await other.fill_records() == {}
 
     async def test_accounts_do_not_see_each_other(self, opens: Opens) -> None:
         """Paper and real money may share a database."""

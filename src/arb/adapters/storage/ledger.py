@@ -21,7 +21,7 @@ from arb.adapters.storage.accounting import (
 from arb.adapters.storage.codec import dump, dump_fact, dump_plan, fact_key, load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.render import finding_row
-from arb.adapters.storage.sums import read_statistics
+from arb.adapters.storage.sums import read_fill_records, read_statistics
 from arb.adapters.storage.tables import (
     accounts,
     adjustments,
@@ -50,7 +50,7 @@ from arb.domain.order import Fill, OrderId, PlanId, TradeState
 from arb.domain.plan import ExecutionReport, Plan, PlanState
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, RunCause, Statistics
+from arb.domain.report import CycleReport, FillRecord, RunCause, Statistics
 from arb.domain.snapshot import Snapshot
 
 SKIPPED_KEPT_MAX = 500
@@ -423,6 +423,11 @@ class SqlLedger:
                 .where(self._not_ended(), contradictions.c.key.in_(keys))
                 .values(ended_at=at, ended_why=why)
             )
+
+    async def fill_records(self) -> Mapping[str, FillRecord]:
+        """See `arb.ports.Ledger`."""
+        async with self._db.read() as db:
+            return await read_fill_records(db, self.account)
 
     async def statistics(self, since: datetime | None = None) -> Statistics:
         """See `arb.ports.Ledger`."""

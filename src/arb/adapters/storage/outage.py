@@ -28,7 +28,14 @@ from arb.domain.order import Fill, PlanId
 from arb.domain.plan import ExecutionReport, Plan
 from arb.domain.position import Adjustment, Portfolio, Position
 from arb.domain.reason import Reason
-from arb.domain.report import CycleReport, Problem, ProblemKind, RunCause, Statistics
+from arb.domain.report import (
+    CycleReport,
+    FillRecord,
+    Problem,
+    ProblemKind,
+    RunCause,
+    Statistics,
+)
 from arb.domain.snapshot import Snapshot
 from arb.ports import Ledger
 from arb.publisher import Observer
@@ -197,6 +204,10 @@ class ResilientLedger:
     async def standing(self) -> Standing:
         """See `arb.ports.Ledger`."""
         return await self._inner.standing()
+
+    async def fill_records(self) -> Mapping[str, FillRecord]:
+        """See `arb.ports.Ledger`."""
+        return await self._inner.fill_records()
 
     async def statistics(self, since: datetime | None = None) -> Statistics:
         """See `arb.ports.Ledger`. The sums hold what waited, if it can be written by now."""

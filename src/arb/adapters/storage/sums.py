@@ -1,14 +1,34 @@
 """The sum of all that an account has done."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from arb.adapters.storage.tables import plans, runs
+from arb.adapters.storage.tables import facts, plans, runs
 from arb.domain.money import ZERO, Usd
 from arb.domain.plan import PlanState
-from arb.domain.report import Statistics
+from arb.domain.report import FillRecord, Statistics
+
+
+async def read_fill_records(db: AsyncConnection, account: str) -> dict[str, FillRecord]:
+    """How plans of which an order was sent have ended, by kind."""
+    sent = exists().where(facts.c.plan == plans.c.id, facts.c.key.like("submitted/%"))
+    rows = await db.execute(
+        select(plans.c.kind, plans.c.state, plans.c.realised, plans.c.outlay).where(
+            plans.c.account == account, plans.c.state != PlanState.OPEN.value, sent
+        )
+    )
+    found: dict[str, FillRecord] = {}
+    for kind, state, realised, outlay in rows:
+        before = found.get(kind, FillRecord())
+        if state == PlanState.DONE.value:
+            found[kind] = replace(before, filled=before.filled + 1)
+        else:
+            lost = max(-realised, ZERO) / outlay
+            found[kind] = replace(before, unfilled=before.unfilled + 1, lost=before.lost + lost)
+    return found
 
 
 async def read_statistics(
