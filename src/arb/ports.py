@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from arb.checks import Check
+from arb.domain.attempt import AttemptFact
 from arb.domain.book import Books
 from arb.domain.bot import BotEvent
 from arb.domain.confirmation import Confirmation
@@ -378,6 +379,39 @@ class SignalMemory(Protocol):
 
     async def first(self, since: datetime) -> Usd | None:
         """What it was worth when it was first written down since a moment; `None`: nothing is."""
+        ...
+
+
+class Attempts(Protocol):
+    """The memory of one account of attempts on a chain, apart from every account of plans.
+
+    Every method raises `LedgerError` when it cannot keep its word.
+    """
+
+    account: str
+
+    async def open(self, at: datetime) -> None:
+        """Open the account; what there is of it stays as it is."""
+        ...
+
+    async def record(self, fact: AttemptFact) -> None:
+        """Make a fact durable. Nothing may be sent before its `SUBMITTED` is."""
+        ...
+
+    async def facts(self, limit: int | None = None) -> Sequence[AttemptFact]:
+        """All facts, or the latest, the oldest first."""
+        ...
+
+    async def standing(self) -> Standing:
+        """The account's state of trading, and why."""
+        ...
+
+    async def set_standing(self, standing: Standing) -> None:
+        """Change it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The ledger on SQLite (or PostgreSQL) through SQLAlchemy."""
 
+from arb.adapters.storage.attempts import SqlAttempts
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.ledger import SqlLedger
 from arb.adapters.storage.maintenance import upgrade
@@ -21,4 +22,27 @@ async def open_ledger(url: str, account: str, token: int | None = None) -> SqlLe
     return SqlLedger(database, account, token)
 
 
-__all__ = ["Database", "ResilientLedger", "SqlLedger", "open_ledger", "upgrade"]
+async def open_attempts(url: str, account: str) -> SqlAttempts:
+    """The facts of an account of attempts, the ledger's schema up to date.
+
+    Raises:
+        LedgerError: The database cannot be used, or is newer than this program.
+    """
+    database = Database(url)
+    try:
+        await upgrade(database)
+    except BaseException:
+        await database.close()
+        raise
+    return SqlAttempts(database, account)
+
+
+__all__ = [
+    "Database",
+    "ResilientLedger",
+    "SqlAttempts",
+    "SqlLedger",
+    "open_attempts",
+    "open_ledger",
+    "upgrade",
+]

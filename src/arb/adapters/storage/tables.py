@@ -240,6 +240,21 @@ equity_marks = Table(
     Column("worth", MicroUnits, nullable=False),  # cash, and what is held at the bids
 )
 
+attempt_facts = Table(
+    "attempt_facts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("attempt", String, nullable=False),
+    Column("step", String, nullable=False),  # `AttemptStep`
+    Column("at", UtcTime, nullable=False),
+    Column("block", BigInteger, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("figures", Text, nullable=False, server_default="{}"),  # by name, as JSON
+    Index("ix_attempt_facts_account", "account", "id"),
+)
+
 leaders = Table(
     "leaders",
     metadata,

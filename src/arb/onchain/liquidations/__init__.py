@@ -1,0 +1,1 @@
+"""Liquidations of loans that have fallen below health factor 1."""
