@@ -23,7 +23,8 @@ from arb.adapters.paper.venue import on_paper
 from arb.adapters.polymarket.client import LivePermit
 from arb.adapters.polymarket.live import PolymarketLive, open_live
 from arb.adapters.polymarket.venue import PolymarketVenue, open_venue
-from arb.adapters.storage import Database, ResilientLedger, open_ledger
+from arb.adapters.storage import Database, ResilientLedger, open_attempts, open_ledger
+from arb.adapters.storage.attempts import SqlAttempts
 from arb.adapters.storage.signals import SqlSignals
 from arb.config.keys import private_key
 from arb.config.options import options_of
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from arb.adapters.shards.worker import NatsWorker
     from arb.engine.signals import SignalOptions
     from arb.onchain.chain import Chain
+    from arb.onchain.liquidations.service import Liquidator
     from arb.onchain.signer import Signer
 
 REDIS_EXTRA = how_to_install("redis")
@@ -525,6 +527,51 @@ def chain_signer(settings: Settings) -> "Signer":
     from arb.onchain.signer import Signer  # noqa: PLC0415  # an extra, and slow to import
 
     return Signer(private_key(settings.chain.options))
+
+
+@contextlib.asynccontextmanager
+async def liquidator(
+    settings: Settings,
+    news: Publisher | None = None,
+    *,
+    kept: bool = False,
+    live: bool = False,
+    blocked: Callable[[], str] = lambda: "",
+) -> AsyncIterator["Liquidator"]:
+    """What watches the loans of `[liquidations]` on the chain of `[chain]`.
+
+    Args:
+        settings: Among them both sections.
+        news: Gets steps, figures and states.
+        kept: Whether facts are kept in the ledger; otherwise a look leaves nothing.
+        live: The second of the two keys for sending.
+        blocked: Why nothing may be sent now; empty: nothing stands against it.
+
+    Raises:
+        ConfigError: A setting is missing or cannot be used, or the extra is not installed.
+        LedgerError: The ledger cannot be used.
+    """
+    options, publisher = settings.liquidations.options, news or Publisher()
+    if not options.pool:
+        raise ConfigError(
+            "no lending market is set: ARB_LIQUIDATIONS__POOL takes the address of its Pool"
+        )
+    sends = live and options.live
+    if live and not sends:
+        raise ConfigError(
+            "liquidations are sent with two keys: ARB_LIQUIDATIONS__LIVE=true and --live"
+        )
+    async with chain(settings, news) as opened, contextlib.AsyncExitStack() as stack:
+        from arb.onchain.liquidations.assembly import assemble  # noqa: PLC0415  # an extra
+
+        ledger: SqlAttempts | None = None
+        if kept:
+            ledger = await open_attempts(settings.database.url, options.account)
+            stack.push_async_callback(ledger.close)
+        signer = chain_signer(settings) if sends else None
+        made = assemble(opened, options, ledger, SystemClock(), signer, publisher.publish, blocked)
+        stack.push_async_callback(made.close)
+        yield made
 
 
 def need_onchain() -> None:

@@ -1,8 +1,10 @@
 """The document on the liquidation bot: what it says of connections, figures and alerts."""
 
 import asyncio
+import json
 import re
 import signal
+import sqlite3
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,8 +21,10 @@ from arb.domain.venue import ChainState
 from arb.runtime.alerts import Watch, alert_options
 from arb.runtime.narrator import portfolio_line
 from arb.testing import builders as make
+from tests import anvil
 from tests.conftest import settings_for
 from tests.e2e.worlds import live_environment, live_world
+from tests.onchain import aave
 from tests.programs import Program
 
 DEAD = "http://127.0.0.1:9/rpc"
@@ -189,3 +193,127 @@ async def test_the_daily_summary_is_of_the_day_also_after_a_restart(ledger):
     assert "Profit realised $2, $9 since the account was opened" in said
     line = portfolio_line(held, await ledger.statistics())
     assert "today: volume $0, realised $2, losses $1; realised $9 since" in line
+
+
+def _on_the_chain(market, url):
+    """The settings of liquidations on the tests' chain, with a primary node that is dead."""
+    at = market.at
+    return {
+        "ARB_CHAIN__NAME": "local",
+        "ARB_CHAIN__CHAIN_ID": str(anvil.CHAIN_ID),
+        "ARB_CHAIN__RPC_URLS": json.dumps([DEAD, url]),
+        "ARB_CHAIN__PRIVATE_KEY": anvil.KEYS[0],
+        "ARB_CHAIN__POLL_SECONDS": "0.05",
+        "ARB_LIQUIDATIONS__POOL": at["pool"],
+        "ARB_LIQUIDATIONS__QUOTER": at["quoter"],
+        "ARB_LIQUIDATIONS__ROUTER": at["router"],
+        "ARB_LIQUIDATIONS__ROUTER_DEADLINE": "true",
+        "ARB_LIQUIDATIONS__NATIVE_ASSET": at["weth"],
+        "ARB_LIQUIDATIONS__SMALL_DEBT_USD": "0",
+        "ARB_LIQUIDATIONS__INTERVAL": "0.2",
+    }
+
+
+async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_its_own(tmp_path):
+    """Tasks 7.1 to 7.4: checks at the start, the loop, failover, figures, alerts, attempts kept."""
+    server = anvil.started()
+    world = anvil.World(server)
+    try:
+        market = await aave.build(world)
+        usdc = aave.USDC_UNIT
+        await market.lend("usdc", 1_000_000 * usdc, 2)
+        await market.lend("weth", 10 * aave.WETH_UNIT, 1)
+        await market.borrow("usdc", 15_500 * usdc, 1)
+        await market.mint("usdc", 50_000 * usdc, 0)
+        async with live_world("eoa", scenario="quiet") as (at, wallet):
+            env = live_environment(at.address, tmp_path, wallet) | {
+                **_on_the_chain(market, server.url),
+                "ARB_LIQUIDATIONS__ENABLED": "true",
+                "ARB_LIQUIDATIONS__LIVE": "true",
+                "ARB_API__OPEN_METRICS": "true",
+                "ARB_API__PORT": "0",
+                "ARB_API__TOKEN": "the-token-of-this-test-alone",
+            }
+            look = Program(tmp_path / "look", "liquidations", "--json", env=env)
+            assert look.process.wait(WAIT_SECONDS) == 0, look.err.read_text()
+            (loan,) = json.loads(look.out.read_text())["loans"]
+            assert (loan["health"][:6], loan["prices"]) == ("1.0645", ["oracle"])
+
+            run = Program(tmp_path / "run", "run", "--live", "--api", env=env)
+            try:
+
+                async def logged(pattern):
+                    async def look():
+                        assert run.process.poll() is None, run.err.read_text()
+                        return re.search(pattern, run.err.read_text() + run.out.read_text(), re.M)
+
+                    return await _until(look)
+
+                where = (await logged(r"http://127\.0\.0\.1:\d+(?=/)"))[0]
+                async with httpx.AsyncClient(
+                    base_url=where, trust_env=False, timeout=WAIT_SECONDS
+                ) as api:
+
+                    async def figure(what, name="arb_attempt_figures"):
+                        text = (await api.get("/metrics")).text
+                        found = re.search(rf"^{name}{{.*{what}.*}} (\S+)$", text, re.M)
+                        return found and float(found[1])
+
+                    await logged("local is asked instead|9 does not answer .* is asked instead")
+                    await _until(lambda: figure('"watched"'))
+                    assert await figure('"within_reach"') == 0
+                    await market.price("weth", 1850)
+                    await logged(r"SUCCESS .*liquidations:default: attempt .*: included: returned")
+                    assert await _until(lambda: figure('"included"', "arb_attempts_total")) == 1
+                    assert await _until(lambda: figure('"inclusion_rate"')) == 1
+                    assert await figure('"submissions"') == 1
+                    assert await figure('"normal"', "arb_attempt_state") == 1
+                    assert await figure('venue="local"', "arb_block_number") > 0
+                    # The account of proven trades has nothing of it.
+                    assert "arb_profit_usd 0.0" in (await api.get("/metrics")).text
+
+                    halt = Program(tmp_path / "halt", "liquidations", "--halt", "a look", env=env)
+                    assert halt.process.wait(WAIT_SECONDS) == 0, halt.err.read_text()
+                    await logged(r"CRITICAL .*Alert CRITICAL: liquidations:default: halted: a look")
+                    assert await _until(lambda: figure('"halted"', "arb_attempt_state")) == 1
+                    await market.world.control("anvil_setBalance", world.owner.address, "0x1")
+                    await logged(
+                        r"CRITICAL .*Alert CRITICAL: The wallet has .* ETH for gas at local"
+                    )
+                run.send(signal.SIGINT)
+                assert run.process.wait(WAIT_SECONDS) == 0, run.err.read_text()
+            finally:
+                run.kill()
+            (file,) = tmp_path.rglob("*.db")
+            with sqlite3.connect(file) as ledger:
+                steps = ledger.execute(
+                    "select step from attempt_facts where account = 'liquidations:default'"
+                ).fetchall()
+            assert [step for (step,) in steps] == [
+                "found", "simulated", "submitted", "continued", "continued", "continued", "included",
+            ]  # fmt: skip
+    finally:
+        await world.chain.close()
+        server.remove()
+
+
+async def test_sending_takes_two_keys_a_balance_for_gas_and_contracts(tmp_path):
+    server = anvil.started()
+    world = anvil.World(server)
+    try:
+        market = aave.Market(world)
+        market.at = dict.fromkeys(("pool", "quoter", "router", "weth"), "0x" + "12" * 20)
+        env = _on_the_chain(market, server.url) | {
+            "ARB_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path}/arb.db"
+        }
+        for more, said in (
+            ({}, "ARB_LIQUIDATIONS__LIVE=true and --live"),
+            ({"ARB_LIQUIDATIONS__LIVE": "true"}, "there is no contract at 0x1212"),
+        ):
+            run = Program(tmp_path / said[:5], "liquidations", "--watch", "--live", env=env | more)
+            assert run.process.wait(WAIT_SECONDS) == (4 if more else 2)
+            assert said in run.err.read_text()
+            assert anvil.KEYS[0][2:] not in run.err.read_text() + run.out.read_text()
+    finally:
+        await world.chain.close()
+        server.remove()

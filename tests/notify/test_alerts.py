@@ -413,7 +413,7 @@ def test_without_a_channel_the_fix_is_named(tmp_path):
     assert done.returncode == 2
     assert "ARB_ALERTS__URLS" in done.stderr
     listed = _arb("alerts", "list", "--json", cwd=tmp_path)
-    assert len(json.loads(listed.stdout)["conditions"]) == 19
+    assert len(json.loads(listed.stdout)["conditions"]) == 23
 
 
 def test_a_wrong_address_is_refused_without_showing_it(tmp_path):

@@ -12,10 +12,14 @@ from prometheus_client import (
     generate_latest,
 )
 
+from arb.domain.attempt import AttemptSums
 from arb.domain.decision import Approved, Refused
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.news import (
+    Attempted,
+    AttemptsChanged,
+    AttemptsLooked,
     ChainSeen,
     Contradicted,
     CycleEnded,
@@ -96,6 +100,18 @@ class Metrics:
             "arb_gas_balance", "Of the wallet, in the chain's coin, while trading live.",
             ["venue", "coin"], registry=registry,
         )  # fmt: skip
+        self.attempts = Counter(
+            "arb_attempts", "Steps of attempts on a chain.", ["account", "step"],
+            registry=registry,
+        )  # fmt: skip
+        self.attempt_sums = Gauge(
+            "arb_attempt_figures", "Of an account of attempts.", ["account", "what"],
+            registry=registry,
+        )  # fmt: skip
+        self.attempt_state = Gauge(
+            "arb_attempt_state", "1 for the state of an account of attempts.",
+            ["account", "state"], registry=registry,
+        )  # fmt: skip
         self.record = PlanRecord()
         self.alarms = Counter(
             "arb_data_quality_alarms", "By problem.", ["problem"], registry=registry
@@ -155,6 +171,15 @@ class Metrics:
                 self.block.labels(venue).set(chain.block)
                 if chain.gas is not None:
                     self.gas.labels(venue, chain.coin).set(_number(chain.gas))
+            case Attempted(account=account, fact=fact):
+                self.attempts.labels(account, fact.step.value).inc()
+            case AttemptsLooked(account=account, sums=sums):
+                for what, figure in figures_of(sums).items():
+                    self.attempt_sums.labels(account, what).set(_number(figure))
+            case AttemptsChanged(account=account, standing=standing):
+                for each in TradingState:
+                    is_it = each is standing.state
+                    self.attempt_state.labels(account, each.value).set(is_it)
             case Contradicted(found=found):
                 self.contradictions.labels(str(found.kind)).inc()
             case StateChanged(state=state):
@@ -226,6 +251,24 @@ class Metrics:
     def _set_state(self, state: TradingState) -> None:
         for each in TradingState:
             self.state.labels(each.value).set(each is state)
+
+
+def figures_of(sums: AttemptSums) -> dict[str, Decimal]:
+    """An account of attempts in figures: a rate of nothing is no number."""
+    nothing = Decimal("NaN")
+    return {
+        "block": Decimal(sums.block),
+        "watched": Decimal(sums.watched),
+        "near": Decimal(sums.near),
+        "within_reach": Decimal(sums.within_reach),
+        "submissions": Decimal(sums.submissions),
+        "inclusion_rate": _or(sums.inclusion_rate, nothing),
+        "simulation_accuracy": _or(sums.accuracy, nothing),
+        "consecutive_failures": Decimal(sums.failures_in_row),
+        "consecutive_errors": Decimal(sums.errors_in_row),
+        "returned_usd": sums.returned,
+        "volume_today_usd": sums.volume_today,
+    }
 
 
 def _or(amount: Decimal | None, otherwise: Decimal) -> Decimal:

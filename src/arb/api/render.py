@@ -5,6 +5,9 @@ from typing import Any
 from arb.domain.decision import Approved, Refused
 from arb.domain.money import text
 from arb.domain.news import (
+    Attempted,
+    AttemptsChanged,
+    AttemptsLooked,
     BooksFetched,
     BotChanged,
     ChainSeen,
@@ -126,6 +129,40 @@ def document(  # noqa: PLR0911, PLR0912  # one for each kind
             return "contradiction", as_json(contradiction(found))
         case KindResumed(kind=kind, venue=venue, reason=reason):
             return "kind_resumed", {"kind": str(kind), "venue": venue, "reason": reason}
+        case Attempted(account=account, fact=fact):
+            return "attempt", {
+                "account": account,
+                "attempt": fact.attempt,
+                "step": fact.step.value,
+                "at": fact.at.isoformat(),
+                "block": fact.block,
+                "subject": fact.subject,
+                "detail": fact.detail,
+                "figures": dict(fact.values),
+            }
+        case AttemptsLooked(account=account, sums=sums):
+            return "attempts", {
+                "account": account,
+                "block": sums.block,
+                "watched": sums.watched,
+                "near": sums.near,
+                "within_reach": sums.within_reach,
+                "submissions": sums.submissions,
+                "inclusion_rate": None
+                if sums.inclusion_rate is None
+                else f"{sums.inclusion_rate:.4f}",
+                "simulation_accuracy": None if sums.accuracy is None else f"{sums.accuracy:.4f}",
+                "consecutive_failures": sums.failures_in_row,
+                "returned_usd": text(sums.returned),
+                "volume_today_usd": text(sums.volume_today),
+            }
+        case AttemptsChanged(account=account, standing=now):
+            return "attempts_state", {
+                "account": account,
+                "state": now.state.value,
+                "reason": now.reason,
+                "paused": now.paused,
+            }
         case ChainSeen(venue=venue, state=chain):
             return "chain", {
                 "venue": venue,

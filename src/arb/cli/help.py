@@ -17,6 +17,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "fees": "The fee per share, by price and rate.",
         "spreads": "Price differences between pools on a chain, at a block.",
         "backtest": "What signals would have brought; guarantees nothing.",
+        "liquidations": "Loans near health factor 1; liquidate with --live.",
     },
     "Look": {
         "status": "State of trading, account, last cycle.",

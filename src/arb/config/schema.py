@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from arb.adapters.polymarket.options import BUDGETS, PolymarketOptions
 from arb.config.options import default_of, options_of
 from arb.engine.options import EngineOptions, GuardOptions
+from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.options import ChainOptions
 from arb.onchain.spreads.options import SpreadOptions
 from arb.risk.limits import RiskLimits
@@ -76,6 +77,7 @@ Count = Annotated[int, Field(ge=0, le=10**9)]
 SomeCount = Annotated[int, Field(ge=1, le=10**9)]
 HttpAddress = Annotated[str, Field(pattern=r"^(https?://[^/\s]\S*)?$")]
 Contract = Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")]
+FEED = r"^0x[0-9a-fA-F]{40}=0x[0-9a-fA-F]{40}$"
 SomeSeconds = Annotated[float, Field(ge=0.01, le=YEAR_SECONDS, allow_inf_nan=False)]
 
 
@@ -370,6 +372,71 @@ class SpreadsSettings(Section):
         return options_of(SpreadOptions, {**dict(self), "oneinch_key": key})
 
 
+class LiquidationSettings(Section):
+    """Which loans are watched for liquidation, and what is worth a transaction."""
+
+    enabled: bool = default_of(LiquidationOptions, "enabled")
+    live: bool = default_of(LiquidationOptions, "live")
+    account: Annotated[str, Field(pattern=r"^liquidations:\S+$")] = default_of(
+        LiquidationOptions, "account"
+    )
+    pool: Contract = default_of(LiquidationOptions, "pool")
+    from_block: Annotated[int, Field(ge=0, le=2**53)] = default_of(LiquidationOptions, "from_block")
+    interval: SomeSeconds = default_of(LiquidationOptions, "interval")
+    reread_every: SomeCount = default_of(LiquidationOptions, "reread_every")
+    small_debt_usd: Count = default_of(LiquidationOptions, "small_debt_usd")
+    watch_below: Annotated[Decimal, Field(ge=1, le=1000)] = default_of(
+        LiquidationOptions, "watch_below"
+    )
+    native_asset: Contract = default_of(LiquidationOptions, "native_asset")
+    native_price_usd: Annotated[Decimal, Field(gt=0, le=10**9, decimal_places=6)] | None = (
+        default_of(LiquidationOptions, "native_price_usd")
+    )
+    price_feeds: tuple[Annotated[str, Field(pattern=FEED)], ...] = default_of(
+        LiquidationOptions, "price_feeds"
+    )
+    feed_age_max: SomeCount = default_of(LiquidationOptions, "feed_age_max")
+    quoter: Contract = default_of(LiquidationOptions, "quoter")
+    router: Contract = default_of(LiquidationOptions, "router")
+    router_deadline: bool = default_of(LiquidationOptions, "router_deadline")
+    pool_fees: tuple[Annotated[int, Field(ge=1, lt=10**6)], ...] = default_of(
+        LiquidationOptions, "pool_fees"
+    )
+    min_profit_usd: Dollars = default_of(LiquidationOptions, "min_profit_usd")
+    max_repay_usd: Dollars = default_of(LiquidationOptions, "max_repay_usd")
+    max_daily_usd: Dollars = default_of(LiquidationOptions, "max_daily_usd")
+    slippage_bps: Annotated[int, Field(ge=0, le=1000)] = default_of(
+        LiquidationOptions, "slippage_bps"
+    )
+    oracle_deviation_bps: Annotated[int, Field(ge=0, le=5000)] = default_of(
+        LiquidationOptions, "oracle_deviation_bps"
+    )
+    relay_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]\S*)?$")] = default_of(
+        LiquidationOptions, "relay_url"
+    )
+    bundle_blocks: Annotated[int, Field(ge=1, le=100)] = default_of(
+        LiquidationOptions, "bundle_blocks"
+    )
+    min_inclusion: Fraction = default_of(LiquidationOptions, "min_inclusion")
+    inclusion_window: Annotated[int, Field(ge=1, le=1000)] = default_of(
+        LiquidationOptions, "inclusion_window"
+    )
+    max_errors: SomeCount = default_of(LiquidationOptions, "max_errors")
+    min_gas: Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=18)] = default_of(
+        LiquidationOptions, "min_gas"
+    )
+
+    @property
+    def options(self) -> LiquidationOptions:
+        """The same, for what works on the chain; addresses in small letters."""
+        lower = {
+            name: getattr(self, name).lower()
+            for name in ("pool", "native_asset", "quoter", "router")
+        }
+        feeds = tuple(one.lower() for one in self.price_feeds)
+        return options_of(LiquidationOptions, {**dict(self), **lower, "price_feeds": feeds})
+
+
 class Settings(BaseSettings):
     """All settings. Made by `arb.config.sources.load`, which knows where each value came from."""
 
@@ -396,6 +463,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     chain: ChainSettings = ChainSettings()
     spreads: SpreadsSettings = SpreadsSettings()
+    liquidations: LiquidationSettings = LiquidationSettings()
 
     def options(self, kind: type[T], **given: Any) -> T:
         """Options of the engine or of a strategy, from the settings of the same names.

@@ -39,6 +39,7 @@ LISTS = frozenset(
     {
         "api.allowed_hosts",
         "chain.rpc_urls",
+        "liquidations.price_feeds",
         "polymarket.rpc_urls",
         "spreads.dollars",
         "spreads.flash_bots",

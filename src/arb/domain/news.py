@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from arb.domain.attempt import AttemptFact, AttemptSums
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Finding
 from arb.domain.errors import ArbError
@@ -191,6 +192,30 @@ class SignalSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempted:
+    """A step of an attempt on a chain is written down. It belongs to an account of its own."""
+
+    account: str
+    fact: AttemptFact
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsLooked:
+    """A look for attempts has ended; the account's own figures."""
+
+    account: str
+    sums: AttemptSums
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsChanged:
+    """Attempts of an account are throttled, paused, halted or resumed; nothing else is."""
+
+    account: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
 class CycleEnded:
     """A scan has its report."""
 
@@ -246,6 +271,9 @@ News = (
     | KindResumed
     | ChainSeen
     | SignalSeen
+    | Attempted
+    | AttemptsLooked
+    | AttemptsChanged
     | CycleEnded
     | CycleFailed
     | CycleSkipped

@@ -13,6 +13,7 @@ from arb.adapters.storage.maintenance import check, revision
 from arb.api.auth import must_not_be_open
 from arb.bootstrap import (
     build_strategies,
+    liquidator,
     need_shards,
     open_venues,
     process_name,
@@ -44,7 +45,20 @@ async def examine(loaded: Loaded) -> list[Check]:
     checks.append(_disk(loaded))
     if settings.api.open_on_loopback:
         checks.append(_open(settings.api))
+    if settings.liquidations.enabled:
+        checks += await _liquidations(settings)
     return [*checks, *await _helpers(loaded.settings)]
+
+
+async def _liquidations(settings: Settings) -> list[Check]:
+    """Nodes and contracts of the chain, and where something may be sent the wallet."""
+    options = settings.liquidations
+    try:
+        async with liquidator(settings, live=options.live) as watching:
+            return list(await watching.checks())
+    except ConfigError as error:
+        fix = "see `arb config check`"
+        return [Check(name="liquidations", passed=False, detail=str(error), fix=fix)]
 
 
 async def checks_of(venues: Sequence[Venue]) -> list[Check]:

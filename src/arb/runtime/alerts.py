@@ -32,7 +32,15 @@ from arb.config.sources import Loaded
 from arb.domain.errors import LedgerError
 from arb.domain.halt import TradingState
 from arb.domain.money import Usd
-from arb.domain.news import ChainSeen, CycleEnded, News, PlanEnded, StateChanged
+from arb.domain.news import (
+    AttemptsChanged,
+    AttemptsLooked,
+    ChainSeen,
+    CycleEnded,
+    News,
+    PlanEnded,
+    StateChanged,
+)
 from arb.ports import Clock, Ledger
 from arb.publisher import Publisher
 from arb.views import sidecars
@@ -69,6 +77,14 @@ class Watch:
                 self._conditions.plan_ended(news.reason)
             if isinstance(news, CycleEnded):
                 self._cycle_ended.set()
+            if isinstance(news, AttemptsLooked):
+                for found in self._conditions.attempts(news.account, news.sums):
+                    self.send(found)
+            if isinstance(news, AttemptsChanged):
+                key = f"attempts {news.account}"
+                self.record.end(key, self._clock.now())
+                if news.standing.state is TradingState.NORMAL:
+                    self.gate.over(key)
             if isinstance(news, StateChanged):
                 self.record.end("state", self._clock.now())
                 if news.state is TradingState.NORMAL:

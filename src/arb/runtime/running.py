@@ -30,6 +30,7 @@ from arb.runtime.alerts import with_alerts
 from arb.runtime.bots import with_bots
 from arb.runtime.cloudwatch import with_cloudwatch
 from arb.runtime.killswitch import KillSwitch, kill_switch
+from arb.runtime.liquidations import with_liquidations
 from arb.runtime.loop_monitor import Pulse, beating
 from arb.runtime.narrator import narrating
 from arb.runtime.reports import with_reports
@@ -175,6 +176,7 @@ async def assembled(
         _context(loaded, news, live=live, lead=lead) as (context, sidecars),
         _controlled(loaded, context, sidecars, ready) as (orchestrator, control),
         with_signals(loaded, context, control),
+        with_liquidations(loaded, context, control, live=live),
         beating(_pulse(control, live=live)),
         narrating(control, settings.logging.portfolio_every),
     ):

@@ -10,9 +10,10 @@ from arb.adapters.polymarket.terms import POLYMARKET
 from arb.adapters.telemetry.wording import details, say, spoken
 from arb.bootstrap import engine_options, paper_context
 from arb.domain import news as told
+from arb.domain.attempt import AttemptFact, AttemptStep, AttemptSums
 from arb.domain.contradiction import Contradiction
 from arb.domain.decision import Approved, Refused
-from arb.domain.halt import RiskStatus, TradingState
+from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.market import Side
 from arb.domain.money import Shares, Usd
 from arb.domain.news import News
@@ -61,6 +62,38 @@ async def heard(tmp_path):
         ),
         told.KindResumed(plan.kind, POLYMARKET, "looked at"),
         told.SignalSeen("RSIStrategy", "plain-1", Side.BUY, "RSI 12 is below 30", "nothing done"),
+        told.Attempted(
+            "liquidations:default",
+            AttemptFact(
+                attempt="a1",
+                step=AttemptStep.INCLUDED,
+                at=plan.approved_at,
+                block=7,
+                subject="0x1",
+                values={"returned_usd": "303.26"},
+            ),
+        ),
+        told.AttemptsLooked(
+            "liquidations:default",
+            AttemptSums(
+                block=7,
+                watched=3,
+                near=1,
+                within_reach=0,
+                submissions=1,
+                inclusion_rate=Decimal(1),
+                accuracy=None,
+                failures_in_row=0,
+                errors_in_row=0,
+                returned=Usd(Decimal(300)),
+                volume_today=Usd(Decimal(7750)),
+                volume_max=Usd(Decimal(100_000)),
+            ),
+        ),
+        told.AttemptsChanged(
+            "liquidations:default",
+            Standing(state=TradingState.HALTED, reason="10 errors in a row"),
+        ),
         told.ChainSeen(
             POLYMARKET, ChainState(block=7, gas=Decimal(1), gas_least=Decimal(1), coin="POL")
         ),

@@ -7,9 +7,11 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from arb.adapters.notify import wording
+from arb.domain.attempt import AttemptSums
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
+    AttemptsChanged,
     BotChanged,
     ChainSeen,
     Contradicted,
@@ -98,6 +100,7 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
     part = text(options.volume_part * 100)
     found = [
         (Level.CRITICAL, "trading is halted, or has paused itself until an operator resumes it"),
+        (Level.CRITICAL, "attempts on a chain are halted until an operator resumes them"),
         (Level.CRITICAL, "a trade ended otherwise than was proved: its kind is stopped"),
         (Level.CRITICAL, f"cash is below ${text(options.balance_low)}"),
         (Level.CRITICAL, "the wallet has less for gas than the venue's least, trading live"),
@@ -110,6 +113,8 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         ),
         (Level.HIGH, f"{options.failures} or more plans in a row failed"),
         (Level.HIGH, "ledger and venue differ"),
+        (Level.HIGH, "attempts on a chain are throttled, or paused until a node is back"),
+        (Level.HIGH, f"{options.failures} or more attempts in a row failed"),
         (Level.HIGH, "a bot is given up, is off its routes, or sends impossible answers"),
         (Level.HIGH, "an unexpected error has ended a cycle"),
         (Level.HIGH, "a held plan is resolved at a loss"),
@@ -117,6 +122,7 @@ def conditions(options: AlertOptions) -> list[tuple[Level, str]]:
         (Level.MEDIUM, f"the day's volume is above {part} % of ${text(options.volume_max)}"),
     ]
     found += [
+        (Level.MEDIUM, f"the day's volume of attempts is above {part} % of its limit"),
         (Level.MEDIUM, "an operator has paused trading"),
         (Level.MEDIUM, "a bot has ended by itself and is started again"),
         (Level.LOW, "a bot is started or stopped"),
@@ -136,6 +142,13 @@ def of_news(news: News) -> Alert | None:  # noqa: PLR0912  # one for each kind
             level, condition, key = _held(news.standing), news.standing.word, "state"
         case StateChanged(state=TradingState.THROTTLED):
             level, condition, key = Level.HIGH, "throttled", "state"
+        case AttemptsChanged(account=account, standing=now):
+            if now.state is TradingState.NORMAL:
+                return None
+            level = Level.HIGH
+            if now.state is TradingState.HALTED:
+                level = _held(now)
+            condition, key = f"attempts {now.word}", f"attempts {account}"
         case ChainSeen(venue=venue, state=chain) if chain.low:
             level, condition, key = Level.CRITICAL, "gas", f"gas {venue}"
         case Contradicted(found=found):
@@ -193,6 +206,22 @@ class Conditions:
     def plan_ended(self, reason: Reason) -> None:
         """Count how a plan ended."""
         self._ends.append(reason is Reason.FILLED)
+
+    def attempts(self, account: str, sums: AttemptSums) -> list[Alert]:
+        """The alerts that an account of attempts calls for now."""
+        options, found = self.options, list[Alert]()
+
+        def add(level: Level, condition: str, sentence: str) -> None:
+            key = f"{condition} {account}"
+            found.append(Alert(level=level, condition=condition, key=key, sentence=sentence))
+
+        if sums.failures_in_row >= options.failures:
+            sentence = wording.attempts_failing(account, sums.failures_in_row)
+            add(Level.HIGH, "attempt failures", sentence)
+        if 0 < options.volume_part * sums.volume_max < sums.volume_today:
+            sentence = wording.volume_high(sums.volume_today, sums.volume_max)
+            add(Level.MEDIUM, "attempt volume", f"{account}: {sentence}")
+        return found
 
     def look(self, held: Portfolio) -> list[Alert]:
         """The alerts that the account calls for now."""

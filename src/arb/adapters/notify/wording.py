@@ -5,6 +5,7 @@ from decimal import Decimal
 from arb.domain.halt import TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
+    AttemptsChanged,
     BotChanged,
     ChainSeen,
     Contradicted,
@@ -22,7 +23,7 @@ from arb.domain.position import Portfolio
 from arb.domain.report import Statistics
 
 
-def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
+def say(news: News) -> str:  # noqa: PLR0911, PLR0912  # one sentence for each kind
     """The sentence for news that a person may have to act on; empty for all other news."""
     match news:
         case StateChanged(state=TradingState.HALTED):
@@ -45,6 +46,11 @@ def say(news: News) -> str:  # noqa: PLR0911  # one sentence for each kind
             return f"{text(shares)} {outcome} of {market} are paid out: ${text(cash)}."
         case BotChanged(bot=bot, state=state, detail=detail):
             return f"Bot {bot} is {state}: {detail}."
+        case AttemptsChanged(account=account, standing=now):
+            fix = "It does half the work and recovers by itself."
+            if now.state is TradingState.HALTED:
+                fix = "" if now.outage else "`arb liquidations --resume REASON` ends it."
+            return f"{account}: {now.word}: {now.reason or 'no reason given'}. {fix}".rstrip()
         case ChainSeen(venue=venue, state=chain) if chain.gas is not None and chain.low:
             has, least = text(chain.gas), text(chain.gas_least)
             return f"The wallet has {has} {chain.coin} for gas at {venue}, less than {least}."
@@ -77,6 +83,11 @@ def few_included(filled: int, plans: int) -> str:
 def failures(count: int) -> str:
     """Plans fail one after the other."""
     return f"{count} plans in a row have failed."
+
+
+def attempts_failing(account: str, count: int) -> str:
+    """Attempts fail one after the other."""
+    return f"{account}: {count} attempts in a row have failed."
 
 
 def volume_high(volume: Usd, limit: Usd) -> str:

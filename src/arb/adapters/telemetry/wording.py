@@ -1,9 +1,13 @@
 """News as sentences: one wording for every channel. Pure."""
 
+from arb.domain.attempt import AttemptFact, AttemptStep
 from arb.domain.decision import Approved, Refused
 from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.money import Usd, text
 from arb.domain.news import (
+    Attempted,
+    AttemptsChanged,
+    AttemptsLooked,
     BooksFetched,
     BotChanged,
     ChainSeen,
@@ -109,6 +113,17 @@ def say(news: News) -> tuple[str, str]:  # noqa: PLR0911, PLR0912  # one for eac
             return "DEBUG", f"The chain of {venue} is at block {chain.block}{has}"
         case SignalSeen(strategy=strategy, symbol=symbol, side=side, why=why, done=done):
             return "INFO", f"{strategy} at {symbol} says {side}, since {why}: {done}"
+        case Attempted(account=account, fact=fact):
+            return _attempted(account, fact)
+        case AttemptsLooked(account=account, sums=sums):
+            return "DEBUG", (
+                f"{account}: block {sums.block}, {sums.watched} watched, {sums.near} near, "
+                f"{sums.within_reach} within reach"
+            )
+        case AttemptsChanged(account=account, standing=now):
+            level = "INFO" if now.state is TradingState.NORMAL else _state(now)[0]
+            why = f": {now.reason}" if now.reason else ""
+            return level, f"{account}: attempts are {now.word}{why}"
         case CycleEnded(report=report):
             return "INFO", _cycle(report)
         case CycleFailed(run=number, error=error):
@@ -128,6 +143,26 @@ def _risk(status: RiskStatus) -> tuple[str, str]:
         )
     what = "check not passed" if status.state is TradingState.HALTED else "limits exceeded"
     return "WARNING", f"Risk {what}: this cycle trades nothing: {reasons}"
+
+
+_ATTEMPT_LEVELS = {
+    AttemptStep.FOUND: "INFO",
+    AttemptStep.INCLUDED: "SUCCESS",
+    AttemptStep.REVERTED: "ERROR",
+    AttemptStep.DROPPED: "WARNING",
+    AttemptStep.FAILED: "ERROR",
+    AttemptStep.SUBMITTED: "INFO",
+    AttemptStep.REFUSED: "INFO",
+}
+
+
+def _attempted(account: str, fact: AttemptFact) -> tuple[str, str]:
+    """A step of an attempt, with the figures that matter at it."""
+    shown = ("refusal", "repays_usd", "returns_usd", "costs_usd", "returned_usd", "hashes")
+    figures = ", ".join(f"{name} {fact.values[name]}" for name in shown if name in fact.values)
+    said = "; ".join(part for part in (fact.detail, figures) if part)
+    sentence = f"{account}: attempt {fact.attempt} at {fact.subject}: {fact.step}"
+    return _ATTEMPT_LEVELS.get(fact.step, "DEBUG"), f"{sentence}{said and ': '}{said}"
 
 
 def _state(now: Standing) -> tuple[str, str]:
