@@ -148,7 +148,12 @@ async def polymarket(
 
 @contextlib.asynccontextmanager
 async def open_venues(
-    settings: Settings, names: Sequence[str], news: Publisher | None = None, *, live: bool
+    settings: Settings,
+    names: Sequence[str],
+    news: Publisher | None = None,
+    *,
+    live: bool,
+    clock: Clock | None = None,
 ) -> AsyncIterator[list[Venue]]:
     """These venues, by their entry points.
 
@@ -157,13 +162,14 @@ async def open_venues(
         names: Which venues.
         news: Gets a Redis that is unreachable.
         live: Whether orders are to be sent with real money.
+        clock: Time; the system's without one.
 
     Raises:
         ConfigError: One is not installed, its settings or the environment's proxy cannot be used,
             or the extra for shared budgets is not installed.
     """
     _ready_to_read()
-    clock = SystemClock()
+    clock = clock or SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         found: list[Venue] = []
         for name in names:
@@ -205,7 +211,10 @@ def venue_options(settings: Settings, name: str, kind: type[Any]) -> Any:
 
 @contextlib.asynccontextmanager
 async def paper_context(
-    settings: Settings, news: Publisher | None = None, token: int | None = None
+    settings: Settings,
+    news: Publisher | None = None,
+    token: int | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[TradingContext]:
     """What reads the real venues and trades on paper; a leader's with its token.
 
@@ -216,11 +225,11 @@ async def paper_context(
     account = settings.trading.account
     if not account.startswith("paper:"):
         raise ConfigError(f"trading.account = {account!r}: dry-run needs one that begins paper:")
-    clock: Clock = SystemClock()
+    clock = clock or SystemClock()
     enabled, news = build_strategies(settings), news or Publisher()
     async with (
         _ledger(settings, account, news, token) as ledger,
-        open_venues(settings, settings.venues.enabled, news, live=False) as venues,
+        open_venues(settings, settings.venues.enabled, news, live=False, clock=clock) as venues,
         _scouts(settings, clock) as scouts,
     ):
         history = await ledger.fills(clock.now() - PAPER_MEMORY)

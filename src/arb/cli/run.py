@@ -175,9 +175,17 @@ def scan(
 
 def demo(
     seed: Annotated[int, typer.Option("--seed", help="Which made-up market.")] = 7,
+    signals: Annotated[
+        bool,
+        typer.Option("--signals", help="Statistical strategies on made-up days instead."),
+    ] = False,
 ) -> None:
     """One full cycle against the embedded exchange, over real loopback HTTP."""
     from arb.cli.output import print_line
+
+    if signals:
+        _signal_demo(seed)
+        return
     from arb.runtime.demo import run_demo
 
     outcome = wait(run_demo(seed, print_line))
@@ -197,6 +205,35 @@ def demo(
     print_line("Then: `arb run --once` on live prices; it trades on paper and needs no key.")
     if found != planted or outcome.phantoms:
         raise typer.Exit(ExitCode.INTERNAL)
+
+
+def _signal_demo(seed: int) -> None:
+    from arb.cli.output import print_line
+    from arb.cli.strategies import print_signals
+    from arb.runtime.signal_demo import run_signal_demo
+
+    found = wait(run_signal_demo(seed, print_line))
+    rows = [
+        (
+            plan.kind,
+            plan.event,
+            f"{plan.approved_at:%m-%d %H:%M}",
+            f"{plan.ended_at:%m-%d %H:%M}" if plan.ended_at and not plan.locked else "held",
+            f"{plan.outlay:.2f}",
+            f"{plan.realised:.2f}",
+            plan.reason or "-",
+        )
+        for plan in found.plans
+    ]
+    columns = ("strategy", "market", "bought", "sold", "paid $", "made $")
+    print_table("What it did", (*columns, Column("why sold", running_text=True)), rows)
+    print_line()
+    print_signals(found.account)
+    print_line(
+        f"The {found.hours} hours were a random walk: whatever it made is luck, and after fees all "
+        "of them lose in the long run."
+    )
+    print_line("Then: `ARB_SIGNALS__ENABLED=true arb run --api`, on paper; docs/statistical.md.")
 
 
 def _say_where(address: str, token: str | None, *, is_open: bool) -> None:
