@@ -1,17 +1,18 @@
 """One cycle as a straight line: scan, review, record, take, report."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from arb.domain.book import OrderBook
 from arb.domain.contradiction import Contradiction
-from arb.domain.decision import Approved
+from arb.domain.decision import Approved, Decision, Refused
 from arb.domain.errors import VenueError
 from arb.domain.halt import RiskStatus, Standing, TradingState
 from arb.domain.market import OutcomeId
+from arb.domain.money import Usd, total
 from arb.domain.news import (
     BooksFetched,
     Decided,
@@ -21,6 +22,7 @@ from arb.domain.news import (
     Trouble,
 )
 from arb.domain.position import Portfolio
+from arb.domain.reason import Reason
 from arb.domain.report import CycleReport, FillRecord, Problem, ProblemKind
 from arb.engine.options import EngineOptions
 from arb.engine.scan import Scan
@@ -35,6 +37,18 @@ from arb.risk.gate import review
 from arb.risk.halt import judge, status
 from arb.risk.limits import RiskLimits
 
+SHARED = frozenset(
+    {
+        Reason.OUTCOME_TAKEN,
+        Reason.OPEN_POSITIONS,
+        Reason.DAILY_VOLUME,
+        Reason.CASH,
+        Reason.EVENT_EXPOSURE,
+        Reason.PLANS_PER_CYCLE,
+        Reason.SIZED_BELOW_MIN,
+    }
+)
+"""Refusals that may be due to what was approved before."""
 TOLD_AT_ONCE = 100
 """Findings published before other tasks of the loop get their turn."""
 
@@ -152,11 +166,30 @@ class Cycle:
             news.publish(QualityAlarm(number, alarm))
 
     def _review(self, scan: Scan, stand: _Stand, tally: Tally) -> list[Approved]:
+        """Decide on all that was found: in the order of profit, or of profit by the dollar.
+
+        What is approved leaves less for what comes later. Where that has refused something, the
+        other order is tried as well, and the one whose plans are worth more in all is taken.
+        """
+        found = scan.found.opportunities
+        decisions = self._decided(range(len(found)), scan, stand)
+        if any(isinstance(d, Refused) and d.reason in SHARED for d in decisions.values()):
+            by_dollar = sorted(decisions, key=lambda n: (-found[n].profit_fraction, n))
+            other = self._decided(by_dollar, scan, stand)
+            if _worth(other) > _worth(decisions):
+                decisions = other
+        tally.findings += [decisions[n] for n in range(len(found))]
+        tally.findings += scan.found.others
+        return _approved(decisions)
+
+    def _decided(self, order: Iterable[int], scan: Scan, stand: _Stand) -> dict[int, Decision]:
+        """The decision on each opportunity by its number, one after the other in this order."""
         plans = self._options.limits.plans_per_cycle
         if stand.standing.state is TradingState.THROTTLED:
             plans = max(plans // 2, 1)
-        approved: list[Approved] = []
-        for opportunity in scan.found.opportunities:
+        decisions: dict[int, Decision] = {}
+        for number in order:
+            opportunity = scan.found.opportunities[number]
             context = Context(
                 portfolio=stand.portfolio,
                 limits=self._options.limits,
@@ -167,15 +200,14 @@ class Cycle:
                 counted=scan.counted,
                 books_from=scan.snapshot.taken_at,
                 now=self._clock.now(),
-                plans_left=plans - len(approved),
+                plans_left=plans,
             )
             decision = review(opportunity, context, self._options.sizing, scan.snapshot)
-            tally.findings.append(decision)
+            decisions[number] = decision
             if isinstance(decision, Approved):
-                approved.append(decision)
+                plans -= 1
                 stand = replace(stand, portfolio=stand.portfolio.after(decision.plan))
-        tally.findings += scan.found.others
-        return approved
+        return decisions
 
     async def _stand(self, now: datetime) -> _Stand:
         """The account and the state of trading that its record calls for, kept if it changed."""
@@ -202,3 +234,12 @@ class Cycle:
             if judged.state is not standing.state:
                 self._news.publish(StateChanged(judged.state, judged.reason))
         return _Stand(portfolio, judged, stops, records)
+
+
+def _approved(decisions: Mapping[int, Decision]) -> list[Approved]:
+    return [decision for decision in decisions.values() if isinstance(decision, Approved)]
+
+
+def _worth(decisions: Mapping[int, Decision]) -> Usd:
+    """The proven profit of all plans together."""
+    return total(each.opportunity.profit for each in _approved(decisions))
