@@ -26,7 +26,7 @@ def test_an_example_is_a_document(kind, text):
 
 
 def test_there_is_an_example_of_each():
-    assert len(FOUND) == 7
+    assert len(FOUND) == 8
     assert {kind for kind, _ in FOUND} == set(KINDS)
 
 

@@ -345,12 +345,48 @@ def test_the_configuration_file_names_bots_and_routes(tmp_path):
     assert (other.restarts_max, other.failures_max) == (2, 3)
 
 
+def test_with_dex_endpoints_the_bots_take_spreads_and_nothing_else(tmp_path):
+    """The document's file, with the addresses at which these APIs answer today."""
+    now = {
+        "curve": "https://api.curve.finance/v1",
+        "balancer": "https://api-v3.balancer.fi",
+        "1inch": "https://api.1inch.dev/price/v1.1",
+    }
+    settings = {
+        "spreads.min_spread": "0.0023",
+        "spreads.min_profit_usd": 10,
+        "spreads.curve_url": now["curve"],
+        "spreads.balancer_url": now["balancer"],
+        "spreads.oneinch_url": now["1inch"],
+    }
+    bots = _config(tmp_path, BOT_PATHS, RISK, more={"dex_endpoints": now}, **settings)
+    assert {one.kinds for one in bots.definitions.values()} == {("dex_spread",)}
+    # High MEV risk, profit > $100 with a flash loan, else ATOM, as the document has it.
+    assert [(rule.condition, rule.bot) for rule in bots.rules] == [
+        ("mev_risk > 100", "adom"),
+        ("profit > 100", "adom"),
+        ("always", "atom"),
+    ]
+    known = settings_for("http://127.0.0.1:9", tmp_path).settings.spreads
+    assert (str(known.min_spread), known.flash_bots) == ("0.005", ("adom",))  # "Minimum 0.5%"
+    assert known.min_profit_usd == 10
+
+
 @pytest.mark.parametrize(
     ("parts", "more", "named"),
     [
         ([BOT_PATHS, RISK], {}, "min_spread_bps = 23 .*ARB_TRADING__MIN_PROFIT_THRESHOLD=0.0023"),
         ([BOT_PATHS, RISK], {}, "min_profit_usd = 10.0 .*ARB_TRADING__MIN_PROFIT_USD=10 "),
-        ([BOT_PATHS, ENDPOINTS], {}, "dex_endpoints is not here yet"),
+        ([BOT_PATHS, ENDPOINTS], {}, "uniswap_v3 = .*no subgraph is asked; .*ARB_SPREADS__POOLS"),
+        (
+            [BOT_PATHS, ENDPOINTS],
+            {},
+            "curve.fi/api is a setting: ARB_SPREADS__CURVE_URL.* version 1",
+        ),
+        ([BOT_PATHS, ENDPOINTS], {}, "ARB_SPREADS__BALANCER_URL takes version 3"),
+        ([BOT_PATHS, ENDPOINTS], {}, "1inch = .* ARB_SPREADS__ONEINCH_URL takes its price API"),
+        ([BOT_PATHS, RISK, ENDPOINTS], {}, "min_spread_bps = 23 .*ARB_SPREADS__MIN_SPREAD=0.0023"),
+        ([BOT_PATHS], {"dex_endpoints": {"sushi": "x"}}, "dex_endpoints.sushi means nothing here"),
         ([RISK], {}, "bot_paths is missing"),
         ([BOT_PATHS], {"redis": {}}, "redis means nothing here"),
         ([BOT_PATHS], {"thresholds": {"max_gas": 1}}, "thresholds.max_gas means nothing here"),

@@ -95,6 +95,8 @@ def bots_route(
     cost: Amount = "0",
     outlay: Amount = "0",
     legs: Amount = "2",
+    gas: Amount = "0",
+    mev_risk: Amount = "0",
     json: Json = False,
     profile: Profile = None,
 ) -> None:
@@ -110,6 +112,8 @@ def bots_route(
         "cost": _number("cost", cost),
         "outlay": _number("outlay", outlay),
         "legs": _number("legs", legs),
+        "gas": _number("gas", gas),
+        "mev_risk": _number("mev-risk", mev_risk),
     }
     chosen, found = wait(explain_route(load(profile), plan, kind, given))
     rows = [

@@ -179,10 +179,19 @@ def demo(
         bool,
         typer.Option("--signals", help="Statistical strategies on made-up days instead."),
     ] = False,
+    onchain: Annotated[
+        bool, typer.Option("--onchain", help="Two pools on a chain of its own instead.")
+    ] = False,
 ) -> None:
     """One full cycle against the embedded exchange, over real loopback HTTP."""
     from arb.cli.output import print_line
 
+    if onchain:
+        from arb.runtime.demo_onchain import run_onchain_demo
+
+        if not wait(run_onchain_demo(print_line)).as_stated:
+            raise typer.Exit(ExitCode.INTERNAL)
+        return
     if signals:
         _signal_demo(seed)
         return

@@ -24,12 +24,15 @@ def spreads(
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again every spreads.interval, until Ctrl-C.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Hand them to bots, which swap; needs spreads.live.")
+    ] = False,
     json: Json = False,
     wide: Wide = False,
     profile: Profile = None,
 ) -> None:
     """Price differences between pools, at one block: no guarantee beyond it."""
-    from arb.cli.output import print_json, print_line
+    from arb.cli.output import print_error, print_json, print_line
     from arb.runtime import spreads as looking
 
     loaded = load(profile)
@@ -42,7 +45,11 @@ def spreads(
         for line in looking.remarks(seen):
             print_line(line)
 
-    wait(looking.look(loaded, show, watch=watch))
+    if live:
+        looking.need_two_keys(loaded)
+        wait(looking.trade(loaded, show, print_error))
+    else:
+        wait(looking.look(loaded, show, watch=watch))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], *, wide: bool) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arb.adapters.bots.definition import NO_BOTS, Bots, read
+from arb.adapters.bots.definition import NO_BOTS, SPREAD, Bots, read
 from arb.adapters.bots.files import Folder
 from arb.adapters.bots.output import tail
 from arb.adapters.bots.paths_file import definitions
@@ -31,6 +31,8 @@ from arb.domain.errors import ConfigError, LedgerError, NotReady
 from arb.domain.money import text
 from arb.operations.account_views import find_plan, opened
 
+CHAIN = ("gas", "mev_risk")
+"""Measures of spreads alone."""
 AILING = ("restarting", "failed", "unknown", "gone")
 """States of a bot that has not been stopped and does not run."""
 
@@ -46,12 +48,19 @@ def bots_of(settings: Settings) -> Bots:
     if not named or not path.exists():
         return NO_BOTS
     if path.suffix == ".json":
-        trading = settings.trading
+        trading, spreads = settings.trading, settings.spreads
         theirs = {
             "trading.min_profit_threshold": trading.min_profit_threshold,
             "trading.min_profit_usd": trading.min_profit_usd,
+            "spreads.min_spread": spreads.min_spread,
+            "spreads.min_profit_usd": spreads.min_profit_usd,
         }
-        return read(definitions(_json(path), theirs, named), named)
+        addresses = {
+            "curve_url": spreads.curve_url,
+            "balancer_url": spreads.balancer_url,
+            "oneinch_url": spreads.oneinch_url,
+        }
+        return read(definitions(_json(path), theirs, addresses, named), named)
     return read(read_toml(path), named)
 
 
@@ -165,7 +174,7 @@ async def explain_route(
         LedgerError: There is no such plan.
     """
     bots = some_bots(loaded)
-    found = dict(given)
+    found = {name: value for name, value in given.items() if kind == SPREAD or name not in CHAIN}
     if plan is not None:
         chosen = await find_plan(loaded, plan)
         kind, found = str(chosen.kind), measures(chosen)

@@ -75,13 +75,13 @@ async def with_bots(
 
     async with (
         kept(context.ledger) as record,
-        _opened(loaded, tell) as mailbox,
+        opened(loaded, tell) as mailbox,
         contextlib.AsyncExitStack() as stack,
     ):
         ready, supervisor = _ready_by_files(mailbox, bots), None
         if loaded.settings.bots.supervise:
             supervisor = await stack.enter_async_context(
-                _supervised(loaded, bots, mailbox, tell, changed)
+                supervised(loaded, bots, mailbox, tell, changed)
             )
             ready = supervisor.ready
         else:
@@ -140,8 +140,8 @@ async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:
         said(f"{bot} is {state.value}: {how}")
 
     async with (
-        _opened(loaded, tell) as mailbox,
-        _supervised(loaded, bots, mailbox, tell, changed) as supervisor,
+        opened(loaded, tell) as mailbox,
+        supervised(loaded, bots, mailbox, tell, changed) as supervisor,
     ):
         said(f"{len(supervisor.statuses())} bots are watched; Ctrl-C stops them.")
         with on_stop(stopped.set):
@@ -149,7 +149,9 @@ async def run_bots(loaded: Loaded, said: Callable[[str], None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _opened(loaded: Loaded, tell: Callable[[str, str], None]) -> AsyncIterator[Mailbox]:
+async def opened(loaded: Loaded, tell: Callable[[str, str], None]) -> AsyncIterator[Mailbox]:
+    """The bots' mailbox; `tell` gets what is set aside."""
+
     def aside(reason: str, name: str) -> None:
         tell("mailbox", f"{name} is set aside: {reason}")
 
@@ -161,13 +163,18 @@ async def _opened(loaded: Loaded, tell: Callable[[str, str], None]) -> AsyncIter
 
 
 @contextlib.asynccontextmanager
-async def _supervised(
+async def supervised(
     loaded: Loaded,
     bots: Bots,
     mailbox: Mailbox,
     tell: Callable[[str, str], None],
     changed: Changed,
 ) -> AsyncIterator[Supervisor]:
+    """The bots' processes, watched while the block runs.
+
+    Raises:
+        NotReady: Another process runs the bots of this folder.
+    """
     settings = loaded.settings.bots
     options = SupervisorOptions(
         base=Path.cwd(), logs=Path(settings.logs), monitor_seconds=settings.monitor_interval

@@ -38,6 +38,7 @@ from arb.runtime.scheduled import Schedule
 from arb.runtime.server import Sidecars, controlled, serving
 from arb.runtime.signal_trading import with_signals
 from arb.runtime.signals import stoppable
+from arb.runtime.spreads import with_spreads
 
 
 @dataclass(slots=True)
@@ -238,6 +239,7 @@ async def _context(
             with_cloudwatch(loaded, context.ledger, context.clock, news),
             with_reports(loaded, context.ledger.account, context.clock),
             with_bots(loaded, context) as (whole, bots),
+            with_spreads(loaded, bots, live=False, clock=context.clock),
         ):
             with _hearing(switch, lead):
                 yield replace(whole, interlocks=_interlocks(switch, lead)), Sidecars(alerts, bots)
@@ -248,6 +250,7 @@ async def _context(
         with_cloudwatch(loaded, context.ledger, context.clock, news),
         with_reports(loaded, context.ledger.account, context.clock),
         with_bots(loaded, context) as (whole, bots),
+        with_spreads(loaded, bots, live=True, clock=context.clock),
     ):
         switch = kill_switch(settings.database.url, context.ledger.account, log_news)
         switch.cancel_all = context.venues.cancel_all_blocking

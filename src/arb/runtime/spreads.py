@@ -2,24 +2,41 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
+from arb.adapters.bots.definition import NO_BOTS, SPREAD, Bots
+from arb.adapters.bots.mailbox import Mailbox
+from arb.adapters.bots.status import BotState
 from arb.adapters.clock import SystemClock
+from arb.adapters.storage import Database, SqlLedger, open_attempts
 from arb.bootstrap import chain as open_chain
 from arb.bootstrap import need_onchain
 from arb.config.sources import Loaded
-from arb.domain.errors import VenueError
+from arb.domain.attempt import AttemptFact
+from arb.domain.errors import ConfigError, LedgerError, VenueError
+from arb.domain.halt import TradingState
+from arb.operations.bot_files import some_bots
+from arb.operations.halt_file import sentinel_of
 from arb.operations.logs import set_up_logs
+from arb.ports import Clock
+from arb.runtime.bots import opened, supervised
+from arb.runtime.bots_at_work import BotsAtWork
 from arb.runtime.signals import stoppable
 
 if TYPE_CHECKING:
+    from arb.onchain.chain import Chain
+    from arb.onchain.spreads.desk import Desk
     from arb.onchain.spreads.hints import HintReader
     from arb.onchain.spreads.scan import Look, SpreadScanner
 
+FINISH_SECONDS, FINISH_STEP = 5.0, 0.1
+"""How long bots may still answer once it is stopped."""
 PRICE_DIGITS = Decimal("0.000001")
 
 
@@ -27,6 +44,7 @@ PRICE_DIGITS = Decimal("0.000001")
 class Eyes:
     """What looks at the chain, and beside it."""
 
+    chain: "Chain"
     scanner: "SpreadScanner"
     hints: "HintReader"
     loaded: Loaded
@@ -93,13 +111,13 @@ async def eyes(loaded: Loaded) -> AsyncIterator[Eyes]:
         )
         try:
             scanner = SpreadScanner(chain, options, clock)
-            yield Eyes(scanner=scanner, hints=hints, loaded=loaded)
+            yield Eyes(chain=chain, scanner=scanner, hints=hints, loaded=loaded)
         finally:
             await hints.close()
 
 
 async def look(loaded: Loaded, show: Callable[[Mapping[str, Any]], None], *, watch: bool) -> None:
-    """One look, or one each `spreads.interval` until SIGINT or SIGTERM.
+    """One look, or one each `spreads.interval` until SIGINT or SIGTERM; nothing is kept.
 
     Args:
         loaded: The settings.
@@ -115,20 +133,251 @@ async def look(loaded: Loaded, show: Callable[[Mapping[str, Any]], None], *, wat
 
     async def looking() -> None:
         async with eyes(loaded) as found:
-            while not stopped.is_set():
-                try:
-                    _, seen = await found.look()
-                    show(seen)
-                except VenueError as error:
-                    if not watch:
-                        raise
-                    show({"schema": 1, "spreads": [], "problem": str(error)})
-                if not watch:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopped.wait(), loaded.settings.spreads.interval)
+            await _again_and_again(found, _showing(show), stopped, watch=watch)
 
     await stoppable(looking(), stopped.set)
+
+
+async def trade(
+    loaded: Loaded, show: Callable[[Mapping[str, Any]], None], said: Callable[[str], None]
+) -> None:
+    """Looks, and hands what is found to the bots of `bots.definitions`, until SIGINT or SIGTERM.
+
+    Args:
+        loaded: The settings.
+        show: Gets what was seen.
+        said: Gets what happens with bots.
+
+    Raises:
+        ConfigError: A setting is missing or cannot be used, or no bot takes spreads.
+        NotReady: Another process runs the bots of this folder.
+        LedgerError: The ledger cannot be used.
+        VenueError: No node answers.
+    """
+    set_up_logs(loaded, level="ERROR")
+    bots, stopped = some_bots(loaded), asyncio.Event()
+
+    def tell(who: str, what: str) -> None:
+        said(f"{who}: {what}")
+
+    def changed(bot: str, state: BotState, how: str) -> None:
+        said(f"{bot} is {state.value}: {how}")
+
+    async def trading() -> None:
+        async with (
+            opened(loaded, tell) as mailbox,
+            supervised(loaded, bots, mailbox, tell, changed) as supervisor,
+            desk(loaded, Bound(bots, mailbox, supervisor.ready), tell) as found,
+        ):
+            seen = _showing(show)
+
+            async def one(look: "Look", document: Mapping[str, Any]) -> None:
+                await seen(look, document)
+                await found.step(look)
+
+            await _again_and_again(found.eyes, one, stopped, watch=True)
+            await found.finish()
+
+    await stoppable(trading(), stopped.set)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Bots that run, and how they are spoken to."""
+
+    bots: Bots
+    mailbox: Mailbox
+    ready: Callable[[], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtWork:
+    """A desk with what looks for it."""
+
+    eyes: Eyes
+    desk: "Desk"
+
+    async def step(self, look: "Look") -> None:
+        """See what bots have answered, and hand over what was found."""
+        await self.desk.step(look)
+
+    async def finish(self) -> None:
+        """Wait a little for what bots still have: the next run takes up what is left."""
+        clock = SystemClock()
+        for _ in range(int(FINISH_SECONDS / FINISH_STEP)):
+            if not self.desk.waiting:
+                return
+            await clock.sleep(FINISH_STEP)
+            with contextlib.suppress(VenueError):
+                await self.desk.collect()
+
+
+@contextlib.asynccontextmanager
+async def desk(
+    loaded: Loaded, bound: Bound, tell: Callable[[str, str], None], *, hands_over: bool = True
+) -> AsyncIterator[AtWork]:
+    """What hands spreads to bots while the block runs, over the account of `spreads.account`.
+
+    Args:
+        loaded: The settings.
+        bound: The bots.
+        tell: Gets a bot's name and what a person should know of it.
+        hands_over: Whether anything is handed over: the second of the two keys. Otherwise what is
+            found is written down.
+
+    Raises:
+        ConfigError: A setting is missing or cannot be used, or no bot takes spreads.
+        LedgerError: The ledger cannot be used.
+    """
+    settings = loaded.settings
+    if hands_over:
+        need_two_keys(loaded)
+        if not any(SPREAD in one.kinds for one in bound.bots.definitions.values()):
+            raise ConfigError(f'{settings.bots.definitions}: no bot has kinds = ["{SPREAD}"]')
+        if not settings.spreads.executor:
+            raise ConfigError("bots swap by a contract: ARB_SPREADS__EXECUTOR takes its address")
+    async with eyes(loaded) as found, contextlib.AsyncExitStack() as stack:
+        from arb.onchain.spreads.desk import Desk  # noqa: PLC0415  # of an extra
+
+        kept = await open_attempts(settings.database.url, settings.spreads.account)
+        stack.push_async_callback(kept.close)
+        database = Database(settings.database.url)
+        stack.push_async_callback(database.close)
+
+        async def blocked() -> str:
+            if not hands_over:
+                return "nothing is handed over without --live"
+            return await _halted(loaded, database)
+
+        made = Desk(
+            chain=found.chain,
+            scanner=found.scanner,
+            bots=bound.bots,
+            mailbox=bound.mailbox,
+            ready=bound.ready,
+            attempts=kept,
+            clock=SystemClock(),
+            tell=tell,
+            blocked=blocked,
+            observe=_log,
+        )
+        await made.open()
+        yield AtWork(eyes=found, desk=made)
+
+
+async def _halted(loaded: Loaded, database: Database) -> str:
+    """Why an operator, or a limit, lets nothing new begin; empty: nothing does."""
+    settings = loaded.settings
+    for account in (*settings.accounts, settings.spreads.account):
+        standing = await SqlLedger(database, account).standing()
+        sentinel = sentinel_of(settings.database.url)
+        if sentinel is not None and (why := sentinel.reason(account)) is not None:
+            return f"halted: {why}"
+        if standing.state is TradingState.HALTED:
+            return f"{standing.word}: {standing.reason}"
+    return ""
+
+
+@contextlib.asynccontextmanager
+async def with_spreads(
+    loaded: Loaded, bots: BotsAtWork | None, *, live: bool, clock: Clock
+) -> AsyncIterator[None]:
+    """Look for spreads while the block runs, where it is switched on; beside the orchestrator.
+
+    What goes wrong costs a look, and never a cycle.
+
+    Args:
+        loaded: The settings.
+        bots: The bots that run.
+        live: Whether the orchestrator runs with `--live`: the second of the two keys.
+        clock: Time.
+
+    Raises:
+        ConfigError: A setting is missing or cannot be used.
+        LedgerError: The ledger cannot be used.
+    """
+    settings = loaded.settings.spreads
+    if not settings.enabled:
+        yield
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        if bots is not None and bots.trading:
+            one = bots.trading[0]
+            bound = Bound(bots.bots, one.mailbox, one.ready)
+        else:
+            mailbox = await stack.enter_async_context(opened(loaded, _say))
+            bound = Bound(NO_BOTS, mailbox, frozenset)
+        hands_over = live and settings.live
+        found = await stack.enter_async_context(desk(loaded, bound, _say, hands_over=hands_over))
+
+        async def now_and_then() -> None:
+            while True:
+                try:
+                    look = await found.eyes.scanner.look()
+                    await found.step(look)
+                except (VenueError, LedgerError) as error:
+                    logger.warning("spreads: {}", error)
+                except Exception as error:  # noqa: BLE001  # no reason to end the orchestrator
+                    logger.error("spreads: {}: {}", type(error).__name__, error)
+                await clock.sleep(settings.interval)
+
+        task = asyncio.create_task(now_and_then())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await found.finish()
+
+
+def _say(who: str, what: str) -> None:
+    logger.warning("{}: {}", who, what)
+
+
+def need_two_keys(loaded: Loaded) -> None:
+    """Stop where the first of the two keys for swapping is missing.
+
+    Raises:
+        ConfigError: It is; names it.
+    """
+    if not loaded.settings.spreads.live:
+        raise ConfigError("bots swap with two keys: ARB_SPREADS__LIVE=true and --live")
+
+
+async def _again_and_again(
+    found: Eyes,
+    one: Callable[["Look", Mapping[str, Any]], Awaitable[None]],
+    stopped: asyncio.Event,
+    *,
+    watch: bool,
+) -> None:
+    while not stopped.is_set():
+        try:
+            await one(*await found.look())
+        except VenueError as error:
+            if not watch:
+                raise
+            logger.warning("the chain could not be read: {}", error)
+        if not watch:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), found.loaded.settings.spreads.interval)
+
+
+def _showing(
+    show: Callable[[Mapping[str, Any]], None],
+) -> Callable[["Look", Mapping[str, Any]], Awaitable[None]]:
+    async def one(_look: "Look", document: Mapping[str, Any]) -> None:
+        show(document)
+
+    return one
+
+
+def _log(fact: AttemptFact) -> None:
+    values = fact.values
+    what = fact.detail or values.get("title", "")
+    profit = f", {values['profit_usd']} USD after gas" if "profit_usd" in values else ""
+    logger.info("spread {} {}: {}{}", fact.attempt[:8], fact.step.value, what, profit)
 
 
 def remarks(seen: Mapping[str, Any]) -> Iterator[str]:

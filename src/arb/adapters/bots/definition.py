@@ -19,6 +19,8 @@ SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASS|CREDENTIAL|PRIVATE|MNEMONIC", r
 SECRET_PREFIXES = ("ARB_POLYMARKET__", "ARB_API__", "ARB_ALERTS__", "ARB_DATABASE__", "LD_")
 VALUE_SHOWN_MAX = 80
 NUMBER_MAX = 10**9
+SPREAD = "dex_spread"
+"""The kind of a spread between pools on a chain: a bot that takes it takes nothing else."""
 MODES = ("decides", "executes", "prints")
 BASE_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
 
@@ -97,7 +99,7 @@ class Definition:
 
     def takes(self, kind: str) -> bool:
         """Whether an opportunity of this kind may be handed to it."""
-        return not self.kinds or kind in self.kinds
+        return kind in self.kinds or (not self.kinds and kind != SPREAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,10 +174,14 @@ def _check(made: Definition, where: str) -> None:
         raise ConfigError(f"{where}.command: a list of program and arguments")
     if made.does not in MODES:
         raise ConfigError(f"{where}.does = {made.does!r}: one of {', '.join(MODES)}")
-    known = [*Kind, *sorted(plugins.names() - set(Kind))] if made.kinds else []
+    known = [*Kind, *sorted(plugins.names() - set(Kind)), SPREAD] if made.kinds else []
     for kind in made.kinds:
         if kind not in known:
             raise ConfigError(f"{where}.kinds: {kind!r} is none of {', '.join(known)}")
+    if SPREAD in made.kinds and (len(made.kinds) > 1 or made.does == "prints"):
+        raise ConfigError(
+            f"{where}.kinds: a bot that takes {SPREAD} takes that alone, as a process"
+        )
     for variable in made.environment:
         if refused(variable):
             raise ConfigError(f"{where}.environment: {variable} may hold a secret; bots see none")

@@ -77,6 +77,52 @@ class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
     profit: str
 
 
+class Swapped(msgspec.Struct, frozen=True, kw_only=True):
+    """One swap of a spread; amounts are in the smallest unit of each token."""
+
+    pool: str
+    sold: str
+    bought: str
+    units_in: str
+    units_out: str
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction that is not signed yet; amounts are in wei."""
+
+    chain_id: int
+    sender: str
+    to: str
+    data: str
+    value: int
+    gas: int
+    max_fee: int
+    """The most for a unit of gas."""
+    tip: int | None
+    """Of it to the maker of the block; null where the chain has one price alone."""
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """A price difference between pools as it is handed to a bot: calculated for one block."""
+
+    chain: str
+    block: int
+    block_hash: str
+    token: str
+    decimals: int
+    units_gained: str
+    """Of the token: with less the executor undoes everything."""
+    flash: bool
+    """Whether the first pool lends what goes in."""
+    if_the_block_stands: str
+    """USD."""
+    if_not: str
+    """USD: the most that is lost, below zero."""
+    mev_risk: str
+    swaps: tuple[Swapped, ...]
+    transaction: Prepared
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one order."""
 
@@ -99,6 +145,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     opportunity: Opportunity | None = None
     orders: tuple[Leg, ...] = ()
     ended: tuple[Ended, ...] = ()
+    spread: Spread | msgspec.UnsetType = msgspec.UNSET
+    """Only where it is handed over."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

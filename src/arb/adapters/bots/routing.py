@@ -29,6 +29,8 @@ MEASURES = {
     "cost": "USD of fees",
     "outlay": "USD that is paid in all",
     "legs": "number of orders",
+    "gas": "USD of gas that a spread's transaction uses",
+    "mev_risk": "basis points of price impact of a spread's worst swap",
 }
 _CONDITION = re.compile(r"(\w+)\s*(>=|<=|>|<|=)\s*(-?[0-9]+(?:\.[0-9]+)?)")
 
@@ -132,6 +134,8 @@ def _against(
     ready: Container[str] | None,
 ) -> str:
     """What speaks against a rule; empty: nothing."""
+    if rule_.measure and rule_.measure not in found:
+        return f"{kind} has no {rule_.measure}"
     if not rule_.holds(found):
         return f"{rule_.measure} is {text(round(found[rule_.measure], 6))}"
     if rule_.bot == OURSELVES:
