@@ -18,11 +18,13 @@ from arb.adapters.storage import open_attempts
 from arb.config.sources import load
 from arb.domain.attempt import AttemptStep
 from arb.domain.errors import ConfigError
+from arb.domain.news import Attempted
 from arb.net.rpc import Call
 from arb.onchain.chain import ERC20
 from arb.onchain.spreads.reading import PAIR
 from arb.operations.bot_files import bots_of
 from arb.operations.halt_file import say_halt, sentinel_of
+from arb.publisher import Publisher
 from arb.runtime.spreads import Bound, desk, with_spreads
 from tests.conftest import ROOT
 from tests.dex import ONE, Dex
@@ -205,10 +207,10 @@ async def test_both_example_bots_swap_through_the_mailbox(dex, tmp_path):
     for bot, end in done.items():
         quoted = given[end.attempt, bot]
         assert end.values["units_gained"] == quoted.values["units_gained"]
-        assert Decimal(end.values["profit_usd"]) > 10
+        assert Decimal(end.values["returned_usd"]) > 10
         assert end.values["transaction"].startswith("0x")
         assert quoted.values["flash"] == str(bot == "adom").lower()
-    assert Decimal(given[done["adom"].attempt, "adom"].values["if_the_block_stands"]) > 100
+    assert Decimal(given[done["adom"].attempt, "adom"].values["returns_usd"]) > 100
     documents = [json.loads(line) for line in out.decode().splitlines()]
     assert documents and all(one["chain"] == "local" for one in documents)
     gained = sum(int(one.values["units_gained"]) for one in done.values())
@@ -233,7 +235,7 @@ async def test_a_block_that_moves_costs_the_gas_that_was_stated(dex, tmp_path):
         await found.desk.collect()
     end = (await facts(tmp_path))[-1]
     assert end.step is AttemptStep.REVERTED and end.values["transaction"] == hash_
-    lost = Decimal(end.values["profit_usd"])
+    lost = Decimal(end.values["returned_usd"])
     assert Decimal(spread["if_not"]) <= lost < 0
     assert await dex.held("USD", dex.executor) == 10_000 * ONE
 
@@ -324,14 +326,18 @@ async def test_a_run_on_paper_writes_down_what_it_finds_and_hands_nothing_over(d
     pools = [f"v2:{pool}" for pool in await small(dex)]
     await dex.fund("USD", 10_000)
     known = loaded(dex, tmp_path, *pools, **{"spreads.enabled": True, "spreads.interval": 1})
-    async with with_spreads(known, None, live=False, clock=SystemClock()):
+    news = []
+    told = Publisher([news.append])
+    async with with_spreads(known, None, told, live=False, clock=SystemClock()):
         while not (tmp_path / "arb.db").exists() or not await facts(tmp_path):
             await asyncio.sleep(0.05)
         await dex.world.control("evm_mine")
         await asyncio.sleep(0)
     found = await facts(tmp_path)
     assert {one.step for one in found} == {AttemptStep.FOUND} and len(found) == 1
+    (said,) = [one for one in news if isinstance(one, Attempted)]
+    assert (said.account, said.fact) == ("spreads:default", found[0])
     assert await dex.held("USD", dex.executor) == 10_000 * ONE
     off = loaded(dex, tmp_path, *pools, **{"chain.rpc_urls": []})
-    async with with_spreads(off, None, live=False, clock=SystemClock()):
+    async with with_spreads(off, None, told, live=False, clock=SystemClock()):
         pass

@@ -14,7 +14,7 @@ from arb.adapters.bots.definition import NO_BOTS, SPREAD, Bots, read
 from arb.adapters.bots.files import Folder
 from arb.adapters.bots.output import tail
 from arb.adapters.bots.paths_file import definitions
-from arb.adapters.bots.routing import Route, measures, route
+from arb.adapters.bots.routing import OF_SPREADS, Route, measures, route
 from arb.adapters.bots.status import (
     Asked,
     BotState,
@@ -31,8 +31,6 @@ from arb.domain.errors import ConfigError, LedgerError, NotReady
 from arb.domain.money import text
 from arb.operations.account_views import find_plan, opened
 
-CHAIN = ("gas", "mev_risk")
-"""Measures of spreads alone."""
 AILING = ("restarting", "failed", "unknown", "gone")
 """States of a bot that has not been stopped and does not run."""
 
@@ -174,7 +172,9 @@ async def explain_route(
         LedgerError: There is no such plan.
     """
     bots = some_bots(loaded)
-    found = {name: value for name, value in given.items() if kind == SPREAD or name not in CHAIN}
+    found = {
+        name: value for name, value in given.items() if kind == SPREAD or name not in OF_SPREADS
+    }
     if plan is not None:
         chosen = await find_plan(loaded, plan)
         kind, found = str(chosen.kind), measures(chosen)

@@ -239,7 +239,7 @@ async def _context(
             with_cloudwatch(loaded, context.ledger, context.clock, news),
             with_reports(loaded, context.ledger.account, context.clock),
             with_bots(loaded, context) as (whole, bots),
-            with_spreads(loaded, bots, live=False, clock=context.clock),
+            with_spreads(loaded, bots, news, live=False, clock=context.clock),
         ):
             with _hearing(switch, lead):
                 yield replace(whole, interlocks=_interlocks(switch, lead)), Sidecars(alerts, bots)
@@ -250,7 +250,7 @@ async def _context(
         with_cloudwatch(loaded, context.ledger, context.clock, news),
         with_reports(loaded, context.ledger.account, context.clock),
         with_bots(loaded, context) as (whole, bots),
-        with_spreads(loaded, bots, live=True, clock=context.clock),
+        with_spreads(loaded, bots, news, live=True, clock=context.clock),
     ):
         switch = kill_switch(settings.database.url, context.ledger.account, log_news)
         switch.cancel_all = context.venues.cancel_all_blocking

@@ -15,16 +15,19 @@ from arb.adapters.bots.mailbox import Mailbox
 from arb.adapters.bots.status import BotState
 from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, SqlLedger, open_attempts
+from arb.adapters.telemetry.wording import say
 from arb.bootstrap import chain as open_chain
 from arb.bootstrap import need_onchain
 from arb.config.sources import Loaded
-from arb.domain.attempt import AttemptFact
 from arb.domain.errors import ConfigError, LedgerError, VenueError
 from arb.domain.halt import TradingState
+from arb.domain.news import Attempted
 from arb.operations.bot_files import some_bots
 from arb.operations.halt_file import sentinel_of
+from arb.operations.leader import one_leader
 from arb.operations.logs import set_up_logs
 from arb.ports import Clock
+from arb.publisher import Publisher
 from arb.runtime.bots import opened, supervised
 from arb.runtime.bots_at_work import BotsAtWork
 from arb.runtime.signals import stoppable
@@ -151,11 +154,12 @@ async def trade(
     Raises:
         ConfigError: A setting is missing or cannot be used, or no bot takes spreads.
         NotReady: Another process runs the bots of this folder.
-        LedgerError: The ledger cannot be used.
+        LedgerError: The ledger cannot be used, or another process works on this account.
         VenueError: No node answers.
     """
     set_up_logs(loaded, level="ERROR")
     bots, stopped = some_bots(loaded), asyncio.Event()
+    news = Publisher([lambda one: said(say(one)[1])])
 
     def tell(who: str, what: str) -> None:
         said(f"{who}: {what}")
@@ -165,9 +169,10 @@ async def trade(
 
     async def trading() -> None:
         async with (
+            one_leader(loaded.settings.database, loaded.settings.spreads.account),
             opened(loaded, tell) as mailbox,
             supervised(loaded, bots, mailbox, tell, changed) as supervisor,
-            desk(loaded, Bound(bots, mailbox, supervisor.ready), tell) as found,
+            desk(loaded, Bound(bots, mailbox, supervisor.ready), tell, news) as found,
         ):
             seen = _showing(show)
 
@@ -214,7 +219,12 @@ class AtWork:
 
 @contextlib.asynccontextmanager
 async def desk(
-    loaded: Loaded, bound: Bound, tell: Callable[[str, str], None], *, hands_over: bool = True
+    loaded: Loaded,
+    bound: Bound,
+    tell: Callable[[str, str], None],
+    news: Publisher | None = None,
+    *,
+    hands_over: bool = True,
 ) -> AsyncIterator[AtWork]:
     """What hands spreads to bots while the block runs, over the account of `spreads.account`.
 
@@ -222,6 +232,7 @@ async def desk(
         loaded: The settings.
         bound: The bots.
         tell: Gets a bot's name and what a person should know of it.
+        news: Gets each step.
         hands_over: Whether anything is handed over: the second of the two keys. Otherwise what is
             found is written down.
 
@@ -241,7 +252,7 @@ async def desk(
 
         kept = await open_attempts(settings.database.url, settings.spreads.account)
         stack.push_async_callback(kept.close)
-        database = Database(settings.database.url)
+        publisher, database = news or Publisher(), Database(settings.database.url)
         stack.push_async_callback(database.close)
 
         async def blocked() -> str:
@@ -259,7 +270,7 @@ async def desk(
             clock=SystemClock(),
             tell=tell,
             blocked=blocked,
-            observe=_log,
+            observe=lambda fact: publisher.publish(Attempted(kept.account, fact)),
         )
         await made.open()
         yield AtWork(eyes=found, desk=made)
@@ -280,7 +291,7 @@ async def _halted(loaded: Loaded, database: Database) -> str:
 
 @contextlib.asynccontextmanager
 async def with_spreads(
-    loaded: Loaded, bots: BotsAtWork | None, *, live: bool, clock: Clock
+    loaded: Loaded, bots: BotsAtWork | None, news: Publisher, *, live: bool, clock: Clock
 ) -> AsyncIterator[None]:
     """Look for spreads while the block runs, where it is switched on; beside the orchestrator.
 
@@ -289,6 +300,7 @@ async def with_spreads(
     Args:
         loaded: The settings.
         bots: The bots that run.
+        news: Gets each step.
         live: Whether the orchestrator runs with `--live`: the second of the two keys.
         clock: Time.
 
@@ -308,7 +320,9 @@ async def with_spreads(
             mailbox = await stack.enter_async_context(opened(loaded, _say))
             bound = Bound(NO_BOTS, mailbox, frozenset)
         hands_over = live and settings.live
-        found = await stack.enter_async_context(desk(loaded, bound, _say, hands_over=hands_over))
+        found = await stack.enter_async_context(
+            desk(loaded, bound, _say, news, hands_over=hands_over)
+        )
 
         async def now_and_then() -> None:
             while True:
@@ -371,13 +385,6 @@ def _showing(
         show(document)
 
     return one
-
-
-def _log(fact: AttemptFact) -> None:
-    values = fact.values
-    what = fact.detail or values.get("title", "")
-    profit = f", {values['profit_usd']} USD after gas" if "profit_usd" in values else ""
-    logger.info("spread {} {}: {}{}", fact.attempt[:8], fact.step.value, what, profit)
 
 
 def remarks(seen: Mapping[str, Any]) -> Iterator[str]:

@@ -32,6 +32,8 @@ MEASURES = {
     "gas": "USD of gas that a spread's transaction uses",
     "mev_risk": "basis points of price impact of a spread's worst swap",
 }
+OF_SPREADS = frozenset({"gas", "mev_risk"})
+"""Measures that nothing else has."""
 _CONDITION = re.compile(r"(\w+)\s*(>=|<=|>|<|=)\s*(-?[0-9]+(?:\.[0-9]+)?)")
 
 

@@ -246,7 +246,7 @@ class Desk:
         gas_usd = gas / WEI * coin_usd
         values |= {"gas_used": str(receipt.gas_used), "gas_usd": f"{gas_usd:.6f}"}
         if not receipt.succeeded:
-            values["profit_usd"] = f"{-gas_usd:.6f}"
+            values["returned_usd"] = f"{-gas_usd:.6f}"
             detail = "undone: the block did not stand"
             await self._end(out, AttemptStep.REVERTED, detail, values, receipt.block)
             return
@@ -254,7 +254,7 @@ class Desk:
         gain_usd = Decimal(gained).scaleb(-int(out.figures["decimals"]))
         values |= {
             "units_gained": str(gained),
-            "profit_usd": f"{gain_usd - gas_usd:.6f}",
+            "returned_usd": f"{gain_usd - gas_usd:.6f}",
         }
         await self._end(out, AttemptStep.INCLUDED, "", values, receipt.block)
 
@@ -403,8 +403,8 @@ def _figures(found: Certificate) -> dict[str, str]:
         "input_usd": f"{found.input_usd:f}",
         "gain_usd": f"{found.gain_usd:f}",
         "gas_usd": f"{found.gas_usd:f}",
-        "if_the_block_stands": f"{found.profit_usd:f}",
-        "if_not": f"{-found.loss_usd:f}",
+        "returns_usd": f"{found.profit_usd:f}",
+        "costs_usd": f"{found.loss_usd:f}",
         "units_gained": str(found.gain),
         "decimals": str(found.way.token.decimals),
         "coin_usd": f"{coin_usd:.6f}",
