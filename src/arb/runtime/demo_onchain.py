@@ -36,7 +36,7 @@ CHAIN_ID = 31337
 # Public: the first key of the words "test test test … junk", which every such chain gives coins.
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 ONE = 10**18
-NOBODY = "0x" + "00" * 20
+NO_ONE = "0x" + "00" * 20
 START_SECONDS_MAX = 60.0
 LISTENS = "Listening on "
 
@@ -135,7 +135,7 @@ class _Stage:
         from arb.onchain.abi import Contract, function  # noqa: PLC0415  # of an extra
         from arb.onchain.chain import ERC20  # noqa: PLC0415  # of an extra
 
-        contract, factory = await self.make(FACTORY, NOBODY)
+        contract, factory = await self.make(FACTORY, NO_ONE)
         await self.do(contract.call(factory, "createPair", *tokens))
         pair: str = await self.chain.ask(contract.view(factory, "getPair", *tokens))
         for token, amount in zip(tokens, amounts, strict=True):
