@@ -269,6 +269,11 @@ async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_it
                     assert await figure('"submissions"') == 1
                     assert await figure('"normal"', "arb_attempt_state") == 1
                     assert await figure('venue="local"', "arb_block_number") > 0
+                    token = {"authorization": "Bearer the-token-of-this-test-alone"}
+                    told = (await api.get("/api/v1/attempts?limit=1", headers=token)).json()
+                    assert [(one["account"], one["step"]) for one in told] == [
+                        ("liquidations:default", "included")
+                    ]
                     # The account of proven trades has nothing of it.
                     assert "arb_profit_usd 0.0" in (await api.get("/metrics")).text
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.adapters.storage import open_ledger
+from arb.adapters.storage import open_attempts, open_ledger
+from arb.domain.attempt import AttemptFact, AttemptStep
 from arb.domain.contradiction import Contradiction
 from arb.domain.opportunity import Kind
 from arb.testing.builders import NOON
@@ -37,6 +38,17 @@ def browser():
         found = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield found
         found.close()
+
+
+async def _attempted(url):
+    """An attempt on a chain, as another process would write it down."""
+    kept = await open_attempts(url, "liquidations:default")
+    await kept.open(NOON)
+    step, values = AttemptStep.INCLUDED, {"returned_usd": "303.26"}
+    await kept.record(
+        AttemptFact(attempt="a1", step=step, at=NOON, block=7, subject="0x1", values=values)
+    )
+    await kept.close()
 
 
 BOTS = f"""
@@ -232,6 +244,13 @@ def test_bots_alerts_positions_and_the_venue_are_seen_and_commanded(browser, tmp
         apart = page.inner_text("#statistical")
         assert "Statistical strategies, not guaranteed" in apart
         assert "account paper:signals, normal: cash $10,000.00" in apart
+        assert not page.is_visible("#on-chain")
+        with ThreadPoolExecutor() as thread:  # the browser has the loop of this one
+            kept = _attempted(env["ARB_DATABASE__URL"])
+            thread.submit(asyncio.run, kept).result()
+        page.wait_for_selector("#attempts tr:has-text('included')", timeout=PATIENCE_MS)
+        assert "at one block, not guaranteed" in page.inner_text("#on-chain")
+        assert "$303.26" in page.inner_text("#attempts")
         added = {"ARB_API__PORT": address.rpartition(":")[2], "ARB_API__TOKEN": TOKEN}
         arb("strategies", "add", "RSIStrategy", "plain-1", env=env | added, cwd=folder)
         page.wait_for_selector("#signals tr:has-text('RSIStrategy')", timeout=PATIENCE_MS)

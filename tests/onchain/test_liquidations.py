@@ -16,6 +16,7 @@ from arb.adapters.clock import SystemClock
 from arb.adapters.storage import Database, upgrade
 from arb.adapters.storage.attempts import SqlAttempts
 from arb.domain.attempt import AttemptStep
+from arb.domain.errors import Unavailable
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd
 from arb.onchain.chain import Chain
@@ -442,6 +443,61 @@ async def test_below_half_included_it_is_throttled(market, tmp_path, relay):
         assert await market.balance("usdc", market.world.owner.address) == FUNDS
         assert one.record.dropped == 3
     await place.close()
+
+
+async def test_what_an_interruption_left_is_looked_up_by_the_next_process(
+    market, tmp_path, monkeypatch
+):
+    await market.do("usdc", "approve", market.at["pool"], FUNDS, by=US)
+    await market.price("weth", 1850)
+    before = await market.balance("weth", market.world.owner.address)
+    async with liquidator(market, tmp_path) as one:
+        send = Wallet.send
+
+        async def unheard(wallet, signed):
+            await send(wallet, signed)
+            raise Unavailable("the answer was lost")
+
+        monkeypatch.setattr(Wallet, "send", unheard)
+        assert await one.try_look() is None
+        assert (await steps(one))[-1] is AttemptStep.SUBMITTED
+        assert one.errors_in_row == 1
+    monkeypatch.undo()
+    async with liquidator(market, tmp_path) as one:
+        assert len(one.record.open) == 1
+        await one.look()
+        end = (await one.ledger.facts())[-1]
+        assert (end.step, one.record.open) == (AttemptStep.INCLUDED, {})
+        held = await market.balance("weth", market.world.owner.address) - before
+        assert int(end.values["held"]) == held > 4 * WETH_UNIT
+        assert 340 < Decimal(end.values["returned_usd"]) < 388  # the bonus less gas and bribe
+
+
+async def test_a_transaction_that_no_block_takes_gives_its_place_to_an_empty_one(
+    market, tmp_path, monkeypatch
+):
+    await market.do("usdc", "approve", market.at["pool"], FUNDS, by=US)
+    await market.price("weth", 1850)
+    async with liquidator(market, tmp_path) as one:
+
+        async def lost(_wallet, _signed):
+            raise Unavailable("it never left")
+
+        monkeypatch.setattr(Wallet, "send", lost)
+        assert await one.try_look() is None
+        monkeypatch.undo()
+        nonce = await one._wallet.nonce()
+        assert (await one.try_look()).standing.state is TradingState.NORMAL  # a node answers
+        (found,) = (await one.look()).findings
+        assert found.refusal is Refusal.BUSY  # nothing else may take its nonce before
+        await market.world.control("anvil_mine", hex(one.chain.options.wait_blocks + 1))
+        assert (await one.look()).findings[0].refusal is Refusal.BUSY
+        assert await one._wallet.nonce() == nonce + 1
+        (found,) = (await one.look()).findings
+        told = await steps(one)
+        assert told[told.index(AttemptStep.SUBMITTED) + 1 :].count(AttemptStep.DROPPED) == 1
+        assert (told[-1], found.refusal) == (AttemptStep.INCLUDED, None)
+        assert (one.record.dropped, one.record.included) == (1, 1)
 
 
 async def test_what_is_only_looked_at_sends_nothing(market, tmp_path):

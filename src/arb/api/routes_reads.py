@@ -21,6 +21,8 @@ Limit = Annotated[
     int, Query(ge=1, le=1000, description="How many, the latest first.", examples=[50])
 ]
 READ = needs(Role.READ)
+ATTEMPTS_SHOWN = 20
+"""Steps of attempts on the page."""
 
 
 @arbitrage.get("/opportunities", tags=["arbitrage"], **READ)
@@ -111,6 +113,12 @@ async def fills(here: Here, limit: Limit = 50) -> list[ledger.Fill]:
     return await here.shared(here.reads.fills, limit=limit)
 
 
+@router.get("/attempts", tags=["account"], **READ)
+async def attempts(here: Here, limit: Limit = 50) -> list[ledger.AttemptFact]:
+    """The latest steps of attempts on a chain, liquidations for one: not guaranteed."""
+    return await here.shared(here.reads.attempts, limit=limit)
+
+
 @router.get("/cycles", tags=["account"], **READ)
 async def cycles(here: Here, limit: Limit = 50) -> list[ledger.Cycle]:
     """The latest cycles: funnel, reasons, completeness, errors."""
@@ -157,4 +165,5 @@ async def overview(here: Here, who: Who) -> schemas.Overview:
         alerts=await alerts(here),
         bots=await bots(here),
         signals=None if statistical is None else await here.shared(statistical.shown),
+        attempts=await attempts(here, limit=ATTEMPTS_SHOWN),
     )

@@ -303,12 +303,16 @@ class Overview(Model):
     signals: SignalAccount | None = Field(
         description="Statistical strategies, where they are enabled."
     )
+    attempts: list[ledger.AttemptFact] = Field(
+        description="The latest steps of attempts on a chain, where there are any."
+    )
     model_config = example(
         you=YOU, interval_seconds=30.0, cycle_age_seconds=12.5, status=STATUS, health=HEALTH,
         portfolio=example_of(ledger.Portfolio), plans=[example_of(ledger.Plan)],
         positions=[example_of(ledger.Position)], profit=[example_of(ledger.Profit)],
         cycles=[example_of(ledger.Cycle)], alerts=[example_of(sidecars.Alert)],
         bots=[example_of(sidecars.Bot)], signals=example_of(SignalAccount),
+        attempts=[example_of(ledger.AttemptFact)],
     )  # fmt: skip
 
 

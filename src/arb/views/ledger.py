@@ -193,6 +193,31 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFact:
+    """One step of an attempt on a chain, calculated at one block and not guaranteed."""
+
+    account: str
+    """Of its own: nothing of it is added to another."""
+    attempt: str
+    step: str
+    """One of `found`, `refused`, `simulated`, `submitted`, `continued`, `included`, `reverted`,
+    `dropped` and `failed`.
+    """
+    at: Moment
+    block: int
+    subject: str
+    """Of a liquidation the borrower's address."""
+    detail: str
+    figures: dict[str, str]
+    """Integers in a token's smallest unit, and USD as decimal strings, by name."""
+    __pydantic_config__ = shape(
+        account="liquidations:default", attempt="f0d05e70b45b763f", step="included", at=AT,
+        block=4711, subject="0x70997970c51812dc3a010c7d01b50e0d17dc79c8", detail="",
+        figures={"gain": "383071251", "returned_usd": "303.26"},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profit:
     """How one plan ended."""
 
@@ -357,6 +382,10 @@ class Reads(Protocol):
 
     async def plan(self, id_: str) -> PlanDetail | None:
         """One plan."""
+        ...
+
+    async def attempts(self, *, limit: int) -> list[AttemptFact]:
+        """The latest steps of attempts on a chain, of every account of attempts."""
         ...
 
     async def fills(self, *, limit: int) -> list[Fill]:

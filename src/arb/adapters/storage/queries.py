@@ -15,6 +15,7 @@ from arb.adapters.storage.codec import load_fact, load_plan
 from arb.adapters.storage.database import Database
 from arb.adapters.storage.tables import (
     accounts,
+    attempt_facts,
     facts,
     fills,
     findings,
@@ -141,6 +142,23 @@ class LedgerReads:
             .limit(limit)
         )
         return [_cycle(row) for row in await self._rows(wanted)]
+
+    async def attempts(self, *, limit: int) -> list[ledger.AttemptFact]:
+        """The latest steps of attempts on a chain, newest first, of every account of attempts."""
+        wanted = select(attempt_facts).order_by(attempt_facts.c.id.desc()).limit(limit)
+        return [
+            ledger.AttemptFact(
+                account=row.account,
+                attempt=row.attempt,
+                step=row.step,
+                at=row.at,
+                block=row.block,
+                subject=row.subject,
+                detail=row.detail,
+                figures=msgspec.json.decode(row.figures, type=dict[str, str]),
+            )
+            for row in await self._rows(wanted)
+        ]
 
     async def fills(self, *, limit: int = 50) -> list[ledger.Fill]:
         """The latest fills, newest first."""

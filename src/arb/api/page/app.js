@@ -360,6 +360,21 @@ function drawSignals(account) {
   ], rows) : empty("No strategy looks. arb strategies add NAME MARKET adds one.")));
 }
 
+// Calculated at one block, in accounts of their own: no figure of them is in any other.
+function drawAttempts(facts) {
+  $("on-chain").hidden = !facts.length;
+  if (!facts.length) return;
+  const rows = facts.map((one) => ({ ...one, id: one.account + one.attempt + one.step + one.at }));
+  redraw("attempts", table([
+    { name: "Time", cell: (r) => r.at }, { name: "Account", cell: (r) => r.account },
+    { name: "About", cell: (r) => r.subject }, { name: "Step", cell: (r) => r.step },
+    { name: "Why", cell: (r) => r.detail || r.figures.refusal || "–" },
+    { name: "Repays", num: true, cell: (r) => r.figures.repays_usd ? money(r.figures.repays_usd) : "–" },
+    { name: "Would return", num: true, cell: (r) => r.figures.returns_usd ? money(r.figures.returns_usd) : "–" },
+    { name: "Returned", num: true, cell: (r) => r.figures.returned_usd ? money(r.figures.returned_usd) : "–" },
+  ], rows));
+}
+
 // ── State ────────────────────────────────────────────────────────────────────────────────────
 
 function drawState() {
@@ -425,7 +440,7 @@ async function refresh() {
   state.read = Date.now(); state.error = ""; state.patience = 0;
   state.every = Math.min(BEAT_MS, Math.max(REFRESH_MS, 1000 * all.interval_seconds));
   drawState(); drawAge(); drawStopped(all.status.contradictions);
-  drawTiles(all.portfolio); drawPlans(all.plans); drawPositions(all.positions); drawProfit(all.profit); drawCycles(all.cycles); drawAlerts(all.alerts); drawBots(all.bots); drawSignals(all.signals);
+  drawTiles(all.portfolio); drawPlans(all.plans); drawPositions(all.positions); drawProfit(all.profit); drawCycles(all.cycles); drawAlerts(all.alerts); drawBots(all.bots); drawSignals(all.signals); drawAttempts(all.attempts);
   if ($("detail").open && state.following) await planDetail(state.following);
 }
 
@@ -495,7 +510,7 @@ function hear(message) {
     drawQuality();
   } else if (message.type === "cycle_ended") {
     state.last = data; drawStream("Live"); refreshSoon();
-  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "contradiction", "kind_resumed", "signal", "cycle_failed"].includes(message.type)) refreshSoon();
+  } else if (["plan_started", "plan_ended", "paid_out", "plan_resolved", "bot", "trouble", "state", "contradiction", "kind_resumed", "signal", "attempt", "attempts_state", "cycle_failed"].includes(message.type)) refreshSoon();
 }
 
 // ── Dialogs ──────────────────────────────────────────────────────────────────────────────────

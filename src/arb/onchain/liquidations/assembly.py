@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from loguru import logger
+
 from arb.domain.attempt import AttemptFact
+from arb.domain.errors import ArbError
 from arb.domain.halt import Standing
-from arb.domain.news import Attempted, AttemptsChanged, AttemptsLooked, News, Trouble
+from arb.domain.news import Attempted, AttemptsChanged, AttemptsLooked, News, Trouble, cause
 from arb.domain.report import Problem, ProblemKind
 from arb.onchain.chain import Chain
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
@@ -68,7 +71,10 @@ def assemble(
                 publish(AttemptsChanged(options.account, seen))
             case Look():
                 publish(AttemptsLooked(options.account, made.sums(seen)))
-            case LookFailed(what=what):
+            case LookFailed(error=error):
+                if not isinstance(error, ArbError):  # the traceback, in the file
+                    logger.opt(exception=error).debug("{}: a look has failed", options.account)
+                what = cause(error)
                 problem = Problem(kind=ProblemKind.CHAIN, where=options.account, what=what)
                 publish(Trouble(problem))
 

@@ -120,11 +120,16 @@ class Wallet:
         signed = self._signer.sign(replace(filled, nonce=nonce, fee=CANCEL_FACTOR * filled.fee))
         await self.send(signed)
 
-    async def landed(self, hashes: Sequence[str]) -> Landed | None:
-        """What these transactions have done; `None` while not all of them are in the chain."""
+    async def landed(self, hashes: Sequence[str], *, part: bool = False) -> Landed | None:
+        """What these transactions have done; `None` while not all of them are in the chain.
+
+        Args:
+            hashes: The transactions'.
+            part: Whether those that are in the chain will do.
+        """
         receipts = [await self._chain.rpc.receipt(hash_) for hash_ in hashes]
         found = tuple(one for one in receipts if one is not None)
-        if len(found) < len(receipts):
+        if len(found) < len(receipts) and not part:
             return None
         logs = [log for one in found for log in one.logs]
         return Landed(receipts=found, changes=changes(logs, self.address))

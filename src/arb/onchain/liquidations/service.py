@@ -18,7 +18,7 @@ from arb.checks import Check, tried
 from arb.domain.attempt import AttemptFact, AttemptStep, AttemptSums
 from arb.domain.errors import ArbError, NotReady, Unavailable
 from arb.domain.halt import Standing, TradingState
-from arb.domain.money import Usd, micro_down, text
+from arb.domain.money import Usd, micro_down, micro_up, text
 from arb.domain.venue import ChainState
 from arb.net.rpc import Block, Call, TransactionRefused
 from arb.onchain.chain import ERC20, Chain
@@ -92,7 +92,7 @@ class Look:
 class LookFailed:
     """A look ended with an error; the next one runs all the same."""
 
-    what: str
+    error: Exception
 
 
 Seen = AttemptFact | Standing | Look | LookFailed
@@ -297,9 +297,9 @@ class Liquidator:
             await self._heed_operator()
             seen = await self.look()
         except Unavailable as error:
-            await self._failed(str(error), away=str(error))
+            await self._failed(error, away=str(error))
         except Exception as error:  # noqa: BLE001  # no error ends the loop; ten in a row halt
-            await self._failed(f"{type(error).__name__}: {error}")
+            await self._failed(error)
         else:
             self.errors_in_row = 0
             await self._set(self._judged())
@@ -676,7 +676,7 @@ class Liquidator:
             "gain": done.changes.get(debt, 0),
             "held": held,
             "gas_wei": done.gas_wei,
-            "returned_usd": text(micro_down(Decimal(worth) / rules.base_unit)),
+            "returned_usd": text(_floor(Decimal(worth) / rules.base_unit)),
         }
 
     # -- what was left under way ---------------------------------------------------------
@@ -703,6 +703,14 @@ class Liquidator:
                 continue
             else:
                 step, why = AttemptStep.DROPPED, f"no block up to {block.number} holds it"
+                part = await self._wallet.landed(fact.values["hashes"].split(), part=True)
+                if part is not None and part.receipts:
+                    # Of a sequence that was sent one by one the first transactions have happened.
+                    found, values = self._result(
+                        part, terms, fact.values["debt_asset"], fact.values["collateral_asset"]
+                    )
+                    why = f"{why} in full"
+                    step = found if values["held"] else step
             await self._write(
                 AttemptFact(
                     attempt=fact.attempt,
@@ -722,17 +730,17 @@ class Liquidator:
         if self._ledger is None:
             return
         kept = await self._ledger.standing()
-        if kept == self.standing:
+        if not kept.by_operator or kept == self.standing:
             return
-        if kept.by_operator and kept.state is TradingState.NORMAL:
+        if kept.state is TradingState.NORMAL:
             self.record.forgive()
             self.errors_in_row = 0
         self.standing = kept
         self._tell(kept)
 
-    async def _failed(self, what: str, *, away: str = "") -> None:
+    async def _failed(self, error: Exception, *, away: str = "") -> None:
         self.errors_in_row += 1
-        self._tell(LookFailed(what))
+        self._tell(LookFailed(error))
         await self._set(self._judged(away))
 
     def _judged(self, away: str = "") -> Standing:
@@ -819,6 +827,11 @@ def _figures(made: LiquidationPlan) -> dict[str, object]:
         "costs_usd": text(made.costs),
         "bribe_share": text(made.bribe_share),
     }
+
+
+def _floor(amount: Decimal) -> Decimal:
+    """Rounded against us: a gain down, a loss up."""
+    return micro_down(amount) if amount >= 0 else -micro_up(-amount)
 
 
 def _approve(token: str, spender: str, amount: int) -> Call:
