@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from decimal import Decimal
 
 import httpx
@@ -40,6 +41,21 @@ async def test_listings_come_in_keyset_pages_and_without_v2_unless_asked(demo):
     plain = (await client.get("/events/keyset", params={"limit": 500})).json()["events"]
     assert {event["version"] for event in plain} == {"v1"}
     assert (await client.get("/events/keyset", params={"offset": 5})).status_code == 422
+
+
+async def test_a_request_looks_for_no_library(demo, monkeypatch):
+    """One that is not installed would be searched for on the whole path, at every request."""
+    _, client = demo
+    await client.get("/markets/slug/cheap-no-1-1")
+    looked_for = []
+
+    class Finder:
+        def find_spec(self, name, *_):
+            looked_for.append(name)
+
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    await client.get("/markets/slug/cheap-no-1-1")
+    assert looked_for == []
 
 
 async def test_the_shapes_of_both_protocol_versions(demo):
