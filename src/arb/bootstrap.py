@@ -297,6 +297,7 @@ def signal_options(settings: Settings) -> "tuple[EngineOptions, SignalOptions]":
         limits=limits,
         guard=replace(engine.guard, max_position_size=most),
         bankroll_usd=Usd(chosen.bankroll_usd),
+        answer_wait=timedelta(0),  # on paper answers come at once; what is held back waits its turn
         scan_interval=chosen.strategy_interval,
     )
     values = dict(chosen)

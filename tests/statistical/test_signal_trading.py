@@ -5,6 +5,9 @@ The account is one of its own: whatever it loses, the account of what is proved 
 
 import contextlib
 import itertools
+import sys
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import httpx
@@ -19,6 +22,7 @@ from arb.domain.fact import SaleOrdered
 from arb.domain.halt import Standing, TradingState
 from arb.domain.news import SignalSeen
 from arb.engine.control import Refusal, Unfit, UnknownTarget
+from arb.interlocks import BlockCode, Interlock
 from arb.publisher import Publisher
 from arb.runtime.signal_trading import signals_over
 from arb.statistical.names import SIGNAL_STRATEGIES
@@ -54,14 +58,15 @@ class World:
         return settings_for(self.address, self.folder, **{**chosen, **settings})
 
     @contextlib.asynccontextmanager
-    async def trader(self, **settings):
+    async def trader(self, *, interlocks=(), **settings):
         """The account, set up; opened again it is as after a restart."""
         chosen = self.loaded(**settings).settings
-        async with signals_over(chosen, self.beside, forward=self.heard.append) as trader:
+        beside = replace(self.beside, interlocks=interlocks)
+        async with signals_over(chosen, beside, forward=self.heard.append) as trader:
             yield trader
 
-    def quote(self, bid, ask, size=5000):
-        market = self.exchange.by_slug(MARKET)
+    def quote(self, bid, ask, size=5000, slug=MARKET):
+        market = self.exchange.by_slug(slug)
         market.tick, market.fee_rate = Decimal("0.01"), Decimal("0.04")
         bids, asks = (
             ((int(Decimal(price) * 10**6), size * 10**6),) if price else () for price in (bid, ask)
@@ -87,6 +92,11 @@ class World:
             yield ledger
         finally:
             await ledger.close()
+
+    async def fills(self):
+        """All fills of the account, the oldest first."""
+        async with self.ledger() as ledger:
+            return await ledger.fills(self.beside.clock.now() - timedelta(days=1))
 
     async def plans(self):
         """All plans of the account, each with its facts."""
@@ -297,6 +307,39 @@ async def test_a_halt_of_what_is_proved_is_not_this_ones_but_an_operators_is(her
         await ledger.set_standing(Standing(since=now))
 
 
+async def test_an_operators_halt_sends_nothing_until_it_ends(here):
+    said = []
+    halt = Interlock(BlockCode.HALTED_BY_OPERATOR, lambda: said[0] if said else None)
+    async with here.trader(interlocks=(halt,)) as trader:
+        held = (await bought(trader)).position
+        said.append("halted: fire")
+        here.quote("0.3", "0.31")
+        await trader.watch()
+        (plan,) = await here.plans()
+        assert plan.state == "open"
+        assert (await here.fills())[1:] == []
+        here.quote("0.49", "0.50", slug="plain-3")
+        await trader.add("RSIStrategy", "plain-3", "1h", BUYS)
+        await trader.follow()
+        assert (await trader.shown()).strategies[1].followed == "not bought: halted: fire"
+        said.clear()
+        await trader.watch()
+        sold = sum(fill.size for fill in (await here.fills())[1:])
+        assert sold == pytest.approx(held.shares, abs=Decimal("0.01"))
+
+
+async def test_what_resolves_is_paid_out(here):
+    here.quote("0.49", "0.50", slug="plain-2")
+    async with here.trader(**{"signals.stop_loss": 0, "signals.take_profit": 0}) as trader:
+        held = (await bought(trader, "plain-2")).position
+        assert (held.stop_at, held.take_at) == (None, None)
+        assert here.exchange.resolve("plain-2", Decimal(1))
+        await trader.value()
+        shown = await trader.shown()
+        assert shown.strategies[0].position is None
+        assert shown.realised == pytest.approx(held.shares - held.cost, abs=Decimal("0.01"))
+
+
 async def test_a_drawdown_sells_all_and_halts_until_resumed(here):
     async with here.trader(**{"signals.stop_loss": 0, "signals.max_drawdown": "0.02"}) as trader:
         await trader.value()
@@ -331,6 +374,7 @@ async def test_ten_errors_in_a_row_pause_it_alone(here):
                 assert (await trader.shown()).consecutive_errors == failed
                 assert (await trader.shown()).state == "normal"
                 await trader.follow()
+                await trader.watch()  # another loop that goes on well ends no row
             shown = await trader.shown()
             assert shown.state == "halted"
             assert shown.reason == "paused: 3 errors in a row; see the log, then resume"
@@ -407,6 +451,13 @@ async def test_it_cannot_share_the_account_of_what_is_proved(here):
         here.loaded(**{"signals.live": True})
     with pytest.raises(ConfigError, match=r"signals\.account"):
         here.loaded(**{"signals.account": "polymarket:0x1"})
+
+
+async def test_without_its_library_it_says_how_to_install_it(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "talipp", None)
+    with pytest.raises(ConfigError, match=r"signals\.enabled needs the library talipp: .*signals"):
+        async with here.trader():
+            pass
 
 
 async def test_the_names_are_those_of_the_strategies():

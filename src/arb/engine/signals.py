@@ -8,7 +8,7 @@ proved, so they share no account, limit, halt or figure with what is.
 import asyncio
 import difflib
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -105,7 +105,8 @@ class SignalTrader:
         self._bids: dict[OutcomeId, Price] = {}
         """The best bid of each outcome that is held, as it was last read."""
         self._at_work = asyncio.Lock()
-        self._failed = 0
+        self._failed: Counter[str] = Counter()
+        """Turns in a row that failed, by loop: one that goes on well says nothing of another."""
         self.added = asyncio.Event()
         """Set when a strategy was added: it need not wait for the next turn."""
 
@@ -129,15 +130,15 @@ class SignalTrader:
 
     async def follow(self) -> None:
         """The strategies' loop: show each its new bars, and follow what it says of the last."""
-        await self._counted(self._follow)
+        await self._counted("follow", self._follow)
 
     async def watch(self) -> None:
         """The positions' loop: sell what has reached its stop-loss or its take-profit."""
-        await self._counted(self._watch)
+        await self._counted("watch", self._watch)
 
     async def value(self) -> None:
         """The portfolio's loop: collect what has resolved, and value the account."""
-        await self._counted(self._value)
+        await self._counted("value", self._value)
 
     async def add(
         self,
@@ -237,7 +238,7 @@ class SignalTrader:
 
         Its highest value so far counts no more.
         """
-        self._failed = 0
+        self._failed.clear()
         now = self._clock.now()
         standing = Standing(state=TradingState.NORMAL, reason=reason, since=now, by_operator=True)
         await self._set(standing)
@@ -253,31 +254,30 @@ class SignalTrader:
             bids=self._bids,
             seen=[watched.seen for watched in self._watched.values()],
         )
-        return replace(
-            account, consecutive_errors=self._failed, pause_after=self._signals.pause_after
-        )
+        errors = max(self._failed.values(), default=0)
+        return replace(account, consecutive_errors=errors, pause_after=self._signals.pause_after)
 
-    async def _counted(self, look: Look) -> None:
+    async def _counted(self, loop: str, look: Look) -> None:
         """Run one turn of a loop; too many that fail in a row pause the account."""
         try:
             async with self._at_work:
                 await look()
         except Exception as error:  # noqa: BLE001  # it ends this turn, never what is proved
-            self._failed += 1
+            self._failed[loop] += 1
             self._tell(cause(error))
-            if self._failed >= self._signals.pause_after:
-                await self._pause()
+            if self._failed[loop] >= self._signals.pause_after:
+                await self._pause(self._failed[loop])
         else:
-            self._failed = 0
+            self._failed[loop] = 0
 
-    async def _pause(self) -> None:
+    async def _pause(self, errors: int) -> None:
         try:
             standing = await self._ledger.standing()
             if standing.state is not TradingState.HALTED:
                 await self._set(
                     Standing(
                         state=TradingState.HALTED,
-                        reason=f"{self._failed} errors in a row; see the log, then resume",
+                        reason=f"{errors} errors in a row; see the log, then resume",
                         since=self._clock.now(),
                         pause=Pause.UNTIL_RESUMED,
                     )

@@ -93,7 +93,7 @@ class SignalAccount:
     open_positions: int
     loss_today: Amount
     consecutive_errors: int
-    """Loops in a row that failed."""
+    """Turns in a row that failed, of the loop with the most."""
     pause_after: int
     """As many pause the account."""
     strategies: list[SignalStrategy]
