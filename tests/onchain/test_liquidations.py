@@ -19,6 +19,7 @@ from arb.domain.attempt import AttemptStep
 from arb.domain.errors import Unavailable
 from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd
+from arb.net.rpc import TransactionRefused
 from arb.onchain.chain import Chain
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
 from arb.onchain.liquidations.options import LiquidationOptions
@@ -221,7 +222,7 @@ async def test_when_a_rival_was_first_the_simulation_refuses_and_nothing_is_sent
         simulate = one._wallet.simulate
 
         async def late(calls, block):
-            await rival(market)
+            await market.world.chain.wait((await rival(market)).hash)
             return await simulate(calls, await one.chain.head())
 
         monkeypatch.setattr(Wallet, "simulate", lambda _self, calls, block: late(calls, block))
@@ -257,6 +258,90 @@ async def test_when_a_rival_is_first_in_the_block_no_more_is_lost_than_was_state
         assert 0 < lost <= found.plan.costs
         assert (one.record.reverted, one.record.failures_in_row) == (1, 1)
         assert one.record.returned == -lost
+
+
+async def test_an_approval_alone_is_no_liquidation(market, tmp_path, monkeypatch):
+    """A rival comes between the approval and the call: what is lost is its gas."""
+    await prepare_rival(market)
+    await market.price("weth", 1850)
+    async with liquidator(market, tmp_path) as one:
+        simulate, asked = Wallet.simulate, []
+
+        async def beaten(self, calls, block):
+            asked.append(len(calls))
+            if len(asked) == 2:
+                await market.world.chain.wait((await rival(market)).hash)
+                block = await one.chain.head()
+            return await simulate(self, calls, block)
+
+        monkeypatch.setattr(Wallet, "simulate", beaten)
+        await one.look()
+        assert asked == [4, 3]
+        end = (await one.ledger.facts())[-1]
+        assert (end.step, one.record.included) == (AttemptStep.REVERTED, 0)
+        assert "the rest was not sent: 45" in end.detail
+        assert Decimal(end.values["returned_usd"]) < 0
+        assert not one.record.open
+
+
+async def test_a_swap_that_no_node_takes_leaves_the_collateral_on_record(
+    market, tmp_path, monkeypatch
+):
+    await market.price("weth", 1850)
+    async with liquidator(market, tmp_path) as one:
+        send, sent = Wallet.send, []
+
+        async def refused(self, signed):
+            sent.append(signed)
+            if len(sent) == 4:
+                raise TransactionRefused("not today")
+            await send(self, signed)
+
+        monkeypatch.setattr(Wallet, "send", refused)
+        before = await market.balance("weth", market.world.owner.address)
+        (found,) = (await one.look()).findings
+        held = await market.balance("weth", market.world.owner.address) - before
+        assert held == found.plan.seizure.received > 0
+        end = (await one.ledger.facts())[-1]
+        assert end.step is AttemptStep.INCLUDED
+        assert "not today" in end.detail
+        assert f"{held} of WETH are held" in end.detail
+        assert (int(end.values["held"]), one.record.included) == (held, 1)
+
+
+async def test_an_interrupted_sequence_is_closed_with_what_it_has_done(
+    market, tmp_path, monkeypatch
+):
+    """The swap reached no block: it is replaced, and the collateral stays on record."""
+    await market.price("weth", 1850)
+    async with liquidator(market, tmp_path) as one:
+        send, wait, sent = Wallet.send, Chain.wait, []
+
+        async def lost(self, signed):
+            sent.append(signed.hash)
+            if len(sent) != 4:
+                await send(self, signed)
+
+        async def impatient(self, hash_, *, blocks=None):
+            return None if len(sent) == 4 else await wait(self, hash_, blocks=blocks)
+
+        monkeypatch.setattr(Wallet, "send", lost)
+        monkeypatch.setattr(Chain, "wait", impatient)
+        before = await market.balance("weth", market.world.owner.address)
+        await one.look()
+        held = await market.balance("weth", market.world.owner.address) - before
+        assert list(one.record.open) and held > 0
+    async with liquidator(market, tmp_path) as one:  # another process, the same ledger
+        assert list(one.record.open)
+        for _ in range(20):
+            await market.world.control("anvil_mine", "0x10")
+            await one.look()
+            if not one.record.open:
+                break
+        end = [fact for fact in await one.ledger.facts() if fact.step is AttemptStep.INCLUDED]
+        assert [int(fact.values["held"]) for fact in end] == [held]
+        assert f"{held} of WETH are held" in end[0].detail
+        assert (one.record.included, one.record.dropped) == (1, 0)
 
 
 async def test_an_oracle_that_the_pool_contradicts_and_one_that_fails_are_not_traded_on(

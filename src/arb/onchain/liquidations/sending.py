@@ -45,9 +45,10 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """What a sequence has done."""
+    """What a sequence has done so far."""
 
     receipts: tuple[TransactionReceipt, ...]
+    """Of those of its transactions that are in the chain."""
     changes: Mapping[str, int]
     """What the wallet has more of each token, or less, by the receipts' own logs."""
 
@@ -120,17 +121,10 @@ class Wallet:
         signed = self._signer.sign(replace(filled, nonce=nonce, fee=CANCEL_FACTOR * filled.fee))
         await self.send(signed)
 
-    async def landed(self, hashes: Sequence[str], *, part: bool = False) -> Landed | None:
-        """What these transactions have done; `None` while not all of them are in the chain.
-
-        Args:
-            hashes: The transactions'.
-            part: Whether those that are in the chain will do.
-        """
+    async def landed(self, hashes: Sequence[str]) -> Landed:
+        """What those of these transactions have done that are in the chain by now."""
         receipts = [await self._chain.rpc.receipt(hash_) for hash_ in hashes]
         found = tuple(one for one in receipts if one is not None)
-        if len(found) < len(receipts) and not part:
-            return None
         logs = [log for one in found for log in one.logs]
         return Landed(receipts=found, changes=changes(logs, self.address))
 

@@ -592,7 +592,8 @@ class Liquidator:
             except Unavailable as error:
                 why = str(error)
             block = await self._chain.next_block(block)
-            if (done := await self._wallet.landed(hashes)) is not None:
+            done = await self._wallet.landed(hashes)
+            if len(done.receipts) == len(hashes):
                 await self._landed(made, done, terms)
                 return
         why = why or f"no block up to {last} holds it"
@@ -614,10 +615,17 @@ class Liquidator:
                     await self._stopped(made, hashes, f"the rest was not sent: {why}", terms)
                     return
                 gas = simulated.gas
-            (signed,) = await self._wallet.signed(calls[:1], gas[:1], made.priority_fee)
-            hashes.append(signed.hash)
-            await self._submitted(work, hashes, block.number + self._chain.options.wait_blocks)
-            await self._wallet.send(signed)
+            sent = list(hashes)
+            try:
+                (signed,) = await self._wallet.signed(calls[:1], gas[:1], made.priority_fee)
+                hashes.append(signed.hash)
+                await self._submitted(work, hashes, block.number + self._chain.options.wait_blocks)
+                await self._wallet.send(signed)
+            except (NotReady, TransactionRefused) as error:
+                if not sent:
+                    raise
+                await self._stopped(made, sent, f"the rest was not sent: {error}", terms)
+                return
             receipt = await self._chain.wait(signed.hash)
             if receipt is None:
                 return  # under way still: looked up again by the next look
@@ -626,7 +634,7 @@ class Liquidator:
                 return
             calls = calls[1:]
         done = await self._wallet.landed(hashes)
-        if done is not None:
+        if len(done.receipts) == len(hashes):
             await self._landed(made, done, terms)
 
     async def _submitted(self, work: _Attempt, hashes: Sequence[str], until: int) -> None:
@@ -653,8 +661,8 @@ class Liquidator:
         """Not all of it happened: write down what did."""
         assert self._wallet is not None
         done = await self._wallet.landed(hashes)
-        if done is None:
-            return
+        if len(done.receipts) < len(hashes):
+            return  # undone since: looked up again by the next look
         step, values = self._result(done, terms, made.debt.asset, made.collateral.asset)
         if values["held"]:
             why = f"{why}; {values['held']} of {made.collateral.symbol} are held"
@@ -663,7 +671,10 @@ class Liquidator:
     def _result(
         self, done: Landed, terms: Terms, debt: str, collateral: str
     ) -> tuple[AttemptStep, dict[str, object]]:
-        """What transactions have done: included where the debt was repaid, whatever came then."""
+        """What transactions have done: included where the debt was repaid, whatever came then.
+
+        A repayment moves tokens; an approval, and a call that failed, move none.
+        """
         rules, worth = terms.rules, 0
         for asset in {debt, collateral}:
             change = done.changes.get(asset, 0)
@@ -671,7 +682,7 @@ class Liquidator:
             worth += value if change >= 0 else -value
         worth -= done.gas_wei * (terms.coin_price or 0) // WEI
         held = done.changes.get(collateral, 0) if collateral != debt else 0
-        liquidated = held > 0 or all(receipt.succeeded for receipt in done.receipts)
+        liquidated = any(done.changes.get(asset, 0) for asset in (debt, collateral))
         return AttemptStep.INCLUDED if liquidated else AttemptStep.REVERTED, {
             "gain": done.changes.get(debt, 0),
             "held": held,
@@ -687,9 +698,10 @@ class Liquidator:
             return
         for fact in list(self.record.open.values()):
             values: dict[str, object] = {"returned_usd": "0"}
-            done = await self._wallet.landed(fact.values["hashes"].split())
-            if done is not None:
-                assets = (fact.values["debt_asset"], fact.values["collateral_asset"])
+            hashes = fact.values["hashes"].split()
+            done = await self._wallet.landed(hashes)
+            assets = (fact.values["debt_asset"], fact.values["collateral_asset"])
+            if len(done.receipts) == len(hashes):
                 step, values = self._result(done, terms, *assets)
                 why = "looked up after an interruption"
             elif block.number <= int(fact.values["until"]):
@@ -701,16 +713,13 @@ class Liquidator:
                 with suppress(TransactionRefused, NotReady):
                     await self._wallet.cancel(int(fact.values["nonce"]))
                 continue
+            elif done.receipts:
+                step, values = self._result(done, terms, *assets)
+                why = f"no block up to {block.number} holds the rest"
             else:
                 step, why = AttemptStep.DROPPED, f"no block up to {block.number} holds it"
-                part = await self._wallet.landed(fact.values["hashes"].split(), part=True)
-                if part is not None and part.receipts:
-                    # Of a sequence that was sent one by one the first transactions have happened.
-                    found, values = self._result(
-                        part, terms, fact.values["debt_asset"], fact.values["collateral_asset"]
-                    )
-                    why = f"{why} in full"
-                    step = found if values["held"] else step
+            if values.get("held"):
+                why = f"{why}; {values['held']} of {fact.values['collateral']} are held"
             await self._write(
                 AttemptFact(
                     attempt=fact.attempt,
