@@ -75,7 +75,7 @@ from arb.net.rpc import Rpc, RpcOptions
 from arb.operations.halt_file import Sentinel
 from arb.strategies.binary_complement import BinaryComplement
 from arb.strategies.negrisk import NegRiskNo, NegRiskYes
-from tests.fuzz import keystores, seeds
+from tests.fuzz import keystores, onchain, seeds
 from tests.fuzz.reading import Target, exact, must, naive
 from tests.fuzz.seeds import NOW
 
@@ -919,5 +919,6 @@ TARGETS = {
             read=read_variable,
         ),
         *keystores.TARGETS,
+        *onchain.TARGETS,
     )
 }

@@ -14,6 +14,7 @@ import pytest
 from arb.config.sources import load
 from arb.domain.errors import ConfigError
 from arb.net.rpc import Reverted
+from arb.onchain.abi import Contract, function
 from arb.onchain.chain import ERC20
 from arb.onchain.spreads.executor import EXECUTOR
 from arb.onchain.spreads.reading import PAIR
@@ -309,3 +310,27 @@ async def test_thresholds_and_what_cannot_be_read_are_told(dex):
     }.items():
         with pytest.raises(ConfigError, match=said):
             dex.scanner(f"v2:{cheap}", wrong)
+
+
+async def test_a_v3_pool_that_moved_gives_less_and_all_is_undone(dex):
+    """Its swap would go through: what must be gained is what undoes it."""
+    await dex.exchange()
+    ticks = await dex.pool("WETH", "USD", 500, 2000.0, 1000)
+    pair = await dex.pair("WETH", 1000, "USD", 1_900_000)
+    scanner = dex.scanner(f"v3:{ticks}", f"v2:{pair}")
+    (found,) = (await scanner.look()).certificates
+    assert [hop.pool.address for hop in found.way.hops] == [pair, ticks]
+    chain = dex.world.chain
+    assert (await send(dex, found)).succeeded
+    with pytest.raises(Reverted) as refused:
+        await chain.simulate(found.call, dex.owner)
+    assert "K" in EXECUTOR.why(refused.value)
+    # The pair gives what it gave, and more; the v3 pool has moved.
+    await dex.world.do(ERC20.call(dex.tokens["WETH"], "transfer", pair, 100 * ONE))
+    await dex.world.do(Contract(function("sync")).call(pair, "sync"))
+    with pytest.raises(Reverted) as refused:
+        await chain.simulate(found.call, dex.owner)
+    assert EXECUTOR.why(refused.value).startswith("TooLittle(")
+    # At its own block it still holds; at the newest it is refused.
+    assert EXECUTOR.read("run", await chain.simulate(found.call, dex.owner, at=found.block))
+    assert await scanner.again(found, flash=False) is None  # it had no tokens at that block
