@@ -18,9 +18,6 @@ from hypothesis.errors import Unsatisfiable
 from arb.api.auth import Role
 from tests.api.conftest import world
 
-schemathesis = pytest.importorskip("schemathesis")
-
-MODES = list(schemathesis.GenerationMode)
 CASES = 6
 CASES_FULL = 190
 
@@ -57,10 +54,13 @@ def outside(tmp_path, monkeypatch):
 
 def _campaign(found, role, cases):
     """So many cases for every operation, with this role's token."""
+    # Here, and not as a plugin: only the process that needs it takes the seconds that it loads.
+    schemathesis = pytest.importorskip("schemathesis")
     headers = found.headers(role)
     schema = schemathesis.openapi.from_url(f"{found.address}/api/v1/openapi.json", headers=headers)
     statuses = Counter()
-    found_modes = [(one.ok(), mode) for one in schema.get_all_operations() for mode in MODES]
+    modes = list(schemathesis.GenerationMode)
+    found_modes = [(one.ok(), mode) for one in schema.get_all_operations() for mode in modes]
     for operation, mode in found_modes:
 
         @settings(

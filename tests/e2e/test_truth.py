@@ -8,7 +8,7 @@ from arb.cli.output import render_report
 from arb.runtime.running import run_once, scan
 from tests.conftest import exchange_at, settings_for
 
-SEEDS = range(50)
+SEEDS = [*range(15), *(pytest.param(n, marks=pytest.mark.full) for n in range(15, 50))]
 
 
 def _reported(report):
