@@ -239,6 +239,17 @@ async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_it
             (loan,) = json.loads(look.out.read_text())["loans"]
             assert (loan["health"][:6], loan["prices"]) == ("1.0645", ["oracle"])
 
+            watch = Program(tmp_path / "watch", "liquidations", "--watch", env=env)
+
+            async def looked():
+                assert watch.process.poll() is None, watch.err.read_text()
+                return watch.out.read_text().count("1 borrowers, 0 below 1.") >= 2
+
+            await _until(looked)
+            watch.send(signal.SIGINT)
+            assert watch.process.wait(WAIT_SECONDS) == 0, watch.err.read_text()
+            assert "calculated at one block; it may cost its gas" in watch.out.read_text()
+
             run = Program(tmp_path / "run", "run", "--live", "--api", env=env)
             try:
 

@@ -30,7 +30,7 @@ from arb.onchain.liquidations.service import Liquidator
 from arb.onchain.liquidations.swaps import UniswapOptions, UniswapV3
 from tests.anvil import World, options
 from tests.onchain import aave
-from tests.onchain.aave import MOST, POOL_FEE, USDC_UNIT, WETH_UNIT
+from tests.onchain.aave import MOST, POOL_FEE, USD8, USDC_UNIT, WETH_UNIT
 
 US, ANN, LENDER = 0, 1, 2
 """The liquidator, who borrows, who lends and competes."""
@@ -344,10 +344,20 @@ async def test_an_interrupted_sequence_is_closed_with_what_it_has_done(
         assert (one.record.included, one.record.dropped) == (1, 0)
 
 
+def _feed(price, age=0):
+    """A contract that answers whatever it is asked: 8 decimals, the price, as of so long ago."""
+    words = ("6008", f"63{price >> 8 & 0xFFFFFFFF:08x}60081b60{price & 0xFF:02x}17")
+    old = f"61{age:04x}4203"
+    parts = [*words, old, old, "6001"]
+    stored = (f"{part}60{32 * place:02x}52" for place, part in enumerate(parts))
+    return "0x" + "".join(stored) + "60a06000f3"
+
+
 async def test_an_oracle_that_the_pool_contradicts_and_one_that_fails_are_not_traded_on(
     market, tmp_path
 ):
-    feeds = {market.at["weth"]: market.at["feed weth 2000"]}
+    feed = "0x" + "fe" * 20
+    feeds = {market.at["weth"]: feed}
     async with liquidator(market, tmp_path, feeds=feeds, watch_below=Decimal(3)) as one:
         # Below 1 by the oracle, and its price is 4 percent above what the pool pays.
         await market.borrow("usdc", 490 * USDC_UNIT, ANN)
@@ -361,10 +371,17 @@ async def test_an_oracle_that_the_pool_contradicts_and_one_that_fails_are_not_tr
         )  # fmt: skip
         await market.do("oracle", "setAssetSources", [market.at["weth"]], [market.at["broken"]])
         (found,) = (await one.look()).findings
-        # The mock feed tells no time, so its price is taken for too old: there is none.
-        assert found.refusal is Refusal.UNPRICED
-        facts = await one.ledger.facts()
-        assert [fact.values["refusal"] for fact in facts] == ["oracle_doubtful"]
+        assert found.refusal is Refusal.UNPRICED  # there is nothing at the feed's address
+        await market.world.control("anvil_setCode", feed, _feed(1850 * USD8))
+        (found,) = (await one.look()).findings
+        assert found.health.liquidatable
+        assert set(found.sources) == {PriceSource.FALLBACK, PriceSource.ORACLE}
+        assert found.refusal is Refusal.FALLBACK_PRICE
+        await market.world.control("anvil_setCode", feed, _feed(1850 * USD8, age=3601))
+        assert (await one.look()).findings[0].refusal is Refusal.UNPRICED
+        kept = [fact.values for fact in await one.ledger.facts()]
+        assert [fact["refusal"] for fact in kept] == ["oracle_doubtful", "fallback_price"]
+        assert kept[1]["prices"] == "fallback oracle"
 
 
 async def test_health_is_what_the_contract_computes_and_only_whom_logs_name_is_read_again(
@@ -594,6 +611,27 @@ async def test_what_is_only_looked_at_sends_nothing(market, tmp_path):
         assert await steps(one) == [AttemptStep.REFUSED]
         await one.look()
         assert await steps(one) == [AttemptStep.REFUSED]  # the same refusal is kept once
+
+
+async def test_nodes_contracts_and_the_wallet_are_checked_before_anything_is_sent(market, tmp_path):
+    async def failed(one):
+        return [check.name for check in await one.checks() if not check.passed]
+
+    async with liquidator(market, tmp_path) as one:
+        block = (await one.chain.head()).number
+        assert await failed(one) == []
+        nodes = (await one.checks())[0]
+        assert nodes.detail == f"block {block} of local; sequences are simulated"
+        await market.world.control("anvil_setBalance", market.world.owner.address, hex(9 * 10**16))
+        assert await failed(one) == ["liquidations: wallet"]
+        assert "has 0.09 ETH, at least 0.1 is needed" in (await one.checks())[-1].detail
+        await market.world.control("anvil_setCode", market.at["pool"], "0x")
+        await market.world.control("anvil_setCode", market.at["router"], "0x")
+        assert await failed(one) == [
+            "liquidations: the market's contracts",
+            "liquidations: the pools' contracts",
+            "liquidations: wallet",
+        ]
 
 
 async def test_limits_hold(market, tmp_path):

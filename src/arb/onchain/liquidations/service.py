@@ -223,9 +223,10 @@ class Liquidator:
             state = await self.gas()
             if state is None or self._wallet is None:
                 return "none: it is only looked"
-            has = f"{self._wallet.address} has {state.gas} {state.coin}"
+            coins = text(state.gas or Decimal(0))
+            has = f"{self._wallet.address} has {coins} {state.coin}"
             if state.low:
-                raise NotReady(f"{has}, at least {state.gas_least} is needed for gas")
+                raise NotReady(f"{has}, at least {text(state.gas_least)} is needed for gas")
             return has
 
         found = [await tried("liquidations: nodes", nodes, "see ARB_CHAIN__RPC_URLS")]
