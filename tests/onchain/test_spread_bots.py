@@ -25,7 +25,7 @@ from arb.onchain.spreads.reading import PAIR
 from arb.operations.bot_files import bots_of
 from arb.operations.halt_file import say_halt, sentinel_of
 from arb.publisher import Publisher
-from arb.runtime.spreads import Bound, desk, with_spreads
+from arb.runtime.spreads import Bound, account, desk, with_spreads
 from tests.conftest import ROOT
 from tests.dex import ONE, Dex
 from tests.onchain.test_spreads import flags
@@ -211,6 +211,10 @@ async def test_both_example_bots_swap_through_the_mailbox(dex, tmp_path):
         assert end.values["transaction"].startswith("0x")
         assert quoted.values["flash"] == str(bot == "adom").lower()
     assert Decimal(given[done["adom"].attempt, "adom"].values["returns_usd"]) > 100
+    sums = await account(known, 20)
+    assert (sums["included"], sums["reverted"], sums["lost_usd"]) == (len(given), 0, "0")
+    returned = sum(Decimal(one.values["returned_usd"]) for one in done.values())
+    assert Decimal(sums["returned_usd"]) >= returned > 100
     documents = [json.loads(line) for line in out.decode().splitlines()]
     assert documents and all(one["chain"] == "local" for one in documents)
     gained = sum(int(one.values["units_gained"]) for one in done.values())

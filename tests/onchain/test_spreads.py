@@ -247,7 +247,8 @@ async def test_prices_of_curve_balancer_and_1inch_stand_beside_those_of_the_pool
 async def test_arb_spreads_shows_a_scan_in_a_table_and_as_json(dex, tmp_path):
     cheap, dear = await apart(dex)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ARB_")}
-    for name, value in flags(dex, f"v2:{cheap}", f"v2:{dear}").items():
+    more = {"database.url": f"sqlite+aiosqlite:///{tmp_path}/arb.db"}
+    for name, value in flags(dex, f"v2:{cheap}", f"v2:{dear}", **more).items():
         text = json.dumps(list(value)) if isinstance(value, list | tuple) else str(value)
         environment[f"ARB_{name.upper().replace('.', '__')}"] = text
 
@@ -277,6 +278,9 @@ async def test_arb_spreads_shows_a_scan_in_a_table_and_as_json(dex, tmp_path):
     assert "refused: a profit of" in out and "USD is below 1000" in out
     assert "is no guarantee" in out
     environment["ARB_CHAIN__RPC_URLS"] = "[]"
+    code, out, errors = await arb("--kept")  # asks no chain
+    assert code == 0 and "Spreads of spreads:default" in out, errors
+    assert "0 handed over" in out and "0 USD." in out
     code, _, errors = await arb()
     assert code == 2 and "ARB_CHAIN__RPC_URLS" in errors
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,7 @@ from arb.adapters.telemetry.wording import say
 from arb.bootstrap import chain as open_chain
 from arb.bootstrap import need_onchain
 from arb.config.sources import Loaded
+from arb.domain.attempt import AttemptStep
 from arb.domain.errors import ConfigError, LedgerError, VenueError
 from arb.domain.halt import TradingState
 from arb.domain.news import Attempted
@@ -139,6 +141,46 @@ async def look(loaded: Loaded, show: Callable[[Mapping[str, Any]], None], *, wat
             await _again_and_again(found, _showing(show), stopped, watch=watch)
 
     await stoppable(looking(), stopped.set)
+
+
+async def account(loaded: Loaded, limit: int) -> Mapping[str, Any]:
+    """What the account of spreads has: its sums, and its latest steps.
+
+    Raises:
+        LedgerError: The ledger cannot be used.
+    """
+    kept = await open_attempts(loaded.settings.database.url, loaded.settings.spreads.account)
+    try:
+        facts = await kept.facts()
+    finally:
+        await kept.close()
+    counts = Counter(fact.step for fact in facts)
+    returned = [Decimal(fact.values.get("returned_usd", "0")) for fact in facts]
+    return {
+        "schema": 1,
+        "account": kept.account,
+        "found": counts[AttemptStep.FOUND],
+        "submitted": counts[AttemptStep.SUBMITTED],
+        "included": counts[AttemptStep.INCLUDED],
+        "reverted": counts[AttemptStep.REVERTED],
+        "failed": counts[AttemptStep.FAILED],
+        "dropped": counts[AttemptStep.DROPPED],
+        "gained_usd": f"{sum((one for one in returned if one > 0), Decimal(0)):f}",
+        "lost_usd": f"{-sum((one for one in returned if one < 0), Decimal(0)):f}",
+        "returned_usd": f"{sum(returned, Decimal(0)):f}",
+        "steps": [
+            {
+                "id": fact.attempt,
+                "at": fact.at.isoformat(),
+                "step": fact.step.value,
+                "block": fact.block,
+                "way": fact.subject,
+                "detail": fact.detail,
+                "figures": dict(fact.values),
+            }
+            for fact in reversed(facts[-limit:])
+        ],
+    }
 
 
 async def trade(
