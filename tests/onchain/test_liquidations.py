@@ -21,6 +21,7 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd
 from arb.net.rpc import TransactionRefused
 from arb.onchain.chain import Chain
+from arb.onchain.liquidations import service
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.planner import Refusal
@@ -420,6 +421,31 @@ async def test_health_is_what_the_contract_computes_and_only_whom_logs_name_is_r
         others = first.keys() - {ann(market)}
         assert then[ann(market)] != first[ann(market)]
         assert all(then[who] is first[who] for who in others)
+
+
+async def test_a_node_that_fails_while_it_catches_up_costs_no_more_than_a_piece(
+    market, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(service, "LOGS_AT_ONCE", 9)
+    async with liquidator(market, tmp_path, live=False, watch_below=Decimal(1000)) as one:
+        read, asked = AaveMarket.touched, []
+
+        async def fails_once(self, first, last):
+            asked.append((first, last))
+            if len(asked) == 3:
+                raise Unavailable("away")
+            return await read(self, first, last)
+
+        monkeypatch.setattr(AaveMarket, "touched", fails_once)
+        assert await one.try_look() is None
+        seen = await one.try_look()
+        assert asked[:4] == [(0, 9), (10, 19), (20, 29), (20, 29)]
+        assert asked[-1][1] == seen.block.number
+        assert [found.borrower for found in seen.findings] == [ann(market)]
+        before = len(asked)
+        await one.try_look()
+        assert len(asked) == before  # of the same block nothing is asked again
+        assert len(one._tracker.anchors()) == len({one.number for one in one._tracker.anchors()})
 
 
 async def test_a_reorganisation_is_followed(market, tmp_path):

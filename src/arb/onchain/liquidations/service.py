@@ -44,6 +44,8 @@ from arb.ports import Attempts, Clock
 BUNDLE, ONE_BY_ONE = "bundle", "one by one"
 FIRST_GAS = 700_000
 """Gas that a sequence is taken to use before it was simulated."""
+LOGS_AT_ONCE = 50_000
+"""Blocks whose logs are taken in together while it catches up."""
 READ_AT_ONCE = 100
 """Positions that are read together."""
 NO_ADDRESS = "0x" + "0" * 40
@@ -364,11 +366,14 @@ class Liquidator:
                     kept = anchor
                     break
             tracker.undo_after(kept)
-        first = self._options.from_block if tracker.head is None else tracker.head.number + 1
-        touches = await self._market.touched(first, block.number) if first <= block.number else ()
-        if not await self._chain.stands(block):
-            raise Unavailable(f"block {block.number} was undone while it was read")
-        tracker.advance(block, touches)
+        while tracker.head != block:
+            first = self._options.from_block if tracker.head is None else tracker.head.number + 1
+            last = min(first + LOGS_AT_ONCE, block.number)
+            end = block if last == block.number else await self._chain.rpc.block(last)
+            touches = await self._market.touched(first, last) if first <= last else ()
+            if end is None or not await self._chain.stands(end):
+                raise Unavailable(f"block {last} was undone while it was read")
+            tracker.advance(end, touches)  # an error later on does not begin at the start again
         self._looks += 1
         if self._looks % self._options.reread_every == 0:
             tracker.read_all_again()
