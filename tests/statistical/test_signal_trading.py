@@ -164,6 +164,7 @@ async def test_strategies_and_positions_outlive_a_restart(here):
         first, second = (await trader.shown()).strategies
         assert first.position.shares == held.shares
         assert len(await here.plans()) == 1
+        assert len(here.heard) == 1  # the signal of that bar was followed before
         assert (second.symbol, second.outcome, second.timeframe) == (f"{MARKET}/No", "No", "1h")
         assert second.params == {"fast_period": "3", "slow_period": "30"}
         assert [one.strategy for one in await trader.remove("RSIStrategy")] == ["RSIStrategy"]
@@ -363,6 +364,22 @@ async def test_a_drawdown_sells_all_and_halts_until_resumed(here):
         await trader.resume("looked")
         await trader.value()
         assert (await trader.shown()).state == "normal"  # its highest counts from here
+
+
+async def test_after_the_days_loss_nothing_is_bought_what_is_held_included(here):
+    free = {"signals.stop_loss": 0, "signals.max_drawdown": 0, "signals.max_daily_loss": "0.02"}
+    async with here.trader(**free) as trader:
+        await trader.value()
+        await bought(trader)
+        here.quote("0.30", "0.31")
+        await trader.value()
+        assert (await trader.shown()).strategies[0].position.shares > 0
+        here.quote("0.49", "0.50", slug="plain-3")
+        await trader.add("RSIStrategy", "plain-3", "1h", BUYS)
+        await trader.follow()
+        followed = (await trader.shown()).strategies[1].followed
+        assert followed.startswith("not bought: daily_loss: worth $95")
+        assert followed.endswith("the day began with $10000")
 
 
 async def test_ten_errors_in_a_row_pause_it_alone(here):
