@@ -277,6 +277,39 @@ async def test_a_bots_word_counts_for_nothing_against_the_chain(dex, tmp_path):
         assert Decimal(end.values["said_profit"]) == 1 and found.desk.failures["atom"] == 0
 
 
+async def test_a_bot_that_names_no_mined_transaction_is_not_believed_either(dex, tmp_path):
+    pools = [f"v2:{pool}" for pool in await small(dex)]
+    await dex.fund("USD", 10_000)
+
+    async def named_wrong(desk):
+        """The bot names a transaction that no block will hold; two blocks come meanwhile."""
+        answer(tmp_path, "atom", data={"profit": 1, "tx_hash": "0x" + "12" * 32})
+        work = asyncio.create_task(desk.collect())
+        while not work.done():
+            await dex.world.control("evm_mine")
+            await asyncio.sleep(0.02)
+        await work
+        return (await facts(tmp_path))[-1]
+
+    async with desk_of(dex, tmp_path, *pools, **{"chain.wait_blocks": 2}) as found:
+        look, _ = await found.eyes.look()
+        await found.step(look)
+        end = await named_wrong(found.desk)
+        assert (end.step, end.detail) == (AttemptStep.DROPPED, "not mined within 2 blocks")
+        look, _ = await found.eyes.look()
+        await found.step(look)
+        end = await named_wrong(found.desk)
+        assert (end.step, end.detail) == (AttemptStep.FAILED, "its transaction is one of before")
+        # The same word, and this time what it was given was sent: the executor's record has it.
+        look, _ = await found.eyes.look()
+        await found.step(look)
+        spread = command(tmp_path, "atom")["spread"]
+        await send(dex, spread["transaction"])
+        end = await named_wrong(found.desk)
+        assert end.step is AttemptStep.INCLUDED
+        assert end.values["units_gained"] == spread["units_gained"]
+
+
 async def test_a_silent_bot_and_a_run_that_ended_lose_no_track(dex, tmp_path):
     pools = [f"v2:{pool}" for pool in await small(dex)]
     await dex.fund("USD", 10_000)

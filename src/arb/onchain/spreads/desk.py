@@ -228,10 +228,14 @@ class Desk:
     async def _mined(self, out: Out, hash_: str, said: Mapping[str, str]) -> None:
         """What the chain says of the transaction that a bot names."""
         values = {**said, "transaction": hash_}
-        if hash_ in self._hashes:
+        known = hash_ in self._hashes
+        receipt = None if known else await self.chain.wait(hash_)
+        if receipt is None and (own := await self._own_record(out)) is not None:
+            await self._mined(out, own, said)
+            return
+        if known:
             await self._end(out, AttemptStep.FAILED, "its transaction is one of before", said)
             return
-        receipt = await self.chain.wait(hash_)
         if receipt is None:
             blocks = self.chain.options.wait_blocks
             detail = f"not mined within {blocks} blocks"
