@@ -11,15 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from arb.adapters.clock import SystemClock
 from arb.config.sources import load
 from arb.domain.errors import ConfigError
 from arb.net.rpc import Reverted
 from arb.onchain.abi import Contract, function
-from arb.onchain.chain import ERC20
+from arb.onchain.chain import ERC20, Chain
+from arb.onchain.options import ChainOptions
 from arb.onchain.spreads.executor import EXECUTOR
 from arb.onchain.spreads.reading import PAIR
+from arb.onchain.spreads.scan import SpreadScanner
 from arb.runtime.spreads import eyes
-from tests.anvil import CHAIN_ID
+from tests.anvil import CHAIN_ID, options
 from tests.dex import ONE, Dex
 
 
@@ -119,6 +122,35 @@ async def test_triangles_and_v3_pools_bring_what_was_quoted(dex):
             assert await dex.held("USD", dex.executor) - before == found.gain
             assert await dex.world.control("evm_revert", snapshot)
             snapshot = await dex.world.control("evm_snapshot")
+
+
+async def test_what_the_layer_below_takes_is_part_of_the_cost(dex):
+    cheap, dear = await apart(dex)
+    pools = f"v2:{cheap}", f"v2:{dear}"
+    (plain,) = (await dex.scanner(*pools).look()).certificates
+    # A contract that answers 0.01 of the coin, whatever it is asked.
+    oracle, fee = "0x" + "1f" * 20, ONE // 100
+    code = f"0x66{fee:014x}60005260206000f3"
+    await dex.world.control("anvil_setCode", oracle, code)
+    await dex.world.control("evm_mine")
+    chain = Chain(
+        options(dex.world.server.url, l1_fee_oracle=oracle, fee_gwei_max=Decimal(50)),
+        clock=SystemClock(),
+    )
+    try:
+        (found,) = (
+            await SpreadScanner(chain, dex.options(*pools), SystemClock()).look()
+        ).certificates
+    finally:
+        await chain.close()
+    assert found.data_fee == fee
+    beside = found.gas_usd - plain.gas_usd
+    assert abs(beside - Decimal("20.60")) < Decimal("0.1")  # at 2060 USD
+    assert found.loss_usd - plain.loss_usd > 20
+    assert found.profit_usd < plain.profit_usd - 20
+    base = ChainOptions()
+    assert base.fee_oracle == "0x420000000000000000000000000000000000000f"
+    assert ChainOptions(chain_id=1).fee_oracle == ""
 
 
 async def test_only_its_owner_runs_the_executor_and_only_as_promised(dex):

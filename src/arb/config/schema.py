@@ -322,6 +322,7 @@ class ChainSettings(Section):
     fee_gwei_max: Annotated[Decimal, Field(gt=0, le=10**6, decimal_places=9)] = default_of(
         ChainOptions, "fee_gwei_max"
     )
+    l1_fee_oracle: Contract = default_of(ChainOptions, "l1_fee_oracle")
     keystore: str = default_of(ChainOptions, "keystore")
     keystore_passphrase: SecretStr | None = None
     keystore_passphrase_file: str = default_of(ChainOptions, "keystore_passphrase_file")

@@ -141,6 +141,8 @@ class TransactionReceipt:
     gas_used: int
     gas_price: int = 0
     """What a unit of gas has cost, in wei; 0 where the node does not say."""
+    data_fee: int = 0
+    """What the layer below has taken beside the gas, in wei; 0 on a chain of its own."""
     contract: str = ""
     """The contract that it made, if any."""
     logs: tuple[Log, ...] = ()
@@ -318,6 +320,7 @@ class Rpc:
             succeeded=status == 1,
             gas_used=_number(document.get("gasUsed")),
             gas_price=_number(document.get("effectiveGasPrice", "0x0")),
+            data_fee=_number(document.get("l1Fee") or "0x0"),
             contract=_text(document["contractAddress"]) if document.get("contractAddress") else "",
             logs=_logs(document.get("logs", [])),
         )

@@ -41,6 +41,8 @@ ERC20 = Contract(
     function("transfer", "address", "uint256", returns=("bool",)),
 )
 """A token, as far as it is used."""
+L1_FEES = Contract(function("getL1Fee", "bytes", returns=("uint256",)))
+"""The oracle of data fees that chains of the OP Stack have."""
 _PLAIN = Contract()
 
 
@@ -178,6 +180,19 @@ class Chain:
         if block.base_fee is None:
             return await self.rpc.gas_price()
         return block.base_fee + await self.rpc.priority_fee()
+
+    async def data_fee(self, call: Call, *, at: At = "latest") -> int:
+        """What the layer below takes for a transaction's data, in wei, beside the gas.
+
+        It is what the chain's own oracle says of the data at that block (`chain.l1_fee_oracle`); 0
+        where there is none.
+        """
+        oracle = self.options.fee_oracle
+        if not oracle:
+            return 0
+        data = bytes.fromhex(call.data[2:])
+        found: int = await self.ask(L1_FEES.view(oracle, "getL1Fee", data), at=at)
+        return found
 
     async def fill(
         self, call: Call, sender: str, *, gas: int = 0, tip: int | None = None

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 WEI_PER_GWEI = 10**9
+L1_FEE_ORACLES = dict.fromkeys((10, 8453), "0x420000000000000000000000000000000000000f")
+"""Of OP Mainnet and Base, at the same address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,9 @@ class ChainOptions:
     """How many times the estimated gas a transaction may use."""
     fee_gwei_max: Decimal = Decimal(50)
     """The most that is paid for a unit of gas: above it nothing is sent."""
+    l1_fee_oracle: str = ""
+    """The contract that says what a transaction's data costs on the layer below; empty: that of OP
+    Mainnet and Base, and none elsewhere."""
 
     keystore: str = ""
     """An encrypted keystore (version 3) with the key that signs transactions."""
@@ -41,6 +46,11 @@ class ChainOptions:
     """SERVICE/NAME of the key in the system's keyring."""
     private_key: str | None = field(default=None, repr=False)
     """The key itself: the source of last resort."""
+
+    @property
+    def fee_oracle(self) -> str:
+        """The contract that says what data costs on the layer below; empty: it costs nothing."""
+        return self.l1_fee_oracle or L1_FEE_ORACLES.get(self.chain_id, "")
 
     @property
     def fee_wei_max(self) -> int:

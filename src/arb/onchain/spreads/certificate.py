@@ -37,6 +37,8 @@ class Certificate:
     """Of it to the maker of the block."""
     coin: Fraction
     """Smallest units of the way's token for a wei of the chain's own coin."""
+    data_fee: int = 0
+    """Wei that the layer below takes for the transaction's data."""
     flash: bool = False
     """Whether the first pool lends what goes in."""
     simulated: bool = False
@@ -76,7 +78,7 @@ class Certificate:
     @property
     def gas_usd(self) -> Decimal:
         """What the gas costs if the block stands."""
-        return self._usd(self.gas * self.gas_price * self.coin)
+        return self._usd((self.gas * self.gas_price + self.data_fee) * self.coin)
 
     @property
     def profit_usd(self) -> Decimal:
@@ -86,7 +88,7 @@ class Certificate:
     @property
     def loss_usd(self) -> Decimal:
         """The most that is lost if the block does not stand: all the gas that it may use."""
-        return self._usd(self.gas_limit * self.fee * self.coin)
+        return self._usd((self.gas_limit * self.fee + self.data_fee) * self.coin)
 
     @property
     def fees_usd(self) -> Decimal:

@@ -245,7 +245,7 @@ class Desk:
             detail = "its transaction is not the one that it was given"
             await self._end(out, AttemptStep.FAILED, detail, values)
             return
-        gas = Decimal(receipt.gas_used * receipt.gas_price)
+        gas = Decimal(receipt.gas_used * receipt.gas_price + receipt.data_fee)
         coin_usd = Decimal(out.figures["coin_usd"])
         gas_usd = gas / WEI * coin_usd
         values |= {"gas_used": str(receipt.gas_used), "gas_usd": f"{gas_usd:.6f}"}

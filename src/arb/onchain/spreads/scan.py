@@ -157,12 +157,14 @@ class SpreadScanner:
             answer = await self._chain.simulate(call, options.sender, at=found.block)
             gained = EXECUTOR.read("run", answer)
             gas = await self._chain.estimate(call, options.sender)
+            data_fee = await self._chain.data_fee(call, at=found.block)
         except Reverted as refusal:
             return replace(found, problem=f"simulated: {EXECUTOR.why(refusal)}")
         except BadVenueData:
             return replace(found, problem=f"there is no executor at {options.executor}")
         limit = int(gas * self._chain.options.gas_headroom)
         call = Call(call.to, call.data, call.value, limit)
+        found = replace(found, data_fee=data_fee)
         if gained != found.gain:
             said = f"simulated, it gains {gained}, not the {found.gain} that was calculated"
             return replace(found, problem=said)
