@@ -13,7 +13,10 @@ import pytest
 
 from arb.adapters.notify.wording import summary
 from arb.adapters.storage import open_ledger
-from arb.domain.news import ChainSeen, PlanEnded, PlanResolved
+from arb.domain.attempt import AttemptSums
+from arb.domain.halt import Pause, Standing, TradingState
+from arb.domain.money import Usd
+from arb.domain.news import AttemptsChanged, AttemptsLooked, ChainSeen, PlanEnded, PlanResolved
 from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
 from arb.domain.record import PlanRecord
@@ -166,6 +169,51 @@ def test_low_gas_is_critical_once_and_anew_when_it_was_enough_between(tmp_path):
     assert seen("0.08") == [("critical", "no_channel", 1)]
     seen("1")
     assert seen("0.09") == [("critical", "no_channel", 0), ("critical", "no_channel", 1)]
+
+
+def test_liquidations_alert_at_the_levels_of_the_document(tmp_path):
+    """CRITICAL: HALTED. HIGH: THROTTLED, two failures in a row. MEDIUM: volume above 80 %."""
+    settings = settings_for("http://127.0.0.1:9", tmp_path).settings
+    watch = Watch(alert_options(settings), _NoChannel(), None, _Clock())
+    account = "liquidations:default"
+
+    def told(news):
+        before = len(watch.latest(99))
+        watch.observe(news)
+        fresh = watch.latest(99)[: len(watch.latest(99)) - before]
+        return [(one.level, one.text) for one in reversed(fresh)]
+
+    def looked(failures, volume):
+        sums = AttemptSums(
+            block=7, watched=3, near=1, within_reach=1, submissions=9, inclusion_rate=None,
+            accuracy=None, failures_in_row=failures, errors_in_row=0, returned=Usd(Decimal(0)),
+            volume_today=Usd(Decimal(volume)), volume_max=Usd(Decimal(100)),
+        )  # fmt: skip
+        return AttemptsLooked(account, sums)
+
+    def changed(state, reason, **more):
+        return AttemptsChanged(account, Standing(state=state, reason=reason, **more))
+
+    few = "4 of the latest 10 submissions were included"
+    assert told(changed(TradingState.THROTTLED, few)) == [
+        (
+            "high",
+            f"{account}: throttled: {few}. It does half the work and recovers by itself.",
+        )
+    ]
+    assert told(changed(TradingState.NORMAL, "")) == []
+    assert told(changed(TradingState.HALTED, "10 errors in a row")) == [
+        (
+            "critical",
+            f"{account}: halted: 10 errors in a row. `arb liquidations --resume REASON` ends it.",
+        )
+    ]
+    away = changed(TradingState.HALTED, "no node answers", pause=Pause.UNTIL_REACHABLE)
+    told(changed(TradingState.NORMAL, ""))
+    assert [level for level, _ in told(away)] == ["high"]
+    assert told(looked(1, 80)) == []
+    assert [level for level, _ in told(looked(2, 80))] == ["high"]
+    assert [level for level, _ in told(looked(0, 81))] == ["medium"]
 
 
 @pytest.fixture
