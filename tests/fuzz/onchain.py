@@ -6,6 +6,7 @@ from decimal import Decimal
 from arb.domain.errors import BadVenueData
 from arb.net.rpc import Log, Reverted
 from arb.onchain.abi import Contract, error, event, function
+from arb.onchain.liquidations.memory import Memory
 from arb.onchain.spreads.hints import balancer_prices, curve_prices, oneinch_prices
 from tests.fuzz.reading import Target, must, naive
 
@@ -84,7 +85,31 @@ def read_answers(raw, _folder):
         raise BadVenueData("abi", "neither an answer nor a log")
 
 
+def _borrowers():
+    known = {
+        "schema": 1,
+        "market": "8453/0xpool",
+        "block": 7,
+        "hash": "0x" + "ab" * 32,
+        "borrowers": [WETH, USD],
+    }
+    return [json.dumps(known).encode()]
+
+
+def read_borrowers(raw, folder):
+    """A file of borrowers is read whole or not at all; what it lacks is looked for on the chain."""
+    file = folder / "borrowers.json"
+    file.write_bytes(raw)
+    found = Memory(file, "8453/0xpool").load()
+    if found is None:
+        raise ValueError("nothing usable")
+    block, borrowers = found
+    must(isinstance(block.number, int) and block.number >= 0, "no block")
+    must(all(len(one) == 42 and one.startswith("0x") for one in borrowers), "no address")
+
+
 TARGETS = (
     Target(name="prices beside", seeds=_prices, contract=(BadVenueData,), read=read_prices),
+    Target(name="borrowers", seeds=_borrowers, contract=(ValueError,), read=read_borrowers),
     Target(name="contract answers", seeds=_answers, contract=(BadVenueData,), read=read_answers),
 )

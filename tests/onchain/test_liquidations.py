@@ -23,13 +23,14 @@ from arb.net.rpc import TransactionRefused
 from arb.onchain.chain import Chain
 from arb.onchain.liquidations import service
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
+from arb.onchain.liquidations.memory import Memory
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.planner import Refusal
 from arb.onchain.liquidations.positions import PriceSource
 from arb.onchain.liquidations.sending import Relay, Wallet
 from arb.onchain.liquidations.service import Liquidator
 from arb.onchain.liquidations.swaps import UniswapOptions, UniswapV3
-from tests.anvil import World, options
+from tests.anvil import CHAIN_ID, World, options
 from tests.onchain import aave
 from tests.onchain.aave import MOST, POOL_FEE, USD8, USDC_UNIT, WETH_UNIT
 
@@ -66,7 +67,16 @@ async def market(built, world):
 
 @contextlib.asynccontextmanager
 async def liquidator(
-    market, tmp_path, *, live=True, urls=(), relay=None, swaps=True, feeds=None, **changed
+    market,
+    tmp_path,
+    *,
+    live=True,
+    urls=(),
+    relay=None,
+    swaps=True,
+    feeds=None,
+    memory=None,
+    **changed,
 ):
     """One over the market, with a ledger of its own; what it has told is in `told`."""
     at = market.at
@@ -96,6 +106,7 @@ async def liquidator(
         options=settings,
         wallet=Wallet(chain, market.world.owner) if live else None,
         relay=relay,
+        memory=memory,
         live=live,
         tell=said.append,
     )
@@ -446,6 +457,43 @@ async def test_a_node_that_fails_while_it_catches_up_costs_no_more_than_a_piece(
         await one.try_look()
         assert len(asked) == before  # of the same block nothing is asked again
         assert len(one._tracker.anchors()) == len({one.number for one in one._tracker.anchors()})
+
+
+async def test_borrowers_are_remembered_over_a_restart_and_read_from_the_chain_again(
+    market, tmp_path, monkeypatch
+):
+    file, name = tmp_path / "kept" / "borrowers.json", f"{CHAIN_ID}/{market.at['pool']}"
+    read, asked = AaveMarket.touched, []
+
+    async def counted(self, first, last):
+        asked.append(first)
+        return await read(self, first, last)
+
+    monkeypatch.setattr(AaveMarket, "touched", counted)
+
+    async def look():
+        async with liquidator(
+            market, tmp_path, live=False, watch_below=Decimal(1000), memory=Memory(file, name)
+        ) as one:
+            seen = await one.look()
+            for found in seen.findings:
+                assert found.health == await one._market.health(found.borrower, seen.block)
+            return [found.borrower for found in seen.findings]
+
+    assert await look() == [ann(market)]
+    kept = json.loads(file.read_text())
+    assert ann(market) in kept["borrowers"]
+    await market.borrow("usdc", USDC_UNIT, ANN)
+    assert await look() == [ann(market)]
+    assert asked == [0, kept["block"] + 1]
+    for wrong in ("", "[]", json.dumps({**kept, "market": "1/0x"}), json.dumps({**kept, "block": "7"}),
+                  json.dumps({**kept, "hash": "0x" + "0" * 64})):  # fmt: skip
+        file.write_text(wrong)
+        assert await look() == [ann(market)]
+        assert asked[-1] == 0
+    made_up = "0x" + "9" * 40
+    file.write_text(json.dumps({**kept, "borrowers": [ann(market), made_up]}))
+    assert await look() == [ann(market)]
 
 
 async def test_a_reorganisation_is_followed(market, tmp_path):

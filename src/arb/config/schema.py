@@ -383,6 +383,7 @@ class LiquidationSettings(Section):
     )
     pool: Contract = default_of(LiquidationOptions, "pool")
     from_block: Annotated[int, Field(ge=0, le=2**53)] = default_of(LiquidationOptions, "from_block")
+    borrowers_file: str = default_of(LiquidationOptions, "borrowers_file")
     interval: SomeSeconds = default_of(LiquidationOptions, "interval")
     reread_every: SomeCount = default_of(LiquidationOptions, "reread_every")
     small_debt_usd: Count = default_of(LiquidationOptions, "small_debt_usd")

@@ -1,6 +1,7 @@
 """The settings `[liquidations]` to a liquidator."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from loguru import logger
 
@@ -11,6 +12,7 @@ from arb.domain.news import Attempted, AttemptsChanged, AttemptsLooked, News, Tr
 from arb.domain.report import Problem, ProblemKind
 from arb.onchain.chain import Chain
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
+from arb.onchain.liquidations.memory import Memory
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.sending import Relay, Wallet
 from arb.onchain.liquidations.service import Liquidator, Look, LookFailed, Seen
@@ -87,11 +89,18 @@ def assemble(
         options=options,
         wallet=None if signer is None else Wallet(chain, signer),
         relay=Relay(options.relay_url) if options.relay_url and signer is not None else None,
+        memory=_memory(chain, options),
         live=signer is not None,
         blocked=blocked,
         tell=tell,
     )
     return made
+
+
+def _memory(chain: Chain, options: LiquidationOptions) -> Memory | None:
+    if not options.borrowers_file:
+        return None
+    return Memory(Path(options.borrowers_file), f"{chain.options.chain_id}/{options.pool}")
 
 
 def _feed(pair: str) -> tuple[str, str]:

@@ -20,6 +20,8 @@ class LiquidationOptions:
     """The market's `Pool` (Aave v3)."""
     from_block: int = 0
     """From which block on borrowers are looked for: when the market began."""
+    borrowers_file: str = "data/borrowers.json"
+    """Who borrows, over a restart; empty: logs are read from `from_block` on at every start."""
     interval: float = 5.0
     """Seconds between two looks."""
     reread_every: int = 500

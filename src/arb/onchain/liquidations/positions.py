@@ -190,6 +190,12 @@ class Tracker:
         self._seen.append((head, named))
         self.head = head
 
+    def resume(self, head: Block, borrowers: Iterable[str]) -> None:
+        """Go on from a block up to which the borrowers are known; all are read again."""
+        self.stale.update(borrowers)
+        self._seen.append((head, frozenset()))
+        self.head = head
+
     def read(self, positions: Iterable[Position]) -> None:
         """Take in positions that were read; of one that is newer already the newer one stays."""
         for position in positions:

@@ -23,6 +23,7 @@ from arb.domain.venue import ChainState
 from arb.net.rpc import Block, Call, TransactionRefused
 from arb.onchain.chain import ERC20, Chain
 from arb.onchain.liquidations.market import LendingMarket, Terms
+from arb.onchain.liquidations.memory import Memory
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.planner import (
     WEI,
@@ -124,6 +125,7 @@ class Liquidator:
         options: LiquidationOptions,
         wallet: Wallet | None = None,
         relay: Relay | None = None,
+        memory: Memory | None = None,
         live: bool = False,
         blocked: Callable[[], str] = lambda: "",
         tell: Callable[[Seen], None] = lambda _seen: None,
@@ -139,6 +141,7 @@ class Liquidator:
             options: The settings.
             wallet: Whose money it is; `None`: it is only looked, with unlimited funds in mind.
             relay: Where bundles go; `None`: transactions are sent one by one.
+            memory: Who borrows, over a restart; `None`: logs are read from the beginning.
             live: Whether anything is sent: both keys are there.
             blocked: Why nothing may be sent now; empty: nothing stands against it.
             tell: Hears every fact, change of state and look.
@@ -147,7 +150,7 @@ class Liquidator:
         self._ledger, self._clock, self._options = ledger, clock, options
         self._wallet, self._relay, self._live = wallet, relay, live and wallet is not None
         self._blocked, self._tell = blocked, tell
-        self._tracker = Tracker()
+        self._tracker, self._memory = Tracker(), memory
         self._limits = StateLimits(
             inclusion_least=options.min_inclusion,
             inclusion_window=options.inclusion_window,
@@ -358,7 +361,11 @@ class Liquidator:
 
     async def _keep_up(self, block: Block) -> None:
         """Take in the logs since the last look, and read again whom they name."""
-        tracker = self._tracker
+        tracker, memory = self._tracker, self._memory
+        if tracker.head is None and memory is not None and (known := memory.load()) is not None:
+            head, borrowers = known
+            if head.number <= block.number and await self._chain.stands(head):
+                tracker.resume(head, borrowers)
         if tracker.head is not None and not await self._chain.stands(tracker.head):
             kept = None
             for anchor in tracker.anchors():
@@ -374,6 +381,8 @@ class Liquidator:
             if end is None or not await self._chain.stands(end):
                 raise Unavailable(f"block {last} was undone while it was read")
             tracker.advance(end, touches)  # an error later on does not begin at the start again
+            if memory is not None:
+                memory.save(end, tracker.positions.keys() | tracker.stale)
         self._looks += 1
         if self._looks % self._options.reread_every == 0:
             tracker.read_all_again()
