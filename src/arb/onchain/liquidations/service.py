@@ -363,9 +363,7 @@ class Liquidator:
         """Take in the logs since the last look, and read again whom they name."""
         tracker, memory = self._tracker, self._memory
         if tracker.head is None and memory is not None and (known := memory.load()) is not None:
-            head, borrowers = known
-            if head.number <= block.number and await self._chain.stands(head):
-                tracker.resume(head, borrowers)
+            tracker.resume(*known)  # a block that was undone is seen to be, next
         if tracker.head is not None and not await self._chain.stands(tracker.head):
             kept = None
             for anchor in tracker.anchors():
