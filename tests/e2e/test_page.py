@@ -511,6 +511,17 @@ def test_the_shell_talks_to_the_running_orchestrator(running):
     assert "whole" in said("api", "audit")
 
 
+def test_this_machines_browser_needs_no_token_where_that_is_set(browser, tmp_path):
+    with _running(tmp_path, "moving", ARB_API__OPEN_ON_LOOPBACK="true") as (address, _, _):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address + "/")
+        page.wait_for_selector("#health.is-healthy", timeout=PATIENCE_MS)
+        page.wait_for_selector("#opportunities tr", state="attached", timeout=PATIENCE_MS)
+        assert not page.locator("#sign-in").is_visible()
+        assert not page.locator("#leave").is_visible()  # nothing is kept that could be forgotten
+        page.close()
+
+
 def test_cash_is_shown_by_venue_where_there_are_several(browser, tmp_path):
     world = tmp_path / "toy.json"
     world.write_text(json.dumps({"events": [], "silent": 0}))

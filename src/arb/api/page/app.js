@@ -56,8 +56,7 @@ class Denied extends Error {}
 
 async function call(method, path, body) {
   const token = sessionStorage.getItem(KEY);
-  if (!token) throw new Denied("no token");
-  const options = { method, headers: { authorization: "Bearer " + token }, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) };
+  const options = { method, headers: token ? { authorization: "Bearer " + token } : {}, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) };
   if (body !== undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -650,12 +649,13 @@ $("sign-in-form").addEventListener("submit", async (event) => {
 $("leave").addEventListener("click", () => { sessionStorage.removeItem(KEY); location.reload(); });
 
 function begin() {
-  $("leave").hidden = false;
+  $("leave").hidden = !sessionStorage.getItem(KEY);
   connect();
   refreshSoon();
   setInterval(drawAge, 1000);
   addEventListener("visibilitychange", () => { if (!document.hidden) { drawAge(); refreshSoon(); } });
 }
 
+// Where api.open_on_loopback is set, this machine's own browser needs no token.
 if (sessionStorage.getItem(KEY)) begin();
-else signIn("");
+else refresh().then(begin, (error) => signIn(error instanceof Denied ? "" : error.message));
