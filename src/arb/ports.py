@@ -479,10 +479,27 @@ class OperationsAtOnce:
 class Past(Protocol):
     """What a venue tells of earlier prices."""
 
+    tells_volume: bool
+    """Whether it also tells what was traded."""
+
     async def prices(
-        self, outcome: OutcomeId, since: datetime, until: datetime, seconds: int
+        self,
+        outcome: OutcomeId,
+        since: datetime,
+        until: datetime,
+        seconds: int,
+        *,
+        traded_in: MarketId | None = None,
     ) -> PriceHistory:
         """Prices of an outcome, about one for each number of seconds.
+
+        Args:
+            outcome: Whose.
+            since: The first moment.
+            until: The last moment.
+            seconds: How finely.
+            traded_in: The outcome's market, whose trades are counted as volume, in both outcomes;
+                the history begins where all of them are known. Without it no volume is told.
 
         Raises:
             VenueError: The venue cannot be read, or tells nothing that can be read.

@@ -139,15 +139,13 @@ def test_what_is_not_here_is_refused_by_name(bot):
     add = add[: add.index('"timeframe"')].rstrip().rstrip(",") + "}'"
     message = refused(bot.answers(add), "unknown")
     assert "symbol BTC/USDT: no event or market of that name is listed" in message
-    volume = ADD.replace("MACrossover", "Momentum").replace("BTC/USDT", OURS["BTC/USDT"])
-    lookback = volume[: volume.index('"fast_period"')] + '"lookback_period": 20}}\''
-    assert "needs traded volume" in refused(bot.answers(lookback), "invalid")
 
 
 PARAMS = {
     "MACrossoverStrategy": {"fast_period": 10, "slow_period": 30},
     "RSIStrategy": {"rsi_period": 14, "oversold": 30, "overbought": 70},
     "GridTradingStrategy": {"grid_levels": 10, "grid_spacing_pct": 1.0},
+    "MomentumStrategy": {"lookback_period": 20, "volume_threshold": 1.5},
     "MACDBollingerStrategy": {
         "macd_fast": 12, "macd_slow": 26, "macd_signal": 9, "bb_period": 20, "bb_std": 2,
     },

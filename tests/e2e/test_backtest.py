@@ -46,11 +46,8 @@ def test_all_five_over_thirty_days_of_the_venues_prices(document):
     assert document["problems"] == []
     assert 30 * 24 <= document["bars"] <= 30 * 24 + 2
     assert [one["strategy"] for one in document["results"]] == FIVE
-    momentum = document["results"][3]
-    assert "needs traded volume" in momentum["failed"]
-    others = [one for one in document["results"] if one is not momentum]
-    assert sum(one["trades"] for one in others) > 10
-    for one in others:
+    assert sum(one["trades"] for one in document["results"]) > 10
+    for one in document["results"]:
         profits = sum((Decimal(trade["profit"]) for trade in one["history"]), Decimal(0))
         assert profits == Decimal(one["profit"])
         assert len(one["equity"]) == document["bars"]

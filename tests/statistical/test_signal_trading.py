@@ -438,7 +438,6 @@ async def test_an_old_signal_is_not_followed(here):
         (("RSIStrategy", None), Unfit, "symbol: RSIStrategy looks at one market's price"),
         (("RSIStrategy", MARKET, "2h"), Unfit, "timeframe 2h: one of 1m, 5m, 15m, 1h, 4h, 1d"),
         (("RSIStrategy", MARKET, "1h", {"period": 3}), Unfit, "has no parameter period"),
-        (("MomentumStrategy", MARKET), Unfit, "needs traded volume"),
     ],
 )
 async def test_what_cannot_be_is_refused_by_name(here, args, error, words):

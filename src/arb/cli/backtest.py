@@ -134,6 +134,7 @@ def backtest(
                 outcome=outcome,
                 timeframe=timeframe,
                 since=since,
+                volume=any(backtesting.needs_volume(name) for name in names),
             ),
             f"Reading the prices of {event}…",
         )

@@ -69,7 +69,9 @@ class Watched:
         if begin is None:
             begin = max(self.instance.added_at - warm_up * length, now - BARS_READ_MAX * length)
         step = max(self.seconds // POINTS_PER_BAR, 1)
-        return (await past.prices(self.instance.outcome, begin, now, step)).points
+        traded_in = self.instance.market if self.strategy.needs_volume else None
+        found = await past.prices(self.instance.outcome, begin, now, step, traded_in=traded_in)
+        return found.points
 
     def feed(self, prices: Sequence[PricePoint], tick: Price, now: datetime) -> Signal | None:
         """Show it the bars that have ended; what the last of them means."""

@@ -196,8 +196,8 @@ class SignalTrader:
                     return known.instance
                 raise Refusal(f"{known.instance} is active already; remove it to change it")
             made = self._made(instance)
-            if made.strategy.needs_volume:
-                raise Unfit(f"{strategy} needs traded volume, and the venue's history has none")
+            if made.strategy.needs_volume and not venue.past.tells_volume:
+                raise Unfit(f"{strategy} needs traded volume, and the venue {venue.id} tells none")
             made.event, made.outcome = _event(listed, market), market.outcome(outcome)
             await self._memory.keep(instance)
             self._watched[instance.key] = made

@@ -72,6 +72,7 @@ async def market_series(
     outcome: str | None,
     timeframe: str,
     since: str | None,
+    volume: bool,
 ) -> Series:
     """Bars of an outcome from what its venue tells of earlier prices.
 
@@ -82,6 +83,7 @@ async def market_series(
         outcome: The outcome's name; without it the first one.
         timeframe: A name of `arb.statistical.bars.TIMEFRAMES`.
         since: A date, a time, or how long ago; without it 30 days ago.
+        volume: Whether what was traded is needed, too: it takes the market's trades.
 
     Raises:
         UnknownName: There is no such event, market or outcome; what there is, is named.
@@ -96,7 +98,7 @@ async def market_series(
     held = _outcome(found, outcome)
     if found.fees is None:
         raise ConfigError(f"the fees of {found.slug} are not known, so nothing can be said of it")
-    history = await _past(loaded, found, held, begin, now, seconds)
+    history = await _past(loaded, found, held, begin, now, seconds, volume=volume)
     bars = bars_of(history.points, seconds, found.rules.tick)
     if not bars:
         raise ConfigError(f"the venue tells no price of {found.slug} since {begin:%Y-%m-%d %H:%M}")
@@ -149,6 +151,11 @@ def seconds_of(timeframe: str) -> int:
 def strategy_names() -> list[str]:
     """All strategies that can be tested."""
     return list(STRATEGIES)
+
+
+def needs_volume(name: str) -> bool:
+    """Whether a strategy says nothing without traded volume."""
+    return name in STRATEGIES and STRATEGIES[name].needs_volume
 
 
 def chosen_strategies(names: Sequence[str], given: Mapping[str, str]) -> list[Chosen]:
@@ -327,11 +334,19 @@ async def _past(
     begin: datetime,
     now: datetime,
     seconds: int,
+    *,
+    volume: bool,
 ) -> PriceHistory:
     async with open_venues(loaded.settings, [market.venue], live=False) as (venue,):
         if venue.past is None:
             raise ConfigError(f"the venue {venue.id} tells nothing of earlier prices")
-        return await venue.past.prices(outcome, begin, now, seconds // POINTS_PER_BAR)
+        return await venue.past.prices(
+            outcome,
+            begin,
+            now,
+            seconds // POINTS_PER_BAR,
+            traded_in=market.id if volume and venue.past.tells_volume else None,
+        )
 
 
 def _market(markets: Sequence[Market], slug: str | None) -> Market:

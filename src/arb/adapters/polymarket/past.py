@@ -1,15 +1,28 @@
-"""Earlier prices of a token, by `/prices-history` (docs/venue-polymarket.md §1)."""
+"""Earlier prices of a token, by `/prices-history` (docs/venue-polymarket.md §1).
 
-from collections.abc import Iterator
+What was traded comes from `/v2/trades`: it takes no times without a wallet, so its pages are read
+from the newest trade back.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from arb.adapters.polymarket.options import PolymarketOptions
-from arb.adapters.polymarket.payloads import HistoryPage, HistoryRow, decode, number
+from arb.adapters.polymarket.payloads import (
+    HistoryPage,
+    HistoryRow,
+    TradePage,
+    TradeRow,
+    decode,
+    number,
+)
 from arb.domain.errors import BadVenueData
 from arb.domain.history import PriceHistory, PricePoint
-from arb.domain.market import OutcomeId
+from arb.domain.market import MarketId, OutcomeId
+from arb.domain.money import Shares
 from arb.net.http import HttpReader
 
 WINDOW = timedelta(days=14)
@@ -18,20 +31,34 @@ SECONDS_MAX = 4_102_444_800
 """The year 2100: a larger time is in milliseconds, or wrong."""
 PROBLEMS_MAX = 20
 MINUTE = 60
+TRADES_PER_PAGE = 1000
+TRADE_PAGES_MAX = 20
+
+Traded = tuple[datetime, Shares]
+"""When, and how much."""
 
 
 class PolymarketPast:
     """The `Past` port. Of what is closed for long the venue tells steps of 12 hours and more only.
 
-    The venue does not say whether a price is a midpoint or a last trade, and tells no volume.
+    The venue does not say whether a price is a midpoint or a last trade.
     """
+
+    tells_volume = True
 
     def __init__(self, options: PolymarketOptions, reader: HttpReader) -> None:
         self._url = options.clob_url.rstrip("/") + "/prices-history"
+        self._trades = options.data_url.rstrip("/") + "/v2/trades"
         self._reader = reader
 
     async def prices(
-        self, outcome: OutcomeId, since: datetime, until: datetime, seconds: int
+        self,
+        outcome: OutcomeId,
+        since: datetime,
+        until: datetime,
+        seconds: int,
+        *,
+        traded_in: MarketId | None = None,
     ) -> PriceHistory:
         """See `arb.ports.Past`."""
         points: dict[datetime, PricePoint] = {}
@@ -59,7 +86,43 @@ class PolymarketPast:
                     points[point.at] = point
         if problems and not points:
             raise BadVenueData("prices-history", f"nothing of it can be read: {problems[0]}")
-        return PriceHistory(tuple(points.values()), tuple(problems))
+        if traded_in is None:
+            return PriceHistory(tuple(points.values()), tuple(problems))
+        traded, known_from = await self._traded(traded_in, since, problems)
+        known = sorted((p for p in points.values() if p.at >= known_from), key=lambda p: p.at)
+        return PriceHistory(tuple(_with_volume(known, traded)), tuple(problems))
+
+    async def _traded(
+        self, market: MarketId, since: datetime, problems: list[str]
+    ) -> tuple[list[Traded], datetime]:
+        """A market's trades, and from when on all of them are known."""
+        found: list[Traded] = []
+        asked: dict[str, str | int] = {"condition_id": market, "limit": TRADES_PER_PAGE}
+        for _ in range(TRADE_PAGES_MAX):
+            body = await self._reader.get("default", self._trades, asked)
+            page = decode(body, TradePage, "trades")
+            for place, row in enumerate(page.data):
+                try:
+                    found.append(_trade(row))
+                except (BadVenueData, ValueError) as error:
+                    raise BadVenueData(f"trade {place}", str(error)) from error
+            cursor = page.pagination.next_cursor
+            if not page.data or not cursor or found[-1][0] < since:
+                return found, since
+            asked["cursor"] = cursor
+        begins = min(at for at, _ in found) + timedelta(seconds=1)
+        problems.append(f"trades before {begins:%Y-%m-%d %H:%M}: more than are read")
+        return found, begins
+
+
+def _with_volume(points: Sequence[PricePoint], traded: Sequence[Traded]) -> Iterator[PricePoint]:
+    """The points, and one for each trade after the first, at the price that was known then."""
+    yield from points
+    times = [point.at for point in points]
+    for at, size in traded:
+        place = bisect_right(times, at)
+        if place:
+            yield PricePoint(at, points[place - 1].price, size)
 
 
 def _windows(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -71,7 +134,19 @@ def _windows(since: datetime, until: datetime) -> Iterator[tuple[datetime, datet
 
 def _point(raw: msgspec.Raw) -> PricePoint:
     row = decode(raw, HistoryRow, "point")
-    seconds = number(row.t, "t")
+    return PricePoint(_time(row.t, "t"), number(row.p, "p"))
+
+
+def _trade(raw: msgspec.Raw) -> Traded:
+    row = decode(raw, TradeRow, "trade")
+    size = number(row.size, "size")
+    if size < 0:
+        raise BadVenueData("size", f"{size} shares")
+    return _time(row.timestamp, "timestamp"), Shares(size)
+
+
+def _time(raw: msgspec.Raw, where: str) -> datetime:
+    seconds = number(raw, where)
     if not 0 <= seconds <= SECONDS_MAX:
-        raise BadVenueData("t", f"{seconds} is not a time in seconds")
-    return PricePoint(datetime.fromtimestamp(int(seconds), UTC), number(row.p, "p"))
+        raise BadVenueData(where, f"{seconds} is not a time in seconds")
+    return datetime.fromtimestamp(int(seconds), UTC)

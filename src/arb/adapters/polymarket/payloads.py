@@ -171,6 +171,26 @@ class HistoryRow(msgspec.Struct, gc=False):
     p: msgspec.Raw
 
 
+class NextPage(msgspec.Struct, gc=False):
+    """Where an answer of the Data API goes on."""
+
+    next_cursor: str | None = None
+
+
+class TradePage(msgspec.Struct, gc=False):
+    """One page of `/v2/trades`, the newest first."""
+
+    data: list[msgspec.Raw]
+    pagination: NextPage = msgspec.field(default_factory=NextPage)
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """What was traded, and when."""
+
+    size: msgspec.Raw
+    timestamp: msgspec.Raw
+
+
 class Geoblock(msgspec.Struct, gc=False):
     """Whether trading is allowed from here."""
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from arb.domain.market import Side
 from arb.domain.money import MICRO, from_micro
 from arb.exchange.api.accounting import Account, Accounts, Part
 from arb.exchange.api.answers import (
@@ -50,6 +51,8 @@ CONDITIONS_MAX = 20
 TOKENS_MAX = 50
 MARKETS_SHOWN_MAX = 10_000
 USER_NEEDED = "user is required"
+NOBODY, NO_TRANSACTION = "0x" + "0" * 40, "0x" + "0" * 64
+"""Of trades that are made up."""
 
 
 class Data:
@@ -98,7 +101,30 @@ class Data:
             and side in (None, part.side.value)
             and from_micro(part.dollars if in_cash else part.size) >= least
         ]
+        if not user and side in (None, Side.BUY.value):
+            rows = [*self._imagined(asked), *rows]
         return data_page(request, rows[::-1])
+
+    def _imagined(self, asked: QueryParams) -> list[Row]:
+        """Trades from before the exchange was opened, where such are made up: nobody's."""
+        rows = [
+            {
+                "proxy_wallet": NOBODY,
+                "token_id": market.yes,
+                "condition_id": market.padded_id,
+                "side": Side.BUY.value,
+                "size": size,
+                "price": _number(price),
+                "timestamp": unix,
+                "transaction_hash": NO_TRANSACTION,
+                **self._named(market),
+                "outcome": _outcome(market, market.yes),
+                "outcome_index": 0,
+            }
+            for market in self._markets(asked)
+            for unix, price, size in self._exchange.history.imagined_trades(market)
+        ]
+        return sorted(rows, key=lambda row: int(row["timestamp"]))
 
     def activity(self, request: Request) -> Response:
         """`GET /v2/activity`: everything that a wallet has done, the newest first."""

@@ -90,6 +90,13 @@ class History:
             edge += seconds
         return found
 
+    def imagined_trades(self, market: SimMarket) -> list[tuple[int, int, int]]:
+        """Unix seconds, price of YES in millionths and whole shares of made-up earlier trades."""
+        self._known(market)
+        chance = random.Random(f"{self._seed}/{market.yes}/trades")
+        before = self._before.get(market.yes, [])
+        return [(int(unix), price, chance.randint(1, 200)) for unix, price in before]
+
     def _known(self, market: SimMarket) -> list[Point]:
         points = self._points.get(market.yes, [])
         if not self._days or not points:
