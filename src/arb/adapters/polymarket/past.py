@@ -14,8 +14,8 @@ from arb.adapters.polymarket.options import PolymarketOptions
 from arb.adapters.polymarket.payloads import (
     HistoryPage,
     HistoryRow,
+    TradedRow,
     TradePage,
-    TradeRow,
     decode,
     number,
 )
@@ -138,7 +138,7 @@ def _point(raw: msgspec.Raw) -> PricePoint:
 
 
 def _trade(raw: msgspec.Raw) -> Traded:
-    row = decode(raw, TradeRow, "trade")
+    row = decode(raw, TradedRow, "trade")
     size = number(row.size, "size")
     if size < 0:
         raise BadVenueData("size", f"{size} shares")

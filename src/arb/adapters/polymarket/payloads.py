@@ -184,7 +184,7 @@ class TradePage(msgspec.Struct, gc=False):
     pagination: NextPage = msgspec.field(default_factory=NextPage)
 
 
-class TradeRow(msgspec.Struct, gc=False):
+class TradedRow(msgspec.Struct, gc=False):
     """What was traded, and when."""
 
     size: msgspec.Raw

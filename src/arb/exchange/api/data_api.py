@@ -51,7 +51,7 @@ CONDITIONS_MAX = 20
 TOKENS_MAX = 50
 MARKETS_SHOWN_MAX = 10_000
 USER_NEEDED = "user is required"
-NOBODY, NO_TRANSACTION = "0x" + "0" * 40, "0x" + "0" * 64
+NO_WALLET, NO_TRANSACTION = "0x" + "0" * 40, "0x" + "0" * 64
 """Of trades that are made up."""
 
 
@@ -106,10 +106,10 @@ class Data:
         return data_page(request, rows[::-1])
 
     def _imagined(self, asked: QueryParams) -> list[Row]:
-        """Trades from before the exchange was opened, where such are made up: nobody's."""
+        """Trades from before the exchange was opened, where such are made up: of no wallet."""
         rows = [
             {
-                "proxy_wallet": NOBODY,
+                "proxy_wallet": NO_WALLET,
                 "token_id": market.yes,
                 "condition_id": market.padded_id,
                 "side": Side.BUY.value,
