@@ -37,6 +37,7 @@ CHAIN_ID = 31337
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 ONE = 10**18
 NO_ONE = "0x" + "00" * 20
+SECONDS_LATER = 2
 START_SECONDS_MAX = 60.0
 LISTENS = "Listening on "
 
@@ -157,6 +158,9 @@ async def _play(stage: _Stage, tell: Callable[[str], None]) -> OnchainOutcome:
     dear = await stage.pair((weth, usd), (1000, 2_060_000))
     tell("Two Uniswap v2 pools hold 1000 WETH each, beside 2,000,000 and 2,060,000 USD.")
     executor = (await stage.do(EXECUTOR.deploy(EXECUTOR_CODE))).contract
+    # The first swap of a later second takes more gas: such a second is what is calculated for.
+    await stage.chain.rpc.ask("evm_increaseTime", [SECONDS_LATER])
+    await stage.chain.rpc.ask("evm_mine", [])
     options = SpreadOptions(
         pools=(f"v2:{cheap}", f"v2:{dear}"),
         dollars=(usd,),
