@@ -264,15 +264,13 @@ def event_exposure(opportunity: Spending, context: Context) -> Result:
     return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
 
 
-BEFORE_SIZING: tuple[Check, ...] = (
-    profit_fraction,
-    crossed_book,
+OF_MARKETS: tuple[SpendingCheck, ...] = (
     known_to_exchange,
     accepted_now,
     not_delayed,
     same_rules,
-    counted_on_chain,
-    as_many_on_chain,
+)
+OF_ACCOUNT: tuple[SpendingCheck, ...] = (
     outcome_free,
     not_halted,
     not_contradicted,
@@ -284,7 +282,18 @@ BEFORE_SIZING: tuple[Check, ...] = (
     plans_left,
     fresh_data,
 )
-AFTER_SIZING: tuple[Check, ...] = (profit_usd, position_size, daily_volume, event_exposure, cash)
+OF_SIZE: tuple[SpendingCheck, ...] = (position_size, daily_volume, event_exposure, cash)
+BEFORE_SIZING: tuple[Check, ...] = (
+    profit_fraction,
+    crossed_book,
+    *OF_MARKETS,
+    counted_on_chain,
+    as_many_on_chain,
+    *OF_ACCOUNT,
+)
+AFTER_SIZING: tuple[Check, ...] = (profit_usd, *OF_SIZE)
+WITHOUT_PROOF: tuple[SpendingCheck, ...] = (*OF_MARKETS, *OF_ACCOUNT, *OF_SIZE)
+"""Those that ask for no proof: what spends the account's cash on a signal passes them all."""
 
 
 def _words(opportunity: Spending, context: Context) -> list[Confirmation]:

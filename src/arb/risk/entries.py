@@ -6,7 +6,6 @@ checks are those of `arb.risk.checks` that ask for no proof.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from arb.domain.book import OrderBook, depth
 from arb.domain.dollars import fewest, spend
@@ -16,49 +15,7 @@ from arb.domain.opportunity import Exit
 from arb.domain.order import PlanId
 from arb.domain.plan import Plan, PlannedLeg, Terms
 from arb.domain.reason import Reason
-from arb.risk.checks import (
-    Context,
-    SpendingCheck,
-    accepted_now,
-    cash,
-    consecutive_failures,
-    daily_loss,
-    daily_loss_pct,
-    daily_volume,
-    drawdown,
-    event_exposure,
-    fresh_data,
-    known_to_exchange,
-    not_contradicted,
-    not_delayed,
-    not_halted,
-    open_positions,
-    outcome_free,
-    plans_left,
-    position_size,
-    same_rules,
-)
-
-CHECKS: Final[tuple[SpendingCheck, ...]] = (
-    known_to_exchange,
-    accepted_now,
-    not_delayed,
-    same_rules,
-    outcome_free,
-    not_halted,
-    not_contradicted,
-    consecutive_failures,
-    daily_loss,
-    daily_loss_pct,
-    drawdown,
-    open_positions,
-    plans_left,
-    fresh_data,
-    position_size,
-    daily_volume,
-    event_exposure,
-    cash,
-)
+from arb.risk.checks import WITHOUT_PROOF, Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +142,7 @@ def entry(  # what an order is made of, each part by its name
 
 def review_entry(found: Entry, context: Context, plan: PlanId) -> Plan | NotBought:
     """The plan that buys it, or the first reason against it."""
-    for check in CHECKS:
+    for check in WITHOUT_PROOF:
         result = check(found, context)
         if not result.passed:
             return NotBought(result.reason, result.detail)

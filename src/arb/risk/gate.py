@@ -1,6 +1,7 @@
 """The only maker of `Approved` and `Plan`: the checks, the size, the checks on the size."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from arb.domain.book import depth
 from arb.domain.decision import Approved, Decision, Refused, Verdict
@@ -29,7 +30,7 @@ def review(
     own = _own(opportunity, context, sizing)
     share = fraction(opportunity, own)
     sized: Opportunity = opportunity
-    budget = position_budget(opportunity, context, sizing)
+    budget = _budget(share, opportunity, context)
     detail = f"{share:.4f} of the equity, ${text(budget)} after caps"
     if own is not sizing:
         record = context.fill_records[opportunity.kind]
@@ -70,6 +71,11 @@ def review(
 def position_budget(opportunity: Opportunity, context: Context, sizing: SizingOptions) -> Usd:
     """The most that may be spent: Kelly's share, then the caps, halved when throttled."""
     share = fraction(opportunity, _own(opportunity, context, sizing))
+    return _budget(share, opportunity, context)
+
+
+def _budget(share: Decimal, opportunity: Opportunity, context: Context) -> Usd:
+    """What a share of the equity comes to within the caps."""
     cap = hard_cap(opportunity, context)
     budget = max(min(share * context.portfolio.equity, cap), ZERO)
     throttled = context.standing.state is TradingState.THROTTLED
