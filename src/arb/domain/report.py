@@ -1,6 +1,6 @@
 """The result of a run, and the totals of all runs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -9,7 +9,7 @@ from arb.domain.decision import Finding
 from arb.domain.halt import RiskStatus
 from arb.domain.market import MarketId
 from arb.domain.money import NO_USD, ZERO, Usd
-from arb.domain.plan import ExecutionReport
+from arb.domain.plan import ExecutionReport, PlanState
 from arb.domain.reason import Reason
 
 
@@ -195,6 +195,13 @@ class FillRecord:
     def plans(self) -> int:
         """How many there are."""
         return self.filled + self.unfilled
+
+    def after(self, state: PlanState, realised: Decimal, outlay: Decimal) -> "FillRecord":
+        """The record with one more plan that has ended."""
+        if state is PlanState.DONE:
+            return replace(self, filled=self.filled + 1)
+        lost = max(-realised, ZERO) / outlay
+        return replace(self, unfilled=self.unfilled + 1, lost=self.lost + lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ from arb.risk.checks import Context
 from arb.risk.gate import review
 from arb.risk.halt import judge, status
 from arb.risk.limits import RiskLimits
+from arb.sizing import SizingOptions
 
 SHARED = frozenset(
     {
@@ -214,8 +215,7 @@ class Cycle:
         ledger = self._ledger
         portfolio, standing = await ledger.portfolio(now), await ledger.standing()
         stops = await ledger.contradictions()
-        learning = self._options.sizing.learn_after
-        records = await ledger.fill_records() if learning else {}
+        records = await fill_records(ledger, self._options.sizing)
         known, self.known = self.known, standing
         if known is not None and (known.state, known.text) != (standing.state, standing.text):
             # Another process has changed it, for instance `arb pause`.
@@ -234,6 +234,11 @@ class Cycle:
             if judged.state is not standing.state:
                 self._news.publish(StateChanged(judged.state, judged.reason))
         return _Stand(portfolio, judged, stops, records)
+
+
+async def fill_records(ledger: Ledger, sizing: SizingOptions) -> Mapping[str, FillRecord]:
+    """How plans were filled, by kind; nothing is read where sizes do not go by it."""
+    return await ledger.fill_records() if sizing.learn_after else {}
 
 
 def _approved(decisions: Mapping[int, Decision]) -> list[Approved]:

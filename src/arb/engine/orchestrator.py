@@ -28,7 +28,7 @@ from arb.domain.position import Position
 from arb.domain.report import CycleReport, Problem, ProblemKind, RunCause, Statistics
 from arb.engine.context import TradingContext
 from arb.engine.contradict import tell_contradictions
-from arb.engine.cycle import Cycle
+from arb.engine.cycle import Cycle, fill_records
 from arb.engine.ends import tell_ends
 from arb.engine.execute import Executor
 from arb.engine.guard import Guard
@@ -187,7 +187,7 @@ class ArbitrageOrchestrator:
             books_from=now,
             now=now,
             plans_left=1,
-            fill_records=await ledger.fill_records(),
+            fill_records=await fill_records(ledger, self._options.sizing),
         )
         return position_budget(opportunity, context, self._options.sizing)
 

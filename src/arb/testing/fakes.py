@@ -225,13 +225,9 @@ class MemoryLedger:
         for kept in self._plans.values():
             if kept.report is None or not any(key.startswith("submitted/") for key in kept.facts):
                 continue
-            before = found.get(str(kept.plan.kind), FillRecord())
-            if kept.report.state is PlanState.DONE:
-                record = replace(before, filled=before.filled + 1)
-            else:
-                lost = max(-kept.report.realised, ZERO) / kept.plan.outlay
-                record = replace(before, unfilled=before.unfilled + 1, lost=before.lost + lost)
-            found[str(kept.plan.kind)] = record
+            kind, report = str(kept.plan.kind), kept.report
+            before = found.get(kind, FillRecord())
+            found[kind] = before.after(report.state, report.realised, kept.plan.outlay)
         return found
 
     async def statistics(self, _since: datetime | None = None) -> Statistics:

@@ -1,6 +1,5 @@
 """The sum of all that an account has done."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import and_, exists, func, select
@@ -23,11 +22,7 @@ async def read_fill_records(db: AsyncConnection, account: str) -> dict[str, Fill
     found: dict[str, FillRecord] = {}
     for kind, state, realised, outlay in rows:
         before = found.get(kind, FillRecord())
-        if state == PlanState.DONE.value:
-            found[kind] = replace(before, filled=before.filled + 1)
-        else:
-            lost = max(-realised, ZERO) / outlay
-            found[kind] = replace(before, unfilled=before.unfilled + 1, lost=before.lost + lost)
+        found[kind] = before.after(PlanState(state), realised, outlay)
     return found
 
 
