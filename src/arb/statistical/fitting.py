@@ -100,14 +100,8 @@ def fit(
     first, rest = bars[:middle], bars[middle:]
     found: list[Fitted] = []
     for parameters in chosen:
-        warm = build_strategy(name, parameters)
-        for bar in first:
-            warm.add(bar)
-        found.append(
-            Fitted(
-                parameters=parameters,
-                first=backtest(first, build_strategy(name, parameters), rules, fees, options),
-                rest=backtest(rest, warm, rules, fees, options),
-            )
-        )
+        strategy = build_strategy(name, parameters)
+        chosen_on = backtest(first, strategy, rules, fees, options)
+        tried_on = backtest(rest, strategy, rules, fees, options)  # it has seen the first by now
+        found.append(Fitted(parameters=parameters, first=chosen_on, rest=tried_on))
     return sorted(found, key=lambda one: one.first.profit, reverse=True)
