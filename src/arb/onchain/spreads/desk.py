@@ -165,10 +165,10 @@ class Desk:
             return False
         mine = await self.scanner.again(found, flash=bot in self._options.flash_bots)
         if mine is None or mine.against(self._options) or mine.call is None:
-            why = "the executor has none of the token" if mine is None else ""
-            detail = why or (mine.against(self._options) if mine else "")
-            said = f"{bot}: {detail}"
-            await self._record(found.id, AttemptStep.REFUSED, found.block.number, _way(found), said)
+            none = "the executor has none of the token"
+            said = f"{bot}: {none if mine is None else mine.against(self._options)}"
+            way, number = _way(found), found.block.number
+            await self._record(found.id, AttemptStep.REFUSED, number, way, {}, said)
             return False
         now = self.clock.now()
         out = Out(
@@ -203,9 +203,9 @@ class Desk:
         if HASH.fullmatch(named):
             await self._mined(out, named.lower(), said)
         elif result.success:
-            receipt = await self._own_record(out)
-            if receipt is not None:
-                await self._mined(out, receipt, said)
+            own = await self._own_record(out)
+            if own is not None:
+                await self._mined(out, own, said)
             else:
                 await self._end(out, AttemptStep.FAILED, "it names no transaction", said)
         else:
@@ -320,18 +320,17 @@ class Desk:
         step: AttemptStep,
         block: int,
         subject: str,
-        values: Mapping[str, str] | str,
+        values: Mapping[str, str],
         detail: str = "",
     ) -> None:
-        words = values if isinstance(values, str) else detail
         fact = AttemptFact(
             attempt=attempt,
             step=step,
             at=self.clock.now(),
             block=block,
             subject=subject,
-            detail=words,
-            values={} if isinstance(values, str) else dict(values),
+            detail=detail,
+            values=dict(values),
         )
         await self.attempts.record(fact)
         self.observe(fact)
