@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from arb.adapters.shards.worker import NatsWorker
     from arb.engine.signals import SignalOptions
     from arb.onchain.chain import Chain
-    from arb.onchain.liquidations.service import Liquidator
+    from arb.onchain.liquidations.liquidator import Liquidator
     from arb.onchain.signer import Signer
 
 REDIS_EXTRA = how_to_install("redis")

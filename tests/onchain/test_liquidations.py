@@ -21,14 +21,14 @@ from arb.domain.halt import Standing, TradingState
 from arb.domain.money import Usd
 from arb.net.rpc import TransactionRefused
 from arb.onchain.chain import Chain
-from arb.onchain.liquidations import service
+from arb.onchain.liquidations import liquidator as looking
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
+from arb.onchain.liquidations.liquidator import Liquidator
 from arb.onchain.liquidations.memory import Memory
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.planner import Refusal
 from arb.onchain.liquidations.positions import PriceSource
 from arb.onchain.liquidations.sending import Relay, Wallet
-from arb.onchain.liquidations.service import Liquidator
 from arb.onchain.liquidations.swaps import UniswapOptions, UniswapV3
 from tests.anvil import CHAIN_ID, World, options
 from tests.onchain import aave
@@ -437,7 +437,7 @@ async def test_health_is_what_the_contract_computes_and_only_whom_logs_name_is_r
 async def test_a_node_that_fails_while_it_catches_up_costs_no_more_than_a_piece(
     market, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(service, "LOGS_AT_ONCE", 9)
+    monkeypatch.setattr(looking, "LOGS_AT_ONCE", 9)
     async with liquidator(market, tmp_path, live=False, watch_below=Decimal(1000)) as one:
         read, asked = AaveMarket.touched, []
 

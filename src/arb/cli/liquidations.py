@@ -11,7 +11,7 @@ from arb.cli.table import Column, print_table, short_hashes
 if TYPE_CHECKING:
     from arb.domain.attempt import AttemptSums
     from arb.domain.halt import Standing
-    from arb.onchain.liquidations.service import Finding, Look
+    from arb.onchain.liquidations.liquidator import Finding, Look
 
 COLUMNS: tuple[Column | str, ...] = (
     Column("borrower", short=short_hashes),

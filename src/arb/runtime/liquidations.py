@@ -25,7 +25,7 @@ from arb.publisher import Publisher
 from arb.runtime.signals import stoppable
 
 if TYPE_CHECKING:
-    from arb.onchain.liquidations.service import Liquidator, Look
+    from arb.onchain.liquidations.liquidator import Liquidator, Look
 
 GAS_EVERY = 12
 """Looks between two looks at what the wallet has for gas."""

@@ -12,10 +12,10 @@ from arb.domain.news import Attempted, AttemptsChanged, AttemptsLooked, News, Tr
 from arb.domain.report import Problem, ProblemKind
 from arb.onchain.chain import Chain
 from arb.onchain.liquidations.aave_market import AaveMarket, AaveOptions
+from arb.onchain.liquidations.liquidator import Liquidator, Look, LookFailed, Seen
 from arb.onchain.liquidations.memory import Memory
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.sending import Relay, Wallet
-from arb.onchain.liquidations.service import Liquidator, Look, LookFailed, Seen
 from arb.onchain.liquidations.swaps import UniswapOptions, UniswapV3
 from arb.onchain.signer import Signer
 from arb.ports import Attempts, Clock

@@ -11,25 +11,24 @@ Every look is of one block: logs up to it, positions, prices and quotes at it.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arb.checks import Check, tried
 from arb.domain.attempt import AttemptFact, AttemptStep, AttemptSums
 from arb.domain.errors import ArbError, NotReady, Unavailable
 from arb.domain.halt import Standing, TradingState
-from arb.domain.money import Usd, micro_down, micro_up, text
+from arb.domain.money import Usd, text
 from arb.domain.venue import ChainState
-from arb.net.rpc import Block, Call, TransactionRefused
-from arb.onchain.chain import ERC20, Chain
+from arb.net.rpc import Block, Call
+from arb.onchain.chain import Chain
+from arb.onchain.liquidations.execution import Attempt, Execution, figures_of
 from arb.onchain.liquidations.market import LendingMarket, Terms
 from arb.onchain.liquidations.memory import Memory
 from arb.onchain.liquidations.options import LiquidationOptions
 from arb.onchain.liquidations.planner import (
-    WEI,
     GasTerms,
     LiquidationPlan,
-    Pair,
     PlanOptions,
     Refusal,
     pairs,
@@ -38,11 +37,10 @@ from arb.onchain.liquidations.planner import (
 )
 from arb.onchain.liquidations.positions import WAD, Health, Position, PriceSource, Tracker
 from arb.onchain.liquidations.record import AttemptRecord, StateLimits, judge, recorded
-from arb.onchain.liquidations.sending import Landed, Relay, Wallet, simulate
+from arb.onchain.liquidations.sending import Relay, Wallet, simulate
 from arb.onchain.liquidations.swaps import Quote, Swaps
 from arb.ports import Attempts, Clock
 
-BUNDLE, ONE_BY_ONE = "bundle", "one by one"
 FIRST_GAS = 700_000
 """Gas that a sequence is taken to use before it was simulated."""
 LOGS_AT_ONCE = 50_000
@@ -50,8 +48,6 @@ LOGS_AT_ONCE = 50_000
 READ_AT_ONCE = 100
 """Positions that are read together."""
 NO_ADDRESS = "0x" + "0" * 40
-SWAP_SECONDS = 600
-"""How long after its block a swap may still be mined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +98,6 @@ Seen = AttemptFact | Standing | Look | LookFailed
 """What is told of a liquidator's work."""
 
 
-@dataclass(slots=True)
-class _Attempt:
-    plan: LiquidationPlan
-    pair: Pair
-    quote: Quote | None
-    gas: GasTerms
-    hashes: list[str] = field(default_factory=list)
-
-
 class Liquidator:
     """One market's liquidations, for one account."""
 
@@ -148,7 +135,7 @@ class Liquidator:
         """
         self._chain, self._market, self._swaps = chain, market, swaps
         self._ledger, self._clock, self._options = ledger, clock, options
-        self._wallet, self._relay, self._live = wallet, relay, live and wallet is not None
+        self._wallet, self._relay = wallet, relay
         self._blocked, self._tell = blocked, tell
         self._tracker, self._memory = Tracker(), memory
         self._limits = StateLimits(
@@ -163,6 +150,20 @@ class Liquidator:
             slippage_bps=options.slippage_bps,
             oracle_deviation_bps=options.oracle_deviation_bps,
         )
+        self._execution: Execution | None = None
+        if live and wallet is not None:
+            self._execution = Execution(
+                chain=chain,
+                market=market,
+                swaps=swaps,
+                wallet=wallet,
+                relay=relay,
+                bundle_blocks=options.bundle_blocks,
+                plans=self._plans,
+                clock=clock,
+                blocked=blocked,
+                write=self._write,
+            )
         self.record = AttemptRecord(window=options.inclusion_window)
         self.standing = Standing()
         self.errors_in_row = 0
@@ -182,7 +183,7 @@ class Liquidator:
     @property
     def live(self) -> bool:
         """Whether anything is sent."""
-        return self._live
+        return self._execution is not None
 
     def sums(self, seen: Look) -> AttemptSums:
         """How the account stands after a look."""
@@ -324,13 +325,12 @@ class Liquidator:
         """
         block = await self._chain.head()
         terms = await self._market.terms(block)
-        await self._settle_open(block, terms)
+        if self._execution is not None:
+            await self._execution.settle(list(self.record.open.values()), block, terms)
         await self._keep_up(block)
         near, unpriced = self._near(terms, block)
         found: list[Finding] = list(unpriced)
-        attempts = 0
-        below = [(health, one) for health, one in near if health.liquidatable]
-        most = len(below)
+        attempts, most = 0, sum(health.liquidatable for health, _ in near)
         if self.standing.state is TradingState.THROTTLED:
             most = -(-most // 2)
         for health, position in near:
@@ -433,15 +433,19 @@ class Liquidator:
         if isinstance(best, Refusal):
             return replace(finding, refusal=best)
         planned = replace(finding, plan=best.plan)
+        if self._execution is None:
+            return replace(planned, refusal=Refusal.LOOK_ONLY)
         against = self._against(best.plan, late=late)
         if against is not None:
             return replace(planned, refusal=against)
-        return await self._attempt(planned, best, terms)
+        refused = await self._execution.carry_out(best, position, terms)
+        refusal, detail = refused or (None, "")
+        return replace(
+            planned, plan=best.plan, refusal=refusal, detail=detail, attempt=best.plan.id
+        )
 
     def _against(self, made: LiquidationPlan, *, late: bool) -> Refusal | None:
         """Why a plan is not carried out, whatever it returns."""
-        if not self._live:
-            return Refusal.LOOK_ONLY
         if self.standing.state is TradingState.HALTED or self._blocked():
             return Refusal.HALTED
         if self.record.open:
@@ -455,7 +459,7 @@ class Liquidator:
 
     async def _best(
         self, position: Position, health: Health, terms: Terms, block: Block
-    ) -> _Attempt | Refusal:
+    ) -> Attempt | Refusal:
         """The plan that returns the most, or why there is none."""
         options = self._plans
         if self.standing.state is TradingState.THROTTLED:
@@ -474,7 +478,7 @@ class Liquidator:
             fee_most=self._chain.options.fee_wei_max,
             bundled=self._relay is not None,
         )
-        best: _Attempt | None = None
+        best: Attempt | None = None
         why = Refusal.NO_QUOTE
         for pair in found:
             quote: Quote | None = None
@@ -495,7 +499,7 @@ class Liquidator:
             if isinstance(made, Refusal):
                 why = made
             elif best is None or made.returns_least > best.plan.returns_least:
-                best = _Attempt(plan=made, pair=pair, quote=quote, gas=gas)
+                best = Attempt(plan=made, pair=pair, quote=quote, gas=gas)
         return why if best is None else best
 
     async def _funds(self, position: Position, terms: Terms, block: Block) -> dict[str, int]:
@@ -508,242 +512,6 @@ class Liquidator:
             *(self._chain.balance(asset, address, at=block) for asset in owed)
         )
         return dict(zip(owed, has, strict=True))
-
-    # -- carrying it out -----------------------------------------------------------------
-
-    async def _attempt(self, finding: Finding, work: _Attempt, terms: Terms) -> Finding:
-        """Simulate, and send if the simulation returns what was planned."""
-        assert self._wallet is not None
-        made, block = work.plan, work.plan.block
-        await self._note(made, AttemptStep.FOUND, "", **_figures(made))
-        calls = await self._calls(work, block)
-        simulated = await self._wallet.simulate(calls, block)
-        gain = simulated.changes.get(made.debt.asset, 0)
-        least = made.swap_least - made.seizure.repaid
-        refusal, why = Refusal.SIMULATION, simulated.failed
-        if not why and gain < least:
-            why = f"it returns {gain}, at least {least} was planned"
-        if not why:
-            # The same plan with the gas that it really takes.
-            again = self._replanned(work, sum(simulated.gas), terms)
-            if isinstance(again, Refusal):
-                refusal, why = again, f"with {sum(simulated.gas)} gas"
-            else:
-                made = work.plan = again
-        if why:
-            said = f"the simulation says: {why}"
-            await self._note(made, AttemptStep.REFUSED, said, refusal=refusal.value)
-            return replace(finding, refusal=refusal, detail=why, attempt=made.id)
-        await self._note(
-            made, AttemptStep.SIMULATED, "",
-            **{**_figures(made), "gain": gain, "planned": made.gain, "gas": sum(simulated.gas)},
-        )  # fmt: skip
-        finding = replace(finding, plan=made)
-        try:
-            if self._relay is None:
-                await self._one_by_one(work, calls, simulated.gas, terms)
-            else:
-                await self._bundled(work, calls, simulated.gas, terms)
-        except (NotReady, TransactionRefused) as error:
-            await self._note(made, AttemptStep.FAILED, str(error))
-        return replace(finding, attempt=made.id)
-
-    def _replanned(self, work: _Attempt, units: int, terms: Terms) -> LiquidationPlan | Refusal:
-        made = work.plan
-        position = self._tracker.positions[made.borrower]
-        return plan(
-            terms.rules, position, made.health, made.block, work.pair, made.swap_out,
-            replace(work.gas, units=units), made.bribe_share, self._plans,
-        )  # fmt: skip
-
-    async def _calls(self, work: _Attempt, block: Block) -> list[Call]:
-        """The whole sequence: approvals of exact amounts where they are missing, then the rest."""
-        assert self._wallet is not None
-        made, market = work.plan, self._market
-        calls: list[Call] = []
-        if await self._wallet.needs_approval(
-            made.debt.asset, market.spender, made.seizure.repaid, block
-        ):
-            calls.append(_approve(made.debt.asset, market.spender, made.seizure.repaid))
-        return [*calls, market.liquidate(made), *await self._swap_back(work, block)]
-
-    async def _swap_back(self, work: _Attempt, block: Block) -> list[Call]:
-        """What turns the collateral back into the debt's token; nothing where it is the same."""
-        if work.quote is None:
-            return []
-        assert self._wallet is not None
-        assert self._swaps is not None
-        made = work.plan
-        sold, amount = made.collateral.asset, made.seizure.received
-        calls: list[Call] = []
-        if await self._wallet.needs_approval(sold, self._swaps.spender, amount, block):
-            calls.append(_approve(sold, self._swaps.spender, amount))
-        swap = self._swaps.swap(
-            sold, made.debt.asset, amount, made.swap_least, work.quote, self._wallet.address,
-            block.timestamp + SWAP_SECONDS,
-        )  # fmt: skip
-        return [*calls, swap]
-
-    async def _bundled(
-        self, work: _Attempt, calls: Sequence[Call], gas: Sequence[int], terms: Terms
-    ) -> None:
-        """Offer all of it to the relay, block by block: together in one, or not at all."""
-        assert self._wallet is not None
-        assert self._relay is not None
-        made = work.plan
-        signed = await self._wallet.signed(calls, gas, made.priority_fee)
-        hashes = [one.hash for one in signed]
-        block, why = await self._chain.head(), ""
-        last = block.number + self._options.bundle_blocks
-        await self._submitted(work, hashes, last)
-        while block.number < last:
-            if self._blocked():
-                why = self._blocked()
-                break
-            try:
-                await self._relay.offer(signed, block.number + 1, self._wallet)
-            except Unavailable as error:
-                why = str(error)
-            block = await self._chain.next_block(block)
-            done = await self._wallet.landed(hashes)
-            if len(done.receipts) == len(hashes):
-                await self._landed(made, done, terms)
-                return
-        why = why or f"no block up to {last} holds it"
-        await self._note(made, AttemptStep.DROPPED, why, returned_usd="0")
-
-    async def _one_by_one(
-        self, work: _Attempt, calls: list[Call], gas: Sequence[int], terms: Terms
-    ) -> None:
-        """Send in the open, each transaction after the one before; simulate the rest anew."""
-        assert self._wallet is not None
-        made, hashes = work.plan, list[str]()
-        block = made.block
-        while calls:
-            if hashes:
-                block = await self._chain.head()
-                simulated = await self._wallet.simulate(calls, block)
-                if simulated.failed or self._blocked():
-                    why = simulated.failed or self._blocked()
-                    await self._stopped(made, hashes, f"the rest was not sent: {why}", terms)
-                    return
-                gas = simulated.gas
-            sent = list(hashes)
-            try:
-                (signed,) = await self._wallet.signed(calls[:1], gas[:1], made.priority_fee)
-                hashes.append(signed.hash)
-                await self._submitted(work, hashes, block.number + self._chain.options.wait_blocks)
-                await self._wallet.send(signed)
-            except (NotReady, TransactionRefused) as error:
-                if not sent:
-                    raise
-                await self._stopped(made, sent, f"the rest was not sent: {error}", terms)
-                return
-            receipt = await self._chain.wait(signed.hash)
-            if receipt is None:
-                return  # under way still: looked up again by the next look
-            if not receipt.succeeded:
-                await self._stopped(made, hashes, "a transaction failed in its block", terms)
-                return
-            calls = calls[1:]
-        done = await self._wallet.landed(hashes)
-        if len(done.receipts) == len(hashes):
-            await self._landed(made, done, terms)
-
-    async def _submitted(self, work: _Attempt, hashes: Sequence[str], until: int) -> None:
-        """Write down what is about to leave; of a sequence only its first step counts as sent."""
-        assert self._wallet is not None
-        where = {"hashes": " ".join(hashes), "until": until, "nonce": await self._wallet.nonce()}
-        if work.hashes:
-            await self._note(work.plan, AttemptStep.CONTINUED, "", **where)
-        else:
-            how = BUNDLE if self._relay else ONE_BY_ONE
-            figures = {**_figures(work.plan), **where}
-            await self._note(work.plan, AttemptStep.SUBMITTED, how, **figures)
-        work.hashes = list(hashes)
-
-    async def _landed(self, made: LiquidationPlan, done: Landed, terms: Terms) -> None:
-        """All of it is in the chain: write down what it has brought."""
-        assets = (made.debt.asset, made.collateral.asset)
-        step, values = self._result(done, terms, *assets)
-        await self._note(made, step, "", **values)
-
-    async def _stopped(
-        self, made: LiquidationPlan, hashes: Sequence[str], why: str, terms: Terms
-    ) -> None:
-        """Not all of it happened: write down what did."""
-        assert self._wallet is not None
-        done = await self._wallet.landed(hashes)
-        if len(done.receipts) < len(hashes):
-            return  # undone since: looked up again by the next look
-        step, values = self._result(done, terms, made.debt.asset, made.collateral.asset)
-        if values["held"]:
-            why = f"{why}; {values['held']} of {made.collateral.symbol} are held"
-        await self._note(made, step, why, **values)
-
-    def _result(
-        self, done: Landed, terms: Terms, debt: str, collateral: str
-    ) -> tuple[AttemptStep, dict[str, object]]:
-        """What transactions have done: included where the debt was repaid, whatever came then.
-
-        A repayment moves tokens; an approval, and a call that failed, move none.
-        """
-        rules, worth = terms.rules, 0
-        for asset in {debt, collateral}:
-            change = done.changes.get(asset, 0)
-            value = rules.worth(terms.reserves[asset], abs(change))
-            worth += value if change >= 0 else -value
-        worth -= done.gas_wei * (terms.coin_price or 0) // WEI
-        held = done.changes.get(collateral, 0) if collateral != debt else 0
-        liquidated = any(done.changes.get(asset, 0) for asset in (debt, collateral))
-        return AttemptStep.INCLUDED if liquidated else AttemptStep.REVERTED, {
-            "gain": done.changes.get(debt, 0),
-            "held": held,
-            "gas_wei": done.gas_wei,
-            "returned_usd": text(_floor(Decimal(worth) / rules.base_unit)),
-        }
-
-    # -- what was left under way ---------------------------------------------------------
-
-    async def _settle_open(self, block: Block, terms: Terms) -> None:
-        """Look up attempts that have no end yet: their receipts, or that none can come any more."""
-        if self._wallet is None:
-            return
-        for fact in list(self.record.open.values()):
-            values: dict[str, object] = {"returned_usd": "0"}
-            hashes = fact.values["hashes"].split()
-            done = await self._wallet.landed(hashes)
-            assets = (fact.values["debt_asset"], fact.values["collateral_asset"])
-            if len(done.receipts) == len(hashes):
-                step, values = self._result(done, terms, *assets)
-                why = "looked up after an interruption"
-            elif block.number <= int(fact.values["until"]):
-                continue
-            elif fact.detail == ONE_BY_ONE and await self._wallet.nonce() <= int(
-                fact.values["nonce"]
-            ):
-                # It may still be mined: something else has to have its place.
-                with suppress(TransactionRefused, NotReady):
-                    await self._wallet.cancel(int(fact.values["nonce"]))
-                continue
-            elif done.receipts:
-                step, values = self._result(done, terms, *assets)
-                why = f"no block up to {block.number} holds the rest"
-            else:
-                step, why = AttemptStep.DROPPED, f"no block up to {block.number} holds it"
-            if values.get("held"):
-                why = f"{why}; {values['held']} of {fact.values['collateral']} are held"
-            await self._write(
-                AttemptFact(
-                    attempt=fact.attempt,
-                    step=step,
-                    at=self._clock.now(),
-                    block=block.number,
-                    subject=fact.subject,
-                    detail=why,
-                    values={name: str(value) for name, value in values.items()},
-                )
-            )
 
     # -- facts and state -----------------------------------------------------------------
 
@@ -787,7 +555,7 @@ class Liquidator:
         if self._said.get(finding.borrower) is finding.refusal:
             return
         self._said[finding.borrower] = finding.refusal
-        figures = _figures(finding.plan) if finding.plan is not None else {}
+        figures = figures_of(finding.plan) if finding.plan is not None else {}
         values = {
             "health": str(finding.health.factor),
             "prices": " ".join(finding.sources),
@@ -806,55 +574,8 @@ class Liquidator:
             )
         )
 
-    async def _note(
-        self, made: LiquidationPlan, step: AttemptStep, detail: str, **values: object
-    ) -> None:
-        await self._write(
-            AttemptFact(
-                attempt=made.id,
-                step=step,
-                at=self._clock.now(),
-                block=made.block.number,
-                subject=made.borrower,
-                detail=detail,
-                values={name: str(value) for name, value in values.items()},
-            )
-        )
-
     async def _write(self, fact: AttemptFact) -> None:
         if self._ledger is not None:
             await self._ledger.record(fact)
         self.record(fact)
         self._tell(fact)
-
-
-def _figures(made: LiquidationPlan) -> dict[str, object]:
-    """A plan's figures, as facts keep them."""
-    return {
-        "debt": made.debt.symbol,
-        "debt_asset": made.debt.asset,
-        "collateral_asset": made.collateral.asset,
-        "collateral": made.collateral.symbol,
-        "health": made.health.factor,
-        "prices": PriceSource.ORACLE.value,
-        "coin_price": made.coin_source.value,
-        "repaid": made.seizure.repaid,
-        "received": made.seizure.received,
-        "quoted": made.swap_out,
-        "least": made.swap_least,
-        "gain": made.gain,
-        "repays_usd": text(made.repays),
-        "returns_usd": text(made.returns),
-        "returns_least_usd": text(made.returns_least),
-        "costs_usd": text(made.costs),
-        "bribe_share": text(made.bribe_share),
-    }
-
-
-def _floor(amount: Decimal) -> Decimal:
-    """Rounded against us: a gain down, a loss up."""
-    return micro_down(amount) if amount >= 0 else -micro_up(-amount)
-
-
-def _approve(token: str, spender: str, amount: int) -> Call:
-    return ERC20.call(token, "approve", spender, amount)
