@@ -1,18 +1,22 @@
 """One market read by several processes: what is found stays the same, whoever dies meanwhile."""
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
 import sys
 import time
 
 import pytest
 
+from arb.adapters.shards.worker import WorkerTotals
 from arb.adapters.storage import open_ledger
 from arb.adapters.storage.maintenance import check
 from arb.bootstrap import worker
 from arb.cli.output import render_report
 from arb.domain.errors import ConfigError
+from arb.runtime import scan_worker
 from arb.runtime.running import run_once
 from arb.runtime.scan_worker import work
 from tests.conftest import environment_for, exchange_at, settings_for
@@ -108,6 +112,30 @@ async def test_a_listing_read_in_parts_gives_what_one_process_finds(start, tmp_p
         assert sum(one["parts"] for one in done) >= 30
         assert not sum(one["unreadable"] + one["failed"] for one in done)
         assert "secret-word" not in "".join(w.err.read_text() for w in both)
+
+
+async def test_a_worker_ends_also_where_a_cancellation_was_taken_for_another(monkeypatch, tmp_path):
+    """The library loses one where an answer comes at the same moment, as after a SIGCONT."""
+    ready = asyncio.Event()
+
+    class Deaf:
+        done = WorkerTotals()
+
+        async def run(self, _ready):
+            ready.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            await asyncio.sleep(3600)
+
+    @contextlib.asynccontextmanager
+    async def deaf(*_):
+        yield Deaf()
+
+    monkeypatch.setattr(scan_worker, "worker", deaf)
+    working = asyncio.create_task(work(settings_for("http://127.0.0.1:9", tmp_path)))
+    await ready.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(working, WAIT_SECONDS) is Deaf.done
 
 
 async def test_three_processes_outlive_each_other_and_the_server(start, tmp_path, nats_server):

@@ -25,6 +25,8 @@ async def work(loaded: Loaded) -> "WorkerTotals":
 
     stop = asyncio.Event()
     async with worker(loaded.settings, Publisher([log_news])) as found:
+        from arb.adapters.shards.link import end  # noqa: PLC0415  # of an extra
+
         working = asyncio.create_task(found.run(ready))
         stopped = asyncio.create_task(stop.wait())
         with on_stop(stop.set):
@@ -32,6 +34,5 @@ async def work(loaded: Loaded) -> "WorkerTotals":
         stopped.cancel()
         if working.done():
             await working
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await end(working)
         return found.done
