@@ -1,6 +1,5 @@
 """The document on the liquidation bot: what it says of connections, figures and alerts."""
 
-import asyncio
 import json
 import re
 import signal
@@ -27,20 +26,12 @@ from arb.testing import builders as make
 from tests import anvil
 from tests.conftest import settings_for
 from tests.e2e.worlds import live_environment, live_world
+from tests.faults.world import eventually
 from tests.onchain import aave
 from tests.programs import Program
 
 DEAD = "http://127.0.0.1:9/rpc"
 WAIT_SECONDS = 120
-
-
-async def _until(check):
-    """Wait for the thing itself; what it came to."""
-    end = asyncio.get_running_loop().time() + WAIT_SECONDS
-    while not (found := await check()):
-        assert asyncio.get_running_loop().time() < end, "it never came to it"
-        await asyncio.sleep(0.05)
-    return found
 
 
 async def test_a_live_run_shows_its_chain_and_says_what_changes(tmp_path):
@@ -64,7 +55,7 @@ async def test_a_live_run_shows_its_chain_and_says_what_changes(tmp_path):
                     assert run.process.poll() is None, run.err.read_text()
                     return re.search(pattern, run.err.read_text() + run.out.read_text(), re.M)
 
-                return await _until(look)
+                return await eventually(look)
 
             where = (await logged(r"http://127\.0\.0\.1:\d+(?=/)"))[0]
             headers = {"authorization": "Bearer the-token-of-this-test-alone"}
@@ -80,7 +71,7 @@ async def test_a_live_run_shows_its_chain_and_says_what_changes(tmp_path):
                 async def block():
                     return (await figures()).get('arb_block_number{venue="polymarket"}')
 
-                assert await _until(block) > 0
+                assert await eventually(block) > 0
                 found = await figures()
                 assert found['arb_gas_balance{coin="POL",venue="polymarket"}'] == 1
                 for name in ("volume_today_usd", "consecutive_failures", "drawdown_percent"):
@@ -293,7 +284,7 @@ async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_it
                 assert watch.process.poll() is None, watch.err.read_text()
                 return watch.out.read_text().count("1 borrowers, 0 below 1.") >= 2
 
-            await _until(looked)
+            await eventually(looked)
             watch.send(signal.SIGINT)
             assert watch.process.wait(WAIT_SECONDS) == 0, watch.err.read_text()
             assert "calculated at one block; it may cost its gas" in watch.out.read_text()
@@ -306,7 +297,7 @@ async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_it
                         assert run.process.poll() is None, run.err.read_text()
                         return re.search(pattern, run.err.read_text() + run.out.read_text(), re.M)
 
-                    return await _until(look)
+                    return await eventually(look)
 
                 where = (await logged(r"http://127\.0\.0\.1:\d+(?=/)"))[0]
                 async with httpx.AsyncClient(
@@ -319,12 +310,12 @@ async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_it
                         return found and float(found[1])
 
                     await logged("local is asked instead|9 does not answer .* is asked instead")
-                    await _until(lambda: figure('"watched"'))
+                    await eventually(lambda: figure('"watched"'))
                     assert await figure('"within_reach"') == 0
                     await market.price("weth", 1850)
                     await logged(r"SUCCESS .*liquidations:default: attempt .*: included: returned")
-                    assert await _until(lambda: figure('"included"', "arb_attempts_total")) == 1
-                    assert await _until(lambda: figure('"inclusion_rate"')) == 1
+                    assert await eventually(lambda: figure('"included"', "arb_attempts_total")) == 1
+                    assert await eventually(lambda: figure('"inclusion_rate"')) == 1
                     assert await figure('"submissions"') == 1
                     assert await figure('"normal"', "arb_attempt_state") == 1
                     assert await figure('venue="local"', "arb_block_number") > 0
@@ -339,7 +330,7 @@ async def test_the_event_loop_finds_simulates_and_liquidates_in_an_account_of_it
                     halt = Program(tmp_path / "halt", "liquidations", "--halt", "a look", env=env)
                     assert halt.process.wait(WAIT_SECONDS) == 0, halt.err.read_text()
                     await logged(r"CRITICAL .*Alert CRITICAL: liquidations:default: halted: a look")
-                    assert await _until(lambda: figure('"halted"', "arb_attempt_state")) == 1
+                    assert await eventually(lambda: figure('"halted"', "arb_attempt_state")) == 1
                     await market.world.control("anvil_setBalance", world.owner.address, "0x1")
                     await logged(
                         r"CRITICAL .*Alert CRITICAL: The wallet has .* ETH for gas at local"

@@ -263,7 +263,7 @@ async def test_the_api_works_on_a_server_and_a_waiting_orchestrator_does_not_ser
     assert leader.stop() == 0, leader.err.read_text()
     _until(lambda: standby.reports, what=standby.err.read_text())
     (status,) = [one async for one in _fetched(standby, "/bot/health")]
-    # A halt is the account's: it holds for whoever leads next.
+    # A halt is the account's: it holds for the next leader, too.
     assert status["status"] == "paused"
     assert not standby.plans
 

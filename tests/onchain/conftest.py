@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.anvil import Anvil, World, started
+from tests.dex import Dex
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +22,13 @@ async def world(anvil: Anvil) -> AsyncIterator[World]:
     yield it
     await it.control("evm_revert", before)
     await it.chain.close()
+
+
+@pytest.fixture
+async def dex(world: World) -> Dex:
+    """Two tokens and the executor, without a pool."""
+    found = Dex(world)
+    for symbol in ("USD", "WETH"):
+        await found.token(symbol)
+    await found.make_executor()
+    return found

@@ -27,7 +27,7 @@ from arb.operations.halt_file import say_halt, sentinel_of
 from arb.publisher import Publisher
 from arb.runtime.spreads import Bound, account, desk, with_spreads
 from tests.conftest import ROOT
-from tests.dex import ONE, Dex
+from tests.dex import ONE
 from tests.onchain.test_spreads import flags
 
 FOLDER = ROOT / "examples" / "bots" / "spreads"
@@ -53,15 +53,6 @@ bot = "atom"
 name = "default"
 bot = "atom"
 """
-
-
-@pytest.fixture
-async def dex(world):
-    found = Dex(world)
-    for symbol in ("USD", "WETH"):
-        await found.token(symbol)
-    await found.make_executor()
-    return found
 
 
 def loaded(dex, folder, *pools, **more):

@@ -23,16 +23,7 @@ from arb.onchain.spreads.reading import PAIR
 from arb.onchain.spreads.scan import SpreadScanner
 from arb.runtime.spreads import eyes
 from tests.anvil import CHAIN_ID, options
-from tests.dex import ONE, Dex
-
-
-@pytest.fixture
-async def dex(world):
-    found = Dex(world)
-    for symbol in ("USD", "WETH"):
-        await found.token(symbol)
-    await found.make_executor()
-    return found
+from tests.dex import ONE
 
 
 async def apart(dex):

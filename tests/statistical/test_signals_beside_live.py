@@ -1,24 +1,16 @@
 """Beside a run with real money signals are followed on paper: the wallet never moves for them."""
 
-import asyncio
 import re
 
 import httpx
 
 from tests.e2e.worlds import live_environment, live_world
+from tests.faults.world import eventually
 from tests.programs import Program
 
 WAIT_SECONDS = 120
 TOKEN = "the-token-of-this-test-alone"
 ALWAYS = {"rsi_period": 2, "oversold": "99.99", "overbought": 100}
-
-
-async def _until(check):
-    end = asyncio.get_running_loop().time() + WAIT_SECONDS
-    while not (found := await check()):
-        assert asyncio.get_running_loop().time() < end, "it never came to it"
-        await asyncio.sleep(0.05)
-    return found
 
 
 async def test_signals_beside_a_live_run_are_followed_on_paper(tmp_path):
@@ -40,7 +32,7 @@ async def test_signals_beside_a_live_run_are_followed_on_paper(tmp_path):
                 assert run.process.poll() is None, run.err.read_text()
                 return re.search(r"http://127\.0\.0\.1:\d+(?=/)", run.err.read_text())
 
-            where = (await _until(address))[0]
+            where = (await eventually(address))[0]
             headers = {"authorization": f"Bearer {TOKEN}"}
             async with httpx.AsyncClient(
                 base_url=where, headers=headers, trust_env=False, timeout=WAIT_SECONDS
@@ -54,8 +46,8 @@ async def test_signals_beside_a_live_run_are_followed_on_paper(tmp_path):
                     (row,) = (await api.get("/api/v1/signals")).json()["strategies"]
                     return row["position"]
 
-                await _until(added)
-                position = await _until(held)
+                await eventually(added)
+                position = await eventually(held)
                 status = (await api.get("/api/v1/bot/status")).json()
                 mine = (await api.get("/api/v1/signals")).json()
             assert float(position["cost"]) > 900
